@@ -1,0 +1,119 @@
+//! The rules of counting: a grant and its deliveries, and every decision about them.
+//!
+//! All functions are pure changes of one [`Account`]; a store loads it, runs one of them and keeps the result in one
+//! durable step. The law is DESIGN section 5, in short: *a download that arrived counts once; a download that did not
+//! arrive does not count; nobody is told a guess as a fact.*
+
+use super::client::{Client, ClientKey};
+use super::delivery::{Delivery, Report, State};
+use super::file::{FileRef, Version};
+use super::grant::Grant;
+use super::id::{DeliveryId, GrantId, LinkId, RequestId};
+use super::moment::Moment;
+use super::range::Range;
+use super::units::Rate;
+
+/// A grant and those of its deliveries that can still change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The grant.
+    pub grant: Grant,
+    /// Its deliveries, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A click on a link.
+#[derive(Clone, Debug)]
+pub struct Click {
+    /// The link.
+    pub link: LinkId,
+    /// Now.
+    pub now: Moment,
+    /// Who clicks.
+    pub client: Client,
+    /// The key of the cookie that was brought, if any.
+    pub cookie: Option<ClientKey>,
+    /// What is asked for: a later part is a resumed download.
+    pub range: Range,
+    /// The id that a new delivery gets: random.
+    pub fresh: DeliveryId,
+    /// The key of the cookie that a new delivery gives out.
+    pub fresh_cookie: ClientKey,
+    /// The file's current version.
+    pub version: Version,
+}
+
+/// The answer to a click.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clicked {
+    /// The delivery to go on with.
+    pub delivery: DeliveryId,
+    /// Whether it was made by this click.
+    pub fresh: bool,
+}
+
+/// A request for the bytes of a delivery.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The web server's name of the request; asking twice under one name is asking once.
+    pub request: RequestId,
+    /// Now.
+    pub now: Moment,
+    /// Who asks.
+    pub client: ClientKey,
+    /// What is asked for.
+    pub range: Range,
+    /// Whether anybody will report what was sent.
+    pub measured: bool,
+}
+
+/// Leave to send one answer of a delivery. Only [`Account::admit`] makes one; delivering consumes it.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub struct Permit {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The grant that pays.
+    pub grant: GrantId,
+    /// The file.
+    pub file: FileRef,
+    /// The version that this delivery sends.
+    pub version: Version,
+    /// Bytes per second, if limited.
+    pub rate: Option<Rate>,
+    /// Whether this request opened the delivery.
+    pub opened: bool,
+}
+
+/// One line of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// The delivery that the web server named.
+    pub delivery: DeliveryId,
+    /// The request.
+    pub request: RequestId,
+    /// What was sent.
+    pub report: Report,
+}
+
+/// What a decision changed, for the log, the metrics and those who follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its grant.
+    pub grant: GrantId,
+    /// Who clicked.
+    pub client: Client,
+    /// Where it stands now.
+    pub state: State,
+    /// Where it stood before; the same where only bytes were added.
+    pub before: State,
+    /// Bytes of the best-covered client.
+    pub covered: u64,
+    /// The file's size.
+    pub size: u64,
+}

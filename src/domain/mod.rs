@@ -1,0 +1,24 @@
+//! What is true. Pure: no input or output, no clock, no randomness, no async; all of these are arguments.
+//!
+//! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
+//! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`file`], [`policy`], then counting:
+//! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them.
+
+pub mod account;
+pub mod client;
+pub mod coverage;
+pub mod delivery;
+pub mod file;
+pub mod file_name;
+pub mod grant;
+pub mod id;
+pub mod link;
+pub mod moment;
+pub mod path;
+pub mod policy;
+pub mod possible;
+pub mod question;
+pub mod range;
+pub mod refusal;
+pub mod support;
+pub mod units;

@@ -1,0 +1,87 @@
+//! Limits that are copied into a grant when it is made.
+
+use super::moment::Span;
+use super::units::Rate;
+
+/// How the bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// The web server sends the file after an internal redirect.
+    Handoff,
+    /// A symlink with an unguessable name in a public directory.
+    Stub,
+    /// A copy with a random name in a password-protected directory.
+    Copy,
+    /// The file's own public URL.
+    Public,
+    /// Our own bytes.
+    Stream,
+    /// A signed URL of a storage elsewhere.
+    Presigned,
+    /// A storage elsewhere, sent through the web server.
+    Proxy,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Handoff, Self::Stub, Self::Copy, Self::Public, Self::Stream, Self::Presigned, Self::Proxy];
+
+    /// The word of the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Handoff => "handoff",
+            Self::Stub => "stub",
+            Self::Copy => "copy",
+            Self::Public => "public",
+            Self::Stream => "stream",
+            Self::Presigned => "presigned",
+            Self::Proxy => "proxy",
+        }
+    }
+
+    /// Reads the word of the configuration.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.word() == word)
+    }
+}
+
+/// The limits of a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How many downloads; `None` is unlimited, 0 is none.
+    pub max_downloads: Option<u32>,
+    /// How long the grant lasts; `None` is unlimited.
+    pub valid_for: Option<Span>,
+    /// How long a link of the grant lasts.
+    pub link_ttl: Span,
+    /// How long after its last request a delivery can be resumed; at most [`Policy::RESUME_CAP`] after it opened.
+    pub resume_grace: Span,
+    /// How many times a file's bytes may be sent again for one download.
+    pub retry_factor: u32,
+    /// The methods that may be used, the first that can work is taken.
+    pub methods: Vec<Method>,
+    /// How many requests of one delivery may be in flight.
+    pub connections_max: u32,
+    /// Bytes per second of one request; `None` is as fast as it goes.
+    pub rate: Option<Rate>,
+}
+
+impl Policy {
+    /// No delivery can be resumed longer than this after it opened.
+    pub const RESUME_CAP: Span = Span::from_days(7);
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_downloads: Some(5),
+            valid_for: Some(Span::from_days(30)),
+            link_ttl: Span::from_days(30),
+            resume_grace: Span::from_hours(24),
+            retry_factor: 1,
+            methods: vec![Method::Handoff],
+            connections_max: 16,
+            rate: None,
+        }
+    }
+}
