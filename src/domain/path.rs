@@ -182,6 +182,22 @@ impl fmt::Display for FilePath {
     }
 }
 
+/// Splits a request target, as the client sent it, into its path and what follows the `?`. The query is not looked into,
+/// but what could end it for some and not for others is refused: `#`, spaces and control characters.
+pub fn read_target(target: &str) -> Result<(CanonicalPath, Option<&str>), PathFault> {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let path = CanonicalPath::parse(path)?;
+    for char in query.unwrap_or_default().chars() {
+        match char {
+            '#' => return Err(PathFault::Delimiter),
+            ' ' => return Err(PathFault::Control),
+            char if char.is_control() => return Err(PathFault::Control),
+            _ => {}
+        }
+    }
+    Ok((path, query))
+}
+
 fn is_dot(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
@@ -327,6 +343,23 @@ mod tests {
             ("/%ed%a0%80", PathFault::NotUtf8),
         ] {
             assert_eq!(CanonicalPath::parse(raw), Err(fault), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_path_and_what_follows_the_question_mark() {
+        for (target, path, query) in [("/a", "/a", None), ("/a?", "/a", Some("")), ("/a//b?c=/../%00?d", "/a/b", Some("c=/../%00?d"))] {
+            let (read, rest) = read_target(target).expect(target);
+            assert_eq!((read.encoded(), rest), (path, query));
+        }
+        for (target, fault) in [
+            ("?", PathFault::NotAbsolute),
+            ("/a?b#c", PathFault::Delimiter),
+            ("/a?b c", PathFault::Control),
+            ("/a?b\n", PathFault::Control),
+            ("/../a?b", PathFault::DotSegment),
+        ] {
+            assert_eq!(read_target(target), Err(fault), "{target:?}");
         }
     }
 
