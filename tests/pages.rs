@@ -96,7 +96,7 @@ fn the_pages_look_as_they_were_looked_at() {
 #[test]
 fn a_running_download_tells_how_to_go_on_with_it() {
     let (_, page) = Pages::load(None).unwrap().refusal(Refusal::DownloadRunning, &support(), true, SITE);
-    assert_eq!(count(&page, "<li>"), 4, "{page}");
+    assert_eq!(count(&page, "<li>"), 3, "{page}");
     assert!(page.contains("already running") && page.contains("let it finish"), "{page}");
 }
 

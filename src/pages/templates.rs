@@ -213,14 +213,16 @@ const UNSUITABLE: [(&str, &str); 8] = [
     ("url(", "a style loads nothing; draw it as <svg> in layout.html"),
 ];
 
-fn unsuitable<'a>(sources: &'a Sources, source: &'a Source) -> impl Iterator<Item = TemplateFault> + 'a {
+fn unsuitable(sources: &Sources, source: &Source) -> Vec<TemplateFault> {
     let closing = (source.name == STYLE).then_some(("</", "a style has no tags; leave it out"));
-    source.text.lines().enumerate().flat_map(move |(index, text)| {
+    let mut faults = Vec::new();
+    for (index, text) in source.text.lines().enumerate() {
         let text = text.to_ascii_lowercase();
-        UNSUITABLE.into_iter().chain(closing).filter_map(move |(found, right)| {
-            text.contains(found).then(|| sources.fault(source.name, Some(index + 1), format!("`{}` cannot work: {right}", found.trim())))
-        })
-    })
+        for (found, right) in UNSUITABLE.into_iter().chain(closing).filter(|(banned, _)| text.contains(banned)) {
+            faults.push(sources.fault(source.name, Some(index + 1), format!("`{}` cannot work: {right}", found.trim())));
+        }
+    }
+    faults
 }
 
 /// Names that no page has, also where no page comes by.
