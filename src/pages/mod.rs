@@ -34,6 +34,9 @@ impl Pages {
     /// The built-in templates, those of the directory `overrides` taking the place of the built-in ones of the same
     /// name: `layout.html`, `refusal.html`, `download-running.html`, `style.css`.
     ///
+    /// A template knows `code`, `status`, `sentence`, `why`, `advice`, `support` (the code to quote, which it must show),
+    /// `site`, `style`, and `passing` (whether coming back later may help); `layout.html` is what the others extend.
+    ///
     /// Every page is rendered here, so that a template that cannot work is refused now and not when a customer
     /// comes. All the faults are told at once.
     pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<TemplateFault>> {
