@@ -1,4 +1,6 @@
 //! Cloakroom checks the ticket; your web server hands over the goods.
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dialect;
@@ -6,4 +8,5 @@ pub mod domain;
 pub mod keys;
 pub mod proof;
 pub mod random;
+pub mod service;
 pub mod store;
