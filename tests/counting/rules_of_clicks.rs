@@ -8,10 +8,12 @@ use cloakroom::domain::refusal::Refusal;
 
 use crate::fixtures::*;
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with what a click answers")]
 fn on_with(number: u32) -> Result<Clicked, Refusal> {
     Ok(Clicked { delivery: delivery_id(number), fresh: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with what a click answers")]
 fn new(number: u32) -> Result<Clicked, Refusal> {
     Ok(Clicked { delivery: delivery_id(number), fresh: true })
 }
