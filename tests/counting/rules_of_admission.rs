@@ -235,6 +235,19 @@ fn a_storm_of_small_requests_is_remembered_as_a_number() {
     assert!(known_newest(&shop.account, storm - 1));
 }
 
+#[test]
+fn a_slow_request_is_remembered_through_a_storm_of_others() {
+    let mut shop = Shop::with_policy(Policy { retry_factor: 9, ..Policy::default() });
+    let delivery = shop.open(1, 1, at(0));
+    for number in 0..2 * Delivery::REQUESTS_MAX {
+        let name = format!("s{number}");
+        assert!(shop.admit(&Ask { range: range("bytes=0-0"), ..ask(delivery, &name, 1, at(1)) }).is_ok());
+        shop.report(delivery, &name, sent(0, 1, SIZE, at(1))).unwrap();
+    }
+    shop.report(delivery, "r1", sent(0, SIZE, SIZE, at(2))).unwrap();
+    assert_eq!((shop.state(delivery), shop.units()), (State::Completed, (1, 0)));
+}
+
 fn known_newest(account: &Account, number: u64) -> bool {
     account.deliveries[0].requests.contains_key(&request_id(&format!("r{number}")))
 }

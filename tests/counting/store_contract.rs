@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom::domain::account::{Ask, Click, Clicked, Reported};
+use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::grant::{Grant, Standing};
 use cloakroom::domain::policy::Policy;
@@ -333,4 +333,20 @@ async fn lists_have_an_end() {
         let listed = store.deliveries(Filter { grant: None, limit }).await.unwrap();
         assert_eq!((listed.len(), listed[0].id), (LIST_MAX, delivery_id(most)));
     }
+}
+
+#[tokio::test]
+async fn offers_that_nobody_took_make_room() {
+    let most = Account::OFFERS_MAX;
+    let store = Memory::with_limits(Limits { deliveries: most, ..Limits::default() });
+    issued(&store, 1, None).await;
+    issued(&store, 2, None).await;
+    for number in 0..u32::try_from(most * 2).unwrap() {
+        // Of one grant the oldest offer goes when a new one comes: that needs no room.
+        offered(&store, number, 1).await;
+    }
+    let other = Click { link: link_id(2), ..click(1000, 1, at(0)) };
+    assert_eq!(store.click(other.clone()).await, Err(Down::Full));
+    assert_eq!(store.close_due(at(HOUR)).await, Ok(cloakroom::store::Closing::default()));
+    assert!(store.click(Click { now: at(HOUR), ..other }).await.unwrap().is_ok());
 }
