@@ -78,7 +78,28 @@ impl CanonicalPath {
         if !raw.starts_with('/') {
             return Err(PathFault::NotAbsolute);
         }
-        let decoded = decode(raw)?;
+        Self::finish(decode(raw)?)
+    }
+
+    /// The path that is written `decoded` once it is decoded, as people name it where no URL is meant.
+    pub fn of_decoded(decoded: &str) -> Result<Self, PathFault> {
+        if decoded.len() > PATH_BYTES_MAX {
+            return Err(PathFault::TooLong);
+        }
+        if !decoded.starts_with('/') {
+            return Err(PathFault::NotAbsolute);
+        }
+        check_characters(decoded)?;
+        let mut merged = String::with_capacity(decoded.len());
+        for char in decoded.chars() {
+            if char != '/' || !merged.ends_with('/') {
+                merged.push(char);
+            }
+        }
+        Self::finish(merged)
+    }
+
+    fn finish(decoded: String) -> Result<Self, PathFault> {
         if decoded.split('/').any(is_dot) {
             return Err(PathFault::DotSegment);
         }
@@ -310,6 +331,22 @@ mod tests {
     }
 
     #[test]
+    fn a_decoded_path_is_read_as_it_stands() {
+        for (decoded, encoded) in [("/a b//c%2f", "/a%20b/c%252f"), ("/a?b#c", "/a%3Fb%23c"), ("/", "/")] {
+            assert_eq!(CanonicalPath::of_decoded(decoded).map(|path| path.encoded().to_owned()), Ok(encoded.to_owned()));
+        }
+        for (decoded, fault) in [
+            ("", PathFault::NotAbsolute),
+            ("a", PathFault::NotAbsolute),
+            ("/a/../b", PathFault::DotSegment),
+            ("/a\\b", PathFault::Backslash),
+            ("/a\0", PathFault::Control),
+        ] {
+            assert_eq!(CanonicalPath::of_decoded(decoded), Err(fault), "{decoded:?}");
+        }
+    }
+
+    #[test]
     fn length_is_bounded_as_sent_and_as_written() {
         assert!(CanonicalPath::parse(&format!("/{}", "a".repeat(PATH_BYTES_MAX - 1))).is_ok());
         assert_eq!(CanonicalPath::parse(&format!("/{}", "a".repeat(PATH_BYTES_MAX))), Err(PathFault::TooLong));
@@ -395,6 +432,7 @@ mod tests {
         fn the_canonical_form_reads_back_as_itself(raw in hostile()) {
             if let Ok(read) = CanonicalPath::parse(&raw) {
                 prop_assert_eq!(CanonicalPath::parse(read.encoded()), Ok(read.clone()));
+                prop_assert_eq!(CanonicalPath::of_decoded(read.decoded()), Ok(read.clone()));
                 prop_assert!(!read.decoded().split('/').any(is_dot));
                 prop_assert!(!read.decoded().contains("//"));
                 prop_assert!(read.encoded().bytes().all(|byte| is_unreserved(byte) || byte == b'/' || byte == b'%'));
