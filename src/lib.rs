@@ -7,3 +7,4 @@ pub mod keys;
 pub mod proof;
 pub mod random;
 pub mod store;
+pub mod wire;
