@@ -3,5 +3,6 @@ pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod domain;
+pub mod feed;
 pub mod random;
 pub mod store;
