@@ -184,8 +184,9 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
     assert!(seen >= 6, "{seen} example files");
     // As root the workers would be `nobody`, who cannot look into temporary directories.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    let temporary: String =
-        ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"].map(|what| format!("    {what}_temp_path {}/{what};\n", place("tmp"))).concat();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"]
+        .map(|what| format!("    {what}_temp_path {}/{what};\n", place("tmp")))
+        .concat();
     let main = directory.join("conf/nginx.conf");
     let text = format!(
         "{user}\ndaemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
