@@ -3,5 +3,7 @@ pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod domain;
+pub mod keys;
+pub mod proof;
 pub mod random;
 pub mod store;

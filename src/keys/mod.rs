@@ -1,0 +1,296 @@
+//! Key files: read with suspicion, written once.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::config;
+use crate::proof::key::{BadKey, KeyRing, Purpose, SigningKey};
+use crate::random;
+
+/// A key file is one line: 32 bytes are 43 characters, and nobody needs twenty times that.
+const FILE_BYTES_MAX: u64 = 1024;
+
+/// What others may not have: any access; what the group may not have: writing and executing.
+const FORBIDDEN_MODE: u32 = 0o037;
+
+/// The mode of a new key file. `0640` is accepted too, where a group shares the key.
+const NEW_MODE: u32 = 0o600;
+
+/// What is wrong with a key file. Names the file, what was found and what would be right, never what is in it.
+#[derive(Debug)]
+pub struct KeyFault {
+    /// The id of the key.
+    pub key: String,
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub cause: Cause,
+}
+
+/// What is wrong with a key file.
+#[derive(Debug)]
+pub enum Cause {
+    /// It cannot be opened or read.
+    Unreadable(io::Error),
+    /// It is a directory, a device, a pipe or a socket.
+    NotAFile,
+    /// Its mode, which gives too much to others.
+    Open(u32),
+    /// The user that it belongs to, neither root nor the one that we run as.
+    Foreign(u32),
+    /// It has more than one kilobyte.
+    TooLong,
+    /// It has nothing in it.
+    Empty,
+    /// It is PEM.
+    Pem,
+    /// What is in it is no key.
+    Bad(BadKey),
+    /// It has the same secret as the key with this id.
+    SecretOf(String),
+    /// Another key has this id.
+    IdTwice,
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, file, cause } = self;
+        write!(f, "key `{key}`: {}: {cause}", file.display())?;
+        match cause {
+            Cause::Unreadable(fault) if fault.kind() == io::ErrorKind::NotFound => {
+                write!(f, "; make it with `cloakroom key new {key}`")
+            }
+            Cause::Open(_) => write!(f, "; run `chmod 600 {file}`, or 640 where its group shares it", file = file.display()),
+            Cause::Foreign(_) => write!(f, "; run `chown root {file}`", file = file.display()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(fault) => write!(f, "cannot be read: {fault}"),
+            Self::NotAFile => f.write_str("is not a regular file"),
+            Self::Open(mode) => write!(f, "has mode {mode:04o}: others may not read it, nor its group write it"),
+            Self::Foreign(user) => write!(f, "belongs to user {user}, who could change it"),
+            Self::TooLong => write!(f, "is longer than {FILE_BYTES_MAX} bytes; a key is one line of base64url"),
+            Self::Empty => f.write_str("is empty; a key is one line of base64url"),
+            Self::Pem => f.write_str("is PEM, which this version does not read; a key is one line of base64url"),
+            Self::Bad(fault) => fault.fmt(f),
+            Self::SecretOf(other) => write!(f, "has the same secret as the key `{other}`; each key needs one of its own"),
+            Self::IdTwice => f.write_str("another key has the same id"),
+        }
+    }
+}
+
+impl std::error::Error for KeyFault {}
+
+/// Reads all key files, or tells all that is wrong with them.
+pub fn load(entries: &[config::KeyEntry]) -> Result<KeyRing, Vec<KeyFault>> {
+    let mut keys: Vec<(SigningKey, Purpose)> = Vec::with_capacity(entries.len());
+    let mut faults = Vec::new();
+    for entry in entries {
+        let read = read(&entry.file, &entry.id).and_then(|key| match keys.iter().find(|(other, _)| other.has_secret_of(&key)) {
+            _ if keys.iter().any(|(other, _)| other.id() == key.id()) => Err(Cause::IdTwice),
+            Some((other, _)) => Err(Cause::SecretOf(other.id().to_owned())),
+            None => Ok(key),
+        });
+        match read {
+            Ok(key) => keys.push((key, purpose(entry.purpose))),
+            Err(cause) => faults.push(KeyFault { key: entry.id.clone(), file: entry.file.clone(), cause }),
+        }
+    }
+    if faults.is_empty() { Ok(KeyRing::new(keys)) } else { Err(faults) }
+}
+
+const fn purpose(purpose: config::Purpose) -> Purpose {
+    match purpose {
+        config::Purpose::Sign => Purpose::Sign,
+        config::Purpose::Accept => Purpose::Accept,
+        config::Purpose::Retired => Purpose::Retired,
+    }
+}
+
+/// Whoever owns the file can change what we sign with.
+const fn is_trusted(owner: u32, ourselves: u32) -> bool {
+    owner == 0 || owner == ourselves
+}
+
+fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
+    // What is asked about is the open file, so that it cannot be exchanged in between; a pipe must not make us wait.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(Cause::Unreadable)?;
+    let found = file.metadata().map_err(Cause::Unreadable)?;
+    if !found.is_file() {
+        return Err(Cause::NotAFile);
+    }
+    if found.mode() & FORBIDDEN_MODE != 0 {
+        return Err(Cause::Open(found.mode() & 0o7777));
+    }
+    if !is_trusted(found.uid(), rustix::process::geteuid().as_raw()) {
+        return Err(Cause::Foreign(found.uid()));
+    }
+    // One allocation that is wiped; a buffer that grows would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(FILE_BYTES_MAX).unwrap_or_default() + 2));
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Cause::Unreadable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        return Err(Cause::TooLong);
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| Cause::Bad(BadKey::Encoding))?;
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() {
+        return Err(Cause::Empty);
+    }
+    if line.trim_start().starts_with("-----BEGIN ") {
+        return Err(Cause::Pem);
+    }
+    SigningKey::from_base64(id, line).map_err(Cause::Bad)
+}
+
+/// Writes a new random key to `path`, mode 0600, durably. Never overwrites; makes the last directory if it is missing,
+/// mode 0700. The key has no use before the configuration names it.
+pub fn create(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match DirBuilder::new().mode(0o700).create(parent) {
+        Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
+        _ => {}
+    }
+    let secret = Zeroizing::new(random::bytes::<32>());
+    let mut line = Zeroizing::new(String::with_capacity(44));
+    URL_SAFE_NO_PAD.encode_string(&secret[..], &mut line);
+    line.push('\n');
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(path)?;
+    let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| File::open(parent)?.sync_all());
+    if written.is_err() {
+        // Half a key would only be in the way of the next try.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+    fn entry(id: &str, file: PathBuf) -> config::KeyEntry {
+        config::KeyEntry { id: id.to_owned(), file, purpose: config::Purpose::Sign }
+    }
+
+    fn written(directory: &TempDir, content: &[u8], mode: u32) -> PathBuf {
+        let path = directory.path().join("main");
+        let _ = fs::remove_file(&path);
+        fs::write(&path, content).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("mode");
+        path
+    }
+
+    #[test]
+    fn a_new_key_is_private_loads_and_is_never_overwritten() {
+        let directory = TempDir::new().expect("a directory");
+        let path = directory.path().join("keys/main");
+        create(&path).expect("made");
+        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(path.parent().expect("keys")).expect("there").mode() & 0o7777, 0o700);
+        let first = fs::read(&path).expect("read");
+        assert_eq!(first.len(), 44);
+        assert_eq!(create(&path).expect_err("there already").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("read"), first);
+        create(&directory.path().join("keys/next")).expect("made");
+        let ring = load(&[entry("main", path), entry("next", directory.path().join("keys/next"))]).expect("a ring");
+        assert_eq!(ring.signing().map(SigningKey::id), Some("main"));
+        assert_eq!(ring.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_key_file_is_one_line_that_others_cannot_read() {
+        let directory = TempDir::new().expect("a directory");
+        for (content, mode) in
+            [(SECRET.to_owned(), 0o600), (format!("{SECRET}\n"), 0o640), (format!("{SECRET}\r\n"), 0o400), (SECRET.repeat(4), 0o440)]
+        {
+            assert!(load(&[entry("main", written(&directory, content.as_bytes(), mode))]).is_ok(), "{content:?} {mode:o}");
+        }
+        for (content, mode, words) in [
+            (SECRET.to_owned(), 0o604, "has mode 0604: others may not read it, nor its group write it; run `chmod 600 "),
+            (SECRET.to_owned(), 0o644, "chmod 600"),
+            (SECRET.to_owned(), 0o660, "chmod 600"),
+            (SECRET.to_owned(), 0o601, "chmod 600"),
+            (String::new(), 0o600, "is empty"),
+            ("\n".to_owned(), 0o600, "is empty"),
+            (format!("{SECRET}\n{SECRET}\n"), 0o600, "one line of base64url"),
+            (format!(" {SECRET}"), 0o600, "one line of base64url"),
+            (format!("{SECRET}="), 0o600, "one line of base64url"),
+            ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg".to_owned(), 0o600, "at least 32 bytes"),
+            ("-----BEGIN PRIVATE KEY-----\nMC4C\n".to_owned(), 0o600, "is PEM"),
+            ("A".repeat(1025), 0o600, "longer than 1024 bytes"),
+        ] {
+            let path = written(&directory, content.as_bytes(), mode);
+            let faults = load(&[entry("main", path.clone())]).expect_err("a fault");
+            let said = faults.iter().map(ToString::to_string).collect::<String>();
+            assert!(said.contains(words) && said.contains(&path.display().to_string()), "{said}");
+            assert!(!said.contains("AAECAwQF") && !format!("{faults:?}").contains("AAECAwQF"), "{said}");
+        }
+        assert!(load(&[entry("main", written(&directory, &[0xff; 40], 0o600))]).is_err());
+    }
+
+    #[test]
+    fn what_is_not_a_file_of_ours_is_no_key() {
+        let directory = TempDir::new().expect("a directory");
+        let says = |path: PathBuf, words: &str| {
+            let said = load(&[entry("main", path)]).expect_err("a fault").remove(0).to_string();
+            assert!(said.contains(words), "{said}");
+        };
+        says(directory.path().join("none"), "make it with `cloakroom key new main`");
+        says(directory.path().to_owned(), "is not a regular file");
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600), 0).expect("a pipe");
+        says(pipe, "is not a regular file");
+        let path = written(&directory, SECRET.as_bytes(), 0o600);
+        let link = directory.path().join("link");
+        symlink(&path, &link).expect("a link");
+        assert!(load(&[entry("main", link)]).is_ok(), "a link to a good file is a good file");
+    }
+
+    #[test]
+    fn a_key_belongs_to_root_or_to_us() {
+        for (owner, ourselves, good) in [(0, 0, true), (0, 998, true), (998, 998, true), (33, 998, false), (998, 0, false)] {
+            assert_eq!(is_trusted(owner, ourselves), good, "{owner} {ourselves}");
+        }
+        let fault = KeyFault { key: "main".to_owned(), file: "/k".into(), cause: Cause::Foreign(33) };
+        assert_eq!(fault.to_string(), "key `main`: /k: belongs to user 33, who could change it; run `chown root /k`");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_secrets_are_not_shared() {
+        let directory = TempDir::new().expect("a directory");
+        let path = written(&directory, SECRET.as_bytes(), 0o600);
+        let other = directory.path().join("other");
+        create(&other).expect("made");
+        let entries = [
+            entry("a", path.clone()),
+            entry("b", path),
+            entry("c", directory.path().join("none")),
+            entry("a", other),
+            entry("d e", "/dev/null".into()),
+        ];
+        let said: Vec<_> = load(&entries).expect_err("faults").iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 4, "{said:?}");
+        for (said, words) in said.iter().zip(["the same secret as the key `a`", "cannot be read", "the same id", "not a regular file"]) {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+}
