@@ -1,13 +1,26 @@
 //! How each web server asks and is answered. Pure: a request's head in, an answer out. A dialect is fixed per
 //! listener and never guessed from a request.
+//!
+//! [`Dialect::read`] turns a request's head into what is [`Asked`], [`Dialect::write`] turns what is to be [`Say`]d into
+//! an [`Answer`]. `headers` reads headers, `answer` builds them; [`nginx`] and [`standalone`] are the two dialects.
+
+mod answer;
+mod headers;
+pub mod nginx;
+pub mod standalone;
+
+pub use answer::CONTENT_SECURITY_POLICY;
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
 use crate::domain::file::Version;
 use crate::domain::id::{DeliveryId, RequestId};
 use crate::domain::path::FilePath;
-use crate::domain::question::Question;
+use crate::domain::question::{Kind, Question};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 use crate::domain::units::Rate;
@@ -19,6 +32,35 @@ pub enum Dialect {
     Nginx,
     /// Nobody in front: the client itself asks, and gets the bytes from us.
     Standalone,
+}
+
+impl Dialect {
+    /// Reads a request's head.
+    ///
+    /// `public_path` is the path of `public_url`, beginning and ending with `/`. `peer` is the address of the other end
+    /// of a TCP connection; only a dialect without a web server in front believes it. `fresh` makes a random request
+    /// id; it is called only where no web server has named the request.
+    pub fn read(
+        self,
+        head: &Parts,
+        public_path: &str,
+        peer: Option<IpAddr>,
+        fresh: impl FnOnce() -> RequestId,
+    ) -> Result<Asked, Malformed> {
+        match self {
+            Self::Nginx => nginx::read(head, public_path),
+            Self::Standalone => standalone::read(head, public_path, peer, fresh()),
+        }
+    }
+
+    /// Puts `say` into this dialect's words. What cannot be said to this question, or would need a header value outside
+    /// of printable ASCII, becomes an answer with status 500, which opens nothing anywhere.
+    pub fn write(self, kind: Kind, say: Say<'_>) -> Answer {
+        match self {
+            Self::Nginx => nginx::write(kind, say),
+            Self::Standalone => standalone::write(kind, say),
+        }
+    }
 }
 
 /// What a request on a `web` listener turned out to be.
@@ -40,6 +82,8 @@ pub enum Asked {
 /// Why a request was not understood; the words go into the log, never to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
+    /// Which question it would have been; decides how the refusal is said.
+    pub kind: Kind,
     /// What was found and what would be right, without any secret.
     pub reason: String,
     /// The request id, where that much was readable.

@@ -1,0 +1,127 @@
+//! Building answers: header values are printable ASCII by construction, and what is not cannot leave.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+
+use crate::domain::refusal::Refusal;
+use crate::domain::support::SupportCode;
+
+use super::{Answer, Malformed};
+
+/// The refusal's code.
+pub(super) const REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusal");
+/// The support code.
+pub(super) const SUPPORT: HeaderName = HeaderName::from_static("cloakroom-support");
+/// Bytes per second for `limit_rate`; `0` is no limit.
+pub(super) const RATE: HeaderName = HeaderName::from_static("cloakroom-rate");
+/// The delivery that the web server names in its log.
+pub(super) const DELIVERY: HeaderName = HeaderName::from_static("cloakroom-delivery");
+
+/// The policy of our own pages: their own style sheet and images, nothing else, and nobody may frame them.
+pub const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Seconds after which a refusal that passes is worth another try.
+const RETRY_AFTER_SECONDS: &str = "30";
+
+/// Headers in the making.
+pub(super) struct Head {
+    status: u16,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    sound: bool,
+}
+
+impl Head {
+    /// An answer with this status and room for `headers` headers.
+    pub(super) fn new(status: u16, headers: usize) -> Self {
+        Self { status, headers: Vec::with_capacity(headers), sound: true }
+    }
+
+    /// Adds a value that was written here.
+    pub(super) fn fixed(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// Adds a value that came from elsewhere. Anything but printable ASCII spoils the whole answer: a line break in a
+    /// header would be a second header.
+    pub(super) fn text(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        let value = value.into();
+        let printable = value.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+        match HeaderValue::try_from(value) {
+            Ok(value) if printable => self.headers.push((name, value)),
+            _ => self.sound = false,
+        }
+        self
+    }
+
+    /// Adds a value where there is one.
+    pub(super) fn maybe(self, name: HeaderName, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
+    /// The answer without a body.
+    pub(super) fn empty(self) -> Answer {
+        self.body(Bytes::new())
+    }
+
+    /// The answer with a body.
+    pub(super) fn body(self, body: Bytes) -> Answer {
+        if self.sound { Answer { status: self.status, headers: self.headers, body } } else { unsayable() }
+    }
+
+    /// The headers, if each of them can be sent.
+    pub(super) fn headers(self) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        self.sound.then_some(self.headers)
+    }
+}
+
+/// What is said when the right answer cannot be: opens nothing, and is no page of anybody.
+pub(super) fn unsayable() -> Answer {
+    Head::new(500, 3)
+        .fixed(header::CACHE_CONTROL, "no-store")
+        .fixed(header::CONTENT_TYPE, "text/plain; charset=utf-8")
+        .fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(Bytes::from_static(b"The answer could not be given.\n"))
+}
+
+/// A refusal that reaches the customer as it is: its own status, and a page.
+pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, (media_type, text): (&'static str, String)) -> Answer {
+    let mut head = Head::new(refusal.status(), 8)
+        .fixed(REFUSAL, refusal.code())
+        .text(SUPPORT, support.to_string())
+        .fixed(header::CACHE_CONTROL, "no-store")
+        .text(header::CONTENT_TYPE, media_type)
+        .fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .fixed(header::REFERRER_POLICY, "no-referrer");
+    if refusal.is_passing() {
+        head = head.fixed(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    if media_type.starts_with("text/html") {
+        head = head.fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    }
+    head.body(Bytes::from(text))
+}
+
+/// Go there, with GET.
+pub(super) fn redirect(to: &str, cookie: Option<&str>) -> Answer {
+    if to.is_empty() {
+        return unsayable();
+    }
+    Head::new(303, 4)
+        .text(header::LOCATION, to)
+        .maybe(header::SET_COOKIE, cookie.map(str::to_owned))
+        .fixed(header::CACHE_CONTROL, "no-store")
+        .fixed(header::REFERRER_POLICY, "no-referrer")
+        .empty()
+}
+
+impl Malformed {
+    /// The refusal that such a request gets, whatever was wrong with it.
+    pub const fn refusal(&self) -> Refusal {
+        Refusal::BadRequest
+    }
+}

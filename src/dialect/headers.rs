@@ -1,0 +1,199 @@
+//! Reading request headers: each that counts at most once, none that looks like one of them or claims to know better.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::domain::id::RequestId;
+use crate::domain::question::{Kind, Method};
+use crate::domain::range::Range;
+
+use super::Malformed;
+
+/// The name of Cloakroom's own cookie.
+pub(super) const COOKIE: &str = "cloakroom";
+
+/// Longer cookie values are none of ours.
+const COOKIE_BYTES_MAX: usize = 128;
+
+/// So much of a `User-Agent` is enough to tell two clients behind one address apart, and little enough to remember.
+const AGENT_BYTES_MAX: usize = 256;
+
+/// So much of a header's name stands in the log.
+const NAME_BYTES_SHOWN: usize = 64;
+
+/// Header families that claim to know a request's address, method or client better than the web server in front:
+/// whatever begins so, and is not one of the headers that are read, is another source.
+const OTHER_FAMILIES: &[&str] = &["forwarded", "x-forwarded", "x-original-", "x-rewrite-", "x-envoy-", "x-replaced-"];
+
+/// The same, header by header.
+const OTHER_SOURCES: &[&str] = &[
+    "request-uri",
+    "x-request-uri",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "client-ip",
+    "remote-addr",
+    "x-client-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-cluster-client-ip",
+    "x-proxyuser-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "fastly-client-ip",
+    "x-azure-clientip",
+];
+
+macro_rules! heard {
+    ($($(#[$doc:meta])* $field:ident = $name:literal;)*) => {
+        /// The headers that are read, each at most once.
+        #[derive(Default)]
+        pub(super) struct Heard<'a> {
+            $($(#[$doc])* pub(super) $field: Option<&'a HeaderValue>,)*
+        }
+
+        /// Their names.
+        const READ: &[&str] = &[$($name,)*];
+
+        impl<'a> Heard<'a> {
+            fn slot(&mut self, name: &str) -> Option<&mut Option<&'a HeaderValue>> {
+                match name {
+                    $($name => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+heard! {
+    original_uri = "x-original-uri";
+    original_method = "x-original-method";
+    request_id = "x-request-id";
+    real_ip = "x-real-ip";
+    host = "host";
+    user_agent = "user-agent";
+    accept = "accept";
+    accept_language = "accept-language";
+    cookie = "cookie";
+    authorization = "authorization";
+    range = "range";
+    if_range = "if-range";
+    sec_purpose = "sec-purpose";
+    purpose = "purpose";
+}
+
+/// Whom the headers come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// A web server that was told which headers to send: another source of what it says is a refusal.
+    WebServer,
+    /// The client itself: what it says about proxies is not read at all.
+    Client,
+}
+
+impl<'a> Heard<'a> {
+    /// Goes through all headers once. The error names the header at fault, never a value.
+    pub(super) fn listen(headers: &'a HeaderMap, from: Sender) -> Result<Self, String> {
+        let mut heard = Self::default();
+        for (name, value) in headers {
+            match heard.slot(name.as_str()) {
+                Some(slot @ None) => *slot = Some(value),
+                Some(Some(_)) => return Err(format!("header `{name}` is there twice; it must be there once")),
+                None if from == Sender::WebServer => no_other_source(name)?,
+                None => {}
+            }
+        }
+        Ok(heard)
+    }
+
+    /// The range that the web server will honour.
+    pub(super) fn wanted_range(&self) -> Range {
+        // Bytes outside of ASCII make a range that nobody understands: the whole file may be sent.
+        let value = self.range.map(|value| value.to_str().unwrap_or_default());
+        Range::parse(value, self.if_range.is_some())
+    }
+
+    /// What the client says it is, cut to a length that can be remembered.
+    pub(super) fn agent(&self) -> String {
+        let whole = self.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+        let end = whole.floor_char_boundary(AGENT_BYTES_MAX);
+        whole.get(..end).unwrap_or_default().to_owned()
+    }
+
+    /// Whether the client wants a page rather than a line of text.
+    pub(super) fn wants_page(&self) -> bool {
+        self.accept.and_then(|value| value.to_str().ok()).is_some_and(|accept| {
+            accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html"))
+        })
+    }
+
+    /// Whether a browser only looks ahead.
+    pub(super) fn looks_ahead(&self) -> bool {
+        let ahead = |value: &HeaderValue| {
+            let Ok(value) = value.to_str() else { return false };
+            value
+                .split([';', ',', ' '])
+                .any(|word| ["prefetch", "preview", "prerender"].iter().any(|known| word.eq_ignore_ascii_case(known)))
+        };
+        self.sec_purpose.is_some_and(ahead) || self.purpose.is_some_and(ahead)
+    }
+
+    /// The value of our own cookie. Two of them, or an odd one, count as none: who holds a delivery's cookie carries on
+    /// with it, so doubt means a new start.
+    pub(super) fn own_cookie(&self) -> Option<String> {
+        let all = self.cookie?.to_str().ok()?;
+        let mut ours = all.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+        let (_, value) = ours.next()?;
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        let fits = !value.is_empty() && value.len() <= COOKIE_BYTES_MAX && value.bytes().all(good);
+        (fits && ours.next().is_none()).then(|| value.to_owned())
+    }
+}
+
+/// Refuses a header that is not read but is written like one that is, or that is another source of what one tells.
+fn no_other_source(name: &HeaderName) -> Result<(), String> {
+    let name = name.as_str();
+    let shown = name.get(..NAME_BYTES_SHOWN).unwrap_or(name);
+    if let Some(read) = READ.iter().find(|read| alike(name, read)) {
+        return Err(format!("header `{shown}` looks like `{read}`; the web server must send `{read}` only"));
+    }
+    let begins_like = |family: &&str| name.get(..family.len()).is_some_and(|start| alike(start, family));
+    if OTHER_FAMILIES.iter().any(begins_like) || OTHER_SOURCES.iter().any(|other| alike(name, other)) {
+        return Err(format!("header `{shown}` is another source of the request's address or client; the web server must not pass it on"));
+    }
+    Ok(())
+}
+
+/// Whether two header names are one to software that takes `_`, `.` and `-` for the same.
+fn alike(name: &str, known: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' || byte == b'.' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == known.len() && name.bytes().map(plain).eq(known.bytes())
+}
+
+/// The client's method.
+pub(super) fn method(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        _ => Method::Other,
+    }
+}
+
+/// The request id that the web server gave, if there is exactly one that can be read.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<RequestId> {
+    let mut all = headers.get_all("x-request-id").iter();
+    let one = all.next()?;
+    if all.next().is_some() { None } else { RequestId::parse(one.to_str().ok()?) }
+}
+
+/// A request of `kind` that is not understood.
+pub(super) fn malformed(kind: Kind, headers: &HeaderMap, reason: impl Into<String>) -> Malformed {
+    Malformed { kind, reason: reason.into(), request: request_id(headers) }
+}
+
+/// A request target taken apart at the first `?`.
+pub(super) fn path_and_query(target: &str) -> (&str, Option<&str>) {
+    target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)))
+}

@@ -1,0 +1,142 @@
+//! Nginx. `auth_request` asks [`AUTHORIZE`] and hears only 200, 401 and 403; `proxy_pass` passes a download on and
+//! follows `X-Accel-Redirect`.
+//!
+//! The shipped configuration sends these headers and no others (`proxy_pass_request_headers off`): `Host`,
+//! `X-Original-URI` (`$request_uri`), `X-Original-Method` (`$request_method`), `X-Request-Id` (`$request_id`),
+//! `X-Real-IP` (`$remote_addr`), `User-Agent`, `Accept`, `Accept-Language`, `Cookie`, `Authorization`, `Range`,
+//! `If-Range`, `Sec-Purpose`, `Purpose`. A client's own spelling of any of them never gets here that way; where one does,
+//! the configuration is not ours, and the request is refused.
+
+use std::net::IpAddr;
+
+use http::header;
+use http::request::Parts;
+
+use crate::domain::client::Client;
+use crate::domain::file_name::content_disposition;
+use crate::domain::id::RequestId;
+use crate::domain::path::CanonicalPath;
+use crate::domain::question::{Kind, Question};
+
+use super::answer::{DELIVERY, Head, RATE, REFUSAL, SUPPORT, redirect, refusal_page, unsayable};
+use super::headers::{Heard, Sender, malformed, method, path_and_query};
+use super::{Answer, Asked, Malformed, Say};
+
+/// What `auth_request` asks, exactly.
+pub const AUTHORIZE: &str = "/_cloakroom/authorize";
+
+/// What the shipped `@deny` location asks, followed by the code of a refusal.
+pub const REFUSED: &str = "/_cloakroom/refused/";
+
+/// Whatever begins so is internal: nothing of it is a download.
+const INTERNAL: &str = "/_cloakroom/";
+
+/// The longest address that is read. Twice that, in the request line and in `X-Original-URI`, fits into a head.
+pub const ADDRESS_BYTES_MAX: usize = 6 * 1024;
+
+const ACCEL_REDIRECT: http::HeaderName = http::HeaderName::from_static("x-accel-redirect");
+const ACCEL_LIMIT_RATE: http::HeaderName = http::HeaderName::from_static("x-accel-limit-rate");
+
+/// Reads what nginx asks.
+pub(super) fn read(head: &Parts, public_path: &str) -> Result<Asked, Malformed> {
+    let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let kind = if target == AUTHORIZE { Kind::Authorize } else { Kind::Download };
+    let lines = Heard::listen(&head.headers, Sender::WebServer).map_err(|reason| malformed(kind, &head.headers, reason))?;
+    let asked = match target.strip_prefix(REFUSED) {
+        Some(code) => refused(code, &lines),
+        None if kind == Kind::Download && target.starts_with(INTERNAL) => Err("the internal address is not one that is known".to_owned()),
+        None => question(kind, target, public_path, &lines).map(Asked::Question),
+    };
+    asked.map_err(|reason| malformed(kind, &head.headers, reason))
+}
+
+fn refused(code: &str, lines: &Heard<'_>) -> Result<Asked, String> {
+    let refusal = code.parse().map_err(|()| format!("the address under `{REFUSED}` does not end with the code of a refusal"))?;
+    Ok(Asked::Refused { refusal, request: request_id(lines)?, wants_page: lines.wants_page() })
+}
+
+fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> Result<Question, String> {
+    let request = request_id(lines)?;
+    let address = std::str::from_utf8(needed(lines.original_uri, "x-original-uri")?.as_bytes())
+        .map_err(|_| "header `x-original-uri` is not UTF-8".to_owned())?;
+    if address.len() > ADDRESS_BYTES_MAX {
+        return Err(format!("header `x-original-uri` is longer than {ADDRESS_BYTES_MAX} bytes"));
+    }
+    if address.contains('#') {
+        return Err("header `x-original-uri` has a `#`".to_owned());
+    }
+    if kind == Kind::Download && address != target {
+        return Err("header `x-original-uri` is not the address of the request itself".to_owned());
+    }
+    let (path, query) = path_and_query(address);
+    let path = CanonicalPath::parse(path).map_err(|fault| format!("header `x-original-uri`: {fault}"))?;
+    if kind == Kind::Download && !path.encoded().starts_with(public_path) {
+        return Err("the address is not under the path of `public_url`".to_owned());
+    }
+    let method = method(needed(lines.original_method, "x-original-method")?.to_str().unwrap_or_default());
+    Ok(Question {
+        kind,
+        request,
+        method,
+        path,
+        query: query.map(str::to_owned),
+        client: Client::new(client_address(lines)?, lines.agent()),
+        range: lines.wanted_range(),
+        cookie: lines.own_cookie(),
+        wants_page: lines.wants_page(),
+        looks_ahead: lines.looks_ahead(),
+    })
+}
+
+fn request_id(lines: &Heard<'_>) -> Result<RequestId, String> {
+    let value = needed(lines.request_id, "x-request-id")?;
+    value.to_str().ok().and_then(RequestId::parse).ok_or_else(|| "header `x-request-id` is not a request id".to_owned())
+}
+
+/// `$remote_addr`; a client on a unix socket reads `unix:` and has no address that anything could be bound to.
+fn client_address(lines: &Heard<'_>) -> Result<IpAddr, String> {
+    let value = needed(lines.real_ip, "x-real-ip")?;
+    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| "header `x-real-ip` is not an address".to_owned())
+}
+
+fn needed<'a>(value: Option<&'a http::HeaderValue>, name: &str) -> Result<&'a http::HeaderValue, String> {
+    value.ok_or_else(|| format!("header `{name}` is missing"))
+}
+
+/// Says `say` to nginx.
+pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
+    match (kind, say) {
+        // `auth_request_set` logs an error for each answer without the header, hence the 0.
+        (Kind::Authorize, Say::Allow { rate: None }) => Head::new(200, 1).fixed(RATE, "0").empty(),
+        (Kind::Authorize, Say::Allow { rate: Some(rate) }) => Head::new(200, 1).text(RATE, rate.0.to_string()).empty(),
+        // Of all refusals nginx hears two; the code travels to the `@deny` location, which asks for the page.
+        (Kind::Authorize, Say::Refuse { refusal, support, .. }) => {
+            let status = if refusal.status() == 401 { 401 } else { 403 };
+            Head::new(status, 2).fixed(REFUSAL, refusal.code()).text(SUPPORT, support.to_string()).empty()
+        }
+        (Kind::Download, Say::HandOff { prefix, path, version, name, rate, delivery }) => {
+            let Some(location) = accel_location(prefix, &path.encoded()) else { return unsayable() };
+            Head::new(200, 7)
+                .text(ACCEL_REDIRECT, location)
+                .maybe(ACCEL_LIMIT_RATE, rate.map(|rate| rate.0.to_string()))
+                .text(header::CONTENT_TYPE, version.media_type.as_str())
+                .text(header::CONTENT_DISPOSITION, content_disposition(name))
+                .text(header::ETAG, version.etag.as_str())
+                .fixed(header::CACHE_CONTROL, "private, no-store")
+                .maybe(DELIVERY, delivery.map(|delivery| delivery.to_string()))
+                .empty()
+        }
+        (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
+        (Kind::Download, Say::Refuse { refusal, support, page }) => refusal_page(refusal, support, page),
+        // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
+        (Kind::Authorize, Say::HandOff { .. } | Say::Redirect { .. }) | (Kind::Download, Say::Allow { .. }) => unsayable(),
+    }
+}
+
+/// The internal address of a file, which nginx decodes once. Without the leading `/` nginx would glue it to its root;
+/// a prefix that would need escaping is not one that a location was written for.
+fn accel_location(prefix: &str, encoded_path: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let whole = prefix.starts_with('/') && prefix.ends_with('/') && prefix.bytes().all(plain);
+    (whole && !encoded_path.is_empty()).then(|| format!("{prefix}{encoded_path}"))
+}

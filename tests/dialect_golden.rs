@@ -1,0 +1,193 @@
+//! What nginx asks and what it is told: each `tests/golden/nginx/<case>.ask` is a raw request head, `<case>.answer` is
+//! what it reads as and what is said to it for fixed decisions.
+//!
+//! `GOLDEN=write cargo test --test dialect_golden` writes the answers anew; read the difference before keeping it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use cloakroom::dialect::{Answer, Asked, Dialect, Malformed, Say};
+use cloakroom::domain::file::Version;
+use cloakroom::domain::file_name::content_disposition;
+use cloakroom::domain::id::{DeliveryId, RequestId};
+use cloakroom::domain::moment::Moment;
+use cloakroom::domain::path::FilePath;
+use cloakroom::domain::question::Kind;
+use cloakroom::domain::refusal::Refusal;
+use cloakroom::domain::support::SupportCode;
+use cloakroom::domain::units::Rate;
+use http::request::Parts;
+
+/// Fewer would mean that the folder was not found.
+const CASES_MIN: usize = 40;
+
+#[test]
+fn nginx_is_understood_and_answered_as_the_golden_cases_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/nginx");
+    let mut asks: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    asks.retain(|path| path.extension().is_some_and(|kind| kind == "ask"));
+    asks.sort();
+    let write = std::env::var_os("GOLDEN").is_some_and(|value| value == "write");
+    let mut wrong = Vec::new();
+    for ask in &asks {
+        let seen = case(&fs::read(ask).unwrap());
+        let answer = ask.with_extension("answer");
+        if write {
+            fs::write(&answer, &seen).unwrap();
+        } else if fs::read_to_string(&answer).unwrap_or_default() != seen {
+            wrong.push(format!("{}:\n{seen}", ask.display()));
+        }
+    }
+    assert!(asks.len() >= CASES_MIN, "only {} cases in {}", asks.len(), folder.display());
+    assert!(wrong.is_empty(), "{} of {} cases differ:\n{}", wrong.len(), asks.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_answer_of_nginx_opens_anything_but_an_allow_and_a_hand_off() {
+    let mut seen = 0;
+    for &refusal in Refusal::ALL {
+        let support = SupportCode::of(&RequestId::parse("0123").unwrap());
+        let say = || Say::Refuse { refusal, support: &support, page: ("text/html; charset=utf-8", "<p>no</p>".to_owned()) };
+        let authorize = Dialect::Nginx.write(Kind::Authorize, say());
+        assert!([401, 403].contains(&authorize.status) && authorize.body.is_empty(), "{refusal}");
+        assert_eq!(authorize.status == 401, refusal.status() == 401, "{refusal}");
+        let download = Dialect::Nginx.write(Kind::Download, say());
+        assert_eq!(download.status, refusal.status(), "{refusal}");
+        for answer in [&authorize, &download] {
+            assert_eq!(value(answer, "cloakroom-refusal"), Some(refusal.code()));
+            assert_eq!(value(answer, "www-authenticate"), None, "{refusal}");
+            assert_eq!(value(answer, "x-accel-redirect"), None, "{refusal}");
+        }
+        assert_eq!(value(&download, "retry-after").is_some(), refusal.is_passing(), "{refusal}");
+        seen += 1;
+    }
+    assert_eq!(seen, Refusal::ALL.len());
+}
+
+#[test]
+fn what_would_be_a_second_header_or_another_place_is_never_said() {
+    let path = FilePath::parse("set/a b.zip").unwrap();
+    let good = version("\"v1\"", "application/zip");
+    for (prefix, version, said) in [
+        ("/files/", version("\"v1\"", "application/zip"), true),
+        ("/files/", version("\"v1\"\r\nX-Accel-Redirect: /etc/", "application/zip"), false),
+        ("/files/", version("\"v1\"", "text/plain\nSet-Cookie: a=b"), false),
+        ("/files/", version("\"ä\"", "application/zip"), false),
+        ("/files/", version("\"\u{7f}\"", "application/zip"), false),
+        ("files/", good.clone(), false),
+        ("/files", good.clone(), false),
+        ("", good.clone(), false),
+        ("/fi%6ces/", good.clone(), false),
+        ("/files?/", good.clone(), false),
+        ("/fi les/", good, false),
+    ] {
+        let answer = Dialect::Nginx.write(Kind::Download, hand_off(prefix, &path, &version));
+        assert_eq!(answer.status, if said { 200 } else { 500 }, "{prefix} {version:?}");
+        assert_eq!(value(&answer, "x-accel-redirect").is_some(), said, "{prefix} {version:?}");
+    }
+    for to in ["", "/dl/\r\nSet-Cookie: a=b", "/dl/ä"] {
+        assert_eq!(Dialect::Nginx.write(Kind::Download, Say::Redirect { to, cookie: None }).status, 500, "{to:?}");
+    }
+    let version = version("\"v1\"", "application/zip");
+    for (kind, say) in [
+        (Kind::Authorize, hand_off("/files/", &path, &version)),
+        (Kind::Authorize, Say::Redirect { to: "/x", cookie: None }),
+        (Kind::Download, Say::Allow { rate: None }),
+    ] {
+        let answer = Dialect::Nginx.write(kind, say);
+        assert_eq!((answer.status, value(&answer, "x-accel-redirect")), (500, None), "{kind:?}");
+    }
+}
+
+fn version(etag: &str, media_type: &str) -> Version {
+    Version { size: 1000, modified: Moment::EPOCH, etag: etag.to_owned(), media_type: media_type.to_owned() }
+}
+
+fn hand_off<'a>(prefix: &'a str, path: &'a FilePath, version: &'a Version) -> Say<'a> {
+    let rate = NonZeroU64::new(2_000_000).map(Rate);
+    Say::HandOff { prefix, path, version, name: "final.zip", rate, delivery: Some(DeliveryId::new([7; 12])) }
+}
+
+fn value<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.to_str().unwrap())
+}
+
+/// What the request head `raw` reads as, and what is said then.
+fn case(raw: &[u8]) -> String {
+    let head = head(raw);
+    let mut text = String::new();
+    match Dialect::Nginx.read(&head, "/dl/", None, || panic!("nginx names its requests")) {
+        Ok(Asked::Question(question)) => {
+            writeln!(text, "reads as {}", question.kind.word()).unwrap();
+            writeln!(text, "  request {}", question.request).unwrap();
+            writeln!(text, "  method {:?}", question.method).unwrap();
+            writeln!(text, "  path {}", question.path.encoded()).unwrap();
+            writeln!(text, "  query {:?}", question.query).unwrap();
+            writeln!(text, "  client {} {:?}", question.client.address, question.client.agent).unwrap();
+            writeln!(text, "  range {:?}", question.range).unwrap();
+            writeln!(text, "  cookie {:?}", question.cookie).unwrap();
+            writeln!(text, "  wants page {}, looks ahead {}", question.wants_page, question.looks_ahead).unwrap();
+            match question.kind {
+                Kind::Authorize => {
+                    say(&mut text, question.kind, "allow", Say::Allow { rate: None });
+                    say(&mut text, question.kind, "allow at a rate", Say::Allow { rate: NonZeroU64::new(500).map(Rate) });
+                }
+                Kind::Download => {
+                    let path = FilePath::parse("set/Müller 100%.zip").unwrap();
+                    let version = version("\"v1\"", "application/zip");
+                    say(&mut text, question.kind, "hand off", hand_off("/_cloakroom/masters/", &path, &version));
+                    let redirect = Say::Redirect { to: "/dl/d/token/a.zip", cookie: Some("cloakroom=abc; Path=/dl/; Secure") };
+                    say(&mut text, question.kind, "redirect", redirect);
+                }
+            }
+            refuse(&mut text, question.kind, Refusal::Expired, &question.request);
+            refuse(&mut text, question.kind, Refusal::StoreDown, &question.request);
+        }
+        Ok(Asked::Refused { refusal, request, wants_page }) => {
+            writeln!(text, "reads as the page of {refusal}\n  request {request}\n  wants page {wants_page}").unwrap();
+            refuse(&mut text, Kind::Download, refusal, &request);
+        }
+        Err(Malformed { kind, reason, request }) => {
+            writeln!(text, "malformed {}: {reason}\n  request {request:?}", kind.word()).unwrap();
+            refuse(&mut text, kind, Refusal::BadRequest, &request.unwrap_or_else(|| RequestId::parse("unknown").unwrap()));
+        }
+    }
+    text
+}
+
+fn refuse(text: &mut String, kind: Kind, refusal: Refusal, request: &RequestId) {
+    let page = ("text/html; charset=utf-8", format!("<p>{}</p>", refusal.sentence()));
+    say(text, kind, &format!("refuse {refusal}"), Say::Refuse { refusal, support: &SupportCode::of(request), page });
+}
+
+fn say(text: &mut String, kind: Kind, title: &str, say: Say<'_>) {
+    let answer = Dialect::Nginx.write(kind, say);
+    writeln!(text, "\n{title}: {}", answer.status).unwrap();
+    for (name, value) in &answer.headers {
+        // The one value with rules of its own; they are tested where they are written.
+        let value = if value.to_str().unwrap() == content_disposition("final.zip") { "(of final.zip)" } else { value.to_str().unwrap() };
+        writeln!(text, "  {name}: {value}").unwrap();
+    }
+    if !answer.body.is_empty() {
+        writeln!(text, "  | {}", std::str::from_utf8(&answer.body).unwrap()).unwrap();
+    }
+}
+
+/// The head as the HTTP layer gives it: lines end with LF here, and bytes outside of ASCII stand as themselves.
+fn head(raw: &[u8]) -> Parts {
+    let mut lines = raw.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let request = std::str::from_utf8(lines.next().expect("a request line")).unwrap();
+    let mut words = request.split(' ');
+    let (method, target) = (words.next().unwrap(), words.next().unwrap());
+    assert_eq!(words.next(), Some("HTTP/1.1"), "{request}");
+    let mut builder = http::Request::builder().method(method).uri(target);
+    for line in lines {
+        let colon = line.iter().position(|&byte| byte == b':').expect("a header line");
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        builder = builder.header(http::HeaderName::from_bytes(name).unwrap(), http::HeaderValue::from_bytes(value).unwrap());
+    }
+    builder.body(()).unwrap().into_parts().0
+}
