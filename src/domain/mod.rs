@@ -16,7 +16,6 @@ pub mod link;
 pub mod moment;
 pub mod path;
 pub mod policy;
-pub mod possible;
 pub mod question;
 pub mod range;
 pub mod refusal;
