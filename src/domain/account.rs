@@ -3,6 +3,33 @@
 //! All functions are pure changes of one [`Account`]; a store loads it, runs one of them and keeps the result in one
 //! durable step. The law is DESIGN section 5, in short: *a download that arrived counts once; a download that did not
 //! arrive does not count; nobody is told a guess as a fact.*
+//!
+//! [`Account::click`] chooses a delivery, [`Account::admit`] lets one request of it pass, [`Account::report`] and
+//! [`Account::close_due`] settle it. What a delivery goes through, and what that does to the count:
+//!
+//! | from | to | when | reserved | used |
+//! |---|---|---|---|---|
+//! | – | offered | a click makes it | | |
+//! | offered | – | its lifetime is over, or too many newer offers stand | | |
+//! | offered | open | its first request is admitted | +1 | |
+//! | offered | started | the same, where nobody reports what is sent | | +1 |
+//! | open | completed | one client was sent every byte | −1 | +1 |
+//! | open | released | its grace is over, every request reported | −1 | |
+//! | open | presumed | its grace is over, of some request nothing is known | −1 | +1 |
+//!
+//! Nothing leads out of the last four. Completed and started deliveries can be joined until their grace is over; then
+//! they are closed, and stay what they are. What holds at every moment:
+//!
+//! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries.
+//! - The bytes charged under a grant (reported ones, and the most that unreported requests may send) are never more
+//!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL.
+//! - A refusal changes nothing.
+//! - Time is compared, never trusted: what was closed stays closed when the clock is set back, and a clock that jumps
+//!   ahead closes early. Neither counts a unit twice.
+
+mod admit;
+mod click;
+mod settle;
 
 use super::client::{Client, ClientKey};
 use super::delivery::{Delivery, Report, State};
@@ -20,6 +47,22 @@ pub struct Account {
     pub grant: Grant,
     /// Its deliveries, oldest first.
     pub deliveries: Vec<Delivery>,
+}
+
+impl Account {
+    /// A grant of which nothing was downloaded yet.
+    pub const fn new(grant: Grant) -> Self {
+        Self { grant, deliveries: Vec::new() }
+    }
+
+    /// Its delivery `id`. The newest are looked at first: they are the ones that are asked for.
+    pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
+        self.deliveries.iter().rev().find(|delivery| delivery.id == id)
+    }
+
+    fn is_any_open(&self) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.state == State::Open)
+    }
 }
 
 /// A click on a link.
@@ -116,4 +159,19 @@ pub struct Change {
     pub covered: u64,
     /// The file's size.
     pub size: u64,
+}
+
+impl Change {
+    /// What became of `delivery`, which stood at `before`.
+    fn of(delivery: &Delivery, before: State) -> Self {
+        Self {
+            delivery: delivery.id,
+            grant: delivery.grant,
+            client: delivery.clicked_by.clone(),
+            state: delivery.state,
+            before,
+            covered: delivery.covered(),
+            size: delivery.version.size,
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::account::Click;
 use super::client::{Client, ClientKey};
 use super::coverage::Coverage;
 use super::file::Version;
 use super::id::{DeliveryId, GrantId, LinkId, RequestId};
-use super::moment::Moment;
+use super::moment::{Moment, Span};
+use super::policy::Policy;
 
 /// One download.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Delivery {
     pub offered: Moment,
     /// When the first request was admitted.
     pub opened: Option<Moment>,
+    /// The request that opened it.
+    pub opened_by: Option<RequestId>,
     /// When the last request was admitted or reported.
     pub active: Moment,
     /// When it ended, if it has.
@@ -35,10 +39,122 @@ pub struct Delivery {
     pub clicked_by: Client,
     /// Body bytes charged: what was reported, and the most that unreported requests may send.
     pub bytes_charged: u64,
-    /// Every request that was admitted.
+    /// The requests that were admitted, at most [`Delivery::REQUESTS_MAX`]: all that are in flight, and the latest that
+    /// were reported.
     pub requests: BTreeMap<RequestId, Request>,
+    /// How many requests more were admitted, of which only the number is kept.
+    pub requests_folded: u64,
     /// The ranges that were sent, client by client.
     pub coverage: BTreeMap<ClientKey, Coverage>,
+}
+
+impl Delivery {
+    /// How long an offer waits for its first request. A click leads there at once; an hour lets a person come back to
+    /// a download dialogue.
+    pub const OFFER_LIFETIME: Span = Span::from_hours(1);
+
+    /// How many requests are remembered one by one, and so the most that can be in flight, whatever
+    /// `connections_max` says. Readers of PDF files ask thousands of times: what was reported is only counted then.
+    pub const REQUESTS_MAX: usize = 512;
+
+    /// How many clients' coverage is kept; of more, the one with the fewest bytes is forgotten. One person is one or
+    /// two clients, and a shared URL is bounded by its bytes.
+    pub const CLIENTS_MAX: usize = 64;
+
+    /// What `click` makes: a delivery of which nothing was sent yet.
+    pub fn offer(grant: GrantId, click: &Click) -> Self {
+        Self {
+            id: click.fresh,
+            grant,
+            link: click.link,
+            version: click.version.clone(),
+            state: State::Offered,
+            offered: click.now,
+            opened: None,
+            opened_by: None,
+            active: click.now,
+            closed: None,
+            cookie: click.fresh_cookie,
+            clicked_by: click.client.clone(),
+            bytes_charged: 0,
+            requests: BTreeMap::new(),
+            requests_folded: 0,
+            coverage: BTreeMap::new(),
+        }
+    }
+
+    /// The client that was sent the most of the file.
+    pub fn best_coverage(&self) -> Option<(ClientKey, &Coverage)> {
+        self.coverage.iter().max_by_key(|(_, coverage)| coverage.bytes()).map(|(client, coverage)| (*client, coverage))
+    }
+
+    /// How many bytes of the file the best-covered client was sent.
+    pub fn covered(&self) -> u64 {
+        self.best_coverage().map_or(0, |(_, coverage)| coverage.bytes())
+    }
+
+    /// How many requests were admitted and not reported yet.
+    pub fn in_flight(&self) -> usize {
+        self.requests.values().filter(|request| request.report.is_none()).count()
+    }
+
+    /// How many requests were admitted.
+    pub fn requests_total(&self) -> u64 {
+        self.requests_folded.saturating_add(u64::try_from(self.requests.len()).unwrap_or(u64::MAX))
+    }
+
+    /// When nothing can join it any more: an offer after its lifetime, else `resume_grace` after the last request, at
+    /// most [`Policy::RESUME_CAP`] after it opened. That moment is too late.
+    pub fn grace_ends(&self, policy: &Policy) -> Moment {
+        match self.opened {
+            None => self.offered + Self::OFFER_LIFETIME,
+            Some(opened) => (self.active + policy.resume_grace).min(opened + Policy::RESUME_CAP),
+        }
+    }
+
+    /// Whether it has neither ended nor run out of time.
+    pub fn is_live(&self, policy: &Policy, now: Moment) -> bool {
+        self.closed.is_none() && now < self.grace_ends(policy)
+    }
+
+    /// Whether one more request can be remembered.
+    pub(super) fn has_room(&self) -> bool {
+        self.requests.len() < Self::REQUESTS_MAX || self.state == State::Started || self.in_flight() < self.requests.len()
+    }
+
+    /// Remembers a request. When there are too many, the oldest that was reported becomes a mere number; where nobody
+    /// reports, simply the oldest.
+    pub(super) fn remember(&mut self, id: RequestId, request: Request) {
+        if self.requests.len() >= Self::REQUESTS_MAX {
+            let oldest = self.requests.iter().min_by_key(|(_, known)| (known.report.is_none(), known.admitted));
+            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
+                self.requests.remove(&oldest);
+                self.requests_folded = self.requests_folded.saturating_add(1);
+            }
+        }
+        self.bytes_charged = self.bytes_charged.saturating_add(request.bytes_max);
+        self.active = self.active.max(request.admitted);
+        self.requests.insert(id, request);
+    }
+
+    /// Adds what `report` says that `client` was sent, and tells whether `client` has the whole file now.
+    pub(super) fn cover(&mut self, client: ClientKey, report: &Report) -> bool {
+        let size = self.version.size;
+        if size == 0 {
+            return report.status == 200 && report.finished && report.bytes == 0;
+        }
+        let Some((first, _)) = report.from.filter(|&(_, total)| total == size) else { return false };
+        let coverage = self.coverage.entry(client).or_default();
+        coverage.add(first.min(size), first.saturating_add(report.bytes).min(size));
+        let whole = coverage.is_whole(size);
+        if self.coverage.len() > Self::CLIENTS_MAX {
+            let least = self.coverage.iter().min_by_key(|(_, coverage)| coverage.bytes()).map(|(client, _)| *client);
+            if let Some(least) = least {
+                self.coverage.remove(&least);
+            }
+        }
+        whole
+    }
 }
 
 /// Where a delivery stands.
@@ -99,4 +215,12 @@ pub struct Report {
     /// The range of the file that `bytes` are a prefix of: first byte and the total size. `None` where the bytes say
     /// nothing about the file: errors, several ranges, an encoded body.
     pub from: Option<(u64, u64)>,
+}
+
+impl Report {
+    /// Bytes that count against the budgets. A redirect or an error carries none of the file's: a server's page about
+    /// a missing file must not use up the budget of a small one.
+    pub const fn bytes_charged(&self) -> u64 {
+        if self.status >= 300 { 0 } else { self.bytes }
+    }
 }

@@ -4,6 +4,7 @@ use super::file::FileRef;
 use super::id::GrantId;
 use super::moment::Moment;
 use super::policy::Policy;
+use super::refusal::Refusal;
 
 /// The right of one customer to one file, with the limits it was made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,40 @@ pub struct Grant {
     pub bytes_closed: u64,
 }
 
+impl Grant {
+    /// Whether one more download may be opened, as far as the count goes.
+    pub fn has_unit(&self) -> bool {
+        self.policy.max_downloads.is_none_or(|most| u64::from(self.used) + u64::from(self.reserved) < u64::from(most))
+    }
+
+    /// Whether its time is over; the moment at which it expires is over.
+    pub fn is_over(&self, now: Moment) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// Takes a person's decision. What was revoked stays revoked.
+    pub fn stand(&mut self, standing: Standing) {
+        if self.standing != Standing::Revoked {
+            self.standing = standing;
+        }
+    }
+
+    /// Holds one unit for a delivery that opens.
+    pub(super) fn reserve(&mut self) {
+        self.reserved = self.reserved.saturating_add(1);
+    }
+
+    /// Gives a held unit back.
+    pub(super) fn release(&mut self) {
+        self.reserved = self.reserved.saturating_sub(1);
+    }
+
+    /// Uses a unit.
+    pub(super) fn spend(&mut self) {
+        self.used = self.used.saturating_add(1);
+    }
+}
+
 /// What a person decided about a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -39,4 +74,15 @@ pub enum Standing {
     Suspended,
     /// It may never be used again.
     Revoked,
+}
+
+impl Standing {
+    /// Refuses what a person withdrew.
+    pub const fn check(self) -> Result<(), Refusal> {
+        match self {
+            Self::Active => Ok(()),
+            Self::Suspended => Err(Refusal::Suspended),
+            Self::Revoked => Err(Refusal::Revoked),
+        }
+    }
 }

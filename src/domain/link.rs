@@ -2,6 +2,7 @@
 
 use super::id::{GrantId, LinkId};
 use super::moment::Moment;
+use super::refusal::Refusal;
 
 /// A URL of a grant, with a lifetime of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,4 +17,14 @@ pub struct Link {
     pub expires: Moment,
     /// Whether a person withdrew it.
     pub revoked: bool,
+}
+
+impl Link {
+    /// Refuses a click on a link that was withdrawn or whose time is over.
+    pub fn check(&self, now: Moment) -> Result<(), Refusal> {
+        if self.revoked {
+            return Err(Refusal::Revoked);
+        }
+        if now >= self.expires { Err(Refusal::LinkExpired) } else { Ok(()) }
+    }
 }

@@ -69,6 +69,17 @@ pub struct Policy {
 impl Policy {
     /// No delivery can be resumed longer than this after it opened.
     pub const RESUME_CAP: Span = Span::from_days(7);
+
+    /// The most body bytes that one delivery of a file of `size` bytes may send: the file, and `retry_factor` times
+    /// more. It fits, as 32 bits of factor and 64 of size do.
+    pub fn delivery_bytes_max(&self, size: u64) -> u128 {
+        (1 + u128::from(self.retry_factor)) * u128::from(size)
+    }
+
+    /// The most body bytes that all deliveries of a grant may send together; `None` when downloads are unlimited.
+    pub fn grant_bytes_max(&self, size: u64) -> Option<u128> {
+        self.max_downloads.map(|most| u128::from(most) * self.delivery_bytes_max(size))
+    }
 }
 
 impl Default for Policy {
@@ -82,6 +93,27 @@ impl Default for Policy {
             methods: vec![Method::Handoff],
             connections_max: 16,
             rate: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_budgets_follow_the_retry_factor_and_the_count() {
+        let most = u32::MAX;
+        for (max_downloads, retry_factor, size, delivery, grant) in [
+            (Some(1), 1, 100, 200, Some(200)),
+            (Some(5), 0, 100, 100, Some(500)),
+            (Some(0), 1, 100, 200, Some(0)),
+            (None, 2, 100, 300, None),
+            (Some(5), 1, 0, 0, Some(0)),
+            (Some(most), most, u64::MAX, u128::from(u64::MAX) << 32, Some((u128::from(u64::MAX) << 32) * u128::from(most))),
+        ] {
+            let policy = Policy { max_downloads, retry_factor, ..Policy::default() };
+            assert_eq!((policy.delivery_bytes_max(size), policy.grant_bytes_max(size)), (delivery, grant), "{policy:?}");
         }
     }
 }

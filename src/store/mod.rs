@@ -1,6 +1,8 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+pub mod memory;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -85,7 +87,8 @@ pub trait Store: Send + Sync {
     /// Ends what is due.
     fn close_due(&self, now: Moment) -> Later<'_, Closing>;
 
-    /// Changes what a person decided about a grant; `None` when it is not known.
+    /// Changes what a person decided about a grant and gives it back; `None` when it is not known. What was revoked stays
+    /// revoked.
     fn stand(&self, grant: GrantId, standing: Standing) -> Later<'_, Option<Grant>>;
 
     /// Withdraws a link; `false` when it is not known.

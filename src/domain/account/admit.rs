@@ -1,0 +1,109 @@
+//! Whether one request for bytes may pass, and what it is charged.
+
+use super::{Account, Ask, Permit};
+use crate::domain::delivery::{Delivery, Request, State};
+use crate::domain::grant::Grant;
+use crate::domain::id::RequestId;
+use crate::domain::refusal::Refusal;
+
+impl Account {
+    /// Decides a request for bytes. The first row that fits decides:
+    ///
+    /// | if | then |
+    /// |---|---|
+    /// | the delivery is not known | [`Refusal::UnknownLink`] |
+    /// | the grant is revoked or suspended, the delivery open or not | [`Refusal::Revoked`], [`Refusal::Suspended`] |
+    /// | the request was admitted and is not reported: asked again | the same permit, nothing is charged |
+    /// | the request was admitted and is reported: it is over | [`Refusal::BadRequest`] |
+    /// | *offered*, and its lifetime is over | [`Refusal::LinkExpired`] |
+    /// | *offered*, and the grant's time is over | [`Refusal::Expired`] |
+    /// | *offered*, no unit is left, another delivery is open | [`Refusal::DownloadRunning`] |
+    /// | *offered*, no unit is left | [`Refusal::LimitReached`] |
+    /// | *open*, *completed* or *started*, and its grace is over; *released* or *presumed* | [`Refusal::LinkExpired`] |
+    /// | as many requests are in flight as may be | [`Refusal::TooManyConnections`] |
+    /// | the most that it may send fits no longer into the delivery's or the grant's bytes | [`Refusal::ByteBudget`] |
+    /// | | the permit; the bytes are charged, and an offer takes its unit and opens |
+    ///
+    /// The bytes of a request are the most that its ranges can send, with the part headers of a multipart answer, which
+    /// are bytes too. The delivery's budget is (1 + `retry_factor`) × size. The grant's is `max_downloads` times that,
+    /// over what closed deliveries sent and what all others are charged, so that giving up at 99 % again and again
+    /// ends; of versions of different size the largest counts. Where nobody reports (`measured` is false) requests are
+    /// never known to end: they are not limited in number, and each stays charged as the most that it may send.
+    pub fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
+        let delivery = self.delivery(ask.delivery).ok_or(Refusal::UnknownLink)?;
+        self.grant.standing.check()?;
+        if let Some(known) = delivery.requests.get(&ask.request) {
+            let again = known.report.is_none();
+            return again.then(|| permit(&self.grant, delivery, &ask.request)).ok_or(Refusal::BadRequest);
+        }
+        self.joinable(delivery, ask)?;
+        connections(&self.grant, delivery, ask)?;
+        let bytes_max = ask.range.bytes_max(delivery.version.size);
+        self.affordable(delivery, bytes_max)?;
+
+        let Self { grant, deliveries } = self;
+        let delivery = deliveries.iter_mut().rev().find(|delivery| delivery.id == ask.delivery).ok_or(Refusal::UnknownLink)?;
+        if delivery.state == State::Offered {
+            open(grant, delivery, ask);
+        }
+        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client: ask.client, bytes_max, report: None });
+        Ok(permit(grant, delivery, &ask.request))
+    }
+
+    fn joinable(&self, delivery: &Delivery, ask: &Ask) -> Result<(), Refusal> {
+        let live = delivery.is_live(&self.grant.policy, ask.now);
+        match delivery.state {
+            State::Offered if !live => Err(Refusal::LinkExpired),
+            State::Offered if self.grant.is_over(ask.now) => Err(Refusal::Expired),
+            State::Offered if self.grant.has_unit() => Ok(()),
+            State::Offered if self.is_any_open() => Err(Refusal::DownloadRunning),
+            State::Offered => Err(Refusal::LimitReached),
+            State::Open | State::Completed | State::Started if live => Ok(()),
+            State::Open | State::Completed | State::Started | State::Released | State::Presumed => Err(Refusal::LinkExpired),
+        }
+    }
+
+    fn affordable(&self, delivery: &Delivery, bytes_max: u64) -> Result<(), Refusal> {
+        let policy = &self.grant.policy;
+        let wanted = u128::from(delivery.bytes_charged) + u128::from(bytes_max);
+        if wanted > policy.delivery_bytes_max(delivery.version.size) {
+            return Err(Refusal::ByteBudget);
+        }
+        let charging = || self.deliveries.iter().filter(|delivery| delivery.closed.is_none());
+        let largest = charging().map(|delivery| delivery.version.size).max().unwrap_or(0);
+        let charged: u128 = charging().map(|delivery| u128::from(delivery.bytes_charged)).sum();
+        let all = u128::from(self.grant.bytes_closed) + charged + u128::from(bytes_max);
+        if policy.grant_bytes_max(largest).is_some_and(|most| all > most) { Err(Refusal::ByteBudget) } else { Ok(()) }
+    }
+}
+
+fn connections(grant: &Grant, delivery: &Delivery, ask: &Ask) -> Result<(), Refusal> {
+    let limited = ask.measured && delivery.state != State::Started;
+    let most = usize::try_from(grant.policy.connections_max).unwrap_or(usize::MAX);
+    if (limited && delivery.in_flight() >= most) || !delivery.has_room() { Err(Refusal::TooManyConnections) } else { Ok(()) }
+}
+
+fn open(grant: &mut Grant, delivery: &mut Delivery, ask: &Ask) {
+    delivery.opened = Some(ask.now);
+    delivery.opened_by = Some(ask.request.clone());
+    // The time of the click may be one of a clock that was set back since.
+    delivery.active = ask.now;
+    if ask.measured {
+        delivery.state = State::Open;
+        grant.reserve();
+    } else {
+        delivery.state = State::Started;
+        grant.spend();
+    }
+}
+
+fn permit(grant: &Grant, delivery: &Delivery, request: &RequestId) -> Permit {
+    Permit {
+        delivery: delivery.id,
+        grant: grant.id,
+        file: grant.file.clone(),
+        version: delivery.version.clone(),
+        rate: grant.policy.rate,
+        opened: delivery.opened_by.as_ref() == Some(request),
+    }
+}

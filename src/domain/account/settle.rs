@@ -1,0 +1,78 @@
+//! What is known afterwards: reports of what was sent, and deliveries whose time is over.
+
+use super::{Account, Change, Reported};
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::grant::Grant;
+use crate::domain::moment::Moment;
+
+impl Account {
+    /// Settles one request.
+    ///
+    /// | if | then |
+    /// |---|---|
+    /// | the request is not known, or reported already | `None`, nothing changes |
+    /// | the delivery is closed | the charge becomes what was sent; nothing else |
+    /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
+    /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
+    ///
+    /// A status of 300 and above sent nothing of the file and is charged nothing. An empty file is completed by a 200
+    /// that ended as it should.
+    pub fn report(&mut self, reported: &Reported) -> Option<Change> {
+        let Self { grant, deliveries } = self;
+        let delivery = deliveries.iter_mut().rev().find(|delivery| delivery.id == reported.delivery)?;
+        let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
+        request.report = Some(reported.report.clone());
+        let (client, held, sent) = (request.client, request.bytes_max, reported.report.bytes_charged());
+        let before = delivery.state;
+        let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
+        delivery.bytes_charged = corrected(delivery.bytes_charged);
+        if delivery.closed.is_some() {
+            grant.bytes_closed = corrected(grant.bytes_closed);
+        } else {
+            delivery.active = delivery.active.max(reported.report.ended);
+            if delivery.cover(client, &reported.report) && delivery.state == State::Open {
+                delivery.state = State::Completed;
+                grant.release();
+                grant.spend();
+            }
+        }
+        Some(Change::of(delivery, before))
+    }
+
+    /// Ends what is due: forgets offers after their lifetime, and closes deliveries after their grace. An open one is
+    /// released when every request of it was reported, and presumed otherwise; others stay what they are. Tells which
+    /// deliveries were closed.
+    pub fn close_due(&mut self, now: Moment) -> Vec<Change> {
+        let Self { grant, deliveries } = self;
+        deliveries.retain(|delivery| delivery.state != State::Offered || delivery.is_live(&grant.policy, now));
+        let mut changes = Vec::new();
+        for delivery in deliveries.iter_mut() {
+            if delivery.closed.is_none() && !delivery.is_live(&grant.policy, now) {
+                let before = delivery.state;
+                close(grant, delivery, now);
+                changes.push(Change::of(delivery, before));
+            }
+        }
+        changes
+    }
+
+    /// When [`Account::close_due`] has something to do next, if ever.
+    pub fn next_due(&self) -> Option<Moment> {
+        let waiting = self.deliveries.iter().filter(|delivery| delivery.closed.is_none());
+        waiting.map(|delivery| delivery.grace_ends(&self.grant.policy)).min()
+    }
+}
+
+fn close(grant: &mut Grant, delivery: &mut Delivery, now: Moment) {
+    if delivery.state == State::Open {
+        grant.release();
+        if delivery.in_flight() == 0 {
+            delivery.state = State::Released;
+        } else {
+            grant.spend();
+            delivery.state = State::Presumed;
+        }
+    }
+    delivery.closed = Some(now);
+    grant.bytes_closed = grant.bytes_closed.saturating_add(delivery.bytes_charged);
+}

@@ -1,0 +1,271 @@
+//! Everything in memory: for the demo and for tests. What is not kept elsewhere is lost when the process ends.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard};
+
+use super::{Closing, Down, FeedPosition, Filter, Later, Store};
+use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::grant::{Grant, Standing};
+use crate::domain::id::{DeliveryId, GrantId, LinkId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::refusal::Refusal;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Grants, each with its link. A grant never makes room for another: it may be a customer's.
+    pub grants: usize,
+    /// Deliveries. Those that have ended make room, the one that ended first goes first. Offers count as deliveries,
+    /// and of one grant at most [`Account::OFFERS_MAX`] stand.
+    pub deliveries: usize,
+}
+
+impl Default for Limits {
+    /// Some hundred MiB at the very most; a shop that needs more wants what it sold kept on disk.
+    fn default() -> Self {
+        Self { grants: 100_000, deliveries: 100_000 }
+    }
+}
+
+/// A list of deliveries is never longer than this, whatever is asked for.
+pub const LIST_MAX: usize = 1000;
+
+/// What is remembered, behind one lock that is never held while anything is waited for.
+#[derive(Debug, Default)]
+pub struct Memory {
+    kept: Mutex<Kept>,
+    limits: Limits,
+}
+
+impl Memory {
+    /// An empty store that keeps as much as [`Limits::default`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store that keeps as much as `limits`.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self { kept: Mutex::default(), limits }
+    }
+
+    /// What is kept. After a panic in the middle of a change nobody knows what holds: doubt is a refusal.
+    fn kept(&self) -> Result<MutexGuard<'_, Kept>, Down> {
+        self.kept.lock().map_err(|_| Down::Unreachable)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    links: HashMap<LinkId, Link>,
+    /// Grants, with their deliveries that have not ended.
+    accounts: HashMap<GrantId, Account>,
+    /// Deliveries that have ended, by the order in which they did.
+    ended: BTreeMap<u64, Delivery>,
+    places: HashMap<DeliveryId, Place>,
+    /// When something of which grant is to be closed.
+    due: BTreeSet<(Moment, GrantId)>,
+    position: Option<FeedPosition>,
+    /// Numbers given to deliveries and endings so far.
+    serial: u64,
+}
+
+/// Where a delivery is kept.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    grant: GrantId,
+    /// Its number among the deliveries: the newest has the highest.
+    made: u64,
+    /// Its key among those that have ended.
+    ended: Option<u64>,
+}
+
+impl Kept {
+    fn next_serial(&mut self) -> u64 {
+        self.serial = self.serial.saturating_add(1);
+        self.serial
+    }
+
+    fn delivery(&self, id: DeliveryId, place: Place) -> Option<&Delivery> {
+        match place.ended {
+            Some(ended) => self.ended.get(&ended),
+            None => self.accounts.get(&place.grant)?.delivery(id),
+        }
+    }
+
+    /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
+    /// is to learn that it is over. Puts away afterwards what has ended. `None` when the grant is not known.
+    fn run<R>(&mut self, grant: GrantId, with: Option<DeliveryId>, rule: impl FnOnce(&mut Account) -> R) -> Option<R> {
+        let mut account = self.accounts.remove(&grant)?;
+        if let Some(next) = account.next_due() {
+            self.due.remove(&(next, grant));
+        }
+        let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
+        let ended = place.and_then(|place| place.ended);
+        account.deliveries.extend(ended.and_then(|ended| self.ended.remove(&ended)));
+        let offers: Vec<DeliveryId> = offers(&account).collect();
+
+        let result = rule(&mut account);
+
+        // Rules add deliveries at the end, and take away nothing but offers.
+        if let Some(last) = account.deliveries.last().map(|delivery| delivery.id).filter(|id| !self.places.contains_key(id)) {
+            let made = self.next_serial();
+            self.places.insert(last, Place { grant, made, ended: None });
+        }
+        for gone in offers.iter().filter(|id| account.delivery(**id).is_none()) {
+            self.places.remove(gone);
+        }
+        for delivery in account.deliveries.extract_if(.., |delivery| delivery.closed.is_some()) {
+            // What was taken out to be looked at goes back to where it was.
+            let ended = ended.filter(|_| with == Some(delivery.id)).unwrap_or_else(|| self.next_serial());
+            if let Some(place) = self.places.get_mut(&delivery.id) {
+                place.ended = Some(ended);
+            }
+            self.ended.insert(ended, delivery);
+        }
+        if let Some(next) = account.next_due() {
+            self.due.insert((next, grant));
+        }
+        self.accounts.insert(grant, account);
+        Some(result)
+    }
+
+    fn issue(&mut self, grant: Grant, link: Link, limits: Limits) -> Result<(), Down> {
+        match (self.accounts.get(&grant.id), self.links.get(&link.id)) {
+            (None, None) if link.grant != grant.id => Err(Down::Unreachable),
+            (None, None) if self.accounts.len() >= limits.grants => Err(Down::Full),
+            (None, None) => {
+                self.links.insert(link.id, link);
+                self.accounts.insert(grant.id, Account::new(grant));
+                Ok(())
+            }
+            // The same, asked again.
+            (Some(_), Some(known)) if *known == link && link.grant == grant.id => Ok(()),
+            // An id that is taken: what stands is never overwritten.
+            (Some(_) | None, Some(_)) | (Some(_), None) => Err(Down::Unreachable),
+        }
+    }
+
+    fn click(&mut self, click: &Click, limits: Limits) -> Result<Result<Clicked, Refusal>, Down> {
+        let Some(link) = self.links.get(&click.link).cloned() else { return Ok(Err(Refusal::UnknownLink)) };
+        if self.places.contains_key(&click.fresh) {
+            return Err(Down::Unreachable);
+        }
+        if self.places.len() >= limits.deliveries && self.ended.is_empty() && self.would_grow(click, &link) {
+            return Err(Down::Full);
+        }
+        let clicked = self.run(link.grant, None, |account| account.click(click, &link)).unwrap_or(Err(Refusal::UnknownLink));
+        while self.places.len() > limits.deliveries
+            && let Some((_, oldest)) = self.ended.pop_first()
+        {
+            self.places.remove(&oldest.id);
+        }
+        Ok(clicked)
+    }
+
+    /// Whether `click` would leave one delivery more than there is now.
+    fn would_grow(&self, click: &Click, link: &Link) -> bool {
+        let Some(account) = self.accounts.get(&link.grant) else { return false };
+        let mut tried = account.clone();
+        tried.click(click, link).is_ok() && tried.deliveries.len() > account.deliveries.len()
+    }
+
+    fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
+        let place = self.places.get(&ask.delivery).ok_or(Refusal::UnknownLink)?;
+        self.run(place.grant, Some(ask.delivery), |account| account.admit(ask)).unwrap_or(Err(Refusal::UnknownLink))
+    }
+
+    fn report(&mut self, reported: &Reported) -> Option<Change> {
+        let place = self.places.get(&reported.delivery)?;
+        self.run(place.grant, Some(reported.delivery), |account| account.report(reported)).flatten()
+    }
+
+    fn close_due(&mut self, now: Moment) -> Closing {
+        let mut changes = Vec::new();
+        while let Some(&(next, grant)) = self.due.first()
+            && next <= now
+        {
+            // Each round takes at least the delivery away that was due at `next`.
+            changes.extend(self.run(grant, None, |account| account.close_due(now)).unwrap_or_default());
+        }
+        Closing { changes, next: self.due.first().map(|&(next, _)| next) }
+    }
+
+    fn list(&self, filter: &Filter) -> Vec<Delivery> {
+        let wanted = self.places.iter().filter(|(_, place)| filter.grant.is_none_or(|grant| grant == place.grant));
+        let mut newest: Vec<(&DeliveryId, &Place)> = wanted.collect();
+        newest.sort_unstable_by_key(|(_, place)| Reverse(place.made));
+        let most = if filter.limit == 0 { LIST_MAX } else { filter.limit.min(LIST_MAX) };
+        newest.into_iter().take(most).filter_map(|(id, place)| self.delivery(*id, *place)).cloned().collect()
+    }
+}
+
+fn offers(account: &Account) -> impl Iterator<Item = DeliveryId> {
+    account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
+}
+
+impl Store for Memory {
+    fn issue(&self, grant: Grant, link: Link) -> Later<'_, ()> {
+        Box::pin(async move { self.kept()?.issue(grant, link, self.limits) })
+    }
+
+    fn link(&self, id: LinkId) -> Later<'_, Option<Link>> {
+        Box::pin(async move { Ok(self.kept()?.links.get(&id).cloned()) })
+    }
+
+    fn grant(&self, id: GrantId) -> Later<'_, Option<Grant>> {
+        Box::pin(async move { Ok(self.kept()?.accounts.get(&id).map(|account| account.grant.clone())) })
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Later<'_, Option<Delivery>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            Ok(kept.places.get(&id).and_then(|place| kept.delivery(id, *place)).cloned())
+        })
+    }
+
+    fn deliveries(&self, filter: Filter) -> Later<'_, Vec<Delivery>> {
+        Box::pin(async move { Ok(self.kept()?.list(&filter)) })
+    }
+
+    fn click(&self, click: Click) -> Later<'_, Result<Clicked, Refusal>> {
+        Box::pin(async move { self.kept()?.click(&click, self.limits) })
+    }
+
+    fn admit(&self, ask: Ask) -> Later<'_, Result<Permit, Refusal>> {
+        Box::pin(async move { Ok(self.kept()?.admit(&ask)) })
+    }
+
+    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+        Box::pin(async move {
+            let mut kept = self.kept()?;
+            let changes = reports.iter().filter_map(|reported| kept.report(reported)).collect();
+            kept.position = position.or(kept.position);
+            Ok(changes)
+        })
+    }
+
+    fn position(&self) -> Later<'_, Option<FeedPosition>> {
+        Box::pin(async move { Ok(self.kept()?.position) })
+    }
+
+    fn close_due(&self, now: Moment) -> Later<'_, Closing> {
+        Box::pin(async move { Ok(self.kept()?.close_due(now)) })
+    }
+
+    fn stand(&self, grant: GrantId, standing: Standing) -> Later<'_, Option<Grant>> {
+        Box::pin(async move {
+            let mut kept = self.kept()?;
+            Ok(kept.accounts.get_mut(&grant).map(|account| {
+                account.grant.stand(standing);
+                account.grant.clone()
+            }))
+        })
+    }
+
+    fn revoke_link(&self, link: LinkId) -> Later<'_, bool> {
+        Box::pin(async move { Ok(self.kept()?.links.get_mut(&link).map(|link| link.revoked = true).is_some()) })
+    }
+}
