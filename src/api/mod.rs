@@ -1,0 +1,3 @@
+//! What programs ask of Cloakroom over HTTP.
+
+pub mod admin;

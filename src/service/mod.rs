@@ -1,0 +1,3 @@
+//! The use cases, each readable as its list of steps.
+
+pub mod metrics;
