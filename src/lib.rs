@@ -8,6 +8,7 @@ pub mod domain;
 pub mod keys;
 pub mod proof;
 pub mod pages;
+pub mod feed;
 pub mod random;
 pub mod service;
 pub mod store;

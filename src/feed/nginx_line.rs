@@ -1,0 +1,280 @@
+//! One line of the log that `conf-examples/nginx/cloakroom.conf` makes nginx write: one JSON object a line, version 1,
+//! every value a string.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::domain::account::Reported;
+use crate::domain::delivery::Report;
+use crate::domain::id::RequestId;
+use crate::domain::moment::Moment;
+
+/// A longer line is nobody's: the shipped format stays below 1 KiB.
+pub const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// The version of the format that is read.
+const VERSION: &str = "1";
+
+/// Why a line is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineFault {
+    /// It is longer than [`LINE_BYTES_MAX`].
+    TooLong,
+    /// The file ended, for good, before the line did.
+    Unfinished,
+    /// It is not a JSON object with the format's keys, each once and each a string; the words are those of the parser.
+    NotTheFormat(String),
+    /// It is of another version of the format.
+    AnotherVersion,
+    /// The value of this key is not what nginx writes there.
+    Odd(&'static str),
+}
+
+impl fmt::Display for LineFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "the line has more than {LINE_BYTES_MAX} bytes"),
+            Self::Unfinished => f.write_str("the file ends in the middle of the line"),
+            Self::NotTheFormat(why) => write!(f, "not a line of the shipped log_format: {why}"),
+            Self::AnotherVersion => write!(f, "another version of the log_format: `v` must be \"{VERSION}\""),
+            Self::Odd(key) => write!(f, "`{key}` is not what nginx writes there"),
+        }
+    }
+}
+
+impl std::error::Error for LineFault {}
+
+/// The keys that are read; others may stand beside them.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    v: Cow<'a, str>,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Cow<'a, str>,
+    #[serde(borrow)]
+    delivery: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    bytes: Cow<'a, str>,
+    #[serde(borrow)]
+    done: Cow<'a, str>,
+    #[serde(borrow)]
+    range: Cow<'a, str>,
+    #[serde(borrow)]
+    length: Cow<'a, str>,
+    #[serde(borrow)]
+    encoding: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    media_type: Cow<'a, str>,
+}
+
+/// What `line`, without its line end, reports; `None` where it names no delivery.
+pub fn read(line: &[u8]) -> Result<Option<Reported>, LineFault> {
+    if line.len() > LINE_BYTES_MAX {
+        return Err(LineFault::TooLong);
+    }
+    // A JSON list of strings would otherwise pass for the object.
+    if line.first() != Some(&b'{') {
+        return Err(LineFault::NotTheFormat("it does not begin with `{`".to_owned()));
+    }
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|fault| LineFault::NotTheFormat(fault.to_string()))?;
+    if line.v != VERSION {
+        return Err(LineFault::AnotherVersion);
+    }
+    if line.delivery.is_empty() {
+        return Ok(None);
+    }
+    let delivery = line.delivery.parse().map_err(|_| LineFault::Odd("delivery"))?;
+    let request = RequestId::parse(&line.request).ok_or(LineFault::Odd("request"))?;
+    Ok(Some(Reported { delivery, request, report: line.report()? }))
+}
+
+impl Line<'_> {
+    fn report(&self) -> Result<Report, LineFault> {
+        let ended = moment(&self.time).ok_or(LineFault::Odd("time"))?;
+        let status = status(&self.status).ok_or(LineFault::Odd("status"))?;
+        let sent = number(&self.bytes).ok_or(LineFault::Odd("bytes"))?;
+        let finished = match &*self.done {
+            "OK" => true,
+            "" => false,
+            _ => return Err(LineFault::Odd("done")),
+        };
+        // HEAD sends no body, whatever Content-Length says.
+        let sent = if self.method == "HEAD" { 0 } else { sent };
+        let part = self.part(status)?;
+        // The bytes of a range are never more than it holds; were they, those inside it were sent.
+        let bytes = part.as_ref().map_or(sent, |part| sent.min(part.bytes));
+        Ok(Report { ended, status, bytes, finished, from: part.map(|part| (part.first, part.total)) })
+    }
+
+    /// The one part of the file that the body is, if it is one.
+    fn part(&self, status: u16) -> Result<Option<Part>, LineFault> {
+        let plain = self.encoding.is_empty() && !is_multipart(&self.media_type);
+        if self.method != "GET" || !plain {
+            return Ok(None);
+        }
+        match (status, &*self.range, &*self.length) {
+            // A whole body without a length was rewritten on its way; of several parts each names its range inside the
+            // body, and the head names none.
+            (200, "", "") | (206, "", _) => Ok(None),
+            (200, "", length) => {
+                let total = number(length).ok_or(LineFault::Odd("length"))?;
+                Ok(Some(Part { first: 0, bytes: total, total }))
+            }
+            (200, ..) => Err(LineFault::Odd("range")),
+            (206, range, _) => Part::parse(range).map(Some).ok_or(LineFault::Odd("range")),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A part of a file: `bytes` bytes from `first` on, of `total`.
+struct Part {
+    first: u64,
+    bytes: u64,
+    total: u64,
+}
+
+impl Part {
+    /// RFC 9110, 14.4, as nginx writes it: `bytes 0-99/300`.
+    fn parse(range: &str) -> Option<Self> {
+        let (bounds, total) = range.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = bounds.split_once('-')?;
+        let (first, last, total) = (number(first)?, number(last)?, number(total)?);
+        (first <= last && last < total).then(|| Self { first, bytes: last - first + 1, total })
+    }
+}
+
+fn is_multipart(media_type: &str) -> bool {
+    media_type.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
+}
+
+fn number(digits: &str) -> Option<u64> {
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
+}
+
+/// Three digits; `000` is an answer that never began.
+fn status(digits: &str) -> Option<u16> {
+    (digits.len() == 3).then(|| number(digits)).flatten().and_then(|status| u16::try_from(status).ok())
+}
+
+/// `$msec`: seconds, a point, three digits.
+fn moment(text: &str) -> Option<Moment> {
+    let (seconds, millis) = text.split_once('.')?;
+    let millis = (millis.len() == 3).then(|| number(millis)).flatten()?;
+    number(seconds)?.checked_mul(1000)?.checked_add(millis).map(Moment::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOOD: &str = r#"{"v":"1","time":"1795292217.083","request":"967f98bf42db0d3fd624ec50e8a62b7a","delivery":"d-00000000000000000000","status":"200","method":"GET","bytes":"300","done":"OK","range":"","length":"300","encoding":"","type":"application/zip","client":"127.0.0.1","took":"0.000"}"#;
+
+    fn with(key: &str, value: &str) -> String {
+        let from = GOOD.find(&format!("\"{key}\":\"")).unwrap() + key.len() + 4;
+        let end = from + GOOD[from..].find('"').unwrap();
+        format!("{}{value}{}", &GOOD[..from], &GOOD[end..])
+    }
+
+    #[test]
+    fn a_value_that_nginx_does_not_write_is_a_fault_that_names_its_key() {
+        assert!(read(GOOD.as_bytes()).unwrap().is_some());
+        let mut seen = 0;
+        for (key, values) in [
+            ("time", &["", "1", "1.5", "-1.000", "1795292217,083", "99999999999999999999.000", "18446744073709551.999"][..]),
+            ("request", &["", "a b", "é", "../x"][..]),
+            ("delivery", &["d-", "g-00000000000000000000", "d-0000000000000000000O", "-"][..]),
+            ("status", &["", "20", "2000", "-20", "2e2", "OK"][..]),
+            ("bytes", &["", "-1", "1.0", "0x1", " 1", "18446744073709551616"][..]),
+            ("done", &["ok", "-", "OK "][..]),
+            ("length", &["-1", "3e2", "18446744073709551616"][..]),
+            ("range", &["bytes 0-1/2", "x"][..]),
+        ] {
+            for value in values {
+                assert_eq!(read(with(key, value).as_bytes()), Err(LineFault::Odd(key)), "{key} {value:?}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 35);
+    }
+
+    #[test]
+    fn a_content_range_is_read_only_in_the_form_that_nginx_writes() {
+        let line = |range: &str| with("status", "206").replace(r#""range":"""#, &format!(r#""range":"{range}""#));
+        let from = |range: &str| read(line(range).as_bytes()).map(|read| read.unwrap().report.from);
+        assert_eq!(from("bytes 0-299/300"), Ok(Some((0, 300))));
+        assert_eq!(from("bytes 7-299/9000000000000"), Ok(Some((7, 9_000_000_000_000))));
+        for bad in [
+            "bytes */300",
+            "bytes 0-300/300",
+            "bytes 5-4/300",
+            "bytes 0-/300",
+            "bytes 0-1/*",
+            "bytes=0-1/300",
+            "items 0-1/300",
+            "bytes 0-1",
+        ] {
+            assert_eq!(from(bad), Err(LineFault::Odd("range")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_of_the_format_is_a_fault() {
+        let twice = GOOD.replace(r#""v":"1","#, r#""v":"1","v":"1","#);
+        let list = r#"["1","1.000","a","d-00000000000000000000","200","GET","1","OK","","1","",""]"#;
+        for bad in
+            ["", "{}", "null", "[]", list, "{", &GOOD[..GOOD.len() - 1], &format!("{GOOD}{GOOD}"), &twice, &GOOD.replace("\"300\"", "300")]
+        {
+            assert!(matches!(read(bad.as_bytes()), Err(LineFault::NotTheFormat(_))), "{bad}");
+        }
+        assert!(matches!(read(b"{\"v\":\"\xff\"}"), Err(LineFault::NotTheFormat(_))));
+        assert_eq!(read(with("v", "2").as_bytes()), Err(LineFault::AnotherVersion));
+        assert_eq!(read(" ".repeat(LINE_BYTES_MAX + 1).as_bytes()), Err(LineFault::TooLong));
+        let deep = format!("{{\"x\":{}{}", "[".repeat(8000), "]".repeat(8000));
+        assert!(matches!(read(deep.as_bytes()), Err(LineFault::NotTheFormat(_))));
+    }
+
+    #[test]
+    fn a_line_of_a_request_without_a_delivery_reports_nothing() {
+        assert_eq!(read(with("delivery", "").as_bytes()), Ok(None));
+    }
+
+    #[test]
+    fn more_bytes_than_the_range_holds_are_the_range() {
+        let report = read(with("bytes", "301").as_bytes()).unwrap().unwrap().report;
+        assert_eq!((report.bytes, report.from), (300, Some((0, 300))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(line in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = read(&line);
+        }
+
+        #[test]
+        fn no_change_of_a_good_line_panics(at in 0..GOOD.len(), byte in any::<u8>(), cut in 0..GOOD.len()) {
+            let mut line = GOOD.as_bytes().to_vec();
+            line[at] = byte;
+            let _ = read(&line);
+            let _ = read(&line[..cut]);
+        }
+
+        #[test]
+        fn what_is_read_never_reaches_beyond_the_file(first in any::<u64>(), last in any::<u64>(), total in any::<u64>(), bytes in any::<u64>()) {
+            let line = with("status", "206").replace(r#""range":"""#, &format!(r#""range":"bytes {first}-{last}/{total}""#)).replace(r#""bytes":"300""#, &format!(r#""bytes":"{bytes}""#));
+            if let Ok(Some(Reported { report: Report { from: Some((first, total)), bytes, .. }, .. })) = read(line.as_bytes()) {
+                prop_assert!(first.checked_add(bytes).is_some_and(|end| end <= total));
+            }
+        }
+    }
+}
