@@ -1,0 +1,271 @@
+"""The programs of a bench: a front nginx with the shipped configuration, a second nginx to compare with, the daemon."""
+
+import base64
+import http.client
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SITE = "shop.example"
+SMALL_BYTES = 1024
+READY_SECONDS = 10
+
+
+class NotMeasured(Exception):
+    """Something could not be measured; its text says what and why."""
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+class Bench:
+    """Temporary directory, configurations and processes of one run."""
+
+    def __init__(self, directory, binary, large_bytes):
+        self.directory, self.binary, self.processes = directory, binary, []
+        self.front_port, self.second_port, self.daemon_port = free_ports(3)
+        self.socket = directory / "cloakroom.sock"
+        self.key = secrets.token_bytes(32)
+        masters = directory / "masters"
+        masters.mkdir()
+        (masters / "small.bin").write_bytes(secrets.token_bytes(SMALL_BYTES))
+        with open(masters / "large.bin", "wb") as large:
+            for _ in range(large_bytes // (1 << 20)):
+                large.write(secrets.token_bytes(1 << 20))
+        self.write_daemon_configuration()
+        self.write_front()
+        self.write_second()
+
+    def write(self, name, text, mode=0o644):
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def write_daemon_configuration(self):
+        (self.directory / "state").mkdir(mode=0o700)
+        self.write("state/keys/main", base64url(self.key) + "\n", 0o600)
+        (self.directory / "state/keys").chmod(0o700)
+        self.write("report.log", "")
+        self.write("cloakroom.toml", f"""
+[server]
+state_dir  = "{self.directory}/state"
+public_url = "http://{SITE}/dl/"
+
+[[listener]]
+address = "unix:{self.socket}"
+dialect = "nginx"
+serve   = "web"
+
+[[listener]]
+address = "127.0.0.1:{self.daemon_port}"
+dialect = "nginx"
+serve   = "web"
+
+[[key]]
+id   = "main"
+file = "keys/main"
+use  = "sign"
+
+[[storage]]
+name    = "masters"
+path    = "{self.directory}/masters"
+handoff = "/_cloakroom/masters/"
+
+[[rule]]
+path   = "/members/"
+accept = ["signed-url"]
+
+[[rule]]
+path   = "/members-tcp/"
+accept = ["signed-url"]
+
+[feed]
+access_log = "{self.directory}/report.log"
+""")
+
+    def write_front(self):
+        """The front nginx: the shipped snippets, and the same again for the servers that they are compared with."""
+        shipped = REPOSITORY / "conf-examples/nginx"
+        replaced = {
+            "unix:/run/cloakroom/nginx.sock": f"unix:{self.socket}",
+            "/srv/downloads/": f"{self.directory}/masters/",
+            "/var/log/nginx/cloakroom.log": f"{self.directory}/report.log",
+        }
+        texts = {path.name: path.read_text() for path in sorted(shipped.glob("*.conf"))}
+        if not texts:
+            raise NotMeasured(f"{shipped} has no configuration")
+        for old, new in replaced.items():
+            if not any(old in text for text in texts.values()):
+                raise NotMeasured(f"conf-examples/nginx does not name {old}")
+            texts = {name: text.replace(old, new) for name, text in texts.items()}
+        for name, text in texts.items():
+            self.write(f"cloakroom/{name}", text)
+        asked, locations = "/_cloakroom/authorize", ""
+        for name, upstream in [("second-unix", "second_unix"), ("second-tcp", "second_tcp"), ("members-tcp", "cloakroom_tcp")]:
+            if asked not in texts["protect.conf"]:
+                raise NotMeasured(f"protect.conf does not ask {asked}")
+            self.write(f"bench/{name}.conf", texts["protect.conf"].replace(asked, f"/_bench/{name}"))
+            locations += f"""
+        location = /_bench/{name} {{
+            internal;
+            proxy_pass http://{upstream}{asked};
+            include cloakroom/headers.conf;
+        }}
+        location ^~ /{name}/ {{ alias {self.directory}/masters/; include bench/{name}.conf; }}"""
+        self.write("front.conf", self.nginx("front", f"""
+    include cloakroom/cloakroom.conf;
+    {self.upstream("cloakroom_tcp", f"127.0.0.1:{self.daemon_port}")}
+    {self.upstream("second_unix", f"unix:{self.directory}/second.sock")}
+    {self.upstream("second_tcp", f"127.0.0.1:{self.second_port}")}
+    server {{
+        listen 127.0.0.1:{self.front_port};
+        server_name {SITE};
+        root {self.directory}/site;
+        include cloakroom/locations.conf;
+        location ^~ /members/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
+        location ^~ /plain/ {{ alias {self.directory}/masters/; }}
+        location ^~ /secure/ {{
+            alias {self.directory}/masters/;
+            secure_link $arg_md5,$arg_expires;
+            secure_link_md5 "$secure_link_expires$uri bench";
+            if ($secure_link = "") {{ return 403; }}
+            if ($secure_link = "0") {{ return 410; }}
+        }}
+        location ^~ /constant/ {{ proxy_pass http://second_unix; include cloakroom/headers.conf; }}{locations}
+    }}"""))
+
+    def write_second(self):
+        """The second nginx: lets everything pass, and hands off always the same file with the headers that we would send."""
+        self.write("second.conf", self.nginx("second", f"""
+    server {{
+        listen unix:{self.directory}/second.sock;
+        listen 127.0.0.1:{self.second_port};
+        location = /_cloakroom/authorize {{ add_header Cloakroom-Rate 0; return 204; }}
+        location /constant/ {{
+            default_type application/octet-stream;
+            add_header X-Accel-Redirect /_cloakroom/masters/small.bin;
+            add_header ETag '"0-{SMALL_BYTES:x}"';
+            add_header Content-Disposition 'attachment; filename="small.bin"';
+            add_header Cache-Control 'private, no-store';
+            return 200 "";
+        }}
+    }}"""))
+
+    @staticmethod
+    def upstream(name, address):
+        """As the shipped one: the same number of kept connections, the same second try."""
+        server = f"server {address} max_fails=0;"
+        return f"upstream {name} {{ {server} {server} keepalive 32; }}"
+
+    def nginx(self, name, http_block):
+        user = "user root root;" if os.geteuid() == 0 else ""
+        temporary = "".join(f"    {kind}_temp_path {self.directory}/{name}-{kind};\n"
+                            for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
+        return f"""{user}
+daemon off;
+worker_processes 1;
+pid {self.directory}/{name}.pid;
+error_log {self.directory}/{name}-error.log;
+events {{ worker_connections 1024; }}
+http {{
+{temporary}    access_log off;
+    sendfile on;
+    keepalive_timeout 600s;
+    keepalive_requests 100000000;
+{http_block}
+}}
+"""
+
+    def start(self, *command):
+        log = open(self.directory / "output.log", "ab")
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        log.close()
+        self.processes.append(process)
+        return process
+
+    def start_nginx(self, name):
+        self.start("nginx", "-p", str(self.directory), "-e", f"{self.directory}/{name}-error.log", "-c",
+                   str(self.directory / f"{name}.conf"))
+
+    def start_daemon(self):
+        return self.start(str(self.binary), "serve", "--config", str(self.directory / "cloakroom.toml"))
+
+    def stop(self, process):
+        self.processes.remove(process)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(READY_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def stop_all(self):
+        for process in list(self.processes):
+            self.stop(process)
+
+    def logs(self):
+        """The ends of all logs, for the message of a failure."""
+        tails = []
+        for path in sorted(self.directory.glob("*.log")):
+            if lines := path.read_text(errors="replace").splitlines()[-8:]:
+                tails.append(f"{path.name}:\n  " + "\n  ".join(lines))
+        return "\n".join(tails)
+
+    def ask_daemon(self):
+        """One question straight to the socket; whether any answer came."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(READY_SECONDS)
+                connection.connect(str(self.socket))
+                connection.sendall(b"GET /_cloakroom/authorize HTTP/1.1\r\nHost: shop.example\r\nX-Original-URI: /members/small.bin\r\n"
+                                   b"X-Original-Method: GET\r\nX-Request-Id: 0123456789abcdef0123456789abcdef\r\n"
+                                   b"X-Real-IP: 127.0.0.1\r\n\r\n")
+                return connection.recv(4096).startswith(b"HTTP/1.1 ")
+        except OSError:
+            return False
+
+    def ask_front(self, target):
+        """Status and body that a customer gets."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.front_port, timeout=READY_SECONDS)
+        try:
+            connection.request("GET", target, headers={"Host": SITE})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def wait_until(what, condition, process=None, pause_seconds=0.01):
+    deadline = time.monotonic() + READY_SECONDS
+    while not condition():
+        if process is not None and process.poll() is not None:
+            raise NotMeasured(f"{what}: the program ended with {process.returncode}")
+        if time.monotonic() > deadline:
+            raise NotMeasured(f"{what}: not within {READY_SECONDS} s")
+        time.sleep(pause_seconds)
+
+
+def reaches(address):
+    try:
+        socket.create_connection(address, 1).close()
+        return True
+    except OSError:
+        return False
