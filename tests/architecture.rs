@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dialect", &["domain"]),
     ("config", &["domain", "dialect::Dialect"]),
     ("keys", BASE),
+    ("storage", BASE),
     ("auth", BASE),
     ("store", BASE),
     ("public", BASE),
@@ -41,15 +42,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("random", &[]),
 ];
 const BASE: &[&str] = &["domain", "proof", "dialect", "config"];
-const SERVICE: &[&str] =
-    &["domain", "proof", "dialect", "config", "keys", "auth", "store", "public", "remote", "feed", "outbox", "pages", "clock", "random"];
-const ABOVE: &[&str] = &[
-    "domain", "proof", "dialect", "config", "keys", "auth", "store", "public", "remote", "feed", "outbox", "pages", "service", "clock",
+const SERVICE: &[&str] = &[
+    "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "clock",
     "random",
 ];
+const ABOVE: &[&str] = &[
+    "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "service",
+    "clock", "random",
+];
 const EVERYTHING: &[&str] = &[
-    "domain", "proof", "dialect", "config", "keys", "auth", "store", "public", "remote", "feed", "outbox", "pages", "service", "wire",
-    "api", "cli", "clock", "random",
+    "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "service",
+    "wire", "api", "cli", "clock", "random",
 ];
 
 /// Paths that the pure parts may not name: everything that reads or changes the world. `std::net::IpAddr` is a value.
@@ -84,6 +87,9 @@ const ASK_THE_SYSTEM: &[&str] = &["src/clock.rs", "src/random.rs"];
 
 /// Longer files hold more than one concept.
 const LINES_MAX: usize = 450;
+
+/// Tables of good and bad input take room.
+const TEST_LINES_MAX: usize = 600;
 
 /// What may stand at the top of the repository, beside dot files.
 const TOP: &[&str] = &[
@@ -136,8 +142,9 @@ fn check(path: &str, text: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |line: usize, what: String| faults.push(Fault { path: path.to_owned(), line, what });
     let lines = text.lines().count();
-    if lines > LINES_MAX {
-        fault(lines, format!("{lines} lines; at most {LINES_MAX}"));
+    let most = if path.starts_with("tests/") { TEST_LINES_MAX } else { LINES_MAX };
+    if lines > most {
+        fault(lines, format!("{lines} lines; at most {most}"));
     }
     for (number, line) in (1..).zip(text.lines()) {
         for mark in MARKS {
@@ -284,7 +291,7 @@ fn the_table_is_one_way_and_the_pure_parts_know_nothing_above_them() {
 
 #[test]
 fn planted_violations_are_seen() {
-    let long = "\n".repeat(LINES_MAX + 1);
+    let long = "\n".repeat(TEST_LINES_MAX + 1);
     let mark = format!("// {}: later", MARKS[0]);
     let skipped = format!("{}]\nfn f() {{}}", MARKS[2]);
     for (path, text, what) in [
@@ -318,7 +325,7 @@ fn planted_violations_are_seen() {
         ("src/wire/a.rs", "fn f() { todo!() }", "`todo!`"),
         ("src/wire/a.rs", &mark, &format!("`{}`", MARKS[0])),
         ("tests/a.rs", &skipped, &format!("`{}`", MARKS[2])),
-        ("tests/a.rs", &long, &format!("{} lines; at most {LINES_MAX}", LINES_MAX + 1)),
+        ("tests/a.rs", &long, &format!("{} lines; at most {TEST_LINES_MAX}", TEST_LINES_MAX + 1)),
     ] {
         let faults = check(path, text);
         assert!(faults.iter().any(|fault| fault.what == what), "{path}: {text}\nwanted: {what}\nfound: {faults:?}");

@@ -14,6 +14,7 @@ mod sections;
 mod suggest;
 mod values;
 
+use std::fmt;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
+pub use crate::domain::purpose::Purpose;
 
 pub use fault::{Errors, Fault};
 pub use keys::default_file;
@@ -108,6 +110,27 @@ pub enum Serve {
     Admin,
 }
 
+impl Serve {
+    /// The word of the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Web(_) => "web",
+            Self::Api => "api",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// As the configuration writes it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "{address}"),
+        }
+    }
+}
+
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEntry {
@@ -117,17 +140,6 @@ pub struct KeyEntry {
     pub file: PathBuf,
     /// What it is for.
     pub purpose: Purpose,
-}
-
-/// `use` of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// New proofs are signed with it, and its proofs are accepted.
-    Sign,
-    /// Its proofs are accepted.
-    Accept,
-    /// Its proofs are refused with `key_retired`.
-    Retired,
 }
 
 /// A named place that files live in: a private local directory.
@@ -263,6 +275,21 @@ impl Configuration {
     /// The key that new proofs are signed with: the first that has `use = "sign"`.
     pub fn signing_key(&self) -> Option<&KeyEntry> {
         self.keys.iter().find(|key| key.purpose == Purpose::Sign)
+    }
+
+    /// The policy of what names none.
+    pub fn default_policy(&self) -> &Policy {
+        // `assemble` put it there; a policy without methods could do nothing.
+        static NOTHING: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(|| Policy { methods: Vec::new(), ..Policy::default() });
+        self.policy("default").unwrap_or(&NOTHING)
+    }
+
+    /// The dialects of the `web` listeners, in the order of the file.
+    pub fn web_dialects(&self) -> impl Iterator<Item = Dialect> {
+        self.listeners.iter().filter_map(|listener| match listener.serve {
+            Serve::Web(dialect) => Some(dialect),
+            Serve::Api | Serve::Admin => None,
+        })
     }
 
     /// Whether a feed reports what the web server sent. Without one a unit of a handed-off download is used when it

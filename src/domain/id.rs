@@ -143,6 +143,11 @@ impl RequestId {
         (fits && raw.bytes().all(good)).then(|| Self(raw.to_owned()))
     }
 
+    /// The request id made of these bits; they must be random.
+    pub fn of_bits(bits: &[u8; 16]) -> Self {
+        Self(base32(bits))
+    }
+
     /// As the web server wrote it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,13 +1,14 @@
 //! What is true. Pure: no input or output, no clock, no randomness, no async; all of these are arguments.
 //!
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
-//! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`file`], [`policy`], then counting:
+//! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them.
 
 pub mod account;
 pub mod client;
 pub mod coverage;
 pub mod delivery;
+pub mod feed_position;
 pub mod file;
 pub mod file_name;
 pub mod grant;
@@ -16,6 +17,7 @@ pub mod link;
 pub mod moment;
 pub mod path;
 pub mod policy;
+pub mod purpose;
 pub mod question;
 pub mod range;
 pub mod refusal;

@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use super::hints::{Hints, Stop};
 use super::nginx_line::{self, LINE_BYTES_MAX, LineFault};
 use crate::domain::account::Reported;
-use crate::store::FeedPosition;
+use crate::domain::feed_position::FeedPosition;
 
 /// Lines in one batch: one durable step of the store, and not more than it can take at once.
 pub const BATCH_LINES_MAX: usize = 1024;

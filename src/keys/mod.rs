@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 use crate::config;
 use crate::proof::key::{BadKey, KeyRing, Purpose, SigningKey};
-use crate::random;
 
 /// A key file is one line: 32 bytes are 43 characters, and nobody needs twenty times that.
 const FILE_BYTES_MAX: u64 = 1024;
@@ -104,19 +103,11 @@ pub fn load(entries: &[config::KeyEntry]) -> Result<KeyRing, Vec<KeyFault>> {
             None => Ok(key),
         });
         match read {
-            Ok(key) => keys.push((key, purpose(entry.purpose))),
+            Ok(key) => keys.push((key, entry.purpose)),
             Err(cause) => faults.push(KeyFault { key: entry.id.clone(), file: entry.file.clone(), cause }),
         }
     }
     if faults.is_empty() { Ok(KeyRing::new(keys)) } else { Err(faults) }
-}
-
-const fn purpose(purpose: config::Purpose) -> Purpose {
-    match purpose {
-        config::Purpose::Sign => Purpose::Sign,
-        config::Purpose::Accept => Purpose::Accept,
-        config::Purpose::Retired => Purpose::Retired,
-    }
 }
 
 /// Whoever owns the file can change what we sign with.
@@ -155,17 +146,16 @@ fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
     SigningKey::from_base64(id, line).map_err(Cause::Bad)
 }
 
-/// Writes a new random key to `path`, mode 0600, durably. Never overwrites; makes the last directory if it is missing,
+/// Writes a new key with this secret, which must be random, to `path`, mode 0600, durably. Never overwrites; makes the last directory if it is missing,
 /// mode 0700. The key has no use before the configuration names it.
-pub fn create(path: &Path) -> io::Result<()> {
+pub fn create(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match DirBuilder::new().mode(0o700).create(parent) {
         Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
         _ => {}
     }
-    let secret = Zeroizing::new(random::bytes::<32>());
     let mut line = Zeroizing::new(String::with_capacity(44));
-    URL_SAFE_NO_PAD.encode_string(&secret[..], &mut line);
+    URL_SAFE_NO_PAD.encode_string(secret, &mut line);
     line.push('\n');
     let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(path)?;
     let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| File::open(parent)?.sync_all());
@@ -188,7 +178,7 @@ mod tests {
     const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
     fn entry(id: &str, file: PathBuf) -> config::KeyEntry {
-        config::KeyEntry { id: id.to_owned(), file, purpose: config::Purpose::Sign }
+        config::KeyEntry { id: id.to_owned(), file, purpose: Purpose::Sign }
     }
 
     fn written(directory: &TempDir, content: &[u8], mode: u32) -> PathBuf {
@@ -203,14 +193,14 @@ mod tests {
     fn a_new_key_is_private_loads_and_is_never_overwritten() {
         let directory = TempDir::new().expect("a directory");
         let path = directory.path().join("keys/main");
-        create(&path).expect("made");
+        create(&path, &[7; 32]).expect("made");
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o7777, 0o600);
         assert_eq!(fs::metadata(path.parent().expect("keys")).expect("there").mode() & 0o7777, 0o700);
         let first = fs::read(&path).expect("read");
         assert_eq!(first.len(), 44);
-        assert_eq!(create(&path).expect_err("there already").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(create(&path, &[7; 32]).expect_err("there already").kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).expect("read"), first);
-        create(&directory.path().join("keys/next")).expect("made");
+        create(&directory.path().join("keys/next"), &[8; 32]).expect("made");
         let ring = load(&[entry("main", path), entry("next", directory.path().join("keys/next"))]).expect("a ring");
         assert_eq!(ring.signing().map(SigningKey::id), Some("main"));
         assert_eq!(ring.iter().count(), 2);
@@ -279,7 +269,7 @@ mod tests {
         let directory = TempDir::new().expect("a directory");
         let path = written(&directory, SECRET.as_bytes(), 0o600);
         let other = directory.path().join("other");
-        create(&other).expect("made");
+        create(&other, &[7; 32]).expect("made");
         let entries = [
             entry("a", path.clone()),
             entry("b", path),

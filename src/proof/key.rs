@@ -8,6 +8,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+pub use crate::domain::purpose::Purpose;
+
 /// Shortest secret: as long as what HMAC-SHA256 gives; a shorter one would be the weakest part.
 pub const SECRET_BYTES_MIN: usize = 32;
 
@@ -128,17 +130,6 @@ pub(super) fn is_key_id(text: &str) -> bool {
 
 fn number_of(id: &str) -> u8 {
     Sha256::digest(id.as_bytes()).first().copied().unwrap_or_default()
-}
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// New proofs are signed with it, and its proofs are accepted.
-    Sign,
-    /// Its proofs are accepted.
-    Accept,
-    /// Its proofs are refused with `key_retired`.
-    Retired,
 }
 
 /// Keys in the order of the configuration, no two with one id.

@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Closing, Down, FeedPosition, Filter, Later, Store};
+use super::{Closing, Down, Filter, Later, Store};
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::{Delivery, State};
+use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Grant, Standing};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;

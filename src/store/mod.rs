@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 use crate::domain::account::{Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
+use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Grant, Standing};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
@@ -25,17 +26,6 @@ pub enum Down {
 
 /// What a store answers, later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Down>> + Send + 'a>>;
-
-/// How far the feed has been read: committed with what was settled from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedPosition {
-    /// The log file's device.
-    pub device: u64,
-    /// The log file's inode.
-    pub inode: u64,
-    /// Bytes of it that have been settled, always at a line's start.
-    pub offset: u64,
-}
 
 /// What ended because its time came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
+use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::grant::{Grant, Standing};
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
-use cloakroom::store::{Down, FeedPosition, Filter, Store};
+use cloakroom::store::{Down, Filter, Store};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
