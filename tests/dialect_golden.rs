@@ -9,7 +9,7 @@ use std::fs;
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use cloakroom::dialect::{Answer, Asked, Dialect, Malformed, Say};
+use cloakroom::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
 use cloakroom::domain::file::Version;
 use cloakroom::domain::file_name::content_disposition;
 use cloakroom::domain::id::{DeliveryId, RequestId};
@@ -23,6 +23,15 @@ use http::request::Parts;
 
 /// Fewer would mean that the folder was not found.
 const CASES_MIN: usize = 40;
+
+/// A page as the golden files have it.
+fn page(text: String) -> Page<'static> {
+    Page {
+        media_type: "text/html; charset=utf-8",
+        text,
+        policy: "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    }
+}
 
 #[test]
 fn nginx_is_understood_and_answered_as_the_golden_cases_say() {
@@ -50,7 +59,7 @@ fn no_answer_of_nginx_opens_anything_but_an_allow_and_a_hand_off() {
     let mut seen = 0;
     for &refusal in Refusal::ALL {
         let support = SupportCode::of(&RequestId::parse("0123").unwrap());
-        let say = || Say::Refuse { refusal, support: &support, page: ("text/html; charset=utf-8", "<p>no</p>".to_owned()) };
+        let say = || Say::Refuse { refusal, support: &support, page: page("<p>no</p>".to_owned()) };
         let authorize = Dialect::Nginx.write(Kind::Authorize, say());
         assert!([401, 403].contains(&authorize.status) && authorize.body.is_empty(), "{refusal}");
         assert_eq!(authorize.status == 401, refusal.status() == 401, "{refusal}");
@@ -159,7 +168,7 @@ fn case(raw: &[u8]) -> String {
 }
 
 fn refuse(text: &mut String, kind: Kind, refusal: Refusal, request: &RequestId) {
-    let page = ("text/html; charset=utf-8", format!("<p>{}</p>", refusal.sentence()));
+    let page = page(format!("<p>{}</p>", refusal.sentence()));
     say(text, kind, &format!("refuse {refusal}"), Say::Refuse { refusal, support: &SupportCode::of(request), page });
 }
 

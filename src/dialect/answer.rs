@@ -6,7 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
-use super::{Answer, Malformed};
+use super::{Answer, Malformed, Page};
 
 /// The refusal's code.
 pub(super) const REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusal");
@@ -16,10 +16,6 @@ pub(super) const SUPPORT: HeaderName = HeaderName::from_static("cloakroom-suppor
 pub(super) const RATE: HeaderName = HeaderName::from_static("cloakroom-rate");
 /// The delivery that the web server names in its log.
 pub(super) const DELIVERY: HeaderName = HeaderName::from_static("cloakroom-delivery");
-
-/// The policy of our own pages: their own style sheet and images, nothing else, and nobody may frame them.
-pub const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Seconds after which a refusal that passes is worth another try.
 const RETRY_AFTER_SECONDS: &str = "30";
@@ -89,7 +85,8 @@ pub(super) fn unsayable() -> Answer {
 }
 
 /// A refusal that reaches the customer as it is: its own status, and a page.
-pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, (media_type, text): (&'static str, String)) -> Answer {
+pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'_>) -> Answer {
+    let Page { media_type, text, policy } = page;
     let mut head = Head::new(refusal.status(), 8)
         .fixed(REFUSAL, refusal.code())
         .text(SUPPORT, support.to_string())
@@ -101,7 +98,7 @@ pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, (media_type,
         head = head.fixed(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     if media_type.starts_with("text/html") {
-        head = head.fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+        head = head.text(header::CONTENT_SECURITY_POLICY, policy);
     }
     head.body(Bytes::from(text))
 }

@@ -9,8 +9,6 @@ mod headers;
 pub mod nginx;
 pub mod standalone;
 
-pub use answer::CONTENT_SECURITY_POLICY;
-
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -126,9 +124,20 @@ pub enum Say<'a> {
         refusal: Refusal,
         /// What the customer can quote.
         support: &'a SupportCode,
-        /// Media type and text of the body, where the web server passes one on.
-        page: (&'static str, String),
+        /// The body, where the web server passes one on.
+        page: Page<'a>,
     },
+}
+
+/// The body of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<'a> {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its text.
+    pub text: String,
+    /// Its `Content-Security-Policy`; only a page in HTML says it.
+    pub policy: &'a str,
 }
 
 /// An answer, ready for the wire.

@@ -113,6 +113,8 @@ fn one_range(headers: &HeaderMap, version: &Version) -> Option<Part> {
     let (Some(value), None, true) = (ranges.next(), ranges.next(), holds) else { return None };
     match Range::parse(value.to_str().ok(), false) {
         Range::Parts(parts) => match parts.as_slice() {
+            // RFC 9110, 14.1.1: a range whose last byte comes before its first is no range at all.
+            [Part::Between(first, last)] if last < first => None,
             [one] => Some(*one),
             _ => None,
         },
