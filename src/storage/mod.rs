@@ -1,0 +1,141 @@
+//! The masters: private local directories. A look at a file goes through a handle of its storage's directory and
+//! cannot leave it.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use crate::config::Storage;
+use crate::domain::file::{FileRef, StorageName, Version};
+use crate::domain::id::base32;
+use crate::domain::moment::Moment;
+use crate::domain::path::FilePath;
+
+/// The open storages of a configuration.
+#[derive(Debug)]
+pub struct Storages(Vec<OpenStorage>);
+
+/// One storage with a handle of its directory.
+#[derive(Debug)]
+pub struct OpenStorage {
+    /// As configured.
+    pub entry: Storage,
+    directory: OwnedFd,
+}
+
+/// A storage whose directory cannot be opened.
+#[derive(Debug)]
+pub struct StorageFault {
+    /// Its name.
+    pub name: StorageName,
+    /// The directory.
+    pub path: PathBuf,
+    /// What the system said.
+    pub error: std::io::Error,
+}
+
+impl std::fmt::Display for StorageFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, path, error } = self;
+        write!(f, "storage `{name}`: `{}` must be a directory that this user can enter: {error}", path.display())
+    }
+}
+
+/// Why a file cannot be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// No storage of that name is configured.
+    NoStorage,
+    /// There is nothing at that path, or the path leaves the storage.
+    NoFile,
+    /// It is a directory, a device or the like.
+    NotAFile,
+    /// The system refuses to open it.
+    Unreadable(String),
+}
+
+impl std::fmt::Display for Absent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoStorage => f.write_str("no storage of that name is configured"),
+            Self::NoFile => f.write_str("there is no such file inside the storage"),
+            Self::NotAFile => f.write_str("it is not a regular file"),
+            Self::Unreadable(error) => write!(f, "it cannot be opened: {error}"),
+        }
+    }
+}
+
+impl Storages {
+    /// Opens the directory of every storage; all faults at once.
+    pub fn open(entries: &[Storage]) -> Result<Self, Vec<StorageFault>> {
+        let mut open = Vec::with_capacity(entries.len());
+        let mut faults = Vec::new();
+        for entry in entries {
+            match open_directory(&entry.path) {
+                Ok(directory) => open.push(OpenStorage { entry: entry.clone(), directory }),
+                Err(error) => faults.push(StorageFault { name: entry.name.clone(), path: entry.path.clone(), error: error.into() }),
+            }
+        }
+        if faults.is_empty() { Ok(Self(open)) } else { Err(faults) }
+    }
+
+    /// The storage of that name.
+    pub fn named(&self, name: &StorageName) -> Option<&OpenStorage> {
+        self.0.iter().find(|storage| storage.entry.name == *name)
+    }
+
+    /// The file's current version.
+    pub fn look(&self, file: &FileRef) -> Result<Version, Absent> {
+        let storage = self.named(&file.storage).ok_or(Absent::NoStorage)?;
+        let handle = storage.handle(&file.path, OFlags::PATH)?;
+        version(&handle, file)
+    }
+
+    /// The file, open for reading, and its version.
+    pub fn open_file(&self, file: &FileRef) -> Result<(File, Version), Absent> {
+        let storage = self.named(&file.storage).ok_or(Absent::NoStorage)?;
+        // A pipe in a storage must not make the open wait for a writer.
+        let handle = storage.handle(&file.path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let version = version(&handle, file)?;
+        Ok((File::from(handle), version))
+    }
+}
+
+impl OpenStorage {
+    fn handle(&self, path: &FilePath, flags: OFlags) -> Result<OwnedFd, Absent> {
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        rustix::fs::openat2(&self.directory, path.as_str(), flags | OFlags::CLOEXEC, Mode::empty(), inside).map_err(|error| match error {
+            // XDEV and LOOP: a symbolic link leads out of the storage.
+            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::NAMETOOLONG => Absent::NoFile,
+            other => Absent::Unreadable(other.to_string()),
+        })
+    }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The entity tag follows from place, size and time of the last change, to the nanosecond: equal on every node that
+/// sees the same file, and another one as soon as the content is replaced.
+fn version(handle: &OwnedFd, file: &FileRef) -> Result<Version, Absent> {
+    let stat = rustix::fs::fstat(handle).map_err(|error| Absent::Unreadable(error.to_string()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Absent::NotAFile);
+    }
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+    let mut hash = Sha256::new();
+    hash.update(file.to_string().as_bytes());
+    hash.update(size.to_be_bytes());
+    hash.update(stat.st_mtime.to_be_bytes());
+    hash.update(stat.st_mtime_nsec.to_be_bytes());
+    let digest = hash.finalize();
+    let etag = format!("\"{}\"", base32(digest.get(..12).unwrap_or(&digest)));
+    let media_type = mime_guess::from_path(file.path.as_str()).first_raw().unwrap_or("application/octet-stream").to_owned();
+    Ok(Version { size, modified: Moment::from_seconds(seconds), etag, media_type })
+}
