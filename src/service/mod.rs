@@ -1,3 +1,25 @@
 //! The use cases, each readable as its list of steps.
+//!
+//! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
+//! what was sent and ends what is due; [`issue`] makes grants and links; [`explain`] tells the steps of a decision.
 
+pub mod address;
+pub mod answer;
+pub mod authorize;
+pub mod download;
+pub mod explain;
+pub mod issue;
 pub mod metrics;
+pub mod rehearsal;
+pub mod remembered;
+pub mod settle;
+pub mod site;
+pub mod stream;
+pub mod trace;
+
+use crate::domain::id::RequestId;
+
+/// A request id of our own, for requests that no web server has named.
+fn request_id() -> RequestId {
+    RequestId::of_bits(&crate::random::bytes())
+}

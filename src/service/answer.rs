@@ -1,0 +1,188 @@
+//! One request of a web server: read, decided, noted, said.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::request::Parts;
+
+use super::address::Address;
+use super::authorize::{Pass, authorize};
+use super::download::{Outcome, Sending, download};
+use super::remembered::Refused;
+use super::site::{Event, Site};
+use super::trace::{Step, Trace};
+use crate::clock;
+use crate::config::Serve;
+use crate::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
+use crate::domain::account::Change;
+use crate::domain::delivery::State;
+use crate::domain::id::RequestId;
+use crate::domain::moment::Moment;
+use crate::domain::policy::Method;
+use crate::domain::question::{Kind, Question};
+use crate::domain::refusal::Refusal;
+use crate::domain::support::SupportCode;
+use crate::proof::token;
+
+/// What goes onto the wire.
+#[derive(Debug)]
+pub enum Reply {
+    /// An answer with all it has to say.
+    Answer(Answer),
+    /// The bytes themselves.
+    Stream(Box<Sending>, Question),
+}
+
+/// Answers one request: reads it in the listener's dialect, decides, notes the outcome, says it.
+pub async fn answer(site: &Site, dialect: Dialect, peer: Option<IpAddr>, head: &Parts) -> Reply {
+    let now = clock::now();
+    match dialect.read(head, &site.public_url().path, peer, super::request_id) {
+        Ok(Asked::Question(question)) => decide(site, dialect, question, now).await,
+        Ok(Asked::Refused { refusal, request, wants_page }) => {
+            Reply::Answer(refuse(site, dialect, Kind::Download, refusal, &request, wants_page))
+        }
+        Err(malformed) => Reply::Answer(not_understood(site, dialect, peer, &malformed)),
+    }
+}
+
+async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) -> Reply {
+    let decision = match question.kind {
+        Kind::Authorize => authorize(site, &question, now, &mut Trace::off()).map(Decision::Pass),
+        Kind::Download => download(site, &*site.store, dialect, &question, now, &mut Trace::off()).await.map(Decision::Download),
+    };
+    match decision {
+        Ok(decision) => {
+            site.metrics.allowed(question.kind);
+            allow(site, dialect, question, decision)
+        }
+        Err(refusal) => {
+            note_refusal(site, dialect, &question, refusal, now).await;
+            Reply::Answer(refuse(site, dialect, question.kind, refusal, &question.request, question.wants_page))
+        }
+    }
+}
+
+enum Decision {
+    Pass(Pass),
+    Download(Outcome),
+}
+
+fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision) -> Reply {
+    match decision {
+        Decision::Pass(pass) => Reply::Answer(dialect.write(question.kind, Say::Allow { rate: pass.rate })),
+        Decision::Download(Outcome::Redirect(redirect)) => {
+            if redirect.fresh {
+                // An offer has a limited life; the sweep must know of it.
+                site.wake.notify_one();
+            }
+            tracing::debug!("{} clicked delivery={} fresh={}", question.client.address, redirect.delivery, redirect.fresh);
+            Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
+        }
+        Decision::Download(Outcome::Send(sending)) => {
+            note_opening(site, &question, &sending);
+            match sending.method {
+                Method::Stream => Reply::Stream(Box::new(sending), question),
+                _ => Reply::Answer(hand_off(site, dialect, &sending)),
+            }
+        }
+    }
+}
+
+fn hand_off(site: &Site, dialect: Dialect, sending: &Sending) -> Answer {
+    let storage = site.storages.named(&sending.file.storage);
+    let prefix = storage.and_then(|storage| storage.entry.handoff.as_deref()).unwrap_or_default();
+    dialect.write(
+        Kind::Download,
+        Say::HandOff {
+            prefix,
+            path: &sending.file.path,
+            version: &sending.version,
+            name: &sending.name,
+            rate: sending.rate,
+            delivery: sending.counted.map(|counted| counted.delivery),
+        },
+    )
+}
+
+/// The answer that says no.
+pub fn refuse(site: &Site, dialect: Dialect, kind: Kind, refusal: Refusal, request: &RequestId, wants_page: bool) -> Answer {
+    let support = SupportCode::of(request);
+    let (media_type, text) = site.pages.refusal(refusal, &support, wants_page, site.name());
+    let page = Page { media_type, text, policy: site.pages.content_security_policy() };
+    dialect.write(kind, Say::Refuse { refusal, support: &support, page })
+}
+
+fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed: &Malformed) -> Answer {
+    site.metrics.malformed(Serve::Web(dialect));
+    // The client's address could not be read for sure; what is sure is the request id, if there is one.
+    let request = malformed.request.clone().unwrap_or_else(super::request_id);
+    let support = SupportCode::of(&request);
+    tracing::info!("- refused {} reason={:?} request={request} support={support}", Refusal::BadRequest, malformed.reason);
+    let client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let refused = Refused {
+        at: clock::now(),
+        refusal: Refusal::BadRequest,
+        kind: malformed.kind,
+        client,
+        request: request.clone(),
+        subject: "a request that was not understood".to_owned(),
+        detail: malformed.reason.clone(),
+    };
+    site.tell(|| Event::Refused(refused.clone()));
+    site.remembered.keep(refused);
+    refuse(site, dialect, malformed.kind, Refusal::BadRequest, &request, false)
+}
+
+/// Decides once more, with a trace and without keeping anything, so that the log can say where it ended. Only refusals
+/// pay for it.
+async fn note_refusal(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal, now: Moment) {
+    site.metrics.refused(question.kind, refusal);
+    let detail = last_step(site, dialect, question, now).await.unwrap_or_default();
+    let subject = subject(site, question);
+    let support = SupportCode::of(&question.request);
+    let client = question.client.address;
+    tracing::info!(
+        "{client} refused {refusal} question={} subject={subject:?} request={} support={support} detail={detail:?}",
+        question.kind.word(),
+        question.request
+    );
+    let refused = Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail };
+    site.tell(|| Event::Refused(refused.clone()));
+    site.remembered.keep(refused);
+}
+
+async fn last_step(site: &Site, dialect: Dialect, question: &Question, now: Moment) -> Option<String> {
+    let steps = super::explain::rehearse(site, dialect, question, now).await;
+    steps.into_iter().rev().find(|step: &Step| !step.held).map(|step| step.text)
+}
+
+/// What was asked for, without any token: the path, or the id that the token carries.
+pub fn subject(site: &Site, question: &Question) -> String {
+    match Address::read(&question.path, &site.public_path) {
+        Some(Address::Link(token)) => {
+            token::open_link(site.name(), token, &site.keys).map_or_else(|_| "a link token".to_owned(), |id| id.to_string())
+        }
+        Some(Address::Delivery(token)) => {
+            token::open_delivery(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string())
+        }
+        _ => question.path.encoded().to_owned(),
+    }
+}
+
+fn note_opening(site: &Site, question: &Question, sending: &Sending) {
+    let Some(counted) = sending.counted.filter(|counted| counted.opened) else {
+        tracing::debug!("{} sent {} request={}", question.client.address, sending.file, question.request);
+        return;
+    };
+    site.wake.notify_one();
+    let measured = site.configuration.is_measured() || sending.method == Method::Stream;
+    let change = Change {
+        delivery: counted.delivery,
+        grant: counted.grant,
+        client: question.client.clone(),
+        before: State::Offered,
+        state: if measured { State::Open } else { State::Started },
+        covered: 0,
+        size: sending.version.size,
+    };
+    super::settle::note(site, &change);
+}

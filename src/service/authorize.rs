@@ -1,0 +1,77 @@
+//! May this request pass? The web server serves its own file.
+
+use super::site::Site;
+use super::trace::Trace;
+use crate::config::{ProofKind, Rule};
+use crate::domain::moment::Moment;
+use crate::domain::question::Question;
+use crate::domain::refusal::Refusal;
+use crate::domain::units::Rate;
+use crate::proof::signed_url;
+
+/// Leave to pass. Only [`authorize`] makes one; answering consumes it.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct Pass {
+    /// Bytes per second, if limited.
+    pub rate: Option<Rate>,
+}
+
+/// The rule that covers the path, then a proof that it accepts, then leave to pass.
+pub fn authorize(site: &Site, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, Refusal> {
+    let rule = rule(site, question, trace)?;
+    let claim = prove(site, rule, question, now, trace)?;
+    trace.held(|| "the request may pass: the web server sends its own file".to_owned());
+    Ok(Pass { rate: claim.rate() })
+}
+
+fn rule<'a>(site: &'a Site, question: &Question, trace: &mut Trace) -> Result<&'a Rule, Refusal> {
+    let found = site.configuration.rule_for(&question.path);
+    match found {
+        Some(rule) => trace.held(|| format!("the rule for `{}` covers the path", rule.path.encoded())),
+        None => {
+            trace.failed(|| format!("no [[rule]] covers `{}`: add one, or take the location out of auth_request", question.path.encoded()));
+        }
+    }
+    found.ok_or(Refusal::NoRule)
+}
+
+/// Tries the proofs that the rule accepts, in its order. The first that was brought decides.
+fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<signed_url::Claim, Refusal> {
+    let mut answer = Err(Refusal::NoProof);
+    for kind in &rule.accept {
+        answer = match kind {
+            ProofKind::SignedUrl => open_signed_url(site, question, now, trace),
+        };
+        if !matches!(answer, Err(Refusal::NoProof)) {
+            break;
+        }
+    }
+    answer
+}
+
+/// Opens the signed URL that a question brings.
+pub(super) fn open_signed_url(site: &Site, question: &Question, now: Moment, trace: &mut Trace) -> Result<signed_url::Claim, Refusal> {
+    signed_url::open_traced(site.name(), &question.path, question.query.as_deref(), question.client.address, &site.keys, now, &mut |step| {
+        let held = !matches!(step, signed_url::Step::Failed(_));
+        trace.step(held, || words(&step));
+    })
+}
+
+/// A step of the proof in words for the sysadmin.
+fn words(step: &signed_url::Step<'_>) -> String {
+    use signed_url::Step;
+    match step {
+        Step::KeyNamed(id) => format!("the query names the key `{id}`"),
+        Step::KeyKnown(purpose) => format!("the key is known, use = \"{}\"", purpose.word()),
+        Step::Text(text) => format!("the text that must have been signed is {:?}", text.to_string()),
+        Step::MacHeld => "the signature is that of the text".to_owned(),
+        Step::InTime { not_before: Some(from), expires } => format!("the time is right: from {from} until {expires}"),
+        Step::InTime { not_before: None, expires } => format!("the time is right: until {expires}"),
+        Step::InNetwork(Some(network)) => format!("the client is in {network}"),
+        Step::InNetwork(None) => "no network is asked for".to_owned(),
+        Step::PathOpened => "the path is the one that was signed".to_owned(),
+        Step::Failed(fault) => fault.to_string(),
+    }
+}

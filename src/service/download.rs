@@ -1,0 +1,327 @@
+//! Give me this download. Our answer tells the web server what to send.
+
+use super::address::{self, Address};
+use super::authorize::open_signed_url;
+use super::site::Site;
+use super::trace::Trace;
+use crate::dialect::Dialect;
+use crate::domain::account::{Ask, Click};
+use crate::domain::client::ClientKey;
+use crate::domain::file::{FileRef, Version};
+use crate::domain::grant::{Grant, Standing};
+use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
+use crate::domain::moment::Moment;
+use crate::domain::policy;
+use crate::domain::question::{Method, Question};
+use crate::domain::refusal::Refusal;
+use crate::domain::units::Rate;
+use crate::proof::token;
+use crate::random;
+use crate::store::{Down, Store};
+
+/// What a download question comes to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Send this file.
+    Send(Sending),
+    /// Go to the delivery's own address.
+    Redirect(Redirect),
+}
+
+/// A file to send. Made from a permit or a claim; saying it consumes it.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct Sending {
+    /// The file.
+    pub file: FileRef,
+    /// The version.
+    pub version: Version,
+    /// The name under which it is saved.
+    pub name: String,
+    /// Bytes per second, if limited.
+    pub rate: Option<Rate>,
+    /// How the bytes travel.
+    pub method: policy::Method,
+    /// The delivery that counts it; `None` where nothing is counted.
+    pub counted: Option<Counted>,
+}
+
+/// What a counted answer belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Its grant.
+    pub grant: GrantId,
+    /// Whether this request opened it.
+    pub opened: bool,
+}
+
+/// The way to a delivery.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Redirect {
+    /// The path with its delivery token: a secret, never logged.
+    pub to: String,
+    /// A `Set-Cookie` value, where the client has no cookie yet.
+    pub cookie: Option<String>,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Whether this click made it.
+    pub fresh: bool,
+}
+
+/// Reads the address, then opens what it names: a signed file, a link, or a delivery.
+pub async fn download(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Outcome, Refusal> {
+    if question.method == Method::Other {
+        trace.failed(|| "only GET and HEAD download".to_owned());
+        return Err(Refusal::BadRequest);
+    }
+    match Address::read(&question.path, &site.public_path) {
+        Some(Address::File(file)) => signed(site, dialect, question, file, now, trace).map(Outcome::Send),
+        Some(Address::Link(token)) => {
+            let link = open_link(site, token, trace)?;
+            click(site, store, dialect, question, link, now, trace).await
+        }
+        Some(Address::Delivery(token)) => {
+            let delivery = open_delivery(site, token, trace)?;
+            deliver(site, store, dialect, question, delivery, now, trace).await.map(Outcome::Send)
+        }
+        None => {
+            trace.failed(|| format!("under {} there are l/, d/ and f/ only", site.public_url().path));
+            Err(Refusal::UnknownLink)
+        }
+    }
+}
+
+/// A stateless file: proof, method, file. Nothing is counted.
+fn signed(site: &Site, dialect: Dialect, question: &Question, file: FileRef, now: Moment, trace: &mut Trace) -> Result<Sending, Refusal> {
+    let claim = open_signed_url(site, question, now, trace)?;
+    let methods = &site.configuration.default_policy().methods;
+    let method = choose(site, dialect, &file, methods, trace)?;
+    let version = look(site, &file, trace)?;
+    let name = claim.name().map_or_else(|| file.path.file_name().to_owned(), str::to_owned);
+    Ok(Sending { version, name, rate: claim.rate(), method, counted: None, file })
+}
+
+/// A click: link, grant, method, file, then the rules of [`crate::domain::account::Account::click`].
+async fn click(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    id: LinkId,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Outcome, Refusal> {
+    let link = known(store.link(id).await, "the link", trace)?;
+    let grant = known(store.grant(link.grant).await, "the grant", trace)?;
+    trace.held(|| describe(&grant));
+    let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
+    let version = look(site, &grant.file, trace)?;
+    if question.method == Method::Head {
+        let refused = if link.revoked { Some(Refusal::Revoked) } else { (link.expires <= now).then_some(Refusal::LinkExpired) };
+        refused.map_or(Ok(()), Err)?;
+        stands(&grant)?;
+        return Ok(Outcome::Send(uncounted(grant, version, method)));
+    }
+    looks_ahead(question, trace)?;
+    let fresh_cookie = base32(&random::bytes::<16>());
+    let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
+    let clicked = store
+        .click(Click {
+            link: id,
+            now,
+            client: question.client.clone(),
+            cookie: question.cookie.as_deref().map(ClientKey::of_cookie),
+            range: question.range.clone(),
+            fresh: DeliveryId::new(random::bytes()),
+            fresh_cookie: ClientKey::of_cookie(cookie),
+            version,
+        })
+        .await;
+    let clicked = decided(clicked, "the click", trace)?;
+    trace.held(|| {
+        if clicked.fresh {
+            "the click makes a new delivery".to_owned()
+        } else {
+            format!("the click carries on with delivery {}", clicked.delivery)
+        }
+    });
+    let key = site.keys.signing().ok_or(Refusal::StoreDown)?;
+    let token = token::mint_delivery(site.name(), clicked.delivery, key);
+    let cookie = question.cookie.is_none().then(|| set_cookie(site, &fresh_cookie));
+    let to = address::delivery_path(site.public_url(), &token, &grant.file);
+    Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh }))
+}
+
+/// A request for the bytes of a delivery: method and file first, so that nothing is reserved in vain, then admission.
+async fn deliver(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    id: DeliveryId,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Sending, Refusal> {
+    let delivery = known(store.delivery(id).await, "the delivery", trace)?;
+    let grant = known(store.grant(delivery.grant).await, "the grant", trace)?;
+    trace.held(|| format!("delivery {id} of {} is {}", delivery.grant, delivery.state.word()));
+    let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
+    let version = look(site, &grant.file, trace)?;
+    if version.etag != delivery.version.etag {
+        trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
+        return Err(Refusal::LinkExpired);
+    }
+    if question.method == Method::Head {
+        stands(&grant)?;
+        return Ok(uncounted(grant, version, method));
+    }
+    looks_ahead(question, trace)?;
+    let measured = site.configuration.is_measured() || method == policy::Method::Stream;
+    let ask = Ask {
+        delivery: id,
+        request: question.request.clone(),
+        now,
+        client: question.client_key(),
+        range: question.range.clone(),
+        measured,
+    };
+    let permit = decided(store.admit(ask).await, "admission", trace)?;
+    trace.held(|| format!("admitted: {} bytes at most", question.range.bytes_max(permit.version.size)));
+    Ok(Sending {
+        name: permit.file.path.file_name().to_owned(),
+        rate: permit.rate,
+        method,
+        counted: Some(Counted { delivery: permit.delivery, grant: permit.grant, opened: permit.opened }),
+        version: permit.version,
+        file: permit.file,
+    })
+}
+
+fn open_link(site: &Site, token: &str, trace: &mut Trace) -> Result<LinkId, Refusal> {
+    let id = token::open_link(site.name(), token, &site.keys);
+    match &id {
+        Ok(id) => trace.held(|| format!("the link token holds: link {id}")),
+        Err(refusal) => trace.failed(|| {
+            format!("the link token does not hold ({refusal}): altered, cut off, of another site, or of a key that is not configured")
+        }),
+    }
+    id
+}
+
+fn open_delivery(site: &Site, token: &str, trace: &mut Trace) -> Result<DeliveryId, Refusal> {
+    let id = token::open_delivery(site.name(), token, &site.keys);
+    match &id {
+        Ok(id) => trace.held(|| format!("the delivery token holds: delivery {id}")),
+        Err(refusal) => trace.failed(|| format!("the delivery token does not hold ({refusal})")),
+    }
+    id
+}
+
+/// The first method of the list that can work here.
+fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[policy::Method], trace: &mut Trace) -> Result<policy::Method, Refusal> {
+    let Some(storage) = site.storages.named(&file.storage) else {
+        trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
+        return Err(Refusal::FileMissing);
+    };
+    let works = |method: &policy::Method| match (method, dialect) {
+        (policy::Method::Handoff, Dialect::Nginx) => storage.entry.handoff.is_some(),
+        (policy::Method::Stream, Dialect::Standalone) => true,
+        _ => false,
+    };
+    let method = methods.iter().copied().find(works);
+    match method {
+        Some(method) => trace.held(|| format!("method `{}`", method.word())),
+        None => trace.failed(|| format!("no method of the policy can work for storage `{}` on this listener", file.storage)),
+    }
+    method.ok_or(Refusal::FileMissing)
+}
+
+fn look(site: &Site, file: &FileRef, trace: &mut Trace) -> Result<Version, Refusal> {
+    match site.storages.look(file) {
+        Ok(version) => {
+            trace.held(|| format!("file {file}: {} bytes, changed {}", version.size, version.modified));
+            Ok(version)
+        }
+        Err(absent) => {
+            trace.failed(|| format!("file {file}: {absent}"));
+            Err(Refusal::FileMissing)
+        }
+    }
+}
+
+/// A browser that only looks ahead gets nothing, so that nothing is used: the person's own click comes later.
+fn looks_ahead(question: &Question, trace: &mut Trace) -> Result<(), Refusal> {
+    if question.looks_ahead {
+        trace.failed(|| "the browser only looks ahead (Sec-Purpose or Purpose)".to_owned());
+        return Err(Refusal::Preparing);
+    }
+    Ok(())
+}
+
+fn stands(grant: &Grant) -> Result<(), Refusal> {
+    match grant.standing {
+        Standing::Active => Ok(()),
+        Standing::Suspended => Err(Refusal::Suspended),
+        Standing::Revoked => Err(Refusal::Revoked),
+    }
+}
+
+fn uncounted(grant: Grant, version: Version, method: policy::Method) -> Sending {
+    let Grant { file, policy, .. } = grant;
+    Sending { version, name: file.path.file_name().to_owned(), rate: policy.rate, method, counted: None, file }
+}
+
+fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
+    match found {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => {
+            trace.failed(|| format!("{what} is not in the store"));
+            Err(Refusal::UnknownLink)
+        }
+        Err(down) => Err(store_refusal(down, trace)),
+    }
+}
+
+fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
+    match decision {
+        Ok(Ok(decided)) => Ok(decided),
+        Ok(Err(refusal)) => {
+            trace.failed(|| format!("{what} is refused: {refusal}"));
+            Err(refusal)
+        }
+        Err(down) => Err(store_refusal(down, trace)),
+    }
+}
+
+fn store_refusal(down: Down, trace: &mut Trace) -> Refusal {
+    trace.failed(|| format!("the store does not decide: {down:?}"));
+    match down {
+        Down::Unreachable => Refusal::StoreDown,
+        Down::Full => Refusal::Overloaded,
+    }
+}
+
+fn describe(grant: &Grant) -> String {
+    let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
+    let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
+    format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved)
+}
+
+/// The cookie tells this client from others; it opens nothing by itself.
+fn set_cookie(site: &Site, value: &str) -> String {
+    let public = site.public_url();
+    let secure = if public.origin.starts_with("https:") { "; Secure" } else { "" };
+    let seconds = policy::Policy::RESUME_CAP.seconds();
+    format!("cloakroom={value}; Path={}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", public.path)
+}

@@ -1,0 +1,190 @@
+//! Why, in steps: a URL, a support code, a request id, a link, a delivery or a grant.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::authorize::authorize;
+use super::download::{Outcome, download};
+use super::rehearsal::Rehearsal;
+use super::site::Site;
+use super::trace::{Step, Trace};
+use crate::clock;
+use crate::dialect::Dialect;
+use crate::domain::client::Client;
+use crate::domain::id::RequestId;
+use crate::domain::moment::Moment;
+use crate::domain::path::CanonicalPath;
+use crate::domain::question::{Kind, Method, Question};
+use crate::domain::range::Range;
+use crate::domain::refusal::Refusal;
+use crate::domain::support::SupportCode;
+
+/// What `explain` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What was explained, without any token.
+    pub subject: String,
+    /// The outcome in a word: `allowed`, or a refusal's code.
+    pub outcome: String,
+    /// The steps of the decision, in order.
+    pub steps: Vec<Step>,
+    /// What mends it, where something is wrong.
+    pub advice: Option<String>,
+}
+
+/// Why nothing can be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unexplained(pub String);
+
+/// Explains `what`: a URL of the site (whole, or from its path on), or a support code or request id of a refusal.
+/// `from` is the address of the client that shall be assumed.
+pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
+    let what = what.trim();
+    if what.starts_with('/') || what.contains("://") {
+        return explain_url(site, what, from).await;
+    }
+    if let Ok(code) = what.parse::<SupportCode>() {
+        return explain_refusal(site, &code);
+    }
+    if let Some(request) = RequestId::parse(what) {
+        return explain_refusal(site, &SupportCode::of(&request));
+    }
+    Err(Unexplained(format!(
+        "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, or a request id",
+        site.public_url().origin
+    )))
+}
+
+fn explain_refusal(site: &Site, code: &SupportCode) -> Result<Explanation, Unexplained> {
+    let Some(refused) = site.remembered.find(code) else {
+        return Err(Unexplained(format!(
+            "{code} is not among the refusals that are remembered since the start: look for `support={code}` in the log"
+        )));
+    };
+    let step = |held, text: String| Step { held, text };
+    Ok(Explanation {
+        subject: refused.subject.clone(),
+        outcome: refused.refusal.code().to_owned(),
+        steps: vec![
+            step(true, format!("{} asked `{}` at {}, request {}", refused.client, refused.kind.word(), refused.at, refused.request)),
+            step(true, format!("for {}", refused.subject)),
+            step(false, if refused.detail.is_empty() { refused.refusal.sentence().to_owned() } else { refused.detail }),
+        ],
+        advice: advice(refused.refusal),
+    })
+}
+
+async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
+    let target = target_of(site, url)?;
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query.to_owned())));
+    let path = match CanonicalPath::parse(path) {
+        Ok(path) => path,
+        Err(fault) => {
+            let steps = vec![Step { held: false, text: format!("the path is refused: {fault}") }];
+            return Ok(Explanation {
+                subject: "a path".to_owned(),
+                outcome: Refusal::BadRequest.code().to_owned(),
+                steps,
+                advice: advice(Refusal::BadRequest),
+            });
+        }
+    };
+    let kind = if path.below(&site.public_path).is_some() { Kind::Download } else { Kind::Authorize };
+    let question = Question {
+        kind,
+        request: super::request_id(),
+        method: Method::Get,
+        path,
+        query,
+        client: Client::new(from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), "cloakroom explain"),
+        range: Range::Whole,
+        cookie: None,
+        wants_page: false,
+        looks_ahead: false,
+    };
+    let mut trace = Trace::on();
+    trace.held(|| format!("the path is canonical; the question is `{}`", kind.word()));
+    if from.is_none() {
+        trace.held(|| "no client address was given (--from ADDRESS): a link that is bound to a network will not open".to_owned());
+    }
+    let outcome = decide(site, dialect_of(site), &question, clock::now(), &mut trace).await;
+    Ok(Explanation {
+        subject: super::answer::subject(site, &question),
+        outcome: outcome.map_or_else(|refusal| refusal.code().to_owned(), |()| "allowed".to_owned()),
+        steps: trace.into_steps(),
+        advice: outcome.err().and_then(advice),
+    })
+}
+
+fn target_of<'a>(site: &Site, url: &'a str) -> Result<&'a str, Unexplained> {
+    let origin = &site.public_url().origin;
+    if url.starts_with('/') {
+        return Ok(url);
+    }
+    url.strip_prefix(origin.as_str())
+        .filter(|rest| rest.starts_with('/'))
+        .ok_or_else(|| Unexplained(format!("the URL must begin with {origin}/: this configuration answers for no other site")))
+}
+
+fn dialect_of(site: &Site) -> Dialect {
+    site.configuration.web_dialects().next().unwrap_or(Dialect::Standalone)
+}
+
+/// The steps of a question that was decided a moment ago, decided again without keeping anything.
+pub(super) async fn rehearse(site: &Site, dialect: Dialect, question: &Question, now: Moment) -> Vec<Step> {
+    let mut trace = Trace::on();
+    // The outcome is known to the caller; a race with a settlement can make it another one, which only the words see.
+    let _ = decide(site, dialect, question, now, &mut trace).await;
+    trace.into_steps()
+}
+
+async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment, trace: &mut Trace) -> Result<(), Refusal> {
+    match question.kind {
+        Kind::Authorize => authorize(site, question, now, trace).map(|_pass| ()),
+        Kind::Download => {
+            let rehearsal = Rehearsal(Arc::clone(&site.store));
+            match download(site, &rehearsal, dialect, question, now, trace).await? {
+                Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
+                Outcome::Redirect(_) => trace.held(|| "the click would be answered by 303 to the delivery's own address".to_owned()),
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What mends it, for the sysadmin.
+fn advice(refusal: Refusal) -> Option<String> {
+    let text = match refusal {
+        Refusal::NoProof => "the URL carries no proof: make one with `cloakroom sign PATH --for 7d`",
+        Refusal::BadProof => "the URL was altered, cut off, or signed with another key, site or path: sign it again with `cloakroom sign`",
+        Refusal::Expired | Refusal::LinkExpired => "make a new one with `cloakroom sign` or `cloakroom link`",
+        Refusal::NotYetValid => "wait, or compare the clocks of the signer and this host",
+        Refusal::WrongNetwork => {
+            "the client comes from another network than the link was made for: sign it again without --network, or with the right one"
+        }
+        Refusal::WrongPath => "the proof was made for another path: sign this one",
+        Refusal::KeyRetired => {
+            "the key has use = \"retired\": sign again with the current one, or set use = \"accept\" for the time of the rotation"
+        }
+        Refusal::NoRule => "add a [[rule]] for the path to the configuration",
+        Refusal::UnknownLink => {
+            "the link is not in the store: issue a new one with `cloakroom link` (the store in memory forgets at a restart)"
+        }
+        Refusal::FileMissing => "put the file back, or check the path and the owner of the storage's directory",
+        Refusal::LimitReached => "issue a new link with `cloakroom link`, with a higher --max if it should last longer",
+        Refusal::DownloadRunning => {
+            "the last download of the grant is running: `cloakroom delivery list` shows it; it can be finished from anywhere once no request is in flight"
+        }
+        Refusal::ByteBudget => {
+            "more than (1 + retry_factor) times the file was asked for in one delivery: raise retry_factor in the policy if clients need it"
+        }
+        Refusal::TooManyConnections => "raise connections_max in the policy, or let the client use fewer connections",
+        Refusal::BadRequest => {
+            "compare the web server's snippet with conf-examples; a path must be spelled in the one way that all web servers understand alike"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}

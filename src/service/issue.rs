@@ -1,0 +1,100 @@
+//! A counted link: a grant for one file, and its first link.
+
+use std::fmt;
+
+use super::address;
+use super::site::Site;
+use crate::clock;
+use crate::domain::file::FileRef;
+use crate::domain::grant::{Grant, Standing};
+use crate::domain::id::{GrantId, LinkId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::policy::Policy;
+use crate::proof::token;
+use crate::random;
+use crate::storage::Absent;
+use crate::store::Down;
+
+/// A customer's name that is longer than this is a mistake.
+pub const CUSTOMER_BYTES_MAX: usize = 256;
+
+/// What to issue.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The file.
+    pub file: FileRef,
+    /// Whom it is for, in the caller's words; may be empty.
+    pub customer: String,
+    /// The limits.
+    pub policy: Policy,
+}
+
+/// What was issued.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The grant.
+    pub grant: Grant,
+    /// Its link.
+    pub link: Link,
+    /// The link's URL: a secret for the customer, never logged.
+    pub url: String,
+}
+
+/// Why nothing was issued.
+#[derive(Debug)]
+pub enum NotIssued {
+    /// The file cannot be sent.
+    Absent(FileRef, Absent),
+    /// The customer's name is too long or holds control characters.
+    Customer,
+    /// No key signs.
+    NoKey,
+    /// The store does not answer.
+    Down(Down),
+}
+
+impl fmt::Display for NotIssued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(file, absent) => write!(f, "no link for `{file}`: {absent}"),
+            Self::Customer => write!(f, "`customer` must have at most {CUSTOMER_BYTES_MAX} bytes and no control characters"),
+            Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
+            Self::Down(Down::Full) => f.write_str("the store is full: no more grants fit"),
+            Self::Down(Down::Unreachable) => f.write_str("the store does not answer"),
+        }
+    }
+}
+
+/// Looks at the file, makes grant and link, and keeps both in one step.
+pub async fn issue(site: &Site, order: Order) -> Result<Issued, NotIssued> {
+    let Order { file, customer, policy } = order;
+    site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
+    if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
+        return Err(NotIssued::Customer);
+    }
+    let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
+    let now = clock::now();
+    let grant = new_grant(file, customer, policy, now);
+    let link =
+        Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires: now + grant.policy.link_ttl, revoked: false };
+    site.store.issue(grant.clone(), link.clone()).await.map_err(NotIssued::Down)?;
+    tracing::info!("- issued grant={} link={} file={} ", grant.id, link.id, grant.file);
+    let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
+    Ok(Issued { url: format!("{}{path}", site.public_url().origin), grant, link })
+}
+
+fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
+    Grant {
+        id: GrantId::new(random::bytes()),
+        file,
+        customer,
+        created: now,
+        expires: policy.valid_for.map(|span| now + span),
+        standing: Standing::Active,
+        used: 0,
+        reserved: 0,
+        bytes_closed: 0,
+        policy,
+    }
+}

@@ -1,0 +1,69 @@
+//! What web servers and our own streams report settles deliveries; what nobody finished ends when its time comes.
+
+use std::time::Duration;
+
+use super::site::{Event, Site};
+use crate::clock;
+use crate::domain::account::{Change, Reported};
+use crate::domain::feed_position::FeedPosition;
+use crate::store::Down;
+
+/// How long the sweep waits after the store did not answer.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Settles reports, together with how far the feed was read.
+pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<(), Down> {
+    let bytes = reports.iter().fold(0_u64, |sum, reported| sum.saturating_add(reported.report.bytes));
+    let changes = site.store.settle(reports, position).await?;
+    site.metrics.reported(bytes);
+    for change in &changes {
+        note(site, change);
+    }
+    Ok(())
+}
+
+/// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.
+pub async fn sweep(site: &Site) {
+    loop {
+        let wait = match site.store.close_due(clock::now()).await {
+            Ok(closing) => {
+                for change in &closing.changes {
+                    note(site, change);
+                }
+                closing.next.map(|next| next.since(clock::now()).into())
+            }
+            Err(down) => {
+                tracing::warn!("- the sweep cannot end what is due: {down:?}; it tries again");
+                Some(STORE_PAUSE)
+            }
+        };
+        tokio::select! {
+            () = pause(wait) => {}
+            () = site.wake.notified() => {}
+        }
+    }
+}
+
+/// A deadline far off is looked at once a day, so that a clock that was set forward is noticed.
+const WAIT_MAX: Duration = Duration::from_hours(24);
+
+async fn pause(wait: Option<Duration>) {
+    match wait {
+        // A little longer than asked: a timer that fires early would find nothing due and spin.
+        Some(wait) => tokio::time::sleep(wait.min(WAIT_MAX) + Duration::from_millis(1)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Notes a change of a delivery: one counter, one log line, and those who follow are told.
+pub fn note(site: &Site, change: &Change) {
+    let Change { delivery, grant, client, state, before, covered, size } = change;
+    let client = client.address;
+    site.metrics.changed(change);
+    if state == before {
+        tracing::debug!("{client} delivery={delivery} grant={grant} covered={covered} size={size}");
+    } else {
+        tracing::info!("{client} {} delivery={delivery} grant={grant} covered={covered} size={size}", state.word());
+    }
+    site.tell(|| Event::Changed(change.clone()));
+}

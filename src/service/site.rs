@@ -1,0 +1,98 @@
+//! A running site: everything that the use cases work with.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, broadcast};
+
+use super::metrics::Metrics;
+use super::remembered::{Refused, Remembered};
+use crate::clock;
+use crate::config::{Configuration, PublicUrl};
+use crate::domain::account::Change;
+use crate::domain::path::{CanonicalPath, PathFault};
+use crate::pages::Pages;
+use crate::proof::key::KeyRing;
+use crate::storage::Storages;
+use crate::store::Store;
+
+/// Followers that lag behind by more than this many events miss some, and are told so.
+const EVENTS_MAX: usize = 1024;
+
+/// Everything that the use cases work with, made once at start.
+pub struct Site {
+    /// The configuration as used.
+    pub configuration: Configuration,
+    /// The path of `public_url`.
+    pub public_path: CanonicalPath,
+    /// The keys.
+    pub keys: KeyRing,
+    /// The masters.
+    pub storages: Storages,
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// The pages of refusals.
+    pub pages: Pages,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// The last refusals.
+    pub remembered: Remembered,
+    /// Wakes the sweep: something may be due earlier than it thinks.
+    pub wake: Notify,
+    events: broadcast::Sender<Event>,
+}
+
+/// What happened, for those who follow.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A delivery changed.
+    Changed(Change),
+    /// A question was refused.
+    Refused(Refused),
+}
+
+impl Site {
+    /// Puts a site together.
+    pub fn new(
+        configuration: Configuration,
+        keys: KeyRing,
+        storages: Storages,
+        store: Arc<dyn Store>,
+        pages: Pages,
+    ) -> Result<Self, PathFault> {
+        Ok(Self {
+            public_path: CanonicalPath::parse(&configuration.public_url.path)?,
+            configuration,
+            keys,
+            storages,
+            store,
+            pages,
+            metrics: Arc::new(Metrics::new(clock::now())),
+            remembered: Remembered::default(),
+            wake: Notify::new(),
+            events: broadcast::channel(EVENTS_MAX).0,
+        })
+    }
+
+    /// The name that proofs are made for.
+    pub fn name(&self) -> &str {
+        &self.configuration.site
+    }
+
+    /// Where customers reach us.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.configuration.public_url
+    }
+
+    /// Everything that happens from now on.
+    pub fn follow(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Tells those who follow.
+    pub fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() > 0 {
+            // A follower may leave between the two lines; then there is nobody to tell.
+            let _ = self.events.send(event());
+        }
+    }
+}
