@@ -1,13 +1,57 @@
 //! Cloakroom checks the ticket; your web server hands over the goods.
+//!
+//! A small daemon beside a web server. It answers two questions: *may this request pass?* (`authorize`; the web server
+//! sends its own file) and *give me this download* (`download`; the answer tells the web server what to send). Then it
+//! reads in the web server's log what was really sent, and counts each download that arrived once.
+//!
+//! ```text
+//!  web server ─► wire ─► dialect ─► Question{path, proof, client, range}                                   pure
+//!    who?   proof: MAC first, then parsed                                                       → Claim
+//!    may?   rule, or account: join the open delivery, or reserve one unit and its bytes         → Pass, Permit
+//!    how?   storage × policy × dialect                                                          → Method
+//!    say    dialect ─► answer          note  one counter; a log line for refusals and changes
+//!  web server's access log ─► feed ─► account ─► completed | released | presumed
+//! ```
+//!
+//! # Reading order
+//!
+//! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
+//! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
+//! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`storage`] (the
+//! masters), [`store`] (what is remembered), [`feed`] (what web servers report), [`pages`] (what customers read).
+//! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
+//! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness.
+//! `tests/architecture.rs` keeps who may use whom.
+//!
+//! # What holds at every moment
+//!
+//! 1. Doubt is a refusal: a header twice, an odd name, a store that does not answer.
+//! 2. A MAC is checked, in constant time, before anything but its key's id (and the prefix it was made for) is read.
+//! 3. A check returns proof ([`proof::signed_url::Claim`], [`service::authorize::Pass`], [`domain::account::Permit`]),
+//!    never `bool`; delivering consumes it.
+//! 4. A hand-off header leaves only with 200 and an empty body; an `authorize` answer never waits for a request body.
+//! 5. Each listener reads the client's URI from one source; a second one is a refusal.
+//! 6. A path is compared only in its canonical form ([`domain::path::CanonicalPath`]), which Nginx, Apache and lighttpd
+//!    understand alike; what they could see differently is refused.
+//! 7. Unit, bytes and request id are reserved in one step before the first byte leaves; a unit ends used or released
+//!    exactly once.
+//! 8. Secrets have types that do not print; logs carry the id of a token and never a token.
+//! 9. Everything has a limit, each a named constant or a setting with its reason.
+//! 10. Background loops and accept loops log and go on.
+//! 11. Time and randomness are arguments below `service`.
+
 pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod domain;
+pub mod feed;
 pub mod keys;
+pub mod pages;
 pub mod proof;
 pub mod random;
 pub mod service;
+pub mod storage;
 pub mod store;
 pub mod wire;

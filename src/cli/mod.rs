@@ -1,3 +1,121 @@
-//! The commands.
+//! The command line: one file a command.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+
+mod check;
+mod client;
+mod delivery;
+mod demo;
+mod explain;
+mod failure;
+mod key;
+mod link;
+mod serve;
+mod sign;
 pub mod terminal;
+
+/// Where the configuration lies if nothing else is said.
+const CONFIG_PATH: &str = "/etc/cloakroom/cloakroom.toml";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cloakroom",
+    version,
+    about = "Decides who may download a file; your web server sends it; every download that arrived counts once.",
+    max_term_width = 100
+)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", env = "CLOAKROOM_CONFIG", default_value = CONFIG_PATH)]
+    config: PathBuf,
+
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer the web server's questions, until SIGTERM.
+    Serve,
+    /// Read the configuration, the keys and the storages, and say what is wrong with them.
+    Check(check::Arguments),
+    /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
+    Demo(demo::Arguments),
+    /// Make keys.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Sign a URL: stateless, nothing is counted.
+    Sign(sign::Arguments),
+    /// Make a counted link: a grant for one file, and its URL.
+    Link(link::Arguments),
+    /// Tell every step of a decision.
+    Explain(explain::Arguments),
+    /// Show deliveries: what was sent, to whom, and how it counts.
+    #[command(subcommand)]
+    Delivery(delivery::Command),
+}
+
+/// What every command gets.
+#[derive(Debug)]
+struct Common {
+    config: PathBuf,
+    json: bool,
+}
+
+/// Runs one command line and says how it ended: 0 done, 1 failed, 2 usage, 78 configuration.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; what cannot be printed cannot be helped.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let common = Common { config: arguments.config, json: arguments.json };
+    let done = match arguments.command {
+        Command::Serve => serve::run(&common),
+        Command::Check(arguments) => check::run(&common, &arguments),
+        Command::Demo(arguments) => demo::run(&common, &arguments),
+        Command::Key(command) => key::run(&common, &command),
+        Command::Sign(arguments) => sign::run(&common, &arguments),
+        Command::Link(arguments) => link::run(&common, arguments),
+        Command::Explain(arguments) => explain::run(&common, &arguments),
+        Command::Delivery(command) => delivery::run(&common, &command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Prints a line to standard output. A reader that went away (`| head`) ends the command quietly.
+fn say(text: impl AsRef<str>) -> Result<(), Failure> {
+    use std::io::Write;
+    match writeln!(std::io::stdout().lock(), "{}", text.as_ref()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::Quiet),
+        Err(error) => Err(Failure::failed(format!("cannot write to standard output: {error}"))),
+    }
+}
+
+/// Faults, one a line.
+fn lines(faults: &[impl std::fmt::Display]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Prints a value as JSON.
+fn say_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::failed(error.to_string()))?;
+    say(text)
+}

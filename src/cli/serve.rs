@@ -1,0 +1,234 @@
+//! `cloakroom serve`: the daemon.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use http::Response;
+use http::request::Parts;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::failure::Failure;
+use super::{Common, lines};
+use crate::api::admin::{self, Admin};
+use crate::api::{self, health::Health};
+use crate::config::{self, Configuration, Serve};
+use crate::dialect::Dialect;
+use crate::domain::question::Kind;
+use crate::feed::{self, Stop, Tail, Taken};
+use crate::keys;
+use crate::pages::Pages;
+use crate::service::answer::{Reply, answer, refuse};
+use crate::service::metrics::FeedLine;
+use crate::service::site::Site;
+use crate::service::{settle, stream};
+use crate::storage::Storages;
+use crate::store::Store;
+use crate::store::memory::Memory;
+use crate::wire::listener::bind;
+use crate::wire::serve::{Answers, Running, Station, start};
+use crate::wire::{self, Handler, Limits, Payload, Peer};
+
+/// How long what runs may go on after SIGTERM.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(super) fn run(common: &Common) -> Result<(), Failure> {
+    let configuration = config::load(&common.config).map_err(|errors| Failure::configuration(errors.to_string()))?;
+    log(common.json);
+    let site = Arc::new(site(configuration)?);
+    let daemon = Daemon::start(&site)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
+    runtime.block_on(async {
+        told_to_stop().await?;
+        daemon.stop().await;
+        Ok(())
+    })
+}
+
+/// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
+pub(super) fn site(configuration: Configuration) -> Result<Site, Failure> {
+    let mut faults: Vec<String> = Vec::new();
+    let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+    let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+    let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+    let (Ok(keys), Ok(storages), Ok(pages)) = (keys, storages, pages) else {
+        return Err(Failure::configuration(faults.join("\n")));
+    };
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    Site::new(configuration, keys, storages, store, pages).map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
+}
+
+/// One line an event on standard error: text, or JSON.
+fn log(json: bool) {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("CLOAKROOM_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false).with_writer(std::io::stderr);
+    if json {
+        lines.json().flatten_event(true).init();
+    } else {
+        lines.init();
+    }
+}
+
+pub(super) async fn told_to_stop() -> Result<(), Failure> {
+    let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")));
+    let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The running daemon: listeners, sweep and feed.
+pub(super) struct Daemon {
+    wire: Running,
+    sweep: Sweep,
+    feed: Option<Follower>,
+}
+
+impl Daemon {
+    /// Binds every socket first, so that what cannot be bound is said before anything runs.
+    pub(super) fn start(site: &Arc<Site>) -> Result<Self, Failure> {
+        let mut stations = Vec::new();
+        let mut faults = Vec::new();
+        for listener in &site.configuration.listeners {
+            match bind(listener) {
+                Ok(bound) => stations.push(Station { bound, answers: answers(site, listener.serve), limits: Limits::of(listener.serve) }),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Failure::failed(lines(&faults)));
+        }
+        let sweep = Sweep::start(Arc::clone(site))?;
+        let feed = Follower::start(site, &sweep)?;
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let wire = start(stations, threads).map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+        for listener in &site.configuration.listeners {
+            tracing::info!("- listening {} serve={}", listener.address, listener.serve.word());
+        }
+        Ok(Self { wire, sweep, feed })
+    }
+
+    /// Finishes what runs, within limits, and ends.
+    pub(super) async fn stop(self) {
+        let cut = self.wire.drain(GRACE).await;
+        if let Some(feed) = self.feed {
+            feed.stop();
+        }
+        self.sweep.stop();
+        tracing::info!("- stopped, {cut} connections cut");
+    }
+}
+
+/// Who answers on a listener.
+fn answers(site: &Arc<Site>, serve: Serve) -> Answers<Web> {
+    let site = Arc::clone(site);
+    match serve {
+        Serve::Web(dialect) => Answers::Web(Web { site, dialect }),
+        Serve::Api => Answers::Router(api::router(site)),
+        Serve::Admin => Answers::Router(admin::router(Admin { metrics: Arc::clone(&site.metrics), health: Arc::new(Health(site)) })),
+    }
+}
+
+/// Answers web servers and, on a standalone listener, customers.
+struct Web {
+    site: Arc<Site>,
+    dialect: Dialect,
+}
+
+impl Handler for Web {
+    async fn answer(&self, head: Parts, peer: Peer) -> Response<Payload> {
+        let Self { site, dialect } = self;
+        match answer(site, *dialect, peer.address(), &head).await {
+            Reply::Answer(answer) => wire::respond(answer),
+            Reply::Stream(sending, question) => match stream::open(site, *sending, &question, &head.headers) {
+                Ok((head, body)) => streamed(head, body),
+                Err(refusal) => wire::respond(refuse(site, *dialect, Kind::Download, refusal, &question.request, question.wants_page)),
+            },
+        }
+    }
+}
+
+fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody) -> Response<Payload> {
+    let mut response = Response::new(Payload::stream(body));
+    *response.status_mut() = http::StatusCode::from_u16(head.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().extend(head.headers);
+    response
+}
+
+/// The thread that ends what is due.
+struct Sweep {
+    handle: tokio::runtime::Handle,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Sweep {
+    fn start(site: Arc<Site>) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::failed(format!("cannot start the sweep: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let work = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = settle::sweep(&site) => {}
+                    // The sender is dropped or used: both mean the end.
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("sweep".to_owned()).spawn(work).map_err(failed)?;
+        Ok(Self { handle, stop, thread })
+    }
+
+    fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+/// The thread that follows the web server's log.
+struct Follower {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Follower {
+    fn start(site: &Arc<Site>, sweep: &Sweep) -> Result<Option<Self>, Failure> {
+        let Some(feed) = &site.configuration.feed else { return Ok(None) };
+        let failed = |error: std::io::Error| Failure::failed(format!("cannot follow {}: {error}", feed.access_log.display()));
+        let handle = sweep.handle.clone();
+        let position =
+            handle.block_on(site.store.position()).map_err(|down| Failure::failed(format!("the store does not answer: {down:?}")))?;
+        let tail = Tail::open(&feed.access_log, position).map_err(failed)?;
+        let stop = Stop::new().map_err(failed)?;
+        let (site, stopped) = (Arc::clone(site), stop.clone());
+        let work = move || feed::follow(tail, &stopped, |batch| handle.block_on(take(&site, batch)));
+        let thread = thread::Builder::new().name("feed".to_owned()).spawn(work).map_err(failed)?;
+        Ok(Some(Self { stop, thread }))
+    }
+
+    fn stop(self) {
+        self.stop.stop();
+        let _ = self.thread.join();
+    }
+}
+
+async fn take(site: &Site, batch: &feed::Batch) -> Taken {
+    match settle::settle(site, batch.reports.clone(), batch.position).await {
+        Ok(()) => {
+            site.metrics.feed_lines(FeedLine::Settled, batch.reports.len() as u64);
+            site.metrics.feed_lines(FeedLine::Malformed, batch.faults.len() as u64);
+            Taken::Yes
+        }
+        Err(down) => {
+            tracing::warn!("- the feed waits: the store does not settle: {down:?}");
+            Taken::NotNow
+        }
+    }
+}
