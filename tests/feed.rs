@@ -10,11 +10,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use cloakroom::domain::delivery::Report;
+use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::moment::Moment;
 use cloakroom::feed::nginx_line::{self, LINE_BYTES_MAX, LineFault};
 use cloakroom::feed::{Batch, Notice, Stop, Tail, Taken, follow};
-use cloakroom::store::FeedPosition;
 
 /// Longer than the last writers of a rotated log are waited for; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
