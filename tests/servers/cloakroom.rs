@@ -1,0 +1,172 @@
+//! The real daemon, with a configuration for a private nginx or alone, and its commands.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::nginx::Nginx;
+use super::until;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cloakroom");
+
+/// A running daemon and its directory. Ends with this value.
+pub struct Cloakroom {
+    directory: TempDir,
+    child: Option<Child>,
+    log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Cloakroom {
+    /// A daemon behind `nginx`: storage `masters`, a rule for `/members/`, key `main`, the feed, an API socket.
+    /// `public_url` is `http://127.0.0.1:PORT/dl/`. `more` is added to the configuration.
+    #[track_caller]
+    pub fn behind(nginx: &Nginx, more: &str) -> Self {
+        let text = format!(
+            "[[listener]]\naddress = \"unix:{}\"\nmode = \"0666\"\ndialect = \"nginx\"\nserve = \"web\"\n\n\
+             [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n\n\
+             [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n\
+             [feed]\naccess_log = \"{}\"\n\n{more}",
+            nginx.socket().display(),
+            nginx.downloads().display(),
+            nginx.access_log().display()
+        );
+        Self::with(&format!("http://127.0.0.1:{}/dl/", nginx.port), &text)
+    }
+
+    /// A daemon with `[server]`, the key `main` and an API socket; all else is `more`.
+    #[track_caller]
+    pub fn with(public_url: &str, more: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let root = directory.path().display();
+        let text = format!(
+            "[server]\nstate_dir = \"{root}\"\npublic_url = \"{public_url}\"\n\n\
+             [[key]]\nid = \"main\"\nfile = \"keys/main\"\nuse = \"sign\"\n\n\
+             [[listener]]\naddress = \"unix:{root}/api.sock\"\nserve = \"api\"\n\n{more}"
+        );
+        fs::write(directory.path().join("cloakroom.toml"), text).unwrap();
+        let mut daemon = Self { directory, child: None, log: Arc::default(), reader: None };
+        let made = daemon.command(&["key", "new", "main"]);
+        assert!(made.status.success(), "{made:?}");
+        daemon.start();
+        daemon
+    }
+
+    /// Starts it again after [`Cloakroom::kill`] or [`Cloakroom::stop`], and waits until its commands reach it.
+    #[track_caller]
+    pub fn start(&mut self) {
+        let mut child = Command::new(PROGRAM)
+            .arg("--config")
+            .arg(self.config())
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (log, lines) = (Arc::clone(&self.log), BufReader::new(child.stderr.take().unwrap()).lines());
+        self.reader = Some(thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))));
+        self.child = Some(child);
+        until("the daemon answers", || {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {:#?}", self.log());
+            self.command(&["delivery", "list"]).status.success().then_some(())
+        });
+    }
+
+    /// The configuration's file.
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("cloakroom.toml")
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The daemon's process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Everything that it logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits for a log line with all of these words.
+    #[track_caller]
+    pub fn logged(&self, words: &[&str]) -> String {
+        until(&format!("a log line with {words:?}"), || self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word))))
+    }
+
+    /// Runs a command with its configuration.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM).arg("--config").arg(self.config()).args(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and gives what it printed, without the last line end.
+    #[track_caller]
+    pub fn say(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Runs a command with `--json` that must succeed.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.say(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// A URL signed for an hour.
+    #[track_caller]
+    pub fn sign(&self, what: &str) -> String {
+        self.say(&["sign", what, "--for", "1h"])
+    }
+
+    /// A counted link: its URL.
+    #[track_caller]
+    pub fn link(&self, file: &str, max: u32) -> String {
+        self.say(&["link", file, "--max", &max.to_string()])
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.end(Signal::KILL);
+    }
+
+    /// Asks it to stop, waits until it did, and gives whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        self.end(Signal::TERM)
+    }
+
+    fn end(&mut self, signal: Signal) -> bool {
+        let Some(mut child) = self.child.take() else { return true };
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let _ = kill_process(pid, signal);
+        let ended = child.wait().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        ended.success()
+    }
+}
+
+impl Drop for Cloakroom {
+    fn drop(&mut self) {
+        self.end(Signal::KILL);
+        // A panic anywhere is a fault of the program, whatever the test was about.
+        if !thread::panicking() {
+            let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panicked")).collect();
+            assert!(panics.is_empty(), "{panics:#?}");
+        }
+    }
+}
