@@ -32,11 +32,11 @@ use crate::{clock, keys, random};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// What stands in front: a private Nginx, or nothing.
-    #[arg(long, value_enum, default_value_t = WebServer::Auto)]
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = WebServer::Auto)]
     web_server: WebServer,
 
     /// The port to listen on; a free one if none is named.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     let place = Place::make(free_port(arguments.port)?)?;
     place.fill(nginx.is_some())?;
-    let configuration = config::load(&place.file("cloakroom.toml")).map_err(|errors| Failure::configuration(errors.to_string()))?;
+    let configuration = config::load(&place.file("cloakroom.toml"))?;
     for entry in &configuration.keys {
         keys::create(&entry.file, &Zeroizing::new(random::bytes())).map_err(|fault| Failure::failed(fault.to_string()))?;
     }
