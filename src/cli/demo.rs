@@ -80,6 +80,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         tokio::select! {
             told = follow(events, common.json) => told,
             stopped = serve::told_to_stop() => stopped,
+            closed = serve::hung_up() => closed,
         }
     })?;
     drop(front);

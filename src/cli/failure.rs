@@ -70,9 +70,7 @@ fn file(errors: &Errors) -> String {
     let count = faults.len();
     let summary = match faults.first().and_then(|fault| fault.line) {
         None => {
-            return format!(
-                "cloakroom: {errors}\n  another file is named with --config; `cloakroom check --print-default` prints one to begin with"
-            );
+            return format!("cloakroom: {errors}; name another with --config; `cloakroom check --print-default` prints one to begin with");
         }
         Some(_) if count == 1 => format!("1 fault in {name}"),
         Some(_) => format!("{count} faults in {name}"),

@@ -14,6 +14,7 @@ use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -28,11 +29,7 @@ const FILTER: &str = "CLOAKROOM_LOG";
 /// Begins to log.
 pub(super) fn start(json: bool) -> Result<(), Failure> {
     let filter = match std::env::var(FILTER) {
-        Ok(words) if !words.trim().is_empty() => EnvFilter::builder().parse(&words).map_err(|error| {
-            Failure::configuration(format!(
-                "{FILTER}=\"{words}\" must be a level (error, warn, info, debug, trace) or target=level: {error}"
-            ))
-        })?,
+        Ok(words) if !words.trim().is_empty() => read_filter(&words)?,
         _ => EnvFilter::new("info"),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr);
@@ -42,6 +39,17 @@ pub(super) fn start(json: bool) -> Result<(), Failure> {
         lines.event_format(Lines).try_init()
     };
     started.map_err(|error| Failure::failed(format!("cannot log: {error}")))
+}
+
+/// A lone word that is no level would be taken for the name of a target, and a typing error would silence the log.
+fn read_filter(words: &str) -> Result<EnvFilter, Failure> {
+    let wrong = |error: &dyn fmt::Display| {
+        Failure::configuration(format!("{FILTER}=\"{words}\" must be error, warn, info, debug, trace or off, or target=level: {error}"))
+    };
+    for part in words.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '['])) {
+        part.parse::<LevelFilter>().map_err(|_| wrong(&format!("`{part}` is no level")))?;
+    }
+    EnvFilter::builder().parse(words).map_err(|error| wrong(&error))
 }
 
 /// Writes an event as a line of text.

@@ -54,6 +54,12 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     })
 }
 
+/// Waits until the terminal is closed.
+pub(super) async fn hung_up() -> Result<(), Failure> {
+    hear(SignalKind::hangup())?.recv().await;
+    Ok(())
+}
+
 /// SIGHUP means a reload to those who send it, and must not end the daemon.
 async fn outlive_hangups() -> Result<(), Failure> {
     let mut hangup = hear(SignalKind::hangup())?;
@@ -116,10 +122,12 @@ impl Daemon {
         }
         let sweep = Sweep::start(Arc::clone(site))?;
         let feed = Follower::start(site, &sweep)?;
+        // A port that was given as 0 has its number now.
+        let bound: Vec<_> = stations.iter().map(|station| (station.bound.to_string(), station.bound.serve.word())).collect();
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let wire = start(stations, threads).map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-        for listener in &site.configuration.listeners {
-            tracing::info!(event = "listening", listener = %listener.address, serve = listener.serve.word());
+        for (address, serve) in bound {
+            tracing::info!(event = "listening", address, serve);
         }
         Ok(Self { wire, sweep, feed })
     }

@@ -25,7 +25,8 @@ characters. What looks wrong (no such file, no rule) is told on standard error; 
 Examples:
   cloakroom sign masters/set/a.zip --for 7d
   cloakroom sign masters/x.zip --name 'Müller, final.zip' --rate 2MB/s
-  cloakroom sign /members/ --prefix --network 203.0.113.0/24 --until 2027-01-31T12:00:00Z";
+  cloakroom sign masters/a.zip --until 2027-01-31T12:00:00Z
+  cloakroom sign /members/ --prefix --network 203.0.113.0/24";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -199,21 +200,15 @@ fn file_of(configuration: &Configuration, what: &str) -> Result<FileRef, Failure
 fn moment(text: &str) -> Result<Moment, String> {
     const WANTED: &str = "must be a time such as 2027-01-31T12:00:00Z, or seconds since 1970";
     if text.bytes().all(|byte| byte.is_ascii_digit())
-        && let Ok(seconds) = text.parse()
+        && let Ok(seconds) = text.parse::<i64>()
     {
         // What RFC 3339 cannot write is a mistake, mostly milliseconds.
-        return if seconds <= SECONDS_MAX {
-            Ok(Moment::from_seconds(seconds))
-        } else {
-            Err("must be seconds since 1970, not milliseconds".to_owned())
-        };
+        jiff::Timestamp::from_second(seconds).map_err(|_| "must be seconds since 1970, not milliseconds".to_owned())?;
+        return Ok(Moment::from_seconds(seconds.unsigned_abs()));
     }
     let stamp: jiff::Timestamp = text.parse().map_err(|_| WANTED.to_owned())?;
     u64::try_from(stamp.as_second()).map(Moment::from_seconds).map_err(|_| "must not lie before 1970".to_owned())
 }
-
-/// The end of the year 9999.
-const SECONDS_MAX: u64 = 253_402_300_799;
 
 /// A name that can be written whole into the URL.
 fn save_name(text: &str) -> Result<String, String> {
