@@ -123,26 +123,25 @@ fn doubts(configuration: &Configuration, path: &CanonicalPath, arguments: &Argum
         doubts.push(format!("the key `{}` has use = \"{}\", not \"sign\"", entry.id, entry.purpose.word()));
     }
     let public = CanonicalPath::parse(&configuration.public_url.path).ok();
-    match public.filter(|public| path.below(public).is_some()) {
-        Some(public) => match Address::read(path, &public) {
+    if let Some(public) = public.filter(|public| path.below(public).is_some()) {
+        match Address::read(path, &public) {
             Some(Address::File(file)) => doubts.extend(file_doubt(configuration, &file, arguments.prefix)),
             Some(Address::Link(_) | Address::Delivery(_)) => {
                 doubts.push(format!("{path} is a link or a delivery, which a signature does not open"));
             }
             None if arguments.prefix => {}
             None => doubts.push(format!("{path} is no file: files are {}f/STORAGE/PATH", configuration.public_url.path)),
-        },
-        None => {
-            if configuration.rule_for(path).is_none() {
-                doubts.push(format!("no [[rule]] of the configuration covers {path}: it is refused with `no_rule`"));
-            }
-            if looks_encoded(&arguments.what) {
-                doubts.push(format!("`{}` is taken as it is written: `?` begins no query here, and `%XX` is not decoded", arguments.what));
-            }
-            if arguments.name.is_some() {
-                doubts.push("--name changes nothing here: the web server sends its own file under its own name".to_owned());
-            }
         }
+        return doubts;
+    }
+    if configuration.rule_for(path).is_none() {
+        doubts.push(format!("no [[rule]] of the configuration covers {path}: it is refused with `no_rule`"));
+    }
+    if looks_encoded(&arguments.what) {
+        doubts.push(format!("`{}` is taken as it is written: `?` begins no query here, and `%XX` is not decoded", arguments.what));
+    }
+    if arguments.name.is_some() {
+        doubts.push("--name changes nothing here: the web server sends its own file under its own name".to_owned());
     }
     doubts
 }
