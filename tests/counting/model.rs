@@ -61,6 +61,11 @@ impl Download {
         self.requests.values().map(|asked| asked.sent.unwrap_or(asked.bound)).sum()
     }
 
+    /// Bytes that were sent beyond what was reserved for them.
+    pub fn excess(&self) -> u64 {
+        self.requests.values().map(|asked| asked.sent.unwrap_or(0).saturating_sub(asked.bound)).sum()
+    }
+
     pub fn in_flight(&self) -> usize {
         self.requests.values().filter(|asked| asked.sent.is_none()).count()
     }
@@ -81,6 +86,10 @@ impl Model {
 
     pub fn bytes(&self) -> u64 {
         self.downloads.iter().map(Download::charged).sum()
+    }
+
+    pub fn excess(&self) -> u64 {
+        self.downloads.iter().map(Download::excess).sum()
     }
 
     pub fn bytes_closed(&self) -> u64 {

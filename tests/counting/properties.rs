@@ -22,6 +22,10 @@ const CASES: u32 = 1500;
 const STEPS: usize = 90;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+/// The body of an error.
+const ERROR_PAGE: u64 = 153;
+/// What nginx writes before each part of several, about.
+const PART_HEADERS: u64 = 120;
 const TEN_YEARS: i64 = 3650 * 24 * HOUR;
 
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ enum Kind {
     File,
     Encoded,
     Error,
+    /// The whole file, whatever was asked for: the only report of more than was reserved.
+    More,
 }
 
 impl Want {
@@ -77,15 +83,31 @@ impl Want {
         }
     }
 
-    /// The bytes that an honest server sends: first and number; `None` for what is not one piece of the file.
-    fn piece(self, size: u64) -> Option<(u64, u64)> {
-        match self {
-            Self::Whole => Some((0, size)),
-            Self::From(first) => (first < size).then(|| (first, size - first)),
-            Self::Between(first, more) => (first < size).then(|| (first, (more + 1).min(size - first))),
-            Self::Two => None,
+    /// What a web server answers, when nobody breaks it off: the ranges that lie in the file, several of them as parts
+    /// with headers of their own.
+    fn answer(self, size: u64) -> Answer {
+        let inside = |first: u64, last: u64| (first < size).then(|| (first, last.min(size - 1) + 1 - first));
+        let asked = match self {
+            Self::Whole => return Answer { status: 200, bytes: size, first: Some(0) },
+            Self::From(first) => vec![inside(first, u64::MAX)],
+            Self::Between(first, more) => vec![inside(first, first + more)],
+            Self::Two => vec![inside(0, 0), inside(2, 2)],
+        };
+        let parts: Vec<(u64, u64)> = asked.into_iter().flatten().collect();
+        match parts[..] {
+            [] => Answer { status: 416, bytes: ERROR_PAGE, first: None },
+            [(first, bytes)] => Answer { status: 206, bytes, first: Some(first) },
+            _ => Answer { status: 206, bytes: parts.iter().map(|(_, bytes)| bytes + PART_HEADERS).sum(), first: None },
         }
     }
+}
+
+/// An answer as the log tells it; `first` is where its bytes stand in the file, if they are one piece of it.
+#[derive(Clone, Copy)]
+struct Answer {
+    status: u16,
+    bytes: u64,
+    first: Option<u64>,
 }
 
 fn want() -> impl Strategy<Value = Want> {
@@ -98,7 +120,7 @@ fn want() -> impl Strategy<Value = Want> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error)];
+    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error), 1 => Just(Kind::More)];
     let clock = prop_oneof![
         8 => 0..20 * MINUTE,
         3 => Just(HOUR),
@@ -247,16 +269,14 @@ impl Pair {
     fn report(&mut self, delivery: u32, request: u8, share: u64, kind: Kind) -> Result<Option<Refusal>, TestCaseError> {
         let want = self.wants.get(&(delivery, request)).copied().unwrap_or(Want::Whole);
         let name = format!("r{request}");
-        let piece = want.piece(self.model.size).filter(|_| kind != Kind::Error);
-        let error = kind == Kind::Error || (piece.is_none() && !matches!(want, Want::Two));
-        let most = piece.map_or(if error { 150 } else { self.model.size.min(2) }, |(_, bytes)| bytes);
-        let bytes = most * share / 4;
-        let first = piece.map(|(first, _)| first).filter(|_| kind == Kind::File);
-        let status = match (error, want) {
-            (true, _) => 416,
-            (false, Want::Whole) => 200,
-            (false, _) => 206,
+        let answer = match kind {
+            Kind::File => want.answer(self.model.size),
+            Kind::Encoded => Answer { first: None, ..want.answer(self.model.size) },
+            Kind::Error => Answer { status: 404, bytes: ERROR_PAGE, first: None },
+            Kind::More => Want::Whole.answer(self.model.size),
         };
+        let (status, bytes, first) = (answer.status, answer.bytes * share / 4, answer.first);
+        let error = status >= 300;
         let report =
             Report { ended: self.moment(), status, bytes, finished: share == 4, from: first.map(|first| (first, self.model.size)) };
         // Only a 200 can have sent the whole of an empty file.
@@ -283,7 +303,7 @@ impl Pair {
         let live: u64 = account.deliveries.iter().filter(|delivery| delivery.closed.is_none()).map(|delivery| delivery.bytes_charged).sum();
         prop_assert_eq!(grant.bytes_closed + live, model.bytes());
         if let Some(most) = model.bytes_most() {
-            prop_assert!(grant.bytes_closed + live <= most);
+            prop_assert!(grant.bytes_closed + live <= most + model.excess());
         }
         prop_assert_eq!(account.next_due(), model.next_due().map(Moment::from_millis));
         let mut known = account.deliveries.iter();
@@ -294,11 +314,18 @@ impl Pair {
                 (delivery_id(number), download.state, download.closed)
             );
             prop_assert_eq!((delivery.bytes_charged, delivery.in_flight()), (download.charged(), download.in_flight()));
-            prop_assert!(u128::from(delivery.bytes_charged) <= grant.policy.delivery_bytes_max(model.size));
+            // A budget binds what is admitted. What a server says that it sent beyond that was sent.
+            prop_assert!(u128::from(delivery.bytes_charged) <= grant.policy.delivery_bytes_max(model.size) + u128::from(download.excess()));
         }
         prop_assert!(known.next().is_none());
         Ok(())
     }
+}
+
+/// At least so many cases, and as many as `PROPTEST_CASES` says.
+fn config(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.max(cases), failure_persistence: None, ..default }
 }
 
 #[test]
@@ -307,7 +334,7 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     let cases = (max, 0_u32..3, prop_oneof![1 => Just(0_u64), 6 => 1_u64..12, 1 => Just(2000_u64)], 1_u32..6);
     let seen: [Cell<u32>; 6] = Default::default();
     let refusals = RefCell::new(BTreeSet::new());
-    let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(config(CASES));
     let ran = runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((max, retry, size, connections), steps)| {
         let mut pair = Pair::new(max, retry, size, connections);
         for step in &steps {
@@ -345,7 +372,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
     let any_moment = prop_oneof![Just(0), Just(u64::MAX), any::<u64>()].prop_map(Moment::from_millis);
     let any_size = prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..100];
     let moves = prop::collection::vec((any_moment, any::<u64>(), any::<u64>(), any::<u16>(), 0_u8..4), 1..40);
-    proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
+    proptest!(config(0), |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
         let policy = Policy { max_downloads: Some(max), retry_factor: retry, resume_grace: Span::from_millis(u64::MAX), ..Policy::default() };
         let mut account = Account::new(Grant { policy, ..grant(1, None) });
         let link = Link { expires: Moment::from_millis(u64::MAX), ..link(1) };
