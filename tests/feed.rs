@@ -269,8 +269,8 @@ fn a_remembered_place_at_which_no_line_starts_is_of_another_file() {
 fn lines_that_are_not_understood_are_counted_and_passed() {
     let log = Log::with("");
     let mut feed = log.follow(None);
-    let long = "x".repeat(LINE_BYTES_MAX * 40) + "\n";
-    append(&log.path, &("nonsense\n".to_owned() + &line(0) + "\n" + &long + "\u{fffd}\0\n" + &line(1)));
+    let endless = "x".repeat(LINE_BYTES_MAX * 40) + "\n";
+    append(&log.path, &("nonsense\n".to_owned() + &line(0) + "\n" + &endless + "\u{fffd}\0\n" + &line(1)));
     feed.until_requests(0..2);
     assert_eq!(feed.faults.len(), 4);
     assert_eq!(feed.faults[2], LineFault::TooLong);
