@@ -46,7 +46,7 @@ impl Range {
         }
         let parts: Option<Vec<Part>> = list.split(',').map(|part| Part::parse(part.trim())).collect();
         match parts {
-            Some(parts) if !parts.is_empty() => Self::Parts(parts),
+            Some(parts) if parts.iter().any(|part| !part.is_reversed()) => Self::Parts(parts),
             _ => Self::Whole,
         }
     }
@@ -94,11 +94,15 @@ impl Part {
             (false, true) => number(first).map(Self::From),
             (true, false) => number(last).map(Self::Last),
             (false, false) => {
-                // The last before the first is no mistake to nginx: such a range is left out like one outside the file.
+                // Beside others a range with the last before the first is no mistake to nginx, which leaves it out.
                 Some(Self::Between(number(first)?, number(last)?))
             }
             (true, true) => None,
         }
+    }
+
+    const fn is_reversed(self) -> bool {
+        matches!(self, Self::Between(first, last) if last < first)
     }
 
     fn bytes(self, size: u64) -> u64 {
