@@ -10,8 +10,8 @@ use std::fmt;
 /// is never longer than this, so the system's own limit (`PATH_MAX`, 4096) is not reached.
 pub const PATH_BYTES_MAX: usize = 4095;
 
-/// Longest path inside a storage: that of an S3 key; and percent-encoded, three times as long, it still fits into the
-/// 4 KiB that nginx reads the head of an answer into.
+/// Longest path inside a storage: that of an S3 key. Percent-encoded it is at most three times as long, and must fit into
+/// the 4 or 8 KiB that nginx reads the head of an answer into.
 pub const FILE_PATH_BYTES_MAX: usize = 1024;
 
 /// A URL path, decoded once, checked, and encoded again: RFC 3986 unreserved characters and `/` stand as themselves,
@@ -103,7 +103,7 @@ impl CanonicalPath {
         if decoded.split('/').any(is_dot) {
             return Err(PathFault::DotSegment);
         }
-        let encoded = encode(&decoded);
+        let encoded = percent_encode(&decoded, b"/");
         if encoded.len() > PATH_BYTES_MAX {
             return Err(PathFault::TooLong);
         }
@@ -167,7 +167,7 @@ impl FilePath {
 
     /// Percent-encoded in the canonical form.
     pub fn encoded(&self) -> String {
-        encode(&self.0)
+        percent_encode(&self.0, b"/")
     }
 
     /// The last segment.
@@ -241,27 +241,16 @@ pub(crate) fn hex(high: Option<u8>, low: Option<u8>) -> Option<u8> {
     Some((digit(high)? << 4) | digit(low)?)
 }
 
-/// Whether `byte` is RFC 3986 unreserved.
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-/// Writes `%XX`.
-pub(crate) fn push_escape(text: &mut String, byte: u8) {
+/// Writes all but RFC 3986 unreserved bytes, and those in `kept`, as `%XX`.
+pub(crate) fn percent_encode(text: &str, kept: &[u8]) -> String {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    text.push('%');
-    for digit in [byte >> 4, byte & 15] {
-        text.extend(DIGITS.get(usize::from(digit)));
-    }
-}
-
-fn encode(decoded: &str) -> String {
-    let mut encoded = String::with_capacity(decoded.len());
-    for byte in decoded.bytes() {
-        if is_unreserved(byte) || byte == b'/' {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') || kept.contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            push_escape(&mut encoded, byte);
+            encoded.push('%');
+            encoded.extend([byte >> 4, byte & 15].into_iter().filter_map(|digit| DIGITS.get(usize::from(digit))));
         }
     }
     encoded
@@ -468,7 +457,7 @@ mod tests {
                 prop_assert_eq!(CanonicalPath::of_decoded(read.decoded()), Ok(read.clone()));
                 prop_assert!(!read.decoded().split('/').any(is_dot));
                 prop_assert!(!read.decoded().contains("//"));
-                prop_assert!(read.encoded().bytes().all(|byte| is_unreserved(byte) || byte == b'/' || byte == b'%'));
+                prop_assert!(read.encoded().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte)));
             }
         }
 

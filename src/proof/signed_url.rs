@@ -29,7 +29,7 @@ use ipnet::IpNet;
 use super::key::{KeyRing, Purpose, SigningKey, is_key_id};
 use super::query::{Pair, decode, number, pairs};
 use crate::domain::moment::Moment;
-use crate::domain::path::CanonicalPath;
+use crate::domain::path::{CanonicalPath, percent_encode};
 use crate::domain::refusal::Refusal;
 use crate::domain::units::Rate;
 
@@ -394,7 +394,7 @@ pub fn sign(site: &str, path: &CanonicalPath, terms: &Terms, key: &SigningKey) -
     }
     if let Some(name) = terms.name.as_deref().filter(|name| !name.is_empty()) {
         let end = name.floor_char_boundary(NAME_BYTES_MAX);
-        add("name", &super::query::encode(name.get(..end).unwrap_or_default()));
+        add("name", &percent_encode(name.get(..end).unwrap_or_default(), b""));
     }
     if let Some(Rate(rate)) = terms.rate {
         add("rate", &rate);
