@@ -12,3 +12,4 @@ pub mod proof;
 pub mod random;
 pub mod service;
 pub mod store;
+pub mod wire;
