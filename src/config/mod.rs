@@ -1,17 +1,39 @@
 //! The file as written becomes the configuration as used, or all the errors.
+//!
+//! [`parse`] reads the TOML into a tree that knows where everything stands, `sections` and `policies` walk it key by key
+//! and go on after each fault, `check` tells what does not go together, and `keys` holds every key with its words: it
+//! drives the check for unknown ones, the errors, and [`default_file`].
 
+mod check;
+mod fault;
+mod keys;
+mod policies;
+mod possible;
+mod reader;
+mod sections;
+mod suggest;
+mod values;
+
+use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use toml::de::DeTable;
 
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
 
+pub use fault::{Errors, Fault};
+pub use keys::default_file;
+pub use possible::{Limit, limits, possible};
+
+use fault::Faults;
+
 /// The configuration as used: everything in it has been checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
     /// Where state is kept.
     pub state_dir: PathBuf,
@@ -140,4 +162,112 @@ pub enum ProofKind {
 pub struct Feed {
     /// The access log in the shipped format.
     pub access_log: PathBuf,
+}
+
+/// No configuration is longer; what is, is another file.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Reads the file at `path`. Environment variables change nothing.
+pub fn load(path: &Path) -> Result<Configuration, Errors> {
+    let name = path.to_string_lossy();
+    let bytes = read(path).map_err(|wrong| Errors::of_file(&name, wrong))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&text, &name),
+        Err(wrong) => {
+            let good = wrong.utf8_error().valid_up_to();
+            let line = wrong.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
+            Err(Errors::of_file(&name, format!("must be UTF-8, found another byte on line {line}")))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|wrong| format!("cannot be read: {wrong}"))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|wrong| format!("cannot be read: {wrong}"))?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > FILE_BYTES_MAX) {
+        return Err("must be a configuration of at most 1 MiB".to_owned());
+    }
+    Ok(bytes)
+}
+
+/// Reads the text of a configuration file that is called `file_name` in the errors.
+pub fn parse(text: &str, file_name: &str) -> Result<Configuration, Errors> {
+    let mut faults = Faults::new(file_name, text);
+    let (root, wrong) = DeTable::parse_recoverable(text);
+    for wrong in wrong {
+        let span = wrong.span().unwrap_or(0..0);
+        let (message, structural) = syntax(wrong.message());
+        faults.syntax(span, message, structural);
+    }
+    let file = sections::read(&mut faults, root.get_ref());
+    let policies = check::check(&mut faults, &file);
+    let configuration = assemble(file, policies);
+    faults.end(configuration)
+}
+
+/// What TOML's reader says, in our words where they help; and whether sections may have been lost by it.
+fn syntax(said: &str) -> (String, bool) {
+    let structural = ["table", "array", "multi-line", "key with no value"].iter().any(|word| said.contains(word));
+    let message = match said {
+        said if said.starts_with("string values must be quoted") => {
+            "is not TOML: a value must be a number, true, false, a list, or a text in quotes".to_owned()
+        }
+        said if said.starts_with("unexpected leading zero") => {
+            "is not TOML: a number must not begin with 0; a mode is a text in quotes, such as \"0660\"".to_owned()
+        }
+        "duplicate key" => "is not TOML: this stands a second time in the same place".to_owned(),
+        said => format!("is not TOML: {said}"),
+    };
+    (message, structural)
+}
+
+fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Option<Configuration> {
+    let server = file.server?;
+    let state_dir = server.state_dir.value;
+    let keys =
+        file.keys.into_iter().map(|key| Some(KeyEntry { id: key.id?, file: state_dir.join(key.file?.value), purpose: key.purpose? }));
+    let keys = keys.collect::<Option<_>>()?;
+    let mut rules: Vec<Rule> = file.rules.into_iter().map(|rule| rule.rule).collect::<Option<_>>()?;
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.path.decoded().trim_end_matches('/').len()));
+    Some(Configuration {
+        keys,
+        rules,
+        state_dir,
+        public_url: server.public_url,
+        site: server.site,
+        listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
+        storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
+        policies: policies?,
+        feed: file.feed,
+        templates: file.templates,
+    })
+}
+
+impl Configuration {
+    /// The storage of this name.
+    pub fn storage(&self, name: &StorageName) -> Option<&Storage> {
+        self.storages.iter().find(|storage| storage.name == *name)
+    }
+
+    /// The rule that decides about `path`: the longest that it is or lies under.
+    pub fn rule_for(&self, path: &CanonicalPath) -> Option<&Rule> {
+        self.rules.iter().find(|rule| path.below(&rule.path).is_some())
+    }
+
+    /// The policy of this name; `default` is always there.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.iter().find(|(policy, _)| policy == name).map(|(_, policy)| policy)
+    }
+
+    /// The key that new proofs are signed with: the first that has `use = "sign"`.
+    pub fn signing_key(&self) -> Option<&KeyEntry> {
+        self.keys.iter().find(|key| key.purpose == Purpose::Sign)
+    }
+
+    /// Whether a feed reports what the web server sent. Without one a unit of a handed-off download is used when it
+    /// starts, and whatever shows a number says "started".
+    pub const fn is_measured(&self) -> bool {
+        self.feed.is_some()
+    }
 }

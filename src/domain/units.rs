@@ -160,7 +160,7 @@ const SIZE_UNITS: [(&str, u64); 16] = [
 
 const SIZE_WANTED: &str = "a size such as \"512k\", \"64MiB\", \"2MB\" or a number of bytes";
 
-fn bytes(text: &str, wanted: &'static str) -> Result<u64, Unreadable> {
+fn bytes(text: &str, tail: &str, wanted: &'static str) -> Result<u64, Unreadable> {
     let wrong = || Unreadable::new(wanted);
     let (digits, suffix) = number(text).ok_or_else(wrong)?;
     let Some((_, factor)) = SIZE_UNITS.iter().find(|(unit, _)| *unit == suffix) else {
@@ -169,7 +169,7 @@ fn bytes(text: &str, wanted: &'static str) -> Result<u64, Unreadable> {
         return Err(meant.map_or_else(wrong, |(unit, _)| {
             let (letter, _) = unit.split_at_checked(1).unwrap_or((unit, ""));
             let letter = letter.to_ascii_uppercase();
-            Unreadable::new(format!("written \"{digits}{unit}\" (powers of 1000) or \"{digits}{letter}iB\" (powers of 1024)"))
+            Unreadable::new(format!("written \"{digits}{unit}{tail}\" (powers of 1000) or \"{digits}{letter}iB{tail}\" (powers of 1024)"))
         }));
     };
     let count: u64 = digits.parse().map_err(|_| Unreadable::new("a size below 16 EiB"))?;
@@ -181,7 +181,7 @@ impl FromStr for Size {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        bytes(text, SIZE_WANTED).map(Self)
+        bytes(text, "", SIZE_WANTED).map(Self)
     }
 }
 
@@ -189,7 +189,7 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = SIZE_UNITS.iter().filter(|(unit, _)| unit.ends_with('B'));
-        let best = whole.filter(|(_, factor)| self.0 >= *factor && self.0 % factor == 0).max_by_key(|(_, factor)| *factor);
+        let best = whole.filter(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor)).max_by_key(|(_, factor)| *factor);
         match best {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
@@ -212,9 +212,9 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
         match text.strip_suffix("/s") {
-            Some(size) => bytes(size, RATE_WANTED).and_then(Self::new),
-            None if text.bytes().all(|byte| byte.is_ascii_digit()) => bytes(text, RATE_WANTED).and_then(Self::new),
-            None if bytes(text, RATE_WANTED).is_ok() => Err(Unreadable::new(format!("a rate: \"{text}/s\""))),
+            Some(size) => bytes(size, "/s", RATE_WANTED).and_then(Self::new),
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) => bytes(text, "", RATE_WANTED).and_then(Self::new),
+            None if bytes(text, "", RATE_WANTED).is_ok() => Err(Unreadable::new(format!("a rate: \"{text}/s\""))),
             None => Err(Unreadable::new(RATE_WANTED)),
         }
     }
@@ -361,7 +361,7 @@ mod tests {
             ("0", "at least 1"),
             ("0k/s", "at least 1"),
             ("2MB", "\"2MB/s\""),
-            ("2Mb/s", "\"2MB\""),
+            ("2Mb/s", "\"2MB/s\""),
             ("/s", "such as"),
             ("", "such as"),
             ("fast", "such as"),

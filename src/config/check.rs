@@ -1,0 +1,141 @@
+//! What does not go together, though each part of it is right.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::dialect::Dialect;
+use crate::domain::policy::{Method, Policy};
+use crate::domain::question::Kind;
+
+use super::fault::Faults;
+use super::possible::possible;
+use super::sections::{File, Server};
+use super::{Purpose, Serve, policies};
+
+/// The dialects of the web listeners, each once. `None` where a listener is faulty: then nothing is said about what
+/// the listeners cannot do.
+fn dialects(file: &File) -> Option<Vec<Dialect>> {
+    let mut dialects = Vec::new();
+    for listener in &file.listeners {
+        match listener.serve? {
+            Serve::Web(dialect) if !dialects.contains(&dialect) => dialects.push(dialect),
+            Serve::Web(_) | Serve::Api | Serve::Admin => {}
+        }
+    }
+    Some(dialects)
+}
+
+/// Tells what does not go together; the policies, where it could be seen what they are for.
+pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String, Policy)>> {
+    if file.all_formed {
+        keys(faults, file);
+    }
+    if let Some(server) = &file.server {
+        directories(faults, file, server);
+    }
+    let dialects = dialects(file).filter(|_| file.all_formed)?;
+    listeners(faults, file, &dialects);
+    if !dialects.is_empty() {
+        rules(faults, file, &dialects);
+        methods(faults, file, &dialects);
+    }
+    let policies = policies::policies(&file.policies, &dialects);
+    if file.policies.iter().all(|part| part.methods_known) {
+        handoff(faults, file, &dialects, &policies);
+    }
+    file.policies.iter().all(|part| part.good).then_some(policies)
+}
+
+fn listeners(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
+    if dialects.is_empty() {
+        let (span, key) = file.listeners.first().map_or((0..0, "listener"), |first| (first.header.clone(), "listener[1].serve"));
+        let found = if file.listeners.is_empty() { "is missing: there" } else { "is not enough: there" };
+        faults.whole(span, key, format!("{found} must be at least one [[listener]] with serve = \"web\""));
+    }
+}
+
+fn keys(faults: &mut Faults<'_>, file: &File) {
+    let Some(first) = file.keys.first() else { return };
+    let signs = |purpose: Option<Purpose>| purpose.is_none_or(|purpose| purpose == Purpose::Sign);
+    if !file.keys.iter().any(|key| signs(key.purpose)) {
+        faults.whole(first.header.clone(), "key", "must be one with use = \"sign\" at least, found none".to_owned());
+    }
+}
+
+fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
+    let Some(first) = file.rules.first() else { return };
+    let answers: Vec<_> = dialects.iter().map(|dialect| possible(Kind::Authorize, *dialect, Method::Handoff)).collect();
+    if let (Some(Err(why)), true) = (answers.first(), answers.iter().all(Result::is_err)) {
+        faults.whole(
+            first.header.clone(),
+            &first.name,
+            format!("must have a [[listener]] with dialect = \"nginx\" to work, found none: {why}"),
+        );
+    }
+    // A URL signed by a key that is unknown opens nothing: the rule would shut its path for everybody.
+    if file.keys.iter().all(|key| key.purpose == Some(Purpose::Retired)) {
+        faults.whole(first.header.clone(), &first.name, "must have a [[key]] to check signed URLs with, found none".to_owned());
+    }
+}
+
+/// A method that no listener can do is told, where it stands.
+fn methods(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
+    for part in &file.policies {
+        for method in part.methods.iter().flatten() {
+            let answers: Vec<_> = dialects.iter().map(|dialect| possible(Kind::Download, *dialect, method.value)).collect();
+            if let (Some(Err(why)), true) = (answers.first(), answers.iter().all(Result::is_err)) {
+                let message = format!("must be what a listener can do, found \"{}\": {why}", method.value.word());
+                faults.whole(method.span.clone(), &part.key, message);
+            }
+        }
+    }
+}
+
+/// Each storage has to say where Nginx finds it, if a policy may hand off to Nginx.
+fn handoff(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: &[(String, Policy)]) {
+    let Some((policy, _)) = policies.iter().find(|(_, policy)| policy.methods.contains(&Method::Handoff)) else { return };
+    if !dialects.iter().any(|dialect| possible(Kind::Download, *dialect, Method::Handoff).is_ok()) {
+        return;
+    }
+    for storage in file.storages.iter().filter(|storage| !storage.has_handoff) {
+        let key = format!("{}.handoff", storage.name);
+        let message = format!(
+            "is missing: it must be the location of Nginx for this storage, such as \"/_cloakroom/masters/\", since the policy \"{policy}\" hands its files to Nginx"
+        );
+        faults.whole(storage.header.clone(), &key, message);
+    }
+}
+
+const STATE_DIR: &str = "server.state_dir";
+
+/// What is secret must not lie where files are handed out.
+fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
+    let mut secrets: Vec<(String, &Range<usize>, PathBuf)> =
+        vec![(STATE_DIR.to_owned(), &server.state_dir.span, server.state_dir.value.clone())];
+    for key in &file.keys {
+        if let Some(path) = &key.file {
+            secrets.push((format!("{}.file", key.name), &path.span, server.state_dir.value.join(&path.value)));
+        }
+    }
+    for storage in &file.storages {
+        let Some(path) = &storage.path else { continue };
+        let mut told_all = false;
+        for (key, span, secret) in &secrets {
+            if secret.starts_with(&path.value) && !told_all {
+                // What lies under state_dir is told with it.
+                told_all = key == STATE_DIR;
+                let message = format!(
+                    "must lie outside of every storage, since its files are handed out, found inside `{}.path` on line {}: \"{}\"",
+                    storage.name,
+                    faults.line(path.span.start),
+                    shown(&path.value)
+                );
+                faults.whole((*span).clone(), key, message);
+            }
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().escape_debug().to_string()
+}

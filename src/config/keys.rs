@@ -1,0 +1,369 @@
+//! Every section and key of the configuration file: what it is, what would be right, what holds without it. This one
+//! table drives the check for unknown keys, the words of the errors, and the commented default file.
+
+use std::fmt::Write as _;
+
+use super::suggest::closest;
+use Without::{Refused, Value, Words};
+
+/// A section of the file.
+pub(super) struct Section {
+    /// Its name, as in `[server]`.
+    pub(super) name: &'static str,
+    /// Whether it is written `[[listener]]` and may stand many times.
+    pub(super) many: bool,
+    /// Whether it stands in the default file, or only as a comment.
+    active: bool,
+    /// What it is, in lines.
+    doc: &'static [&'static str],
+    /// Its keys, in the order of the default file.
+    pub(super) keys: &'static [Key],
+    /// Keys of the design that this version does not have.
+    later: &'static [&'static str],
+}
+
+/// A key of a section.
+pub(super) struct Key {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What holds without it.
+    pub(super) without: Without,
+    /// What would be right, as it follows after "must be".
+    pub(super) shape: &'static str,
+    /// What it is, one line.
+    doc: &'static str,
+}
+
+/// What holds when a key is not written.
+pub(super) enum Without {
+    /// It has to be written; an example.
+    Refused(&'static str),
+    /// This value, as TOML.
+    Value(&'static str),
+    /// What the sentence says; an example.
+    Words(&'static str, &'static str),
+}
+
+/// How a key that is asked for but stands in no table would be read: as refused.
+static NOWHERE: Key = Key { name: "", without: Without::Refused("\"\""), shape: "a value", doc: "" };
+
+/// What a name that the file uses turns out to be.
+pub(super) enum Known {
+    /// A key or section of this version.
+    Yes,
+    /// Known to the design, not in this version.
+    Later,
+    /// Neither; the closest name that is known, if one is close.
+    No(Option<&'static str>),
+}
+
+impl Section {
+    /// The key `name`.
+    pub(super) fn key(&self, name: &str) -> &'static Key {
+        self.keys.iter().find(|key| key.name == name).unwrap_or(&NOWHERE)
+    }
+
+    /// As it is written: `[server]`, `[[listener]]`.
+    pub(super) fn header(&self) -> String {
+        if self.many { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
+    }
+
+    /// What the key `name` is to this section.
+    pub(super) fn knows(&self, name: &str) -> Known {
+        if self.keys.iter().any(|key| key.name == name) {
+            Known::Yes
+        } else if self.later.contains(&name) {
+            Known::Later
+        } else {
+            Known::No(closest(name, self.keys.iter().map(|key| key.name)))
+        }
+    }
+
+    /// The names of its keys, for an error.
+    pub(super) fn names(&self) -> String {
+        self.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+const fn key(name: &'static str, without: Without, shape: &'static str, doc: &'static str) -> Key {
+    Key { name, without, shape, doc }
+}
+
+/// `[server]`.
+pub(super) static SERVER: Section = Section {
+    name: "server",
+    many: false,
+    active: true,
+    doc: &["The daemon itself."],
+    keys: &[
+        key(
+            "state_dir",
+            Refused("\"/var/lib/cloakroom\""),
+            "an absolute path such as \"/var/lib/cloakroom\"",
+            "Where keys and state are kept; nobody else may read it.",
+        ),
+        key(
+            "public_url",
+            Refused("\"https://shop.example/dl/\""),
+            "a URL such as \"https://shop.example/dl/\"",
+            "Where customers reach Cloakroom: http or https, a host, a path that ends with `/`.",
+        ),
+        key(
+            "site",
+            Words("Without it, the host of public_url", "\"shop.example\""),
+            "a name of lower-case letters, digits and `-._`, such as \"shop.example\"",
+            "The name that signed URLs are made for; a URL signed for another site is refused.",
+        ),
+    ],
+    later: &[],
+};
+
+/// `[[listener]]`.
+pub(super) static LISTENER: Section = Section {
+    name: "listener",
+    many: true,
+    active: true,
+    doc: &[
+        "A socket on which the web server (or, for serve = \"api\" and \"admin\", a program of yours) reaches Cloakroom.",
+        "At least one has serve = \"web\".",
+    ],
+    keys: &[
+        key(
+            "address",
+            Refused("\"unix:/run/cloakroom/nginx.sock\""),
+            "\"unix:/path\" or \"ip:port\", such as \"unix:/run/cloakroom/nginx.sock\" or \"127.0.0.1:8470\"",
+            "A unix socket (\"unix:/path\") or an IP address and port (\"127.0.0.1:8470\").",
+        ),
+        key(
+            "serve",
+            Value("\"web\""),
+            "\"web\", \"api\" or \"admin\"",
+            "\"web\": downloads; \"api\": the JSON API; \"admin\": health and metrics.",
+        ),
+        key(
+            "dialect",
+            Words("Needed for serve = \"web\", and only there", "\"nginx\""),
+            "\"nginx\" or \"standalone\"",
+            "Who asks: \"nginx\", or \"standalone\" for browsers themselves, with nobody in front.",
+        ),
+        key("mode", Value("\"0660\""), "a socket's mode as an octal string such as \"0660\"", "Who may connect to a unix socket."),
+        key(
+            "group",
+            Words("Without it, the group of the socket's directory", "\"www-data\""),
+            "the name of a group such as \"www-data\"",
+            "The group of a unix socket: the web server's.",
+        ),
+        key(
+            "trusted_peers",
+            Words("Without it, loopback", "[\"127.0.0.0/8\", \"::1\"]"),
+            "a list of addresses and networks such as [\"127.0.0.1\", \"192.0.2.0/24\"]",
+            "Whom a TCP listener believes.",
+        ),
+        key("connections_max", Value("4096"), "a number from 1 to 1000000", "At most so many connections at once."),
+    ],
+    later: &[],
+};
+
+/// `[[key]]`.
+pub(super) static KEY: Section = Section {
+    name: "key",
+    many: true,
+    active: true,
+    doc: &["A key for signed URLs and links, made by `cloakroom key new ID`. The first with use = \"sign\" signs what is new."],
+    keys: &[
+        key("id", Refused("\"main\""), "1 to 32 letters, digits, `-` and `_`, such as \"main\"", "Its name, the `kid` of signed URLs."),
+        key(
+            "file",
+            Refused("\"keys/main\""),
+            "the path of a file, absolute or under state_dir, such as \"keys/main\"",
+            "Its file, absolute or under state_dir; not readable by others.",
+        ),
+        key(
+            "use",
+            Refused("\"sign\""),
+            "\"sign\", \"accept\" or \"retired\"",
+            "\"sign\" and accept; \"accept\" what it signed before; \"retired\": refuse it by name.",
+        ),
+    ],
+    later: &[],
+};
+
+/// `[[storage]]`.
+pub(super) static STORAGE: Section = Section {
+    name: "storage",
+    many: true,
+    active: true,
+    doc: &["A private directory that files lie in, outside of every public one."],
+    keys: &[
+        key(
+            "name",
+            Refused("\"masters\""),
+            "1 to 32 lower-case letters, digits and `-`, a letter first, such as \"masters\"",
+            "Its name, the first part of a file's: masters/set/a.zip.",
+        ),
+        key("path", Refused("\"/srv/downloads\""), "an absolute path such as \"/srv/downloads\"", "The directory."),
+        key(
+            "handoff",
+            Words("Needed for Nginx to send its files", "\"/_cloakroom/masters/\""),
+            "a location of the web server that begins and ends with `/`, such as \"/_cloakroom/masters/\"",
+            "The web server's internal location for the directory.",
+        ),
+    ],
+    later: &[],
+};
+
+/// `[[rule]]`.
+pub(super) static RULE: Section = Section {
+    name: "rule",
+    many: true,
+    active: false,
+    doc: &["A part of the site that the web server sends itself, once Cloakroom says yes (auth_request). The longest path decides."],
+    keys: &[
+        key(
+            "path",
+            Refused("\"/members/\""),
+            "a URL path such as \"/members/\"",
+            "What it protects: this path and all under it, by whole segments.",
+        ),
+        key("accept", Refused("[\"signed-url\"]"), "a list with \"signed-url\"", "The proofs that open it."),
+        key("mode", Value("\"enforce\""), "\"enforce\"", "\"enforce\": what brings no proof is refused."),
+    ],
+    later: &["htpasswd"],
+};
+
+/// `[[policy]]`.
+pub(super) static POLICY: Section = Section {
+    name: "policy",
+    many: true,
+    active: false,
+    doc: &[
+        "The limits of a grant, copied when it is made. The policy \"default\" holds where none is named; what another one",
+        "does not say it takes from there.",
+    ],
+    keys: &[
+        key("name", Refused("\"default\""), "1 to 32 letters, digits, `-` and `_`, such as \"default\"", "Its name."),
+        key(
+            "max_downloads",
+            Value("5"),
+            "a number from 0 to 4294967295, or \"unlimited\"",
+            "How many downloads of each file, or \"unlimited\"; 0 means none.",
+        ),
+        key("valid_for", Value("\"30d\""), "a duration such as \"30d\", or \"unlimited\"", "How long the grant lasts, or \"unlimited\"."),
+        key("link_ttl", Value("\"30d\""), "a duration such as \"30d\"", "How long a link of the grant lasts."),
+        key(
+            "resume_grace",
+            Value("\"24h\""),
+            "a duration from \"1s\" to \"7d\"",
+            "How long after its last request a download can be resumed without counting again, at most \"7d\".",
+        ),
+        key("retry_factor", Value("1"), "a number from 0 to 100", "How many times a file's bytes may be sent again within one download."),
+        key(
+            "method",
+            Words("Without it, what the listeners can do: [\"handoff\"] with Nginx", "[\"handoff\"]"),
+            "a list with \"handoff\" (Nginx sends) or \"stream\" (Cloakroom sends, standalone only)",
+            "How the bytes travel; the first that can work is taken.",
+        ),
+        key("connections_max", Value("16"), "a number from 1 to 10000", "How many requests of one download may run at once."),
+        key(
+            "rate",
+            Words("Without it, no limit", "\"2MB/s\""),
+            "a rate such as \"500k/s\", \"2MB/s\" or a number of bytes a second",
+            "Bytes a second of each request: \"500k/s\" (k = 1024), \"2MB/s\" (MB = 1000000), or a number of bytes.",
+        ),
+    ],
+    later: &["landing", "expires", "zone", "version", "networks_max"],
+};
+
+/// `[feed]`.
+pub(super) static FEED: Section = Section {
+    name: "feed",
+    many: false,
+    active: true,
+    doc: &["Where the web server reports what it sent. Without it a download counts when it starts."],
+    keys: &[key(
+        "access_log",
+        Refused("\"/var/log/nginx/cloakroom.log\""),
+        "an absolute path such as \"/var/log/nginx/cloakroom.log\"",
+        "An access log of its own, in the log_format of conf-examples/nginx/.",
+    )],
+    later: &[],
+};
+
+/// `[pages]`.
+pub(super) static PAGES: Section = Section {
+    name: "pages",
+    many: false,
+    active: false,
+    doc: &["The pages that customers see when something is refused."],
+    keys: &[key(
+        "templates",
+        Words("Without it, the built-in pages", "\"/etc/cloakroom/templates\""),
+        "an absolute path such as \"/etc/cloakroom/templates\"",
+        "A directory whose templates take the place of the built-in ones.",
+    )],
+    later: &[],
+};
+
+/// All sections, in the order of the default file.
+pub(super) static SECTIONS: [&Section; 8] = [&SERVER, &LISTENER, &KEY, &STORAGE, &RULE, &POLICY, &FEED, &PAGES];
+
+const HEAD: &str = "\
+# Cloakroom's configuration: every key that there is, each with what holds without it.
+# Check it with `cloakroom check`; a reload takes it whole or not at all.
+# Durations are \"90s\", \"15m\", \"24h\", \"30d\", \"2w\" or together as \"1h30m\".
+";
+
+/// The commented default file: what has to be written stands, all else is a comment (`#key` without a blank).
+pub fn default_file() -> String {
+    let mut text = HEAD.to_owned();
+    for section in SECTIONS {
+        text.push('\n');
+        for line in section.doc {
+            put(&mut text, &["# ", line]);
+        }
+        put(&mut text, &[if section.active { "" } else { "#" }, &section.header()]);
+        for key in section.keys {
+            let (value, word) = match &key.without {
+                Refused(example) => (*example, "Needed.".to_owned()),
+                Value(value) => (*value, format!("Default: {value}.")),
+                Words(words, example) => (*example, format!("{words}.")),
+            };
+            let needed = matches!(key.without, Refused(_)) || shown(section, key);
+            put(&mut text, &["# ", key.doc, " ", &word]);
+            put(&mut text, &[if section.active && needed { "" } else { "#" }, key.name, " = ", value]);
+        }
+    }
+    text
+}
+
+/// Keys that have a default, but without which the smallest shop's file would not work or not be clear.
+fn shown(section: &Section, key: &Key) -> bool {
+    matches!((section.name, key.name), ("listener", "dialect" | "serve") | ("storage", "handoff"))
+}
+
+fn put(text: &mut String, parts: &[&str]) {
+    for part in parts {
+        text.push_str(part);
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_stands_twice_and_nothing_is_both_known_and_later() {
+        let mut keys = 0;
+        for section in SECTIONS {
+            for (place, key) in section.keys.iter().enumerate() {
+                keys += 1;
+                assert!(section.keys.iter().skip(place + 1).all(|other| other.name != key.name), "{}", key.name);
+                assert!(!section.later.contains(&key.name), "{}", key.name);
+                assert!(key.doc.ends_with('.') && !key.shape.ends_with('.'), "{}", key.name);
+            }
+        }
+        assert!(keys > 25, "{keys}");
+    }
+}

@@ -1,0 +1,143 @@
+//! `[[policy]]`: what each one says, laid over the policy `default`, laid over what is built in.
+
+use crate::dialect::Dialect;
+use crate::domain::moment::Span;
+use crate::domain::policy::{Method, Policy};
+use crate::domain::question::Kind;
+use crate::domain::units::{Rate, Unreadable};
+
+use super::possible::possible;
+use super::reader::{Once, Placed, Read, Table};
+use super::values::{self, Wrong};
+
+/// The policy that holds where none is named.
+pub(super) const DEFAULT: &str = "default";
+
+/// More copies of a file than this for one download are no longer a limit.
+const RETRY_FACTOR_LIMIT: u32 = 100;
+
+/// No download program opens more connections for one file.
+const CONNECTIONS_LIMIT: u32 = 10_000;
+
+/// The shortest time that means anything.
+const SPAN_MIN: Span = Span::from_seconds(1);
+
+/// One `[[policy]]`: what it says, `None` where it says nothing.
+pub(super) struct Part {
+    pub(super) key: String,
+    /// Whether all of it could be read.
+    pub(super) good: bool,
+    pub(super) name: Option<String>,
+    pub(super) methods: Option<Vec<Placed<Method>>>,
+    /// Whether the methods could be read.
+    pub(super) methods_known: bool,
+    max_downloads: Option<Bound<u32>>,
+    valid_for: Option<Bound<Span>>,
+    link_ttl: Option<Span>,
+    resume_grace: Option<Span>,
+    retry_factor: Option<u32>,
+    connections_max: Option<u32>,
+    rate: Option<Rate>,
+}
+
+/// A limit that can be lifted.
+#[derive(Clone, Copy)]
+enum Bound<T> {
+    Unlimited,
+    At(T),
+}
+
+impl<T> Bound<T> {
+    fn limit(self) -> Option<T> {
+        match self {
+            Self::Unlimited => None,
+            Self::At(limit) => Some(limit),
+        }
+    }
+}
+
+const UNLIMITED: &str = "unlimited";
+
+const METHODS: [(&str, Method); 2] = [(Method::Handoff.word(), Method::Handoff), (Method::Stream.word(), Method::Stream)];
+const METHODS_LATER: [&str; 5] =
+    [Method::Stub.word(), Method::Copy.word(), Method::Public.word(), Method::Presigned.word(), Method::Proxy.word()];
+
+/// Reads one `[[policy]]`.
+pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
+    let faults_before = table.faults.count();
+    let name = table.needed_text("name", values::id).map(|name| name.value);
+    if let Some(name) = &name {
+        table.once(seen, "name", name);
+    }
+    let max_downloads = table.number_or_text(
+        "max_downloads",
+        |number| u32::try_from(number).map(Bound::At).map_err(|_| Wrong::Shape),
+        |text| if text == UNLIMITED { Ok(Bound::Unlimited) } else { Err(Wrong::Shape) },
+    );
+    let valid_for = table
+        .text("valid_for", |text| if text == UNLIMITED { Ok(Bound::Unlimited) } else { span(text, ", or \"unlimited\"").map(Bound::At) });
+    let link_ttl = table.text("link_ttl", |text| span(text, ""));
+    let resume_grace = table.text("resume_grace", |text| {
+        let span = span(text, "")?;
+        if span <= Policy::RESUME_CAP { Ok(span) } else { Err(Wrong::Shape) }
+    });
+    let retry_factor = table.number("retry_factor", 0..=RETRY_FACTOR_LIMIT);
+    let methods = table.words("method", &METHODS, &METHODS_LATER);
+    let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT);
+    let wanted = |wrong: Unreadable| Wrong::Must(wrong.wanted().to_owned());
+    let rate = table.number_or_text("rate", |bytes| Rate::new(bytes).map_err(wanted), |text| text.parse().map_err(wanted));
+    Part {
+        max_downloads: max_downloads.optional(),
+        valid_for: valid_for.optional(),
+        link_ttl: link_ttl.optional(),
+        resume_grace: resume_grace.optional(),
+        retry_factor: retry_factor.optional(),
+        connections_max: connections_max.optional(),
+        rate: rate.optional(),
+        methods_known: !matches!(methods, Read::Faulty),
+        methods: methods.optional(),
+        key: table.path("method"),
+        good: name.is_some() && table.faults.count() == faults_before,
+        name,
+    }
+}
+
+fn span(text: &str, or: &str) -> Result<Span, Wrong> {
+    let span: Span = text.parse().map_err(|wrong: Unreadable| Wrong::Must(format!("{}{or}", wrong.wanted())))?;
+    if span >= SPAN_MIN { Ok(span) } else { Err(Wrong::Must(format!("a duration of at least \"1s\"{or}"))) }
+}
+
+/// What is built in: every method that a listener can do, the hand-off first.
+fn built_in(dialects: &[Dialect]) -> Policy {
+    let can = |method: &Method| dialects.iter().any(|dialect| possible(Kind::Download, *dialect, *method).is_ok());
+    let methods: Vec<Method> = [Method::Handoff, Method::Stream].into_iter().filter(can).collect();
+    let built_in = Policy::default();
+    if methods.is_empty() { built_in } else { Policy { methods, ..built_in } }
+}
+
+/// All policies, `default` first, for web listeners of these dialects.
+pub(super) fn policies(parts: &[Part], dialects: &[Dialect]) -> Vec<(String, Policy)> {
+    let is_default = |part: &&Part| part.name.as_deref() == Some(DEFAULT);
+    let built_in = built_in(dialects);
+    let default = parts.iter().find(is_default).map_or_else(|| built_in.clone(), |part| part.over(&built_in));
+    let others = parts.iter().filter(|part| !is_default(part));
+    let others: Vec<_> = others.filter_map(|part| Some((part.name.clone()?, part.over(&default)))).collect();
+    std::iter::once((DEFAULT.to_owned(), default)).chain(others).collect()
+}
+
+impl Part {
+    /// What it says, and what `base` says where it says nothing.
+    fn over(&self, base: &Policy) -> Policy {
+        let methods = self.methods.as_ref().map(|methods| methods.iter().map(|method| method.value).collect());
+        Policy {
+            max_downloads: self.max_downloads.map_or(base.max_downloads, Bound::limit),
+            valid_for: self.valid_for.map_or(base.valid_for, Bound::limit),
+            link_ttl: self.link_ttl.unwrap_or(base.link_ttl),
+            resume_grace: self.resume_grace.unwrap_or(base.resume_grace),
+            retry_factor: self.retry_factor.unwrap_or(base.retry_factor),
+            methods: methods.unwrap_or_else(|| base.methods.clone()),
+            connections_max: self.connections_max.unwrap_or(base.connections_max),
+            rate: self.rate.or(base.rate),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Each section of the file, read into what is used. What is faulty is `None` and has been told.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use toml::de::DeTable;
+
+use super::fault::Faults;
+use super::keys;
+use super::policies::{self, Part};
+use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
+use super::values::{self, Wrong};
+use super::{Address, Feed, Listener, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
+use crate::dialect::Dialect;
+use crate::domain::file::StorageName;
+use crate::domain::path::CanonicalPath;
+use crate::domain::units::parse_network;
+
+/// How many connections a listener takes that does not say it.
+const CONNECTIONS_MAX: u32 = 4096;
+
+/// More connections than this are more than one process has descriptors for.
+const CONNECTIONS_LIMIT: u32 = 1_000_000;
+
+/// The file as read.
+pub(super) struct File {
+    /// Whether every section is written in its form, so that what is not here is not there.
+    pub(super) all_formed: bool,
+    pub(super) server: Option<Server>,
+    pub(super) listeners: Vec<ReadListener>,
+    pub(super) keys: Vec<ReadKey>,
+    pub(super) storages: Vec<ReadStorage>,
+    pub(super) rules: Vec<ReadRule>,
+    pub(super) policies: Vec<Part>,
+    pub(super) feed: Option<Feed>,
+    pub(super) templates: Option<PathBuf>,
+}
+
+/// `[server]`.
+pub(super) struct Server {
+    pub(super) state_dir: Placed<PathBuf>,
+    pub(super) public_url: PublicUrl,
+    pub(super) site: String,
+}
+
+/// One `[[listener]]`.
+pub(super) struct ReadListener {
+    pub(super) header: Range<usize>,
+    /// Known even where something else of the listener is wrong.
+    pub(super) serve: Option<Serve>,
+    pub(super) listener: Option<Listener>,
+}
+
+/// One `[[key]]`; its file may still be relative.
+pub(super) struct ReadKey {
+    pub(super) name: String,
+    pub(super) header: Range<usize>,
+    pub(super) purpose: Option<Purpose>,
+    pub(super) file: Option<Placed<PathBuf>>,
+    pub(super) id: Option<String>,
+}
+
+/// One `[[storage]]`.
+pub(super) struct ReadStorage {
+    pub(super) name: String,
+    pub(super) header: Range<usize>,
+    /// Known even where something else of the storage is wrong.
+    pub(super) has_handoff: bool,
+    pub(super) path: Option<Placed<PathBuf>>,
+    pub(super) storage: Option<Storage>,
+}
+
+/// One `[[rule]]`.
+pub(super) struct ReadRule {
+    pub(super) name: String,
+    pub(super) header: Range<usize>,
+    pub(super) rule: Option<Rule>,
+}
+
+/// Reads all sections.
+pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
+    unknown_sections(faults, root);
+    let mut seen = Once::new();
+    File {
+        all_formed: all_formed(root),
+        server: server(faults, root),
+        listeners: each(faults, root, &keys::LISTENER, |table| listener(table, &mut seen)),
+        keys: each(faults, root, &keys::KEY, |table| key(table, &mut seen)),
+        storages: each(faults, root, &keys::STORAGE, |table| storage(table, &mut seen)),
+        rules: each(faults, root, &keys::RULE, |table| rule(table, &mut seen)),
+        policies: each(faults, root, &keys::POLICY, |table| policies::part(table, &mut seen)),
+        feed: feed(faults, root),
+        templates: templates(faults, root),
+    }
+}
+
+fn each<'t, T>(
+    faults: &mut Faults<'t>,
+    root: &'t DeTable<'t>,
+    section: &'static keys::Section,
+    mut read: impl FnMut(&mut Table<'_, 't>) -> T,
+) -> Vec<T> {
+    let all = entries(faults, root, section);
+    all.into_iter().map(|entry| read(&mut Table::new(faults, section, entry))).collect()
+}
+
+fn server<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Server> {
+    if root.get(keys::SERVER.name).is_none() {
+        faults.whole(0..0, keys::SERVER.name, "is missing: it must be a section [server] with state_dir and public_url".to_owned());
+    }
+    let read = each(faults, root, &keys::SERVER, |table| {
+        let state_dir = table.needed_text("state_dir", values::absolute_path);
+        let public_url = table.needed_text("public_url", values::public_url);
+        let site = table.text("site", values::site).optional();
+        let (state_dir, public_url) = (state_dir?, public_url?.value);
+        let site = site.unwrap_or_else(|| public_url.host.clone());
+        Some(Server { state_dir, public_url, site })
+    });
+    read.into_iter().next().flatten()
+}
+
+/// `serve`, before the dialect is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Web,
+    Api,
+    Admin,
+}
+
+const USES: [(&str, Use); 3] = [("web", Use::Web), ("api", Use::Api), ("admin", Use::Admin)];
+const DIALECTS: [(&str, Dialect); 2] = [("nginx", Dialect::Nginx), ("standalone", Dialect::Standalone)];
+const DIALECTS_LATER: [&str; 4] = ["apache", "lighttpd", "caddy", "haproxy"];
+
+fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
+    let address = table.needed_text("address", values::address);
+    match address.as_ref().map(|address| &address.value) {
+        Some(Address::Unix { path, .. }) => table.once(seen, "address", &path.to_string_lossy()),
+        // Port 0 is another port each time.
+        Some(Address::Tcp(address)) if address.port() != 0 => table.once(seen, "address", &address.to_string()),
+        Some(Address::Tcp(_)) | None => {}
+    }
+    let serve = serve(table);
+    let mode = table.text("mode", values::mode).or(values::SOCKET_MODE);
+    let group = table.text("group", values::group).optional();
+    let peers = table.texts("trusted_peers", |text| parse_network(text).map_err(|wrong| Wrong::Must(wrong.wanted().to_owned())));
+    let peers = peers.optional().map(|peers| peers.into_iter().map(|peer| peer.value).collect());
+    let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT).or(CONNECTIONS_MAX);
+    let address = address.map(|address| match address.value {
+        Address::Unix { path, .. } => {
+            table.misplaced("trusted_peers", "has no place on a unix socket, which its mode and group guard");
+            Address::Unix { path, mode: mode.unwrap_or(values::SOCKET_MODE), group }
+        }
+        Address::Tcp(address) => {
+            table.misplaced("mode", "has its place on a unix socket only; say with trusted_peers who is believed");
+            table.misplaced("group", "has its place on a unix socket only; say with trusted_peers who is believed");
+            Address::Tcp(address)
+        }
+    });
+    let complete = || {
+        let address = address?;
+        let trusted_peers = match address {
+            Address::Unix { .. } => Vec::new(),
+            Address::Tcp(_) => peers.unwrap_or_else(loopback),
+        };
+        Some(Listener { address, serve: serve?, trusted_peers, connections_max: usize::try_from(connections_max?).ok()? })
+    };
+    ReadListener { header: table.header.clone(), serve, listener: complete() }
+}
+
+fn serve(table: &mut Table<'_, '_>) -> Option<Serve> {
+    let serve = table.word("serve", &USES, &[]).or(Use::Web);
+    let dialect = table.word("dialect", &DIALECTS, &DIALECTS_LATER);
+    let other = match serve? {
+        Use::Web => {
+            if matches!(dialect, Read::Absent) {
+                table.missing("dialect", " for serve = \"web\"");
+            }
+            return dialect.optional().map(Serve::Web);
+        }
+        Use::Api => Serve::Api,
+        Use::Admin => Serve::Admin,
+    };
+    if matches!(dialect, Read::Good(_)) {
+        table.misplaced("dialect", "has its place with serve = \"web\" only");
+    }
+    Some(other)
+}
+
+/// The peers that are believed when none are named.
+fn loopback() -> Vec<IpNet> {
+    ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
+}
+
+const PURPOSES: [(&str, Purpose); 3] = [("sign", Purpose::Sign), ("accept", Purpose::Accept), ("retired", Purpose::Retired)];
+
+fn key(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadKey {
+    let id = table.needed_text("id", values::id).map(|id| id.value);
+    if let Some(id) = &id {
+        table.once(seen, "id", id);
+    }
+    let file = table.needed_text("file", values::key_path);
+    if let Some(file) = &file {
+        table.once(seen, "file", &file.value.to_string_lossy());
+    }
+    let purpose = table.word("use", &PURPOSES, &[]);
+    let purpose = table.needed("use", purpose).map(|purpose| purpose.value);
+    ReadKey { name: table.name(), header: table.header.clone(), purpose, file, id }
+}
+
+fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
+    let name = table.needed_text("name", |text| StorageName::parse(text).ok_or(Wrong::Shape));
+    if let Some(name) = &name {
+        table.once(seen, "name", name.value.as_str());
+    }
+    let path = table.needed_text("path", |text| values::absolute_path(text).and_then(below_root));
+    if let Some(path) = &path {
+        table.once(seen, "path", &path.value.components().collect::<PathBuf>().to_string_lossy());
+    }
+    let handoff = table.text("handoff", values::handoff).optional();
+    if let Some(handoff) = &handoff {
+        table.once(seen, "handoff", handoff);
+    }
+    let complete = || Some(Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone() });
+    let storage = complete();
+    ReadStorage { name: table.name(), header: table.header.clone(), has_handoff: table.has("handoff"), path, storage }
+}
+
+fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
+    match path.parent() {
+        Some(_) => Ok(path),
+        None => Err(Wrong::Must("a directory below `/`, such as \"/srv/downloads\"".to_owned())),
+    }
+}
+
+const PROOFS: [(&str, ProofKind); 1] = [("signed-url", ProofKind::SignedUrl)];
+const PROOFS_LATER: [&str; 2] = ["jwt", "basic"];
+
+fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
+    let path = table.needed_text("path", |text| CanonicalPath::parse(text).map_err(|_| Wrong::Shape));
+    if let Some(path) = &path {
+        // `/a` and `/a/` cover the same.
+        table.once(seen, "path", path.value.encoded().trim_end_matches('/'));
+    }
+    let accept = table.words("accept", &PROOFS, &PROOFS_LATER);
+    let accept = table.needed("accept", accept);
+    let mode = table.word("mode", &[("enforce", ())], &["observe"]).or(());
+    let complete = || {
+        mode?;
+        Some(Rule { path: path?.value, accept: accept?.value.into_iter().map(|proof| proof.value).collect() })
+    };
+    let rule = complete();
+    ReadRule { name: table.name(), header: table.header.clone(), rule }
+}
+
+fn feed<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Feed> {
+    let read = each(faults, root, &keys::FEED, |table| {
+        let access_log = table.needed_text("access_log", values::absolute_path)?.value;
+        Some(Feed { access_log })
+    });
+    read.into_iter().next().flatten()
+}
+
+fn templates<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<PathBuf> {
+    let read = each(faults, root, &keys::PAGES, |table| table.text("templates", values::absolute_path).optional());
+    read.into_iter().next().flatten()
+}
