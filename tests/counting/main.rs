@@ -1,0 +1,10 @@
+//! Counting, from outside: the rules by example, the rules against a model, and the contract of every store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
+
+mod fixtures;
+mod model;
+mod properties;
+mod rules_of_admission;
+mod rules_of_clicks;
+mod rules_of_settling;
+mod store_contract;

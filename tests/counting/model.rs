@@ -1,0 +1,237 @@
+//! The rules once more, as plainly as can be: the whole history is kept, every number is counted from it anew, and
+//! coverage is a row of booleans.
+
+use std::collections::BTreeMap;
+
+use cloakroom::domain::delivery::State;
+use cloakroom::domain::grant::Standing;
+use cloakroom::domain::refusal::Refusal;
+
+const HOUR: u64 = 3_600_000;
+const OFFERS: usize = 32;
+
+pub struct Model {
+    pub max: Option<u32>,
+    pub retry: u32,
+    pub size: u64,
+    pub connections: usize,
+    pub grace: u64,
+    pub expires: Option<u64>,
+    pub standing: Standing,
+    pub downloads: Vec<Download>,
+}
+
+/// A delivery; its number is its place.
+pub struct Download {
+    pub state: State,
+    pub cookie: u32,
+    pub host: u8,
+    /// Forgotten: an offer that was never taken.
+    pub gone: bool,
+    pub closed: bool,
+    offered: u64,
+    opened: u64,
+    active: u64,
+    requests: BTreeMap<String, Asked>,
+    got: BTreeMap<u8, Vec<bool>>,
+}
+
+struct Asked {
+    host: u8,
+    bound: u64,
+    sent: Option<u64>,
+}
+
+pub struct Sent {
+    pub ended: u64,
+    /// Of the file, or beside it.
+    pub bytes: u64,
+    /// First byte, when the bytes are the file's.
+    pub first: Option<u64>,
+    pub error: bool,
+    pub finished: bool,
+}
+
+impl Download {
+    fn ends(&self, grace: u64) -> u64 {
+        if self.state == State::Offered { self.offered + HOUR } else { (self.active + grace).min(self.opened + 7 * 24 * HOUR) }
+    }
+
+    pub fn charged(&self) -> u64 {
+        self.requests.values().map(|asked| asked.sent.unwrap_or(asked.bound)).sum()
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.requests.values().filter(|asked| asked.sent.is_none()).count()
+    }
+}
+
+impl Model {
+    fn count(&self, states: &[State]) -> u32 {
+        u32::try_from(self.downloads.iter().filter(|download| !download.gone && states.contains(&download.state)).count()).unwrap()
+    }
+
+    pub fn used(&self) -> u32 {
+        self.count(&[State::Completed, State::Presumed, State::Started])
+    }
+
+    pub fn reserved(&self) -> u32 {
+        self.count(&[State::Open])
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.downloads.iter().map(Download::charged).sum()
+    }
+
+    pub fn bytes_closed(&self) -> u64 {
+        self.downloads.iter().filter(|download| download.closed).map(Download::charged).sum()
+    }
+
+    pub fn bytes_most(&self) -> Option<u64> {
+        self.max.map(|max| u64::from(max) * u64::from(1 + self.retry) * self.size)
+    }
+
+    fn has_unit(&self) -> bool {
+        self.max.is_none_or(|max| self.used() + self.reserved() < max)
+    }
+
+    fn is_over(&self, now: u64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    fn withdrawn(&self) -> Option<Refusal> {
+        match self.standing {
+            Standing::Active => None,
+            Standing::Suspended => Some(Refusal::Suspended),
+            Standing::Revoked => Some(Refusal::Revoked),
+        }
+    }
+
+    fn newest(&self, now: u64, fits: impl Fn(&Download) -> bool) -> Option<usize> {
+        self.downloads.iter().rposition(|download| !download.gone && !download.closed && now < download.ends(self.grace) && fits(download))
+    }
+
+    /// The number of the delivery that the click goes on with; a new one has the next number.
+    pub fn click(&mut self, now: u64, host: u8, cookie: Option<u32>, later: bool) -> Result<usize, Refusal> {
+        if let Some(why) = self.withdrawn() {
+            return Err(why);
+        }
+        let running = |download: &Download| [State::Open, State::Started].contains(&download.state);
+        if let Some(found) = self.newest(now, |download| running(download) && Some(download.cookie) == cookie) {
+            return Ok(found);
+        }
+        if later && let Some(found) = self.newest(now, |download| running(download) && download.host == host) {
+            return Ok(found);
+        }
+        if self.has_unit() && !self.is_over(now) {
+            if let Some(found) = self.newest(now, |download| download.state == State::Offered && Some(download.cookie) == cookie) {
+                return Ok(found);
+            }
+            if self.count(&[State::Offered]) as usize >= OFFERS {
+                self.downloads.iter_mut().find(|download| !download.gone && download.state == State::Offered).unwrap().gone = true;
+            }
+            let number = self.downloads.len();
+            self.downloads.push(Download {
+                state: State::Offered,
+                cookie: u32::try_from(number).unwrap(),
+                host,
+                gone: false,
+                closed: false,
+                offered: now,
+                opened: 0,
+                active: 0,
+                requests: BTreeMap::new(),
+                got: BTreeMap::new(),
+            });
+            return Ok(number);
+        }
+        match self.newest(now, |download| download.state == State::Open && download.in_flight() == 0) {
+            Some(idle) => Ok(idle),
+            None if self.is_over(now) => Err(Refusal::Expired),
+            None if self.reserved() > 0 => Err(Refusal::DownloadRunning),
+            None => Err(Refusal::LimitReached),
+        }
+    }
+
+    pub fn admit(&mut self, now: u64, number: usize, name: &str, host: u8, bound: u64, measured: bool) -> Result<(), Refusal> {
+        let known = self.downloads.get(number).filter(|download| !download.gone).ok_or(Refusal::UnknownLink)?;
+        if let Some(why) = self.withdrawn() {
+            return Err(why);
+        }
+        if let Some(asked) = known.requests.get(name) {
+            return if asked.sent.is_none() { Ok(()) } else { Err(Refusal::BadRequest) };
+        }
+        let offered = known.state == State::Offered;
+        if known.closed || now >= known.ends(self.grace) {
+            return Err(Refusal::LinkExpired);
+        }
+        if offered && self.is_over(now) {
+            return Err(Refusal::Expired);
+        }
+        if offered && !self.has_unit() {
+            return Err(if self.reserved() > 0 { Refusal::DownloadRunning } else { Refusal::LimitReached });
+        }
+        if measured && known.state != State::Started && known.in_flight() >= self.connections {
+            return Err(Refusal::TooManyConnections);
+        }
+        let too_much = known.charged() + bound > u64::from(1 + self.retry) * self.size;
+        if too_much || self.bytes_most().is_some_and(|most| self.bytes() + bound > most) {
+            return Err(Refusal::ByteBudget);
+        }
+        let download = &mut self.downloads[number];
+        if offered {
+            download.state = if measured { State::Open } else { State::Started };
+            (download.opened, download.active) = (now, now);
+        }
+        download.active = download.active.max(now);
+        download.requests.insert(name.to_owned(), Asked { host, bound, sent: None });
+        Ok(())
+    }
+
+    /// Whether anything changed.
+    pub fn report(&mut self, number: usize, name: &str, sent: &Sent) -> bool {
+        let size = usize::try_from(self.size).unwrap();
+        let Some(download) = self.downloads.get_mut(number).filter(|download| !download.gone) else { return false };
+        let Some(asked) = download.requests.get_mut(name).filter(|asked| asked.sent.is_none()) else { return false };
+        asked.sent = Some(if sent.error { 0 } else { sent.bytes });
+        if download.closed {
+            return true;
+        }
+        download.active = download.active.max(sent.ended);
+        let got = download.got.entry(asked.host).or_insert_with(|| vec![false; size]);
+        if let Some(first) = sent.first {
+            for place in first..first + sent.bytes {
+                got[usize::try_from(place).unwrap()] = true;
+            }
+        }
+        let whole = if size == 0 { sent.finished && !sent.error && sent.bytes == 0 } else { got.iter().all(|byte| *byte) };
+        if whole && download.state == State::Open {
+            download.state = State::Completed;
+        }
+        true
+    }
+
+    /// The numbers of those that were closed.
+    pub fn close_due(&mut self, now: u64) -> Vec<usize> {
+        let mut closed = Vec::new();
+        for (number, download) in self.downloads.iter_mut().enumerate() {
+            if download.gone || download.closed || now < download.ends(self.grace) {
+                continue;
+            }
+            if download.state == State::Offered {
+                download.gone = true;
+                continue;
+            }
+            if download.state == State::Open {
+                download.state = if download.in_flight() == 0 { State::Released } else { State::Presumed };
+            }
+            download.closed = true;
+            closed.push(number);
+        }
+        closed
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.downloads.iter().filter(|download| !download.gone && !download.closed).map(|download| download.ends(self.grace)).min()
+    }
+}

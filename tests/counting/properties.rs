@@ -1,0 +1,372 @@
+//! Clicks, requests, reports (late, twice, never), endings and clock steps in any order: the account does what the
+//! model does, and what must hold holds after every step.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
+use cloakroom::domain::delivery::{Report, State};
+use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::link::Link;
+use cloakroom::domain::moment::{Moment, Span};
+use cloakroom::domain::policy::Policy;
+use cloakroom::domain::range::Range;
+use cloakroom::domain::refusal::Refusal;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::fixtures::{at, click, client, cookie, delivery_id, grant, link, request_id, version};
+use crate::model::{Model, Sent};
+
+const CASES: u32 = 1500;
+const STEPS: usize = 90;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const TEN_YEARS: i64 = 3650 * 24 * HOUR;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Click {
+        host: u8,
+        cookie: Option<u32>,
+        want: Want,
+    },
+    /// Of the delivery that was made `back` before the last.
+    Admit {
+        back: u32,
+        request: u8,
+        host: u8,
+        want: Want,
+        measured: bool,
+    },
+    /// Of the request that was admitted `back` before the last, reported or not; far back, of one that never was.
+    Report {
+        back: usize,
+        share: u64,
+        kind: Kind,
+    },
+    Close,
+    Clock(i64),
+    Stand(Standing),
+    Expire,
+}
+
+/// What is asked for of a small file.
+#[derive(Clone, Copy, Debug)]
+enum Want {
+    Whole,
+    From(u64),
+    Between(u64, u64),
+    Two,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Encoded,
+    Error,
+}
+
+impl Want {
+    fn range(self) -> Range {
+        match self {
+            Self::Whole => Range::Whole,
+            Self::From(first) => Range::parse(Some(&format!("bytes={first}-")), false),
+            Self::Between(first, more) => Range::parse(Some(&format!("bytes={first}-{}", first + more)), false),
+            Self::Two => Range::parse(Some("bytes=0-0,2-2"), false),
+        }
+    }
+
+    /// The bytes that an honest server sends: first and number; `None` for what is not one piece of the file.
+    fn piece(self, size: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::Whole => Some((0, size)),
+            Self::From(first) => (first < size).then(|| (first, size - first)),
+            Self::Between(first, more) => (first < size).then(|| (first, (more + 1).min(size - first))),
+            Self::Two => None,
+        }
+    }
+}
+
+fn want() -> impl Strategy<Value = Want> {
+    prop_oneof![
+        4 => Just(Want::Whole),
+        4 => (0_u64..14).prop_map(Want::From),
+        4 => (0_u64..14, 0_u64..8).prop_map(|(first, more)| Want::Between(first, more)),
+        1 => Just(Want::Two),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error)];
+    let clock = prop_oneof![
+        8 => 0..20 * MINUTE,
+        3 => Just(HOUR),
+        3 => Just(-HOUR),
+        3 => Just(25 * HOUR),
+        1 => Just(TEN_YEARS),
+        1 => Just(-TEN_YEARS),
+    ];
+    let standing = prop_oneof![6 => Just(Standing::Active), 2 => Just(Standing::Suspended), 1 => Just(Standing::Revoked)];
+    prop_oneof![
+        20 => (1_u8..4, prop::option::of(0_u32..8), want()).prop_map(|(host, cookie, want)| Step::Click { host, cookie, want }),
+        40 => (0_u32..4, 0_u8..6, 1_u8..4, want(), prop::bool::weighted(0.93))
+            .prop_map(|(back, request, host, want, measured)| Step::Admit { back, request, host, want, measured }),
+        40 => (0_usize..8, prop_oneof![0_u64..4, Just(4)], kind).prop_map(|(back, share, kind)| Step::Report { back, share, kind }),
+        6 => Just(Step::Close),
+        12 => clock.prop_map(Step::Clock),
+        1 => standing.prop_map(Step::Stand),
+        1 => Just(Step::Expire),
+    ]
+}
+
+/// The account and the model, side by side.
+struct Pair {
+    account: Account,
+    model: Model,
+    now: u64,
+    /// What each request asked for, as the honest server knows it.
+    wants: BTreeMap<(u32, u8), Want>,
+    /// The requests in the order in which they were admitted.
+    asked: Vec<(u32, u8)>,
+}
+
+impl Pair {
+    fn new(max: Option<u32>, retry: u32, size: u64, connections: u32) -> Self {
+        let policy = Policy {
+            max_downloads: max,
+            retry_factor: retry,
+            connections_max: connections,
+            resume_grace: Span::from_hours(24),
+            ..Policy::default()
+        };
+        let model = Model {
+            max,
+            retry,
+            size,
+            connections: connections as usize,
+            grace: policy.resume_grace.millis(),
+            expires: None,
+            standing: Standing::Active,
+            downloads: Vec::new(),
+        };
+        let account = Account::new(Grant { policy, ..grant(1, max) });
+        Self { account, model, now: at(0).millis(), wants: BTreeMap::new(), asked: Vec::new() }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::from_millis(self.now)
+    }
+
+    /// Does one step on both sides; tells why, if it was refused.
+    fn step(&mut self, step: &Step) -> Result<Option<Refusal>, TestCaseError> {
+        match *step {
+            Step::Click { host, cookie, want } => self.click(host, cookie, want),
+            Step::Admit { back, request, host, want, measured } => {
+                let made = u32::try_from(self.model.downloads.len()).unwrap();
+                self.admit(made.saturating_sub(1 + back), request, host, want, measured)
+            }
+            Step::Report { back, share, kind } => {
+                let (delivery, request) = self.asked.iter().rev().nth(back).copied().unwrap_or((0, 99));
+                self.report(delivery, request, share, kind)
+            }
+            Step::Close => {
+                let changes = self.account.close_due(self.moment());
+                let closed: Vec<_> = changes.iter().map(|change| change.delivery).collect();
+                let wanted = self.model.close_due(self.now);
+                prop_assert_eq!(closed, wanted.iter().map(|number| delivery_id(u32::try_from(*number).unwrap())).collect::<Vec<_>>());
+                Ok(None)
+            }
+            Step::Clock(step) => {
+                self.now = self.now.saturating_add_signed(step);
+                Ok(None)
+            }
+            Step::Stand(standing) => {
+                self.account.grant.stand(standing);
+                self.model.standing = if self.model.standing == Standing::Revoked { Standing::Revoked } else { standing };
+                Ok(None)
+            }
+            Step::Expire => {
+                self.account.grant.expires = Some(self.moment());
+                self.model.expires = Some(self.now);
+                Ok(None)
+            }
+        }
+    }
+
+    fn click(&mut self, host: u8, brought: Option<u32>, want: Want) -> Result<Option<Refusal>, TestCaseError> {
+        let before = self.account.clone();
+        let number = u32::try_from(self.model.downloads.len()).unwrap();
+        let click = Click {
+            cookie: brought.map(cookie),
+            range: want.range(),
+            version: version(self.model.size),
+            ..click(number, host, self.moment())
+        };
+        // The link outlives everything here; its own checks have their own tests.
+        let link = Link { expires: Moment::from_millis(u64::MAX), ..link(1) };
+        let clicked = self.account.click(&click, &link);
+        let later = matches!(want, Want::From(first) | Want::Between(first, _) if first > 0);
+        let wanted = self.model.click(self.now, host, brought, later);
+        let wanted = wanted.map(|chosen| {
+            let chosen = u32::try_from(chosen).unwrap();
+            Clicked { delivery: delivery_id(chosen), fresh: chosen == number }
+        });
+        prop_assert_eq!(&clicked, &wanted);
+        if clicked.is_err() {
+            prop_assert_eq!(&self.account, &before);
+        }
+        Ok(clicked.err())
+    }
+
+    fn admit(&mut self, delivery: u32, request: u8, host: u8, want: Want, measured: bool) -> Result<Option<Refusal>, TestCaseError> {
+        let before = self.account.clone();
+        let name = format!("r{request}");
+        let ask = Ask {
+            delivery: delivery_id(delivery),
+            request: request_id(&name),
+            now: self.moment(),
+            client: client(host).key(),
+            range: want.range(),
+            measured,
+        };
+        let bound = want.range().bytes_max(self.model.size);
+        let again = before.delivery(ask.delivery).is_some_and(|known| known.requests.contains_key(&ask.request));
+        let admitted = self.account.admit(&ask).map(|permit| permit.delivery);
+        let wanted = self.model.admit(self.now, delivery as usize, &name, host, bound, measured);
+        prop_assert_eq!(admitted, wanted.map(|()| delivery_id(delivery)));
+        if again || admitted.is_err() {
+            prop_assert_eq!(&self.account, &before);
+        } else {
+            self.wants.insert((delivery, request), want);
+            self.asked.push((delivery, request));
+        }
+        Ok(admitted.err())
+    }
+
+    fn report(&mut self, delivery: u32, request: u8, share: u64, kind: Kind) -> Result<Option<Refusal>, TestCaseError> {
+        let want = self.wants.get(&(delivery, request)).copied().unwrap_or(Want::Whole);
+        let name = format!("r{request}");
+        let piece = want.piece(self.model.size).filter(|_| kind != Kind::Error);
+        let error = kind == Kind::Error || (piece.is_none() && !matches!(want, Want::Two));
+        let most = piece.map_or(if error { 150 } else { self.model.size.min(2) }, |(_, bytes)| bytes);
+        let bytes = most * share / 4;
+        let first = piece.map(|(first, _)| first).filter(|_| kind == Kind::File);
+        let status = match (error, want) {
+            (true, _) => 416,
+            (false, Want::Whole) => 200,
+            (false, _) => 206,
+        };
+        let report =
+            Report { ended: self.moment(), status, bytes, finished: share == 4, from: first.map(|first| (first, self.model.size)) };
+        // Only a 200 can have sent the whole of an empty file.
+        let finished = share == 4 && (self.model.size > 0 || status == 200);
+        let sent = Sent { ended: self.now, bytes, first, error, finished };
+        let before = self.account.clone();
+        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report });
+        let wanted = self.model.report(delivery as usize, &name, &sent);
+        prop_assert_eq!(change.is_some(), wanted);
+        if change.is_none() {
+            prop_assert_eq!(&self.account, &before);
+        }
+        Ok(None)
+    }
+
+    fn holds(&self) -> Result<(), TestCaseError> {
+        let (Self { account, model, .. }, grant) = (self, &self.account.grant);
+        prop_assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (model.used(), model.reserved(), model.bytes_closed()));
+        if let Some(max) = model.max {
+            prop_assert!(grant.used + grant.reserved <= max);
+        }
+        let open = account.deliveries.iter().filter(|delivery| delivery.state == State::Open).count();
+        prop_assert_eq!(grant.reserved as usize, open);
+        let live: u64 = account.deliveries.iter().filter(|delivery| delivery.closed.is_none()).map(|delivery| delivery.bytes_charged).sum();
+        prop_assert_eq!(grant.bytes_closed + live, model.bytes());
+        if let Some(most) = model.bytes_most() {
+            prop_assert!(grant.bytes_closed + live <= most);
+        }
+        prop_assert_eq!(account.next_due(), model.next_due().map(Moment::from_millis));
+        let mut known = account.deliveries.iter();
+        for (number, download) in (0_u32..).zip(&model.downloads).filter(|(_, download)| !download.gone) {
+            let delivery = known.next().ok_or_else(|| TestCaseError::fail(format!("delivery {number} is missing")))?;
+            prop_assert_eq!(
+                (delivery.id, delivery.state, delivery.closed.is_some()),
+                (delivery_id(number), download.state, download.closed)
+            );
+            prop_assert_eq!((delivery.bytes_charged, delivery.in_flight()), (download.charged(), download.in_flight()));
+            prop_assert!(u128::from(delivery.bytes_charged) <= grant.policy.delivery_bytes_max(model.size));
+        }
+        prop_assert!(known.next().is_none());
+        Ok(())
+    }
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
+    let max = prop_oneof![Just(None), (0_u32..5).prop_map(Some)];
+    let cases = (max, 0_u32..3, prop_oneof![1 => Just(0_u64), 6 => 1_u64..12, 1 => Just(2000_u64)], 1_u32..6);
+    let seen: [Cell<u32>; 6] = Default::default();
+    let refusals = RefCell::new(BTreeSet::new());
+    let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() });
+    let ran = runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((max, retry, size, connections), steps)| {
+        let mut pair = Pair::new(max, retry, size, connections);
+        for step in &steps {
+            refusals.borrow_mut().extend(pair.step(step)?);
+            pair.holds()?;
+        }
+        for download in &pair.model.downloads {
+            let cell = &seen[download.state as usize];
+            cell.set(cell.get() + 1);
+        }
+        Ok(())
+    });
+    ran.unwrap();
+    for state in [State::Offered, State::Open, State::Completed, State::Released, State::Presumed, State::Started] {
+        let count = seen[state as usize].get();
+        assert!(count > 50, "{state:?} was reached only {count} times: the steps prove too little");
+    }
+    let reasons = [
+        Refusal::BadRequest,
+        Refusal::Suspended,
+        Refusal::Revoked,
+        Refusal::LimitReached,
+        Refusal::UnknownLink,
+        Refusal::DownloadRunning,
+        Refusal::Expired,
+        Refusal::LinkExpired,
+        Refusal::TooManyConnections,
+        Refusal::ByteBudget,
+    ];
+    assert_eq!(refusals.into_inner(), BTreeSet::from(reasons));
+}
+
+#[test]
+fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
+    let any_moment = prop_oneof![Just(0), Just(u64::MAX), any::<u64>()].prop_map(Moment::from_millis);
+    let any_size = prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..100];
+    let moves = prop::collection::vec((any_moment, any::<u64>(), any::<u64>(), any::<u16>(), 0_u8..4), 1..40);
+    proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
+        let policy = Policy { max_downloads: Some(max), retry_factor: retry, resume_grace: Span::from_millis(u64::MAX), ..Policy::default() };
+        let mut account = Account::new(Grant { policy, ..grant(1, None) });
+        let link = Link { expires: Moment::from_millis(u64::MAX), ..link(1) };
+        for (number, (now, bytes, first, status, kind)) in (0_u32..).zip(moves) {
+            let delivery = account.deliveries.last().map_or(delivery_id(0), |delivery| delivery.id);
+            match kind {
+                0 => drop(account.click(&Click { version: version(size), ..click(number, 1, now) }, &link)),
+                1 => {
+                    let range = Range::parse(Some(&format!("bytes={first}-")), false);
+                    let ask = Ask { delivery, request: request_id("r"), now, client: client(1).key(), range, measured: true };
+                    let _: Result<_, Refusal> = account.admit(&ask).map(|permit| permit.opened);
+                }
+                2 => {
+                    let report = Report { ended: now, status, bytes, finished: true, from: Some((first, size)) };
+                    drop(account.report(&Reported { delivery, request: request_id("r"), report }));
+                }
+                _ => drop(account.close_due(now)),
+            }
+            let counted = |states: &[State]| account.deliveries.iter().filter(|delivery| states.contains(&delivery.state)).count();
+            prop_assert_eq!(account.grant.reserved as usize, counted(&[State::Open]));
+            prop_assert_eq!(account.grant.used as usize, counted(&[State::Completed, State::Presumed, State::Started]));
+        }
+    });
+}

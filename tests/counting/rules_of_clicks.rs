@@ -1,0 +1,157 @@
+//! Clicks, row by row of the table at `Account::click`.
+
+use cloakroom::domain::account::{Account, Ask, Click, Clicked};
+use cloakroom::domain::delivery::{Delivery, State};
+use cloakroom::domain::grant::Standing;
+use cloakroom::domain::link::Link;
+use cloakroom::domain::refusal::Refusal;
+
+use crate::fixtures::*;
+
+#[expect(clippy::unnecessary_wraps, reason = "compared with what a click answers")]
+fn on_with(number: u32) -> Result<Clicked, Refusal> {
+    Ok(Clicked { delivery: delivery_id(number), fresh: false })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "compared with what a click answers")]
+fn new(number: u32) -> Result<Clicked, Refusal> {
+    Ok(Clicked { delivery: delivery_id(number), fresh: true })
+}
+
+#[test]
+fn the_link_is_looked_at_first_then_the_grant() {
+    let good = link(1);
+    let withdrawn = Link { revoked: true, ..good.clone() };
+    let over = Link { expires: at(10), ..good.clone() };
+    let both = Link { revoked: true, ..over.clone() };
+    for (link, standing, now, answer) in [
+        (good.clone(), Standing::Active, 10, new(1)),
+        (Link { grant: grant_id(2), ..good.clone() }, Standing::Active, 10, Err(Refusal::UnknownLink)),
+        (Link { id: link_id(2), ..good.clone() }, Standing::Active, 10, Err(Refusal::UnknownLink)),
+        (withdrawn, Standing::Suspended, 10, Err(Refusal::Revoked)),
+        (over.clone(), Standing::Active, 9, new(1)),
+        (over, Standing::Suspended, 10, Err(Refusal::LinkExpired)),
+        (both, Standing::Active, 10, Err(Refusal::Revoked)),
+        (good.clone(), Standing::Suspended, 10, Err(Refusal::Suspended)),
+        (good, Standing::Revoked, 10, Err(Refusal::Revoked)),
+    ] {
+        let mut shop = Shop::new(Some(1));
+        shop.account.grant.standing = standing;
+        let clicked = shop.account.click(&click(1, 1, at(now)), &link);
+        assert_eq!(clicked, answer, "{link:?} {standing:?} {now}");
+    }
+}
+
+#[test]
+fn a_click_makes_an_offer_that_reserves_nothing() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.offer(1, 1, at(0));
+    assert_eq!(shop.units(), (0, 0));
+    assert_eq!(shop.state(delivery), State::Offered);
+    assert_eq!(shop.delivery(delivery).cookie, cookie(1));
+    assert_eq!(shop.click(&click(2, 2, at(1))), new(2), "others may be offered it, too, until one opens");
+}
+
+#[test]
+fn a_double_click_of_one_browser_is_one_offer() {
+    let mut shop = Shop::new(Some(5));
+    shop.offer(1, 1, at(0));
+    let again = Click { cookie: Some(cookie(1)), ..click(2, 1, at(1)) };
+    assert_eq!(shop.click(&again), on_with(1));
+    assert_eq!(shop.click(&Click { now: at(HOUR), ..again }), new(2), "an offer is good for an hour");
+}
+
+#[test]
+fn the_cookie_of_a_running_download_leads_back_to_it_from_anywhere() {
+    let mut shop = Shop::new(Some(5));
+    shop.open(1, 1, at(0));
+    shop.open(2, 2, at(1));
+    let elsewhere = Click { cookie: Some(cookie(1)), ..click(3, 9, at(2)) };
+    assert_eq!(shop.click(&elsewhere), on_with(1));
+    shop.account.grant.expires = Some(at(2));
+    assert_eq!(shop.click(&elsewhere), on_with(1), "although the grant's time is over meanwhile");
+    assert_eq!(shop.click(&Click { now: at(DAY), ..elsewhere.clone() }), Err(Refusal::Expired), "but not beyond the grace");
+    assert_eq!(shop.click(&Click { cookie: Some(cookie(7)), ..elsewhere }), Err(Refusal::Expired));
+}
+
+#[test]
+fn a_later_part_from_the_same_client_resumes_without_a_cookie() {
+    let mut shop = Shop::new(Some(5));
+    shop.open(1, 1, at(0));
+    shop.open(2, 1, at(1));
+    shop.open(3, 3, at(2));
+    let part = |host, text| Click { range: range(text), ..click(9, host, at(3)) };
+    for (click, answer) in [
+        (part(1, "bytes=500-"), on_with(2)),
+        (part(3, "bytes=500-"), on_with(3)),
+        (part(1, "bytes=-5"), on_with(2)),
+        (part(1, "bytes=0-"), new(9)),
+        (part(1, "bytes=0-4,500-"), new(9)),
+        (part(2, "bytes=500-"), new(9)),
+        (click(9, 1, at(3)), new(9)),
+    ] {
+        assert_eq!(Account::clone(&shop.account).click(&click, &shop.link), answer, "{click:?}");
+    }
+}
+
+#[test]
+fn a_started_download_is_resumed_like_an_open_one() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.offer(1, 1, at(0));
+    assert!(shop.admit(&Ask { measured: false, ..ask(delivery, "r", 1, at(0)) }).unwrap().opened);
+    assert_eq!(shop.units(), (1, 0));
+    assert_eq!(shop.click(&Click { cookie: Some(cookie(1)), ..click(2, 1, at(1)) }), on_with(1));
+    assert_eq!(shop.click(&Click { range: range("bytes=5-"), ..click(2, 1, at(1)) }), on_with(1));
+    assert_eq!(shop.click(&click(2, 1, at(1))), Err(Refusal::LimitReached));
+}
+
+#[test]
+fn the_last_download_can_be_finished_by_whoever_clicks_once_it_has_stopped() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    assert_eq!(shop.click(&click(2, 2, at(1))), Err(Refusal::DownloadRunning));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(2))).unwrap();
+    assert_eq!(shop.click(&click(2, 2, at(3))), on_with(1));
+    shop.account.grant.expires = Some(at(3));
+    assert_eq!(shop.click(&click(2, 2, at(3))), on_with(1));
+    shop.account.grant.expires = None;
+    assert!(!shop.admit(&ask(delivery, "r2", 2, at(4))).unwrap().opened);
+    shop.report(delivery, "r2", sent(0, SIZE, SIZE, at(5))).unwrap();
+    assert_eq!(shop.click(&click(2, 2, at(6))), Err(Refusal::LimitReached));
+    assert_eq!(shop.units(), (1, 0));
+}
+
+#[test]
+fn an_open_download_whose_grace_is_over_holds_its_unit_until_it_is_closed() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(0))).unwrap();
+    assert_eq!(shop.click(&click(2, 2, at(DAY))), Err(Refusal::DownloadRunning));
+    assert_eq!(shop.account.close_due(at(DAY)).len(), 1);
+    assert_eq!(shop.click(&click(2, 2, at(DAY))), new(2));
+}
+
+#[test]
+fn a_grant_of_none_and_a_grant_that_is_over_open_nothing() {
+    assert_eq!(Shop::new(Some(0)).click(&click(1, 1, at(0))), Err(Refusal::LimitReached));
+    let mut shop = Shop::new(None);
+    shop.account.grant.expires = Some(at(10));
+    assert_eq!(shop.click(&click(1, 1, at(9))), new(1));
+    assert_eq!(shop.click(&click(2, 1, at(10))), Err(Refusal::Expired));
+    let back = Click { cookie: Some(cookie(1)), ..click(2, 1, at(10)) };
+    assert_eq!(shop.click(&back), Err(Refusal::Expired), "an offer has not begun");
+}
+
+#[test]
+fn offers_are_few_and_the_oldest_goes_first() {
+    let mut shop = Shop::new(None);
+    shop.open(1, 1, at(0));
+    let most = u32::try_from(Account::OFFERS_MAX).unwrap();
+    for number in 2..most + 4 {
+        shop.offer(number, 1, at(0));
+    }
+    let standing: Vec<&Delivery> = shop.account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).collect();
+    assert_eq!(standing.len(), Account::OFFERS_MAX);
+    assert_eq!(standing[0].id, delivery_id(4));
+    assert_eq!(shop.state(delivery_id(1)), State::Open);
+}

@@ -1,0 +1,161 @@
+//! Reports and endings, row by row of the tables at `Account::report` and `Account::close_due`.
+
+use cloakroom::domain::account::{Account, Ask};
+use cloakroom::domain::delivery::{Delivery, Report, State};
+use cloakroom::domain::refusal::Refusal;
+
+use crate::fixtures::*;
+
+#[test]
+fn a_download_that_was_killed_and_resumed_counts_once() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    let change = shop.report(delivery, "r1", sent(0, 400, SIZE, at(1))).unwrap();
+    assert_eq!((change.before, change.state, change.covered, change.size), (State::Open, State::Open, 400, SIZE));
+    assert_eq!((change.delivery, change.grant, change.client), (delivery, grant_id(1), client(1)));
+    let rest = Ask { range: range("bytes=400-"), ..ask(delivery, "r2", 1, at(2)) };
+    assert!(!shop.admit(&rest).unwrap().opened);
+    let change = shop.report(delivery, "r2", sent(400, 600, SIZE, at(3))).unwrap();
+    assert_eq!((change.before, change.state, change.covered), (State::Open, State::Completed, SIZE));
+    assert_eq!(shop.units(), (1, 0));
+    let known = shop.delivery(delivery);
+    assert_eq!((known.requests_total(), known.bytes_charged, known.active), (2, SIZE, at(3)));
+    assert_eq!(known.best_coverage().unwrap().0, client(1).key());
+}
+
+#[test]
+fn a_download_that_was_killed_and_given_up_counts_nothing() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(10))).unwrap();
+    assert_eq!(shop.account.next_due(), Some(at(10 + DAY)));
+    assert!(shop.account.close_due(at(9 + DAY)).is_empty());
+    let changes = shop.account.close_due(at(10 + DAY));
+    assert_eq!(changes.len(), 1);
+    assert_eq!((changes[0].before, changes[0].state, changes[0].covered), (State::Open, State::Released, 400));
+    assert_eq!((shop.units(), shop.account.grant.bytes_closed), ((0, 0), 400));
+    assert!(shop.account.close_due(at(99 * DAY)).is_empty());
+    assert_eq!((shop.units(), shop.account.next_due()), ((0, 0), None));
+    shop.open(2, 1, at(99 * DAY));
+}
+
+#[test]
+fn a_download_of_which_nothing_is_known_is_presumed_to_have_arrived() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    assert_eq!(shop.account.close_due(at(DAY))[0].state, State::Presumed);
+    assert_eq!((shop.units(), shop.account.grant.bytes_closed), ((1, 0), SIZE));
+    // A report that comes after all corrects the bytes, once, and not the count.
+    let late = sent(0, 300, SIZE, at(DAY));
+    let change = shop.report(delivery, "r1", late.clone()).unwrap();
+    assert_eq!((change.before, change.state), (State::Presumed, State::Presumed));
+    assert!(shop.report(delivery, "r1", late).is_none());
+    assert_eq!((shop.units(), shop.account.grant.bytes_closed), ((1, 0), 300));
+}
+
+#[test]
+fn parts_that_went_to_different_clients_are_not_one_whole_file() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 500, SIZE, at(1))).unwrap();
+    assert!(shop.admit(&Ask { range: range("bytes=500-"), ..ask(delivery, "b", 2, at(1)) }).is_ok());
+    shop.report(delivery, "b", sent(500, 500, SIZE, at(1))).unwrap();
+    assert_eq!((shop.state(delivery), shop.delivery(delivery).covered()), (State::Open, 500));
+    assert_eq!(shop.delivery(delivery).coverage.len(), 2);
+}
+
+#[test]
+fn reports_that_say_nothing_about_the_file_are_bytes_only() {
+    let good = sent(0, SIZE, SIZE, at(1));
+    for (what, report, charged, covered) in [
+        ("the whole", good.clone(), SIZE, SIZE),
+        ("an encoded body", Report { from: None, ..good.clone() }, SIZE, 0),
+        ("a file of another size", Report { from: Some((0, SIZE + 1)), ..good.clone() }, SIZE, 0),
+        ("nothing sent", Report { bytes: 0, finished: false, ..good.clone() }, 0, 0),
+        ("more than there is", Report { bytes: SIZE + 7, ..good.clone() }, SIZE + 7, SIZE),
+        ("absurd numbers", Report { bytes: u64::MAX, from: Some((u64::MAX, SIZE)), ..good.clone() }, u64::MAX, 0),
+        ("a page about a missing file", Report { status: 404, bytes: 153, from: None, ..good.clone() }, 0, 0),
+        ("not modified", Report { status: 304, bytes: 0, from: None, ..good }, 0, 0),
+    ] {
+        let mut shop = Shop::new(Some(1));
+        let delivery = shop.open(1, 1, at(0));
+        shop.report(delivery, "r1", report).unwrap();
+        let known = shop.delivery(delivery);
+        assert_eq!((known.bytes_charged, known.covered()), (charged, covered), "{what}");
+        assert_eq!(known.state == State::Completed, covered == SIZE, "{what}");
+    }
+}
+
+#[test]
+fn a_report_is_taken_once_and_only_for_a_request_that_was_admitted() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(1))).unwrap();
+    let before = shop.account.clone();
+    for (delivery, request) in [(delivery, "r1"), (delivery, "unknown"), (delivery_id(9), "r1")] {
+        assert!(shop.report(delivery, request, sent(0, SIZE, SIZE, at(2))).is_none());
+    }
+    assert_eq!(shop.account, before);
+}
+
+#[test]
+fn an_empty_file_is_completed_by_a_good_answer() {
+    for (status, bytes, finished, completed) in
+        [(200, 0, true, true), (200, 0, false, false), (404, 153, true, false), (200, 5, true, false)]
+    {
+        let mut shop = Shop::new(Some(1));
+        let mut empty = click(1, 1, at(0));
+        empty.version = version(0);
+        let delivery = shop.click(&empty).unwrap().delivery;
+        assert!(shop.admit(&ask(delivery, "a", 1, at(0))).unwrap().opened);
+        shop.report(delivery, "a", Report { ended: at(1), status, bytes, finished, from: Some((0, 0)) }).unwrap();
+        assert_eq!(shop.state(delivery) == State::Completed, completed, "{status} {bytes} {finished}");
+        assert_eq!(shop.units(), if completed { (1, 0) } else { (0, 1) });
+    }
+}
+
+#[test]
+fn completed_and_started_downloads_close_as_what_they_are() {
+    let mut shop = Shop::new(Some(2));
+    let completed = shop.open(1, 1, at(0));
+    shop.report(completed, "r1", sent(0, SIZE, SIZE, at(0))).unwrap();
+    let started = shop.offer(2, 2, at(0));
+    assert!(shop.admit(&Ask { measured: false, ..ask(started, "a", 2, at(5)) }).is_ok());
+    shop.report(started, "a", sent(0, SIZE, SIZE, at(5))).unwrap();
+    assert_eq!((shop.state(started), shop.units()), (State::Started, (2, 0)), "a unit that was used at the start is not used again");
+    let changes = shop.account.close_due(at(DAY + 5));
+    assert_eq!(
+        changes.iter().map(|change| (change.before, change.state)).collect::<Vec<_>>(),
+        [(State::Completed, State::Completed), (State::Started, State::Started)]
+    );
+    assert_eq!((shop.units(), shop.account.grant.bytes_closed), ((2, 0), 2 * SIZE));
+    assert_eq!(shop.delivery(completed).closed, Some(at(DAY + 5)));
+    assert_eq!(shop.account.next_due(), None);
+}
+
+#[test]
+fn offers_are_forgotten_after_their_hour() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.offer(1, 1, at(0));
+    assert_eq!(shop.account.next_due(), Some(at(HOUR)));
+    assert!(shop.account.close_due(at(HOUR - 1)).is_empty());
+    assert!(shop.account.delivery(delivery).is_some());
+    assert!(shop.account.close_due(at(HOUR)).is_empty());
+    assert_eq!(shop.account, Account::new(shop.account.grant.clone()));
+    assert_eq!(shop.admit(&ask(delivery, "a", 1, at(0))), Err(Refusal::UnknownLink));
+}
+
+#[test]
+fn a_shared_url_keeps_the_coverage_of_those_who_were_sent_most() {
+    let mut shop = Shop::new(Some(1));
+    shop.account.grant.policy.connections_max = 1000;
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 500, SIZE, at(0))).unwrap();
+    for host in 2..=200_u8 {
+        let name = format!("h{host}");
+        assert!(shop.admit(&Ask { range: range("bytes=0-1"), ..ask(delivery, &name, host, at(0)) }).is_ok());
+        shop.report(delivery, &name, sent(0, 2, SIZE, at(0))).unwrap();
+    }
+    assert_eq!(shop.delivery(delivery).coverage.len(), Delivery::CLIENTS_MAX);
+    assert_eq!(shop.delivery(delivery).best_coverage().unwrap().0, client(1).key());
+}

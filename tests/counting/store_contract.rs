@@ -1,0 +1,352 @@
+//! What every store promises, run over each of them; then the limits of the one in memory.
+
+use std::sync::Arc;
+
+use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
+use cloakroom::domain::delivery::State;
+use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::policy::Policy;
+use cloakroom::domain::refusal::Refusal;
+use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
+use cloakroom::store::{Down, FeedPosition, Filter, Store};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::fixtures::*;
+
+/// Runs each promise over an engine: `$make` is an empty store that nobody else uses.
+macro_rules! contract {
+    ($engine:ident, $make:expr, $($promise:ident)*) => {
+        mod $engine {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                super::$promise(Arc::new($make)).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    memory, Memory::new(),
+    what_was_issued_is_found_and_nothing_else_is
+    issuing_twice_is_issuing_once_and_never_overwrites
+    a_download_is_clicked_admitted_reported_and_counted
+    unknown_links_and_deliveries_are_refused
+    fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies
+    one_request_asked_fifty_times_at_once_is_charged_once
+    a_hundred_clients_open_exactly_as_many_downloads_as_were_bought
+    reports_and_the_position_of_the_feed_are_settled_together
+    what_is_due_is_closed_and_the_next_deadline_is_told
+    a_late_report_finds_a_delivery_that_has_ended
+    what_a_person_decides_holds_at_once
+    deliveries_are_listed_the_newest_first
+}
+
+async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {
+    store.issue(grant(number, max_downloads), link(number)).await.unwrap();
+}
+
+/// A delivery made by click `number` on link 1.
+async fn offered(store: &impl Store, number: u32, host: u8) -> cloakroom::domain::id::DeliveryId {
+    let clicked = store.click(click(number, host, at(0))).await.unwrap().unwrap();
+    assert_eq!(clicked, Clicked { delivery: delivery_id(number), fresh: true });
+    clicked.delivery
+}
+
+fn reported(number: u32, request: &str, bytes: u64, ended: u64) -> Reported {
+    Reported { delivery: delivery_id(number), request: request_id(request), report: sent(0, bytes, SIZE, at(ended)) }
+}
+
+async fn units(store: &impl Store) -> (u32, u32) {
+    let grant = store.grant(grant_id(1)).await.unwrap().unwrap();
+    (grant.used, grant.reserved)
+}
+
+async fn what_was_issued_is_found_and_nothing_else_is<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(3)).await;
+    assert_eq!(store.grant(grant_id(1)).await, Ok(Some(grant(1, Some(3)))));
+    assert_eq!(store.link(link_id(1)).await, Ok(Some(link(1))));
+    assert_eq!(store.grant(grant_id(2)).await, Ok(None));
+    assert_eq!(store.link(link_id(2)).await, Ok(None));
+    assert_eq!(store.delivery(delivery_id(1)).await, Ok(None));
+    assert_eq!(store.deliveries(Filter::default()).await, Ok(Vec::new()));
+    assert_eq!(store.position().await, Ok(None));
+    let closing = store.close_due(at(0)).await.unwrap();
+    assert_eq!((closing.changes, closing.next), (Vec::new(), None));
+}
+
+async fn issuing_twice_is_issuing_once_and_never_overwrites<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(3)).await;
+    offered(&*store, 1, 1).await;
+    assert!(store.admit(ask(delivery_id(1), "a", 1, at(0))).await.unwrap().unwrap().opened);
+    issued(&*store, 1, Some(3)).await;
+    assert_eq!(units(&*store).await, (0, 1), "what was counted stays");
+    for (grant, link) in [(grant(1, None), link(2)), (grant(2, None), link(1)), (grant(2, None), link(3))] {
+        assert!(store.issue(grant.clone(), link.clone()).await.is_err(), "{grant:?} {link:?}");
+    }
+    assert_eq!((store.grant(grant_id(2)).await, store.link(link_id(2)).await), (Ok(None), Ok(None)));
+}
+
+async fn a_download_is_clicked_admitted_reported_and_counted<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    assert_eq!(store.delivery(delivery).await.unwrap().unwrap().state, State::Offered);
+    let permit = store.admit(ask(delivery, "a", 1, at(1))).await.unwrap().unwrap();
+    assert_eq!((permit.opened, permit.version), (true, version(SIZE)));
+    assert_eq!(units(&*store).await, (0, 1));
+    let changes = store.settle(vec![reported(1, "a", SIZE, 2), reported(1, "a", SIZE, 2)], None).await.unwrap();
+    assert_eq!(changes.iter().map(|change| change.state).collect::<Vec<_>>(), [State::Completed]);
+    assert_eq!(units(&*store).await, (1, 0));
+    assert_eq!(store.click(click(2, 1, at(3))).await, Ok(Err(Refusal::LimitReached)));
+    let kept = store.delivery(delivery).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.covered(), kept.requests_total()), (State::Completed, SIZE, 1));
+}
+
+async fn unknown_links_and_deliveries_are_refused<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let stranger = Click { link: link_id(9), ..click(1, 1, at(0)) };
+    assert_eq!(store.click(stranger).await, Ok(Err(Refusal::UnknownLink)));
+    assert_eq!(store.admit(ask(delivery_id(9), "a", 1, at(0))).await, Ok(Err(Refusal::UnknownLink)));
+    assert_eq!(store.settle(vec![reported(9, "a", 1, 1)], None).await, Ok(Vec::new()));
+    assert_eq!(store.stand(grant_id(9), Standing::Revoked).await, Ok(None));
+    assert_eq!(store.revoke_link(link_id(9)).await, Ok(false));
+}
+
+/// Asks `asks` at once, each from a task of its own; gives how many were let pass and what the others were told.
+async fn at_once<S: Store + 'static>(store: &Arc<S>, asks: Vec<Ask>) -> (usize, Vec<Refusal>) {
+    let barrier = Arc::new(Barrier::new(asks.len()));
+    let mut tasks = JoinSet::new();
+    for ask in asks {
+        let (store, barrier) = (Arc::clone(store), Arc::clone(&barrier));
+        tasks.spawn(async move {
+            barrier.wait().await;
+            store.admit(ask).await.unwrap().map(|permit| permit.version.size)
+        });
+    }
+    let (good, bad): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().partition(Result::is_ok);
+    (good.len(), bad.into_iter().filter_map(Result::err).collect())
+}
+
+async fn fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies<S: Store + 'static>(store: Arc<S>) {
+    let policy = Policy { max_downloads: Some(1), connections_max: 100, ..Policy::default() };
+    store.issue(Grant { policy, ..grant(1, None) }, link(1)).await.unwrap();
+    let delivery = offered(&*store, 1, 1).await;
+    let asks = (0..50).map(|number| ask(delivery, &format!("r{number}"), 1, at(0))).collect();
+    let (passed, refused) = at_once(&store, asks).await;
+    assert_eq!((passed, refused), (2, vec![Refusal::ByteBudget; 48]));
+    assert_eq!(store.delivery(delivery).await.unwrap().unwrap().bytes_charged, 2 * SIZE);
+
+    // The same with parts: as many as fit, and not one more.
+    let policy = Policy { max_downloads: Some(1), connections_max: 100, ..Policy::default() };
+    store.issue(Grant { policy, ..grant(2, None) }, link(2)).await.unwrap();
+    let second = Click { link: link_id(2), ..click(2, 1, at(0)) };
+    let delivery = store.click(second).await.unwrap().unwrap().delivery;
+    let part = |number| Ask { range: range("bytes=900-"), ..ask(delivery, &format!("r{number}"), 1, at(0)) };
+    let (passed, refused) = at_once(&store, (0..50).map(part).collect()).await;
+    assert_eq!((passed, refused), (20, vec![Refusal::ByteBudget; 30]));
+}
+
+async fn one_request_asked_fifty_times_at_once_is_charged_once<S: Store + 'static>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    let (passed, refused) = at_once(&store, vec![ask(delivery, "same", 1, at(0)); 50]).await;
+    assert_eq!((passed, refused), (50, Vec::new()));
+    let kept = store.delivery(delivery).await.unwrap().unwrap();
+    assert_eq!((kept.bytes_charged, kept.requests_total()), (SIZE, 1));
+    assert_eq!(units(&*store).await, (0, 1));
+}
+
+async fn a_hundred_clients_open_exactly_as_many_downloads_as_were_bought<S: Store + 'static>(store: Arc<S>) {
+    issued(&*store, 1, Some(3)).await;
+    let barrier = Arc::new(Barrier::new(100));
+    let mut tasks = JoinSet::new();
+    for number in 0..100_u8 {
+        let (store, barrier) = (Arc::clone(&store), Arc::clone(&barrier));
+        tasks.spawn(async move {
+            barrier.wait().await;
+            let own = Click { cookie: Some(cookie(1000 + u32::from(number))), ..click(u32::from(number), number, at(0)) };
+            let clicked = store.click(own).await.unwrap()?;
+            store.admit(ask(clicked.delivery, &format!("r{number}"), number, at(0))).await.unwrap().map(|permit| permit.opened)
+        });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| **answer == Ok(true)).count(), 3);
+    let told = [Refusal::DownloadRunning, Refusal::UnknownLink];
+    for answer in answers.iter().filter(|answer| **answer != Ok(true)) {
+        // An offer that newer ones pushed out is not known any more.
+        assert!(answer.is_err_and(|why| told.contains(&why)), "{answer:?}");
+    }
+    let open = store.deliveries(Filter::default()).await.unwrap().iter().filter(|delivery| delivery.state == State::Open).count();
+    assert_eq!((open, units(&*store).await), (3, (0, 3)));
+}
+
+async fn reports_and_the_position_of_the_feed_are_settled_together<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    let first = FeedPosition { device: 1, inode: 2, offset: 300 };
+    assert_eq!(store.settle(vec![reported(1, "a", 400, 1)], Some(first)).await.unwrap().len(), 1);
+    assert_eq!(store.position().await, Ok(Some(first)));
+    assert_eq!(store.settle(Vec::new(), None).await, Ok(Vec::new()));
+    assert_eq!(store.position().await, Ok(Some(first)), "nothing new was read");
+    let second = FeedPosition { offset: 400, ..first };
+    assert_eq!(store.settle(Vec::new(), Some(second)).await, Ok(Vec::new()));
+    assert_eq!(store.position().await, Ok(Some(second)));
+}
+
+async fn what_is_due_is_closed_and_the_next_deadline_is_told<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(5)).await;
+    for number in 1..=3 {
+        offered(&*store, number, 1).await;
+    }
+    assert_eq!(store.close_due(at(0)).await.unwrap().next, Some(at(HOUR)));
+    for (number, now) in [(1, 10), (2, 20)] {
+        assert!(store.admit(ask(delivery_id(number), "a", 1, at(now))).await.unwrap().is_ok());
+    }
+    let settled = store.settle(vec![reported(1, "a", 400, 15), reported(3, "a", 400, 15)], None).await.unwrap();
+    assert_eq!(settled.len(), 1);
+
+    let closing = store.close_due(at(HOUR)).await.unwrap();
+    assert_eq!((closing.changes, closing.next), (Vec::new(), Some(at(15 + DAY))));
+    assert_eq!(store.delivery(delivery_id(3)).await, Ok(None), "an offer that nobody took is forgotten");
+    let closing = store.close_due(at(15 + DAY)).await.unwrap();
+    assert_eq!(
+        closing.changes.iter().map(|change| (change.delivery, change.state)).collect::<Vec<_>>(),
+        [(delivery_id(1), State::Released)]
+    );
+    assert_eq!(closing.next, Some(at(20 + DAY)));
+    assert_eq!(units(&*store).await, (0, 1));
+    let closing = store.close_due(at(99 * DAY)).await.unwrap();
+    assert_eq!(
+        closing.changes.iter().map(|change| (change.delivery, change.state)).collect::<Vec<_>>(),
+        [(delivery_id(2), State::Presumed)]
+    );
+    assert_eq!(closing.next, None);
+    assert_eq!(units(&*store).await, (1, 0));
+    assert_eq!(store.admit(ask(delivery_id(1), "late", 1, at(0))).await, Ok(Err(Refusal::LinkExpired)));
+    assert_eq!(store.delivery(delivery_id(1)).await.unwrap().unwrap().state, State::Released);
+}
+
+async fn a_late_report_finds_a_delivery_that_has_ended<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(5)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    assert_eq!(store.close_due(at(DAY)).await.unwrap().changes.len(), 1);
+    for again in [1, 0] {
+        assert_eq!(store.settle(vec![reported(1, "a", 300, 9)], None).await.unwrap().len(), again);
+        let grant = store.grant(grant_id(1)).await.unwrap().unwrap();
+        assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (1, 0, 300));
+        assert_eq!(store.delivery(delivery).await.unwrap().unwrap().state, State::Presumed);
+        assert_eq!(store.close_due(at(99 * DAY)).await.unwrap(), cloakroom::store::Closing::default());
+    }
+}
+
+async fn what_a_person_decides_holds_at_once<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(5)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    for (standing, answer) in [
+        (Standing::Suspended, Err(Refusal::Suspended)),
+        (Standing::Active, Ok(())),
+        (Standing::Revoked, Err(Refusal::Revoked)),
+        (Standing::Active, Err(Refusal::Revoked)),
+    ] {
+        let now_stands = store.stand(grant_id(1), standing).await.unwrap().unwrap().standing;
+        assert_eq!(now_stands == standing, answer != Err(Refusal::Revoked) || standing == Standing::Revoked);
+        assert_eq!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().map(drop), answer);
+    }
+
+    issued(&*store, 2, Some(5)).await;
+    let second = Click { link: link_id(2), ..click(2, 1, at(0)) };
+    assert_eq!(store.revoke_link(link_id(2)).await, Ok(true));
+    assert_eq!(store.click(second).await, Ok(Err(Refusal::Revoked)));
+    assert!(store.link(link_id(2)).await.unwrap().unwrap().revoked);
+}
+
+async fn deliveries_are_listed_the_newest_first<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, None).await;
+    issued(&*store, 2, None).await;
+    for number in 1..=6 {
+        let on = Click { link: link_id(1 + number % 2), ..click(number, 1, at(0)) };
+        let delivery = store.click(on).await.unwrap().unwrap().delivery;
+        assert!(store.admit(ask(delivery, "a", 1, at(u64::from(10 - number)))).await.unwrap().is_ok());
+    }
+    assert_eq!(store.close_due(at(DAY + 4)).await.unwrap().changes.len(), 1, "one that has ended is listed in its place");
+    for (grant, limit, numbers) in
+        [(None, 0, &[6, 5, 4, 3, 2, 1][..]), (None, 2, &[6, 5]), (Some(1), 0, &[6, 4, 2]), (Some(2), 2, &[5, 3]), (Some(3), 0, &[])]
+    {
+        let listed = store.deliveries(Filter { grant: grant.map(grant_id), limit }).await.unwrap();
+        let ids: Vec<_> = listed.iter().map(|delivery| delivery.id).collect();
+        assert_eq!(ids, numbers.iter().map(|number| delivery_id(*number)).collect::<Vec<_>>(), "{grant:?} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_memory_takes_no_more_grants() {
+    let store = Memory::with_limits(Limits { grants: 2, ..Limits::default() });
+    issued(&store, 1, None).await;
+    issued(&store, 2, None).await;
+    assert_eq!(store.issue(grant(3, None), link(3)).await, Err(Down::Full));
+    issued(&store, 2, None).await;
+    assert_eq!((store.grant(grant_id(3)).await, store.link(link_id(3)).await), (Ok(None), Ok(None)));
+}
+
+#[tokio::test]
+async fn a_full_memory_forgets_what_has_ended_before_it_refuses() {
+    let store = Memory::with_limits(Limits { deliveries: 3, ..Limits::default() });
+    issued(&store, 1, None).await;
+    for number in 1..=3 {
+        offered(&store, number, 1).await;
+        assert!(store.admit(ask(delivery_id(number), "a", 1, at(u64::from(number)))).await.unwrap().is_ok());
+    }
+    assert_eq!(store.click(click(4, 1, at(0))).await, Err(Down::Full));
+    let back = Click { cookie: Some(cookie(2)), ..click(4, 1, at(0)) };
+    assert_eq!(store.click(back).await, Ok(Ok(Clicked { delivery: delivery_id(2), fresh: false })), "what needs no room goes on");
+    assert_eq!(store.close_due(at(DAY + 2)).await.unwrap().changes.len(), 2);
+    offered(&store, 4, 1).await;
+    let kept: Vec<_> = store.deliveries(Filter::default()).await.unwrap().iter().map(|delivery| delivery.id).collect();
+    assert_eq!(kept, [4, 3, 2].map(delivery_id));
+    assert_eq!(units(&store).await, (2, 1), "the count outlives the deliveries");
+    assert_eq!(store.settle(vec![reported(1, "a", 1, 1)], None).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_delivery_id_that_is_taken_is_not_given_again() {
+    let store = Memory::new();
+    issued(&store, 1, None).await;
+    offered(&store, 1, 1).await;
+    assert_eq!(store.click(click(1, 2, at(0))).await, Err(Down::Unreachable));
+    assert_eq!(store.delivery(delivery_id(1)).await.unwrap().unwrap().clicked_by, client(1));
+}
+
+#[tokio::test]
+async fn lists_have_an_end() {
+    let store = Memory::new();
+    issued(&store, 1, None).await;
+    let most = u32::try_from(LIST_MAX).unwrap();
+    for number in 0..=most {
+        let delivery = offered(&store, number, 1).await;
+        assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    }
+    for limit in [0, usize::MAX] {
+        let listed = store.deliveries(Filter { grant: None, limit }).await.unwrap();
+        assert_eq!((listed.len(), listed[0].id), (LIST_MAX, delivery_id(most)));
+    }
+}
+
+#[tokio::test]
+async fn offers_that_nobody_took_make_room() {
+    let most = Account::OFFERS_MAX;
+    let store = Memory::with_limits(Limits { deliveries: most, ..Limits::default() });
+    issued(&store, 1, None).await;
+    issued(&store, 2, None).await;
+    for number in 0..u32::try_from(most * 2).unwrap() {
+        // Of one grant the oldest offer goes when a new one comes: that needs no room.
+        offered(&store, number, 1).await;
+    }
+    let other = Click { link: link_id(2), ..click(1000, 1, at(0)) };
+    assert_eq!(store.click(other.clone()).await, Err(Down::Full));
+    assert_eq!(store.close_due(at(HOUR)).await, Ok(cloakroom::store::Closing::default()));
+    assert!(store.click(Click { now: at(HOUR), ..other }).await.unwrap().is_ok());
+}
