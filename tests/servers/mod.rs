@@ -1,0 +1,33 @@
+//! Real servers for end-to-end tests: on loopback, in directories of their own, ended with the test.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+pub mod http;
+pub mod nginx;
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How many looks a condition gets: 20 seconds, many times what a busy machine needs.
+const LOOKS: usize = 2000;
+
+/// Waits until `condition` gives something; fails the test when it does not.
+#[track_caller]
+pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..LOOKS {
+        if let Some(found) = condition() {
+            return found;
+        }
+        thread::park_timeout(LOOK);
+    }
+    panic!("{what}: not within {:?}", LOOK * u32::try_from(LOOKS).unwrap());
+}
+
+/// A port of loopback on which nobody listens now.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
