@@ -178,7 +178,7 @@ async fn deliver(
     trace.held(|| format!("delivery {id} of {} is {}", delivery.grant, delivery.state.word()));
     let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
     let version = look(site, &grant.file, trace)?;
-    if version.etag != delivery.version.etag {
+    if version != delivery.version {
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
         return Err(Refusal::LinkExpired);
     }
