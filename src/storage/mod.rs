@@ -118,10 +118,9 @@ fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// The entity tag is the one that nginx makes of the same file. It has to be: nginx tests `If-Match`, with which Firefox
-/// resumes a download, against its own tag, whatever stands in the answer. It is equal on every node that sees the file,
-/// and another one when a file of another size, or of another second, takes its place; `modified` tells milliseconds
-/// apart.
+/// The entity tag is the one that nginx gives a static file, so that all that nginx does with its own (`If-Match`, which
+/// Firefox resumes with, `If-None-Match`, `If-Range`) holds with ours. What it cannot tell apart, two contents of one
+/// size within one second, the time in milliseconds does.
 fn version(handle: &OwnedFd, file: &FileRef) -> Result<Version, Absent> {
     let stat = rustix::fs::fstat(handle).map_err(|error| Absent::Unreadable(error.to_string()))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -129,8 +128,8 @@ fn version(handle: &OwnedFd, file: &FileRef) -> Result<Version, Absent> {
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-    let millis = u32::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000;
-    let modified = Moment::from_millis(seconds.saturating_mul(1000).saturating_add(millis.into()));
+    let nanos = stat.st_mtime_nsec;
+    let modified = Moment::from_millis(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000));
     let etag = format!("\"{seconds:x}-{size:x}\"");
     let media_type = mime_guess::from_path(file.path.as_str()).first_raw().unwrap_or("application/octet-stream").to_owned();
     Ok(Version { size, modified, etag, media_type })
