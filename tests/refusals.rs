@@ -191,12 +191,12 @@ fn one_character_changed_anywhere_closes_it() {
             let now = char::from(target.as_bytes()[at]);
             // A neighbour in base64url, so that in the last character of the signature only unused bits differ.
             let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-            let next = match now {
+            let other = match now {
                 '/' | '.' => 'x',
                 now => alphabet.chars().cycle().skip_while(|character| *character != now).nth(1).unwrap(),
             };
             let mut altered = target.clone();
-            altered.replace_range(at..=at, &next.to_string());
+            altered.replace_range(at..=at, &other.to_string());
             let answer = site.get(&altered);
             assert_no(&answer, &altered, 403, "bad_proof");
             tried += 1;
@@ -391,4 +391,69 @@ fn a_method_that_sends_no_file_is_refused_and_a_body_is_never_waited_for() {
         let answer = Download::send(site.nginx.port, &request, false).finish();
         assert_eq!((answer.status, answer.header("Cloakroom-Refusal")), (status, code), "{bytes}");
     }
+}
+
+#[test]
+fn what_a_client_or_a_proxy_says_about_the_client_changes_nothing() {
+    let (site, _keys) = site();
+    let soon = clock::now().seconds() + 3000;
+    let elsewhere = "203.0.113.9";
+    for root in [DOWNLOAD, MEMBERS] {
+        let path = format!("{root}/set/a.zip");
+        let here = site.mint(&path, &format!("kid=main&exp={soon}&net=127.0.0.1"));
+        let there = site.mint(&path, &format!("kid=main&exp={soon}&net={elsewhere}"));
+        let unsigned = format!("{root}/other.zip");
+        let (signed_path, _) = here.split_once('?').unwrap();
+        for (name, value) in [
+            ("X-Forwarded-For", elsewhere),
+            ("X-Real-IP", elsewhere),
+            ("Forwarded", "for=203.0.113.9;proto=https"),
+            ("CF-Connecting-IP", elsewhere),
+            ("True-Client-IP", elsewhere),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", "shop.example"),
+            ("Via", "1.1 proxy"),
+            ("X-Request-Id", "0123456789abcdef"),
+            ("X-Original-URI", &here),
+            ("X-Original-URL", &here),
+            ("X-Rewrite-URL", &here),
+            ("X-Original-Method", "GET"),
+            ("X-Forwarded-Uri", signed_path),
+            ("X-Accel-Redirect", "/_cloakroom/masters/other.zip"),
+            ("Cloakroom-Refusal", "no_proof"),
+            ("Authorization", "Basic YTpi"),
+            ("Cookie", "a=b; cloakroom=x; c=d"),
+            ("Accept-Encoding", "gzip, br"),
+            ("Upgrade", "h2c"),
+        ] {
+            let opened = site.ask("GET", &here, &[(name, value)]);
+            assert_eq!((opened.status, opened.body.as_slice()), (200, GOODS), "{name}: {root}: {}", opened.text());
+            assert_no(&site.ask("GET", &there, &[(name, value)]), &there, 403, "wrong_network");
+            assert_no(&site.ask("GET", &unsigned, &[(name, value)]), &unsigned, 401, "no_proof");
+        }
+    }
+}
+
+#[test]
+fn no_log_holds_a_secret_even_where_everything_is_logged() {
+    let (mut site, _keys) = site();
+    site.cloakroom.talk();
+    let target = site.sign("masters/other.zip", &[]);
+    assert_opens(&site, &target);
+    assert_opens(&site, &site.sign("/members/other.zip", &[]));
+    assert_refused(&site, &target.replace("other.zip", "set/a.zip"), 403, "bad_proof");
+    assert_refused(&site, &site.sign("masters/other.zip", &["--until", "1"]), 410, "expired");
+    assert_refused(&site, &site.sign("masters/missing.zip", &[]), 404, "file_missing");
+    let link = site.target(&site.cloakroom.link("masters/other.zip", 1));
+    let delivery = site.get(&link).header("Location").unwrap().to_owned();
+    assert_opens(&site, &delivery);
+    assert_refused(&site, &link.replace("/dl/l/", "/dl/d/"), 403, "bad_proof");
+    for told in [&target, &link, &delivery] {
+        let steps = site.cloakroom.say(&["explain", told]);
+        let key = fs::read_to_string(site.cloakroom.state().join("keys/main")).unwrap();
+        assert!(!steps.contains(key.trim()), "{steps}");
+    }
+    // Its reports came in, and every connection has something to say.
+    site.assert_reported(1);
+    assert!(site.cloakroom.log().iter().any(|line| line.contains("DEBUG")));
 }
