@@ -35,7 +35,13 @@ impl Site {
     /// With more lines in `cloakroom.toml`.
     #[track_caller]
     pub fn with(more: &str) -> Self {
-        let nginx = Nginx::start(&NginxSetup::default());
+        Self::around(&NginxSetup::default(), more)
+    }
+
+    /// With more lines in nginx's configuration too.
+    #[track_caller]
+    pub fn around(setup: &NginxSetup, more: &str) -> Self {
+        let nginx = Nginx::start(setup);
         let cloakroom = Cloakroom::behind(&nginx, more);
         let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
         Self { cloakroom, nginx, secrets: RefCell::new(vec![key]) }
