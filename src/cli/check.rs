@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     if common.json {
         return say_json(&counts);
     }
-    say(format!("{}: right; its keys, storages and pages can be used; {counted}", common.config.display()))
+    say(format!("{}: the configuration is right; its keys, storages and pages can be used; {counted}", common.config.display()))
 }
 
 /// What hinders the daemon, run by this user, from following the web server's log. A log that is not there yet is waited

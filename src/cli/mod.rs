@@ -35,6 +35,7 @@ const EVERYWHERE: &str = "Options of every command";
     version,
     about = "Decides who may download a file; your web server sends it; every download that arrived counts once.",
     after_help = "Begin with `cloakroom demo`. Exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong configuration.",
+    args_override_self = true,
     max_term_width = 100
 )]
 struct Arguments {

@@ -122,6 +122,9 @@ fn doubts(configuration: &Configuration, path: &CanonicalPath, arguments: &Argum
     {
         doubts.push(format!("the key `{}` has use = \"{}\", not \"sign\"", entry.id, entry.purpose.word()));
     }
+    if arguments.name.as_ref().is_some_and(|name| name.contains(|sign: char| sign.is_control() || matches!(sign, '/' | '\\'))) {
+        doubts.push("--name: `/`, `\\` and control characters are left out when the file is saved".to_owned());
+    }
     let public = CanonicalPath::parse(&configuration.public_url.path).ok();
     if let Some(public) = public.filter(|public| path.below(public).is_some()) {
         match Address::read(path, &public) {
@@ -213,9 +216,6 @@ fn moment(text: &str) -> Result<Moment, String> {
 fn save_name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.len() > NAME_BYTES_MAX {
         return Err(format!("must have 1 to {NAME_BYTES_MAX} bytes"));
-    }
-    if text.chars().any(|sign| sign.is_control() || matches!(sign, '/' | '\\')) {
-        return Err("must be a file's name, without `/`, `\\` and control characters".to_owned());
     }
     Ok(text.to_owned())
 }
