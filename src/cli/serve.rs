@@ -124,7 +124,7 @@ impl Daemon {
         let feed = Follower::start(site, &sweep)?;
         // A port that was given as 0 has its number now.
         let bound: Vec<_> = stations.iter().map(|station| (station.bound.to_string(), station.bound.serve.word())).collect();
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = site.configuration.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let wire = start(stations, threads).map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
         for (address, serve) in bound {
             tracing::info!(event = "listening", address, serve);

@@ -91,7 +91,7 @@ impl Account {
     /// The newest delivery of the clicked version that can still be joined and that `fits`.
     fn newest(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
         let mut live = self.deliveries.iter().rev().filter(|delivery| delivery.is_live(&self.grant.policy, click.now));
-        live.find(|delivery| delivery.version.etag == click.version.etag && fits(delivery)).map(|delivery| delivery.id)
+        live.find(|delivery| delivery.version == click.version && fits(delivery)).map(|delivery| delivery.id)
     }
 
     fn is_any_replaced(&self, click: &Click) -> bool {
@@ -120,7 +120,7 @@ impl Account {
 
 /// Whether `delivery` holds a unit for a version that is not the clicked one, and nothing of it is on its way.
 fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
-    delivery.state == State::Open && delivery.version.etag != click.version.etag && delivery.in_flight() == 0
+    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0
 }
 
 fn is_under_way(delivery: &Delivery) -> bool {
