@@ -301,4 +301,9 @@ impl Configuration {
     pub const fn is_measured(&self) -> bool {
         self.feed.is_some()
     }
+
+    /// Whether it is known what arrived of every download: a feed tells it, or we send all bytes ourselves.
+    pub fn knows_what_arrived(&self) -> bool {
+        self.is_measured() || self.web_dialects().all(|dialect| dialect == Dialect::Standalone)
+    }
 }

@@ -139,6 +139,9 @@ const USES: [(&str, Use); 3] = [("web", Use::Web), ("api", Use::Api), ("admin", 
 const DIALECTS: [(&str, Dialect); 2] = [("nginx", Dialect::Nginx), ("standalone", Dialect::Standalone)];
 const DIALECTS_LATER: [&str; 4] = ["apache", "lighttpd", "caddy", "haproxy"];
 
+/// The API asks nobody who they are: the socket's mode does.
+const API_ON_TCP: &str = "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": whoever can connect to the API may use it, and a port of TCP is open to every program on this host";
+
 fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     let address = table.needed_text("address", values::address);
     match address.as_ref().map(|address| &address.value) {
@@ -153,6 +156,9 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     let peers = table.texts("trusted_peers", |text| parse_network(text).map_err(|wrong| Wrong::Must(wrong.wanted().to_owned())));
     let peers = peers.optional().map(|peers| peers.into_iter().map(|peer| peer.value).collect());
     let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT).or(CONNECTIONS_MAX);
+    if let (Some(Placed { value: Address::Tcp(_), .. }), Some(Serve::Api)) = (&address, serve) {
+        table.misplaced("address", API_ON_TCP);
+    }
     let address = address.map(|address| match address.value {
         Address::Unix { path, .. } => {
             table.misplaced("trusted_peers", "has no place on a unix socket, which its mode and group guard");
