@@ -46,7 +46,8 @@ impl Account {
         if delivery.state == State::Offered {
             open(grant, delivery, ask);
         }
-        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client: ask.client, bytes_max, report: None });
+        let client = delivery.known_as(ask.client);
+        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, bytes_max, report: None });
         Ok(permit(grant, delivery, &ask.request))
     }
 

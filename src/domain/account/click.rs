@@ -21,6 +21,7 @@ impl Account {
     /// | | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
     /// | 1 | the cookie of a delivery that is under way is brought | on with it |
     /// | 2 | a later part is asked for, from the address and agent that clicked a delivery under way | on with the newest such |
+    /// | 2a | no cookie is brought, from the address and agent that clicked a delivery under way; none of its requests is in flight, and what is asked for fits into its bytes | on with the newest such |
     /// | 3 | the grant's time is not over, a unit is left, and the cookie of an offer is brought: a double click | on with it |
     /// | 4 | the grant's time is not over, and a unit is left | a new offer, which reserves nothing |
     /// | 5 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
@@ -33,7 +34,8 @@ impl Account {
     ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
-    /// starts at the first byte.
+    /// starts at the first byte. Row 2a is there because they also start over: `aria2c` asks for the whole file before it
+    /// looks at what it has. Only a client without a cookie is meant: browsers that keep cookies are rows 1 and 3.
     pub fn click(&mut self, click: &Click, link: &Link) -> Result<Clicked, Refusal> {
         if link.id != click.link || link.grant != self.grant.id {
             return Err(Refusal::UnknownLink);
@@ -41,7 +43,7 @@ impl Account {
         link.check(click.now)?;
         self.grant.standing.check()?;
         let carry_on = |delivery| Ok(Clicked { delivery, fresh: false });
-        if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)) {
+        if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)).or_else(|| self.started_over(click)) {
             return carry_on(own);
         }
         let is_over = self.grant.is_over(click.now);
@@ -72,6 +74,20 @@ impl Account {
         }
         let client: ClientKey = click.client.key();
         self.newest(click, |delivery| is_under_way(delivery) && delivery.clicked_by.key() == client)
+    }
+
+    fn started_over(&self, click: &Click) -> Option<DeliveryId> {
+        if click.cookie.is_some() {
+            return None;
+        }
+        let client: ClientKey = click.client.key();
+        let fits = |delivery: &Delivery| {
+            let size = delivery.version.size;
+            let wanted = u128::from(delivery.bytes_charged) + u128::from(click.range.bytes_max(size));
+            wanted <= self.grant.policy.delivery_bytes_max(size)
+        };
+        let ended = |delivery: &Delivery| is_under_way(delivery) && delivery.in_flight() == 0;
+        self.newest(click, |delivery| ended(delivery) && delivery.clicked_by.key() == client && fits(delivery))
     }
 
     fn offered_before(&self, click: &Click) -> Option<DeliveryId> {
