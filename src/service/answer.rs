@@ -74,6 +74,9 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision) 
                 // An offer has a limited life; the sweep must know of it.
                 site.wake.notify_one();
             }
+            for change in &redirect.closed {
+                super::settle::note(site, change);
+            }
             tracing::debug!("{} clicked delivery={} fresh={}", question.client.address, redirect.delivery, redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }

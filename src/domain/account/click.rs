@@ -1,6 +1,7 @@
 //! Which delivery a click goes on with.
 
-use super::{Account, Click, Clicked};
+use super::settle::close;
+use super::{Account, Change, Click, Clicked};
 use crate::domain::client::ClientKey;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::id::DeliveryId;
@@ -21,40 +22,49 @@ impl Account {
     /// | | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
     /// | 1 | the cookie of a delivery that is under way is brought | on with it |
     /// | 2 | a later part is asked for, from the address and agent that clicked a delivery under way | on with the newest such |
-    /// | 2a | no cookie is brought, from the address and agent that clicked a delivery under way; none of its requests is in flight, and what is asked for fits into its bytes | on with the newest such |
-    /// | 3 | the grant's time is not over, a unit is left, and the cookie of an offer is brought: a double click | on with it |
-    /// | 4 | the grant's time is not over, and a unit is left | a new offer, which reserves nothing |
-    /// | 5 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
-    /// | 6 | the grant's time is over | [`Refusal::Expired`] |
-    /// | 7 | a delivery is open | [`Refusal::DownloadRunning`] |
-    /// | 8 | | [`Refusal::LimitReached`] |
+    /// | 3 | the same without a cookie and for any part; none of its requests is in flight, and it has bytes left for that part | on with the newest such |
+    /// | 4 | a later part is asked for, and this cookie, or address and agent, began its newest delivery with another version | [`Refusal::LinkExpired`] |
+    /// | 5 | the grant's time is not over, a unit is left, and the cookie of an offer is brought: a double click | on with it |
+    /// | 6 | the grant's time is not over, and a unit is left | a new offer, which reserves nothing |
+    /// | 7 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
+    /// | 8 | the grant's time is over | [`Refusal::Expired`] |
+    /// | 9 | a delivery is open | [`Refusal::DownloadRunning`] |
+    /// | 10 | | [`Refusal::LimitReached`] |
     ///
-    /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2 and 5 stand before the
+    /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2, 3 and 7 stand before the
     /// grant's end: the last download that was allowed can always be finished.
+    ///
+    /// Only deliveries of the version that is clicked (its entity tag) are looked for: of a file that was replaced
+    /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
+    /// whole any more. Its unit counts as left in rows 5 and 6, and they close it as released. One with a request in
+    /// flight may still complete, and holds its unit until that is reported or its grace is over.
     ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
-    /// starts at the first byte. Row 2a is there because they also start over: `aria2c` asks for the whole file before it
-    /// looks at what it has. Only a client without a cookie is meant: browsers that keep cookies are rows 1 and 3.
+    /// starts at the first byte. Row 3 is there because they also start over: `aria2c` asks for the whole file before it
+    /// looks at what it has. Browsers keep their cookies, and are rows 1 and 5. Row 4 is there because `curl` and `wget`
+    /// ask without `If-Range`: the end of one version would be put behind the beginning of another.
     pub fn click(&mut self, click: &Click, link: &Link) -> Result<Clicked, Refusal> {
         if link.id != click.link || link.grant != self.grant.id {
             return Err(Refusal::UnknownLink);
         }
         link.check(click.now)?;
         self.grant.standing.check()?;
-        let carry_on = |delivery| Ok(Clicked { delivery, fresh: false });
+        let carry_on = |delivery| Clicked { delivery, fresh: false, closed: Vec::new() };
         if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)).or_else(|| self.started_over(click)) {
-            return carry_on(own);
+            return Ok(carry_on(own));
+        }
+        if self.would_mix(click) {
+            return Err(Refusal::LinkExpired);
         }
         let is_over = self.grant.is_over(click.now);
-        if !is_over && self.grant.has_unit() {
-            return match self.offered_before(click) {
-                Some(offer) => carry_on(offer),
-                None => Ok(self.offer(click)),
-            };
+        if !is_over && (self.grant.has_unit() || self.is_any_replaced(click)) {
+            let closed = self.close_replaced(click);
+            let offer = self.offered_before(click).map_or_else(|| self.offer(click), carry_on);
+            return Ok(Clicked { closed, ..offer });
         }
         if let Some(idle) = self.idle(click) {
-            return carry_on(idle);
+            return Ok(carry_on(idle));
         }
         Err(match () {
             () if is_over => Refusal::Expired,
@@ -90,6 +100,13 @@ impl Account {
         self.newest(click, |delivery| ended(delivery) && delivery.clicked_by.key() == client && fits(delivery))
     }
 
+    fn would_mix(&self, click: &Click) -> bool {
+        let client: ClientKey = click.client.key();
+        let is_own = |delivery: &Delivery| delivery.clicked_by.key() == client || click.cookie == Some(delivery.cookie);
+        let mut own = self.deliveries.iter().rev().filter(|delivery| delivery.state != State::Offered && is_own(delivery));
+        click.range.is_later_part() && own.next().is_some_and(|began| began.version.etag != click.version.etag)
+    }
+
     fn offered_before(&self, click: &Click) -> Option<DeliveryId> {
         let cookie = click.cookie?;
         self.newest(click, |delivery| delivery.state == State::Offered && delivery.cookie == cookie)
@@ -99,21 +116,39 @@ impl Account {
         self.newest(click, |delivery| delivery.state == State::Open && delivery.in_flight() == 0)
     }
 
-    /// The newest delivery that can still be joined and that `fits`.
+    /// The newest delivery of the clicked version that can still be joined and that `fits`.
     fn newest(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
         let mut live = self.deliveries.iter().rev().filter(|delivery| delivery.is_live(&self.grant.policy, click.now));
-        live.find(|delivery| fits(delivery)).map(|delivery| delivery.id)
+        live.find(|delivery| delivery.version.etag == click.version.etag && fits(delivery)).map(|delivery| delivery.id)
+    }
+
+    fn is_any_replaced(&self, click: &Click) -> bool {
+        self.deliveries.iter().any(|delivery| is_replaced(delivery, click))
+    }
+
+    fn close_replaced(&mut self, click: &Click) -> Vec<Change> {
+        let Self { grant, deliveries } = self;
+        let replaced = deliveries.iter_mut().filter(|delivery| is_replaced(delivery, click));
+        replaced.map(|delivery| close(grant, delivery, click.now)).collect()
     }
 
     fn offer(&mut self, click: &Click) -> Clicked {
-        let mut standing = self.deliveries.iter().filter(|delivery| delivery.state == State::Offered);
-        let oldest = standing.next().map(|delivery| delivery.id);
-        if let Some(oldest) = oldest.filter(|_| standing.count() + 1 >= Self::OFFERS_MAX) {
-            self.deliveries.retain(|delivery| delivery.id != oldest);
-        }
+        // Deliveries that became offers again may have made them too many by more than one.
+        let standing = self.deliveries.iter().filter(|delivery| delivery.state == State::Offered).count();
+        let mut too_many = (standing + 1).saturating_sub(Self::OFFERS_MAX);
+        self.deliveries.retain(|delivery| {
+            let goes = too_many > 0 && delivery.state == State::Offered;
+            too_many -= usize::from(goes);
+            !goes
+        });
         self.deliveries.push(Delivery::offer(self.grant.id, click));
-        Clicked { delivery: click.fresh, fresh: true }
+        Clicked { delivery: click.fresh, fresh: true, closed: Vec::new() }
     }
+}
+
+/// Whether `delivery` holds a unit for a version that is not the clicked one, and nothing of it is on its way.
+fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
+    delivery.state == State::Open && delivery.version.etag != click.version.etag && delivery.in_flight() == 0
 }
 
 fn is_under_way(delivery: &Delivery) -> bool {
