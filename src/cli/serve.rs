@@ -72,7 +72,7 @@ fn log(json: bool) {
     }
 }
 
-pub(super) async fn told_to_stop() -> Result<(), Failure> {
+async fn told_to_stop() -> Result<(), Failure> {
     let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")));
     let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     tokio::select! {
