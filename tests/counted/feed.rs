@@ -81,7 +81,8 @@ fn lines_of_nobody_half_lines_and_noise_change_nothing() {
     let delivery = shop.becomes("completed");
     assert_eq!((units(&delivery), requests(&delivery).len()), ((1, 0), 1));
     // The same line once more counts nothing twice.
-    let own = shop.nginx.reported().into_iter().find(|line| line.contains(id) && line.contains(requests(&delivery)[0]["id"].as_str().unwrap()));
+    let own =
+        shop.nginx.reported().into_iter().find(|line| line.contains(id) && line.contains(requests(&delivery)[0]["id"].as_str().unwrap()));
     append(&shop, &format!("{}\n", own.unwrap()));
     append(&shop, "the end\n");
     until("the end of the log", || (shop.cloakroom.log().iter().filter(|line| line.contains("not understood")).count() > 1).then_some(()));

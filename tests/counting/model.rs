@@ -156,7 +156,9 @@ impl Model {
         let copies = u64::from(1 + self.retry);
         let affords = |download: &Download| download.in_flight() == 0 && download.charged() + bound <= copies * download.size;
         let again = |download: &Download| running(download) && download.host == host && affords(download);
-        if cookie.is_none() && let Some(found) = self.newest(now, again) {
+        if cookie.is_none()
+            && let Some(found) = self.newest(now, again)
+        {
             return Ok((found, Vec::new()));
         }
         let mut begun = self.downloads.iter().filter(|download| !download.gone && download.state != State::Offered);
