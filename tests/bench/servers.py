@@ -117,6 +117,7 @@ access_log = "{self.directory}/report.log"
         location = /_bench/{name} {{
             internal;
             proxy_pass http://{upstream}{asked};
+            proxy_pass_request_headers off;
             include cloakroom/headers.conf;
         }}
         location ^~ /{name}/ {{ alias {self.directory}/masters/; include bench/{name}.conf; }}"""
