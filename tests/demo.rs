@@ -143,10 +143,8 @@ fn tour(demo: &Demo, behind_nginx: bool) {
     let lower = page.to_ascii_lowercase();
     assert!(page.starts_with("HTTP/1.1 403") && lower.contains("cloakroom-refusal: bad_proof"), "{page}");
     let mut code = page.split_whitespace().map(|word| word.trim_matches(|sign: char| !sign.is_ascii_alphanumeric()));
-    let code = code
-        .rfind(|word| word.starts_with("R-") && word.len() == 11)
-        .unwrap_or_else(|| panic!("no support code: {page}"))
-        .to_owned();
+    let code =
+        code.rfind(|word| word.starts_with("R-") && word.len() == 11).unwrap_or_else(|| panic!("no support code: {page}")).to_owned();
     demo.happens(&["refused", "bad_proof", &code]);
 
     let (heading, lines) = demo.told('3');

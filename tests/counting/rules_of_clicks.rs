@@ -246,6 +246,20 @@ fn no_click_carries_on_with_a_version_that_is_not_there_any_more() {
 }
 
 #[test]
+fn a_file_replaced_within_the_second_is_another_version_although_its_tag_is_the_same() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(1))).unwrap();
+    let mut again = click(2, 1, at(2));
+    again.version.modified = at(1);
+    assert_eq!(again.version.etag, shop.delivery(delivery).version.etag);
+    let resumed = Click { range: range("bytes=400-"), ..again.clone() };
+    assert_eq!(shop.click(&resumed), Err(Refusal::LinkExpired));
+    let clicked = shop.click(&again).unwrap();
+    assert_eq!((clicked.delivery, clicked.fresh, clicked.closed.len()), (delivery_id(2), true, 1));
+}
+
+#[test]
 fn what_was_replaced_is_not_ended_by_a_click_that_is_refused() {
     let mut shop = Shop::new(Some(1));
     let delivery = shop.open(1, 1, at(0));

@@ -34,7 +34,7 @@ impl Account {
     /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2, 3 and 7 stand before the
     /// grant's end: the last download that was allowed can always be finished.
     ///
-    /// Only deliveries of the version that is clicked (its entity tag) are looked for: of a file that was replaced
+    /// Only deliveries of the version that is clicked are looked for: of a file that was replaced
     /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
     /// whole any more. Its unit counts as left in rows 5 and 6, and they close it as released. One with a request in
     /// flight may still complete, and holds its unit until that is reported or its grace is over.
@@ -104,7 +104,7 @@ impl Account {
         let client: ClientKey = click.client.key();
         let is_own = |delivery: &Delivery| delivery.clicked_by.key() == client || click.cookie == Some(delivery.cookie);
         let mut own = self.deliveries.iter().rev().filter(|delivery| delivery.state != State::Offered && is_own(delivery));
-        click.range.is_later_part() && own.next().is_some_and(|began| began.version.etag != click.version.etag)
+        click.range.is_later_part() && own.next().is_some_and(|began| began.version != click.version)
     }
 
     fn offered_before(&self, click: &Click) -> Option<DeliveryId> {
@@ -119,7 +119,7 @@ impl Account {
     /// The newest delivery of the clicked version that can still be joined and that `fits`.
     fn newest(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
         let mut live = self.deliveries.iter().rev().filter(|delivery| delivery.is_live(&self.grant.policy, click.now));
-        live.find(|delivery| delivery.version.etag == click.version.etag && fits(delivery)).map(|delivery| delivery.id)
+        live.find(|delivery| delivery.version == click.version && fits(delivery)).map(|delivery| delivery.id)
     }
 
     fn is_any_replaced(&self, click: &Click) -> bool {
@@ -148,7 +148,7 @@ impl Account {
 
 /// Whether `delivery` holds a unit for a version that is not the clicked one, and nothing of it is on its way.
 fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
-    delivery.state == State::Open && delivery.version.etag != click.version.etag && delivery.in_flight() == 0
+    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0
 }
 
 fn is_under_way(delivery: &Delivery) -> bool {
