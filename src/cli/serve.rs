@@ -105,7 +105,7 @@ impl Daemon {
         }
         let sweep = Sweep::start(Arc::clone(site))?;
         let feed = Follower::start(site, &sweep)?;
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = site.configuration.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let wire = start(stations, threads).map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
         for listener in &site.configuration.listeners {
             tracing::info!("- listening {} serve={}", listener.address, listener.serve.word());

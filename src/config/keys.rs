@@ -114,6 +114,12 @@ pub(super) static SERVER: Section = Section {
             "a name of lower-case letters, digits and `-._`, such as \"shop.example\"",
             "The name that signed URLs are made for; a URL signed for another site is refused.",
         ),
+        key(
+            "threads",
+            Words("Without it, one for each processor", "1"),
+            "a number from 1 to 256",
+            "Threads that answer. One answers what several Nginx workers ask; more help where processors are idle.",
+        ),
     ],
     later: &[],
 };

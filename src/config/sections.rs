@@ -1,5 +1,6 @@
 //! Each section of the file, read into what is used. What is faulty is `None` and has been told.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -23,6 +24,9 @@ const CONNECTIONS_MAX: u32 = 4096;
 /// More connections than this are more than one process has descriptors for.
 const CONNECTIONS_LIMIT: u32 = 1_000_000;
 
+/// More threads than this are a mistake on any machine.
+const THREADS_LIMIT: u32 = 256;
+
 /// The file as read.
 pub(super) struct File {
     /// Whether every section is written in its form, so that what is not here is not there.
@@ -42,6 +46,7 @@ pub(super) struct Server {
     pub(super) state_dir: Placed<PathBuf>,
     pub(super) public_url: PublicUrl,
     pub(super) site: String,
+    pub(super) threads: Option<NonZeroUsize>,
 }
 
 /// One `[[listener]]`.
@@ -113,9 +118,11 @@ fn server<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Server> 
         let state_dir = table.needed_text("state_dir", values::absolute_path);
         let public_url = table.needed_text("public_url", values::public_url);
         let site = table.text("site", values::site).optional();
+        let threads = table.number("threads", 1..=THREADS_LIMIT).optional();
         let (state_dir, public_url) = (state_dir?, public_url?.value);
         let site = site.unwrap_or_else(|| public_url.host.clone());
-        Some(Server { state_dir, public_url, site })
+        let threads = threads.and_then(|threads| NonZeroUsize::new(usize::try_from(threads).ok()?));
+        Some(Server { state_dir, public_url, site, threads })
     });
     read.into_iter().next().flatten()
 }
