@@ -1,6 +1,7 @@
 //! A download that arrived counts once, however often it broke off; one that did not arrive does not count.
 
 use std::process::Command;
+use std::thread;
 
 use serde_json::Value;
 
@@ -23,33 +24,39 @@ fn arrived_once(shop: &Shop, customer: &Customer, requests_expected: usize) -> V
 
 #[test]
 fn a_download_that_was_killed_and_resumed_counts_once_for_every_client() {
-    let shop_of = || Shop::open(3 * MIB, SLOW);
     let clients: [(&str, Fetch); 3] = [("curl", Customer::curl), ("curl with a jar", Customer::curl_with_jar), ("wget", Customer::wget)];
-    for (name, fetch) in clients {
-        for by_link in [true, false] {
-            let shop = shop_of();
-            let link = shop.link(5);
-            let url = if by_link { link.clone() } else { shop.click(&link) };
-            let customer = Customer::new();
-            killed_after(fetch(&customer, &url), &customer.file(), MIB as u64 / 2);
-            let half = shop.comes_to("the report of what was killed", |delivery| in_flight(delivery) == 0 && bytes_sent(delivery) > 0);
-            assert_eq!((half["state"].as_str(), units(&half)), (Some("open"), (0, 1)), "{name} {by_link}: {half:#}");
-            assert!(customer.got().len() < shop.goods.len(), "{name} was killed too late");
-            whole(fetch(&customer, &url));
-            let delivery = arrived_once(&shop, &customer, 2);
-            let said = shop.cloakroom.say(&["delivery", "show", delivery["id"].as_str().unwrap()]);
-            for words in ["completed", "used 1, reserved 0, of 5", "100 %", "requests  2", "cut off", "whole answer"] {
-                assert!(said.contains(words), "{name} {by_link}: {words:?} is missing:\n{said}");
+    thread::scope(|scope| {
+        for (name, fetch) in clients {
+            for by_link in [true, false] {
+                scope.spawn(move || is_killed_and_resumed(name, fetch, by_link));
             }
-            shop.cloakroom.logged(&["127.0.0.1 completed"]);
-            shop.nginx.assert_calm();
         }
+    });
+}
+
+#[track_caller]
+fn is_killed_and_resumed(name: &str, fetch: Fetch, by_link: bool) {
+    let shop = Shop::open(3 * MIB, SLOW);
+    let link = shop.link(5);
+    let url = if by_link { link.clone() } else { shop.click(&link) };
+    let customer = Customer::new();
+    killed_after(fetch(&customer, &url), &customer.file(), MIB as u64 / 2);
+    let half = shop.comes_to("the report of what was killed", |delivery| in_flight(delivery) == 0 && bytes_sent(delivery) > 0);
+    assert_eq!((half["state"].as_str(), units(&half)), (Some("open"), (0, 1)), "{name} {by_link}: {half:#}");
+    assert!(customer.got().len() < shop.goods.len(), "{name} was killed too late");
+    whole(fetch(&customer, &url));
+    let delivery = arrived_once(&shop, &customer, 2);
+    let said = shop.cloakroom.say(&["delivery", "show", delivery["id"].as_str().unwrap()]);
+    for words in ["completed", "used 1, reserved 0, of 5", "100 %", "requests  2", "cut off", "whole"] {
+        assert!(said.contains(words), "{name} {by_link}: {words:?} is missing:\n{said}");
     }
+    shop.cloakroom.logged(&["127.0.0.1 completed"]);
+    shop.nginx.assert_calm();
 }
 
 #[test]
 fn sixteen_connections_killed_twice_and_resumed_are_one_download() {
-    for by_link in [true, false] {
+    let by_address = |by_link| {
         let shop = Shop::open(16 * MIB, "[[policy]]\nname = \"default\"\nrate = \"150k/s\"\n");
         let link = shop.link(5);
         let url = if by_link { link.clone() } else { shop.click(&link) };
@@ -74,7 +81,8 @@ fn sixteen_connections_killed_twice_and_resumed_are_one_download() {
         assert_eq!(shop.deliveries().len(), 1, "one download, one delivery");
         assert!(requests(&delivery).len() > 16, "{delivery:#}");
         assert!(bytes_sent(&delivery) <= 2 * shop.goods.len() as u64, "{delivery:#}");
-    }
+    };
+    thread::scope(|scope| [true, false].map(|by_link| scope.spawn(move || by_address(by_link))).map(|test| test.join().unwrap()));
 }
 
 #[test]
