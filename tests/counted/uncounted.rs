@@ -1,5 +1,8 @@
 //! What is no download: looks, probes, and answers without a body.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use crate::servers::http::{Answer, ask};
 use crate::shop::{Shop, in_flight, requests, units};
 
@@ -110,6 +113,21 @@ fn an_answer_without_the_files_bytes_gives_back_what_it_reserved() {
         assert!(shop.get(&url, &[]).body == shop.goods, "{name}: it can still be downloaded");
         assert_eq!(units(&shop.becomes("completed")), (1, 0), "{name}");
     }
+}
+
+#[test]
+fn who_hangs_up_before_the_answer_leaves_no_request_of_which_nobody_knows() {
+    let shop = Shop::open(100_000, "[[policy]]\nname = \"default\"\nconnections_max = 400\nresume_grace = \"3s\"\n");
+    let url = shop.click(&shop.link(1));
+    let request = format!("GET {} HTTP/1.1\r\nHost: shop.example\r\nRange: bytes=0-9\r\n\r\n", shop.target(&url));
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(("127.0.0.1", shop.nginx.port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    let over = shop.comes_to("some of them admitted, all reported", |delivery| !requests(delivery).is_empty() && in_flight(delivery) == 0);
+    assert!(over["covered"].as_u64().unwrap() <= 10, "{over:#}");
+    let released = shop.comes_to("the end of its grace", |delivery| delivery["closed"].is_string());
+    assert_eq!((released["state"].as_str(), units(&released)), (Some("released"), (0, 0)), "{}", shop.cloakroom.log().join("\n"));
 }
 
 #[test]
