@@ -1,0 +1,299 @@
+//! What a stranger sends: hundreds of odd addresses and headers through a real nginx to the real daemon, and straight to
+//! the daemon's socket as a web server with another configuration would send them. A protected byte leaves only for a
+//! proof of exactly that file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
+
+#[path = "hostile/raw.rs"]
+mod raw;
+mod servers;
+#[path = "hostile/targets.rs"]
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use raw::{Raw, ask};
+use servers::cloakroom::Cloakroom;
+use servers::nginx::{Nginx, NginxSetup};
+
+const MEMBERS: &str = "/members";
+const MASTERS: &str = "/dl/f/masters";
+
+/// A site with protected files of both kinds, files outside of both, and one that is protected without a rule.
+struct Place {
+    nginx: Nginx,
+    cloakroom: Cloakroom,
+}
+
+/// The content of a protected file: how it is recognised in an answer.
+fn marker(address: &str) -> String {
+    format!("<<protected {address}>>")
+}
+
+/// The protected files whose content is in `bytes`.
+fn opened(bytes: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split("<<protected ").skip(1).map(|rest| rest.split(">>").next().unwrap().to_owned()).collect()
+}
+
+impl Place {
+    fn new() -> Self {
+        // A location that asks, for which the configuration has no rule.
+        let server = "location ^~ /vault/ { include cloakroom/protect.conf; }".to_owned();
+        let nginx = Nginx::start(&NginxSetup { server, ..NginxSetup::default() });
+        for (directory, base) in [(nginx.root().join("members"), MEMBERS), (nginx.downloads(), MASTERS)] {
+            for file in targets::FILES {
+                let path = directory.join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, marker(&format!("{base}/{file}"))).unwrap();
+            }
+        }
+        fs::create_dir(nginx.root().join("vault")).unwrap();
+        fs::write(nginx.root().join("vault/v.txt"), marker("/vault/v.txt")).unwrap();
+        fs::write(nginx.root().parent().unwrap().join("outside.txt"), marker("outside")).unwrap();
+        fs::write(nginx.root().join("free.txt"), "free").unwrap();
+        let cloakroom = Cloakroom::behind(&nginx, "");
+        Self { nginx, cloakroom }
+    }
+
+    /// The query of a URL that is signed for `path`; with `prefix` for all that is under it.
+    #[track_caller]
+    fn query(&self, path: &str, prefix: bool) -> String {
+        let mut arguments = vec!["sign", path, "--for", "1h"];
+        arguments.extend(prefix.then_some("--prefix"));
+        self.cloakroom.say(&arguments).split_once('?').unwrap().1.to_owned()
+    }
+
+    /// Both sides are well, and a good request still gets its file.
+    #[track_caller]
+    fn assert_well(&self) {
+        for base in [MEMBERS, MASTERS] {
+            let path = format!("{base}/secret.txt");
+            let answer = ask(self.nginx.port, format!("{path}?{}", self.query(&path, false)).as_bytes(), "");
+            assert_eq!((answer.status, opened(&answer.bytes)), (200, BTreeSet::from([path])));
+        }
+        let bad: Vec<String> = self.cloakroom.log().into_iter().filter(|line| line.contains("panicked") || line.contains(" ERROR ")).collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        self.nginx.assert_calm();
+    }
+}
+
+/// A proof, and the files that it may open.
+struct Proof {
+    name: &'static str,
+    query: String,
+    opens: BTreeSet<String>,
+}
+
+fn proofs(place: &Place) -> Vec<Proof> {
+    let all = |base: &str| targets::FILES.map(|file| format!("{base}/{file}"));
+    let set = |files: &[String]| files.iter().cloned().collect::<BTreeSet<_>>();
+    let under = |base: &str, prefix: &str| all(base).into_iter().filter(|file| file.starts_with(prefix)).collect();
+    let mut proofs = vec![Proof { name: "none", query: String::new(), opens: BTreeSet::new() }];
+    for (base, names) in [(MEMBERS, ["members, other", "members, pub/", "members, secret"]), (MASTERS, ["masters, other", "masters, pub/", "masters, secret"])]
+    {
+        let (other, prefix, secret) = (format!("{base}/other.txt"), format!("{base}/pub/"), format!("{base}/secret.txt"));
+        proofs.push(Proof { name: names[0], query: place.query(&other, false), opens: set(&[other]) });
+        proofs.push(Proof { name: names[1], query: place.query(&prefix, true), opens: under(base, &prefix) });
+        proofs.push(Proof { name: names[2], query: place.query(&secret, false), opens: set(&[secret]) });
+    }
+    let everything = all(MEMBERS).into_iter().chain(all(MASTERS)).collect();
+    proofs.push(Proof { name: "the whole site", query: place.query("/", true), opens: everything });
+    let internal = "/_cloakroom/masters/secret.txt";
+    proofs.push(Proof { name: "the internal address", query: place.query(internal, false), opens: BTreeSet::new() });
+    proofs
+}
+
+/// `target` with the query of a proof, where a client would put it.
+fn with(target: &[u8], query: &str) -> Vec<u8> {
+    if query.is_empty() {
+        return target.to_vec();
+    }
+    let joint = if target.contains(&b'?') { b"&" } else { b"?" };
+    [target, joint, query.as_bytes()].concat()
+}
+
+#[test]
+fn no_spelling_of_an_address_opens_what_the_proof_does_not() {
+    let place = Place::new();
+    let proofs = proofs(&place);
+    let (mut faults, mut count): (Vec<String>, BTreeMap<(&str, &str), usize>) = (vec![], BTreeMap::new());
+    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+    for base in [MEMBERS, MASTERS] {
+        let targets = targets::of(base);
+        assert!(targets.protected.len() >= 300 && targets.internal.len() >= 50, "{base}: {}", targets.protected.len());
+        for (target, internal) in targets.protected.iter().map(|target| (target, false)).chain(targets.internal.iter().map(|target| (target, true))) {
+            for proof in &proofs {
+                let sent = with(target, &proof.query);
+                let Raw { status, head, bytes } = ask(place.nginx.port, &sent, "");
+                let found = opened(&bytes);
+                *statuses.entry(status).or_default() += 1;
+                let shown = String::from_utf8_lossy(&target[..target.len().min(100)]).into_owned();
+                if !found.is_subset(&proof.opens) || (internal && !found.is_empty()) {
+                    faults.push(format!("{shown:?} with proof `{}` opened {found:?}", proof.name));
+                }
+                if head.to_ascii_lowercase().contains("x-accel-") || bytes.windows(5).any(|window| window == b"root:") {
+                    faults.push(format!("{shown:?} with proof `{}`: {head}", proof.name));
+                }
+                // 0: nginx hangs up on what is no HTTP. 500 is what a broken daemon would look like.
+                if status >= 500 {
+                    faults.push(format!("{shown:?} with proof `{}`: status {status}", proof.name));
+                }
+                *count.entry((base, proof.name)).or_default() += found.len();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    // What nginx does not refuse itself reaches the daemon, which refuses it.
+    let log = place.cloakroom.log();
+    let refused = |question: &str| log.iter().filter(|line| line.contains(" refused ") && line.contains(question)).count();
+    let reached = [refused("question=authorize"), refused("question=download"), refused("bad_request reason=")];
+    println!("opened: {count:?}\nstatuses: {statuses:?}\nrefused by the daemon: {reached:?}");
+    for proof in proofs.iter().filter(|proof| !proof.opens.is_empty()) {
+        assert!(count[&(MEMBERS, proof.name)] + count[&(MASTERS, proof.name)] > 0, "`{}` opened nothing", proof.name);
+    }
+    assert!(statuses[&200] >= 100 && statuses[&401] + statuses[&403] >= 1000);
+    assert!(reached.iter().all(|&count| count >= 1000), "{reached:?}");
+    place.assert_well();
+}
+
+/// What a trick comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comes {
+    /// The same as without it.
+    ToNothing,
+    /// nginx itself refuses the request, with this status; the daemon never hears of it.
+    ToNginx(u16),
+}
+
+/// Header lines that a client sends beside the usual ones, and what they come to.
+fn tricks() -> Vec<(String, Comes)> {
+    use Comes::{ToNginx, ToNothing};
+    let free = "/free.txt";
+    let mut tricks: Vec<(String, Comes)> = vec![];
+    let mut add = |lines: String, comes| tricks.push((lines, comes));
+    // Another address, method, request or client than nginx says.
+    for name in ["X-Original-URI", "x-original-uri", "X_Original_URI", "X-Original_URI", "X.Original.URI", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri"] {
+        add(format!("{name}: {free}\r\n"), ToNothing);
+    }
+    for (name, value) in [
+        ("X-Original-Method", "OPTIONS"),
+        ("X-Original-Method", "HEAD"),
+        ("X_Original_Method", "OPTIONS"),
+        ("X-HTTP-Method-Override", "HEAD"),
+        ("X-Request-Id", "00000000000000000000000000000000"),
+        ("X-Request-Id", ""),
+        ("X_Request_Id", "mine"),
+        ("X-Real-IP", "203.0.113.9"),
+        ("X-Real-IP", "not an address"),
+        ("X_Real_IP", "203.0.113.9"),
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("X-Forwarded-For", "127.0.0.1, 203.0.113.9"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Prefix", "/members/pub"),
+        ("Forwarded", "for=203.0.113.9;host=evil.example;proto=https"),
+        ("X-Client-IP", "203.0.113.9"),
+        ("True-Client-IP", "203.0.113.9"),
+        ("CF-Connecting-IP", "203.0.113.9"),
+        ("X-Accel-Redirect", "/_cloakroom/masters/other.txt"),
+        ("X-Accel-Limit-Rate", "1"),
+        ("X-Accel-Buffering", "no"),
+        ("X-Sendfile", "/etc/passwd"),
+        ("X-Lighttpd-Send-File", "/etc/passwd"),
+        ("Cloakroom-Refusal", "no_rule"),
+        ("Cloakroom-Rate", "1"),
+        ("Cloakroom-Delivery", "d-00000000000000000000"),
+        ("Cloakroom-User", "root"),
+        ("Authorization", "Basic cm9vdDpyb290"),
+        ("Authorization", "Bearer \u{1F511} \"', junk"),
+        ("Proxy-Authorization", "Basic cm9vdDpyb290"),
+        ("Cookie", "cloakroom=AAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ("Cookie", "cloakroom=a; cloakroom=b; =; ;;; \u{fc}"),
+        ("User-Agent", "\"} {\u{fc}\u{7f}"),
+        ("Accept", "text/html;q=x,,,;"),
+        ("Upgrade", "h2c"),
+        ("TE", "trailers"),
+        ("Trailer", "X-Original-URI"),
+        ("Expect", "100-continue"),
+        ("Via", "1.1 evil.example"),
+        ("Purpose", "none; x=prefetched"),
+        ("Max-Forwards", "0"),
+        ("If-Modified-Since", "nonsense"),
+    ] {
+        add(format!("{name}: {value}\r\n"), ToNothing);
+    }
+    // A header twice, as one of which nginx could drop.
+    for name in ["X-Original-URI", "X-Real-IP", "X-Request-Id", "X-Accel-Redirect"] {
+        add(format!("{name}: a\r\n{name}: b\r\n"), ToNothing);
+    }
+    // Hop-by-hop removal: of nginx's own headers, and of ones that a client sends as well.
+    for name in ["X-Original-URI", "X-Real-IP", "X-Request-Id", "X-Original-Method", "Host", "Cookie, Authorization, X-Original-URI"] {
+        add(format!("Connection: close, {name}\r\n"), ToNothing);
+        add(format!("Connection: {name}\r\nX-Original-URI: {free}\r\nX-Real-IP: 203.0.113.9\r\n"), ToNothing);
+    }
+    // Bodies where there is none, or two lengths.
+    add("Content-Length: 5\r\n".to_owned(), ToNothing);
+    add("Content-Length: 0\r\n".to_owned(), ToNothing);
+    add("Transfer-Encoding: chunked\r\n".to_owned(), ToNothing);
+    add("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n".to_owned(), ToNginx(400));
+    add("Content-Length: 5\r\nContent-Length: 6\r\n".to_owned(), ToNginx(400));
+    add("Content-Length: -5\r\n".to_owned(), ToNginx(400));
+    add("Transfer-Encoding: gzip\r\n".to_owned(), ToNginx(501));
+    add("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".to_owned(), ToNginx(400));
+    add("Host: evil.example\r\n".to_owned(), ToNginx(400));
+    add("Host : shop.example\r\n".to_owned(), ToNothing);
+    add(format!("X-Long: {}\r\n", "x".repeat(9000)), ToNginx(400));
+    add("X: y\r\n".repeat(200), ToNothing);
+    // Cookies of a size that a site with many trackers has.
+    add(format!("Cookie: {}\r\n", "tracker=0123456789abcdef; ".repeat(150)), ToNothing);
+    // Ranges: more than anybody means.
+    for ranges in [(0..2000).map(|_| "0-").collect::<Vec<_>>().join(","), (0..900).map(|at| format!("{at}-{at}")).collect::<Vec<_>>().join(",")] {
+        add(format!("Range: bytes={ranges}\r\n"), ToNothing);
+        add(format!("Range: bytes={ranges}\r\nIf-Range: \"x\"\r\n"), ToNothing);
+    }
+    for range in ["bytes=5-1", "bytes=-", "bytes=0-18446744073709551616", "bytes=-99999999999999999999", "bytes=0-0,-1,x", "items=0-1", ""] {
+        add(format!("Range: {range}\r\n"), ToNothing);
+    }
+    add("Range: bytes=0-0\r\nRange: bytes=1-1\r\n".to_owned(), ToNothing);
+    add("If-Range: \"a\"\r\nIf-Range: \"b\"\r\n".to_owned(), ToNginx(400));
+    tricks
+}
+
+/// Whether nginx had a file to send: a range that no file has is an answer about an opened file, too.
+fn lets_in(status: u16) -> bool {
+    matches!(status, 200 | 206 | 416)
+}
+
+#[test]
+fn no_header_of_a_client_changes_the_verdict() {
+    let place = Place::new();
+    let tricks = tricks();
+    let (mut faults, mut seen) = (vec![], BTreeSet::new());
+    for base in [MEMBERS, MASTERS] {
+        let path = format!("{base}/secret.txt");
+        let network = place.cloakroom.say(&["sign", &path, "--for", "1h", "--network", "203.0.113.0/24"]);
+        let bound = network.split_once('?').unwrap().1;
+        // A proof, whether it opens the file, and else what is said.
+        let proofs = [(place.query(&path, false), None), (place.query(&format!("{base}/other.txt"), false), Some((403, "bad_proof"))), (bound.to_owned(), Some((403, "wrong_network"))), (String::new(), Some((401, "no_proof")))];
+        for (lines, comes) in &tricks {
+            for (query, refused) in &proofs {
+                let answer = ask(place.nginx.port, &with(path.as_bytes(), query), lines);
+                let found = opened(&answer.bytes);
+                let shown = &lines[..lines.floor_char_boundary(80)];
+                let good = match (comes, refused) {
+                    (Comes::ToNginx(status), _) => answer.status == *status && found.is_empty(),
+                    (Comes::ToNothing, None) => lets_in(answer.status) && found.iter().all(|file| *file == path),
+                    (Comes::ToNothing, Some((status, code))) => answer.status == *status && found.is_empty() && answer.header("Cloakroom-Refusal") == Some(code),
+                };
+                if !good {
+                    faults.push(format!("{path} with {refused:?} and {shown:?} ({comes:?}): {} {found:?}\n{}", answer.status, answer.head));
+                }
+                seen.insert(lines.as_str());
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(seen.len() >= 40, "{}", seen.len());
+    place.assert_well();
+}
