@@ -12,7 +12,7 @@ mod targets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use raw::{Raw, ask};
+use raw::{Raw, ask, ask_socket};
 use servers::cloakroom::Cloakroom;
 use servers::nginx::{Nginx, NginxSetup};
 
@@ -72,7 +72,8 @@ impl Place {
             let answer = ask(self.nginx.port, format!("{path}?{}", self.query(&path, false)).as_bytes(), "");
             assert_eq!((answer.status, opened(&answer.bytes)), (200, BTreeSet::from([path])));
         }
-        let bad: Vec<String> = self.cloakroom.log().into_iter().filter(|line| line.contains("panicked") || line.contains(" ERROR ")).collect();
+        let bad: Vec<String> =
+            self.cloakroom.log().into_iter().filter(|line| line.contains("panicked") || line.contains(" ERROR ")).collect();
         assert!(bad.is_empty(), "{bad:#?}");
         self.nginx.assert_calm();
     }
@@ -90,8 +91,10 @@ fn proofs(place: &Place) -> Vec<Proof> {
     let set = |files: &[String]| files.iter().cloned().collect::<BTreeSet<_>>();
     let under = |base: &str, prefix: &str| all(base).into_iter().filter(|file| file.starts_with(prefix)).collect();
     let mut proofs = vec![Proof { name: "none", query: String::new(), opens: BTreeSet::new() }];
-    for (base, names) in [(MEMBERS, ["members, other", "members, pub/", "members, secret"]), (MASTERS, ["masters, other", "masters, pub/", "masters, secret"])]
-    {
+    for (base, names) in [
+        (MEMBERS, ["members, other", "members, pub/", "members, secret"]),
+        (MASTERS, ["masters, other", "masters, pub/", "masters, secret"]),
+    ] {
         let (other, prefix, secret) = (format!("{base}/other.txt"), format!("{base}/pub/"), format!("{base}/secret.txt"));
         proofs.push(Proof { name: names[0], query: place.query(&other, false), opens: set(&[other]) });
         proofs.push(Proof { name: names[1], query: place.query(&prefix, true), opens: under(base, &prefix) });
@@ -122,7 +125,9 @@ fn no_spelling_of_an_address_opens_what_the_proof_does_not() {
     for base in [MEMBERS, MASTERS] {
         let targets = targets::of(base);
         assert!(targets.protected.len() >= 300 && targets.internal.len() >= 50, "{base}: {}", targets.protected.len());
-        for (target, internal) in targets.protected.iter().map(|target| (target, false)).chain(targets.internal.iter().map(|target| (target, true))) {
+        for (target, internal) in
+            targets.protected.iter().map(|target| (target, false)).chain(targets.internal.iter().map(|target| (target, true)))
+        {
             for proof in &proofs {
                 let sent = with(target, &proof.query);
                 let Raw { status, head, bytes } = ask(place.nginx.port, &sent, "");
@@ -164,16 +169,28 @@ enum Comes {
     ToNothing,
     /// nginx itself refuses the request, with this status; the daemon never hears of it.
     ToNginx(u16),
+    /// nginx passes on what is no header, or too long for a head: the daemon refuses a download with this status, and
+    /// nginx makes a 500 of it where it only asked.
+    ToUnreadable(u16),
 }
 
 /// Header lines that a client sends beside the usual ones, and what they come to.
 fn tricks() -> Vec<(String, Comes)> {
-    use Comes::{ToNginx, ToNothing};
+    use Comes::{ToNginx, ToNothing, ToUnreadable};
     let free = "/free.txt";
     let mut tricks: Vec<(String, Comes)> = vec![];
     let mut add = |lines: String, comes| tricks.push((lines, comes));
     // Another address, method, request or client than nginx says.
-    for name in ["X-Original-URI", "x-original-uri", "X_Original_URI", "X-Original_URI", "X.Original.URI", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri"] {
+    for name in [
+        "X-Original-URI",
+        "x-original-uri",
+        "X_Original_URI",
+        "X-Original_URI",
+        "X.Original.URI",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Forwarded-Uri",
+    ] {
         add(format!("{name}: {free}\r\n"), ToNothing);
     }
     for (name, value) in [
@@ -210,7 +227,7 @@ fn tricks() -> Vec<(String, Comes)> {
         ("Proxy-Authorization", "Basic cm9vdDpyb290"),
         ("Cookie", "cloakroom=AAAAAAAAAAAAAAAAAAAAAAAAAA"),
         ("Cookie", "cloakroom=a; cloakroom=b; =; ;;; \u{fc}"),
-        ("User-Agent", "\"} {\u{fc}\u{7f}"),
+        ("User-Agent", "\"} {\u{fc}"),
         ("Accept", "text/html;q=x,,,;"),
         ("Upgrade", "h2c"),
         ("TE", "trailers"),
@@ -232,27 +249,32 @@ fn tricks() -> Vec<(String, Comes)> {
         add(format!("Connection: close, {name}\r\n"), ToNothing);
         add(format!("Connection: {name}\r\nX-Original-URI: {free}\r\nX-Real-IP: 203.0.113.9\r\n"), ToNothing);
     }
-    // Bodies where there is none, or two lengths.
-    add("Content-Length: 5\r\n".to_owned(), ToNothing);
+    // Bodies, which follow the empty line, where there should be none; or two lengths.
+    add("Content-Length: 5\r\n\r\nhello".to_owned(), ToNothing);
     add("Content-Length: 0\r\n".to_owned(), ToNothing);
-    add("Transfer-Encoding: chunked\r\n".to_owned(), ToNothing);
-    add("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n".to_owned(), ToNginx(400));
+    add("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned(), ToNothing);
+    add("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), ToNginx(400));
     add("Content-Length: 5\r\nContent-Length: 6\r\n".to_owned(), ToNginx(400));
     add("Content-Length: -5\r\n".to_owned(), ToNginx(400));
     add("Transfer-Encoding: gzip\r\n".to_owned(), ToNginx(501));
     add("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".to_owned(), ToNginx(400));
     add("Host: evil.example\r\n".to_owned(), ToNginx(400));
-    add("Host : shop.example\r\n".to_owned(), ToNothing);
+    add("Host : shop.example\r\n".to_owned(), ToNginx(400));
     add(format!("X-Long: {}\r\n", "x".repeat(9000)), ToNginx(400));
     add("X: y\r\n".repeat(200), ToNothing);
     // Cookies of a size that a site with many trackers has.
     add(format!("Cookie: {}\r\n", "tracker=0123456789abcdef; ".repeat(150)), ToNothing);
+    add(format!("Cookie: {}\r\n", "x".repeat(7000)).repeat(3), ToUnreadable(431));
+    add("User-Agent: \u{7f}\r\n".to_owned(), ToUnreadable(400));
     // Ranges: more than anybody means.
-    for ranges in [(0..2000).map(|_| "0-").collect::<Vec<_>>().join(","), (0..900).map(|at| format!("{at}-{at}")).collect::<Vec<_>>().join(",")] {
+    for ranges in
+        [(0..2000).map(|_| "0-").collect::<Vec<_>>().join(","), (0..900).map(|at| format!("{at}-{at}")).collect::<Vec<_>>().join(",")]
+    {
         add(format!("Range: bytes={ranges}\r\n"), ToNothing);
         add(format!("Range: bytes={ranges}\r\nIf-Range: \"x\"\r\n"), ToNothing);
     }
-    for range in ["bytes=5-1", "bytes=-", "bytes=0-18446744073709551616", "bytes=-99999999999999999999", "bytes=0-0,-1,x", "items=0-1", ""] {
+    for range in ["bytes=5-1", "bytes=-", "bytes=0-18446744073709551616", "bytes=-99999999999999999999", "bytes=0-0,-1,x", "items=0-1", ""]
+    {
         add(format!("Range: {range}\r\n"), ToNothing);
     }
     add("Range: bytes=0-0\r\nRange: bytes=1-1\r\n".to_owned(), ToNothing);
@@ -275,7 +297,12 @@ fn no_header_of_a_client_changes_the_verdict() {
         let network = place.cloakroom.say(&["sign", &path, "--for", "1h", "--network", "203.0.113.0/24"]);
         let bound = network.split_once('?').unwrap().1;
         // A proof, whether it opens the file, and else what is said.
-        let proofs = [(place.query(&path, false), None), (place.query(&format!("{base}/other.txt"), false), Some((403, "bad_proof"))), (bound.to_owned(), Some((403, "wrong_network"))), (String::new(), Some((401, "no_proof")))];
+        let proofs = [
+            (place.query(&path, false), None),
+            (place.query(&format!("{base}/other.txt"), false), Some((403, "bad_proof"))),
+            (bound.to_owned(), Some((403, "wrong_network"))),
+            (String::new(), Some((401, "no_proof"))),
+        ];
         for (lines, comes) in &tricks {
             for (query, refused) in &proofs {
                 let answer = ask(place.nginx.port, &with(path.as_bytes(), query), lines);
@@ -283,8 +310,11 @@ fn no_header_of_a_client_changes_the_verdict() {
                 let shown = &lines[..lines.floor_char_boundary(80)];
                 let good = match (comes, refused) {
                     (Comes::ToNginx(status), _) => answer.status == *status && found.is_empty(),
+                    (Comes::ToUnreadable(status), _) => answer.status == if base == MEMBERS { 500 } else { *status } && found.is_empty(),
                     (Comes::ToNothing, None) => lets_in(answer.status) && found.iter().all(|file| *file == path),
-                    (Comes::ToNothing, Some((status, code))) => answer.status == *status && found.is_empty() && answer.header("Cloakroom-Refusal") == Some(code),
+                    (Comes::ToNothing, Some((status, code))) => {
+                        answer.status == *status && found.is_empty() && answer.header("Cloakroom-Refusal") == Some(code)
+                    }
                 };
                 if !good {
                     faults.push(format!("{path} with {refused:?} and {shown:?} ({comes:?}): {} {found:?}\n{}", answer.status, answer.head));
@@ -295,5 +325,142 @@ fn no_header_of_a_client_changes_the_verdict() {
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert!(seen.len() >= 40, "{}", seen.len());
+    place.cloakroom.logged(&["WARN", "refused a request", "message head is too large"]);
     place.assert_well();
+}
+
+/// What the shipped configuration sends, line by line.
+fn lines(target: &str, original: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: shop.example\r\nX-Original-URI: {original}\r\nX-Original-Method: GET\r\n\
+         X-Request-Id: 0123456789abcdef0123456789abcdef\r\nX-Real-IP: 203.0.113.9\r\nConnection: close\r\n\r\n"
+    )
+}
+
+#[test]
+fn a_web_server_that_asks_otherwise_is_refused_and_the_log_says_why() {
+    let place = Place::new();
+    let signed = |path: &str| format!("{path}?{}", place.query(path, false));
+    let (member, master) = (signed("/members/secret.txt"), signed("/dl/f/masters/secret.txt"));
+    let ask_authorize = lines("/_cloakroom/authorize", &member);
+    let ask_download = lines(&master, &master);
+    let socket = place.nginx.socket();
+    // As it should be: both open, so that what follows fails for its own reason.
+    let (passed, handed) = (ask_socket(&socket, ask_authorize.as_bytes()), ask_socket(&socket, ask_download.as_bytes()));
+    assert_eq!((passed.status, passed.header("Cloakroom-Rate")), (200, Some("0")));
+    assert_eq!((handed.status, handed.header("X-Accel-Redirect")), (200, Some("/_cloakroom/masters/secret.txt")));
+
+    let without = |request: &str, name: &str| {
+        let kept: Vec<&str> = request.split_inclusive("\r\n").filter(|line| !line.starts_with(&format!("{name}:"))).collect();
+        assert!(kept.concat().len() < request.len());
+        kept.concat()
+    };
+    let and = |request: &str, line: &str| request.replacen("X-Original-Method", &format!("{line}\r\nX-Original-Method"), 1);
+    let instead = |request: &str, name: &str, value: &str| and(&without(request, name), &format!("{name}: {value}"));
+    let mut seen = 0;
+    for (question, request, status) in [("authorize", &ask_authorize, 403), ("download", &ask_download, 400)] {
+        let address = if question == "authorize" { &member } else { &master };
+        let absolute = format!("http://shop.example{address}");
+        let rows: Vec<(String, &str)> = vec![
+            (without(request, "X-Request-Id"), "`x-request-id` is missing"),
+            (without(request, "X-Original-URI"), "`x-original-uri` is missing"),
+            (without(request, "X-Original-Method"), "`x-original-method` is missing"),
+            (without(request, "X-Real-IP"), "`x-real-ip` is missing"),
+            (and(request, &format!("X-Original-URI: {address}")), "`x-original-uri` is there twice"),
+            (and(request, "X-Original-URI: /members/pub/"), "`x-original-uri` is there twice"),
+            (and(request, "X-Original-Method: HEAD"), "`x-original-method` is there twice"),
+            (and(request, "X-Real-IP: 203.0.113.9"), "`x-real-ip` is there twice"),
+            (and(request, "X-Request-Id: b"), "`x-request-id` is there twice"),
+            (and(request, "Range: bytes=0-0\r\nRange: bytes=1-1"), "`range` is there twice"),
+            (and(request, "If-Range: \"a\"\r\nIf-Range: \"a\""), "`if-range` is there twice"),
+            (and(request, "Cookie: a=b\r\nCookie: c=d"), "`cookie` is there twice"),
+            (and(request, "Authorization: a\r\nAuthorization: b"), "`authorization` is there twice"),
+            (and(request, "X_Original_URI: /members/pub/"), "`x_original_uri` looks like `x-original-uri`"),
+            (and(request, "X_Real_IP: 127.0.0.1"), "`x_real_ip` looks like `x-real-ip`"),
+            (and(request, "X-Original-URL: /members/pub/"), "`x-original-url` is another source"),
+            (and(request, "X-Rewrite-URL: /members/pub/"), "`x-rewrite-url` is another source"),
+            (and(request, "X-Forwarded-Uri: /members/pub/"), "`x-forwarded-uri` is another source"),
+            (and(request, "X-Forwarded-For: 127.0.0.1"), "`x-forwarded-for` is another source"),
+            (and(request, "Forwarded: for=127.0.0.1"), "`forwarded` is another source"),
+            (and(request, "X-HTTP-Method-Override: HEAD"), "`x-http-method-override` is another source"),
+            (instead(request, "X-Request-Id", ""), "`x-request-id` is not a request id"),
+            (instead(request, "X-Request-Id", "a b"), "`x-request-id` is not a request id"),
+            (instead(request, "X-Real-IP", "unix:"), "`x-real-ip` is not an address"),
+            (instead(request, "X-Real-IP", "203.0.113.9, 127.0.0.1"), "`x-real-ip` is not an address"),
+            (
+                instead(request, "X-Original-URI", ""),
+                if question == "authorize" { "begin with `/`" } else { "not the address of the request itself" },
+            ),
+            (
+                instead(request, "X-Original-URI", &absolute),
+                if question == "authorize" { "begin with `/`" } else { "not the address of the request itself" },
+            ),
+            (instead(request, "X-Original-URI", &format!("{address}#x")), "has a `#`"),
+            (instead(request, "X-Original-URI", &"/x".repeat(3500)), "is longer than"),
+        ];
+        for (request, reason) in rows {
+            let answer = ask_socket(&socket, request.as_bytes());
+            assert_eq!((answer.status, answer.header("Cloakroom-Refusal")), (status, Some("bad_request")), "{request}");
+            assert_nothing_opened(&answer);
+            place.cloakroom.logged(&["bad_request", reason, &format!("support={}", answer.header("Cloakroom-Support").unwrap())]);
+            seen += 1;
+        }
+    }
+    for (target, original, reason) in [
+        // A proof for one address, asked for another: whichever of the two were believed, the other would be opened.
+        (master.as_str(), "/dl/f/masters/other.txt", "not the address of the request itself"),
+        ("/dl/f/masters/other.txt", master.as_str(), "not the address of the request itself"),
+        ("/dl/f//masters/secret.txt", "/dl/f/masters/secret.txt", "not the address of the request itself"),
+        (&member, &member, "not under the path of `public_url`"),
+        ("/_cloakroom/authorize/", &master, "internal address is not one that is known"),
+        ("/_cloakroom/authorize?x", &master, "internal address is not one that is known"),
+        ("/_cloakroom/masters/secret.txt", "/_cloakroom/masters/secret.txt", "internal address is not one that is known"),
+        ("/_cloakroom/refused/nonsense", &member, "does not end with the code of a refusal"),
+        ("/_cloakroom/refused/", &member, "does not end with the code of a refusal"),
+        ("/dl/f/../f/masters/secret.txt", "/dl/f/../f/masters/secret.txt", "`.` or `..` segment"),
+        ("/dl/f/masters%2fsecret.txt", "/dl/f/masters%2fsecret.txt", "written as `%2F`"),
+    ] {
+        let answer = ask_socket(&socket, lines(target, original).as_bytes());
+        assert_eq!(answer.status, 400, "{target}: {answer:?}");
+        assert_nothing_opened(&answer);
+        place.cloakroom.logged(&["bad_request", reason, &format!("support={}", answer.header("Cloakroom-Support").unwrap())]);
+        seen += 1;
+    }
+    // What is no question at all: refused before it is read, and the connection ends.
+    let more = |line: &str| and(&ask_authorize, line);
+    for (request, status) in [
+        (more("Host: evil.example"), 400),
+        (without(&ask_authorize, "Host"), 400),
+        (more("Transfer-Encoding: chunked"), 400),
+        (more("Transfer-Encoding: identity\r\nContent-Length: 3"), 400),
+        (more("Content-Length: 3\r\nContent-Length: 4"), 400),
+        (more("X: y").replace("X: y", &vec!["X: y"; 70].join("\r\n")), 431),
+        (more(&format!("Cookie: {}", "x".repeat(17_000))), 431),
+        (ask_authorize.replacen("/_cloakroom/authorize", "http://shop.example/_cloakroom/authorize", 1), 400),
+        (ask_authorize.replacen("GET /_cloakroom/authorize", "CONNECT shop.example:80", 1), 400),
+        (ask_authorize.replacen("HTTP/1.1", "HTTP/2.0", 1), 400),
+        (more("Bad\u{1}Name: x"), 400),
+        (more("X : y"), 400),
+        (more(" folded"), 400),
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}".to_owned(), 400),
+        ("GET /_cloakroom/authorize\r\n\r\n".to_owned(), 400),
+    ] {
+        let answer = ask_socket(&socket, request.as_bytes());
+        assert_eq!(answer.status, status, "{request}\n{answer:?}");
+        assert_nothing_opened(&answer);
+        seen += 1;
+    }
+    place.cloakroom.logged(&["WARN", "refused a request", "there are two `Host` headers"]);
+    assert!(seen >= 80, "{seen}");
+    place.assert_well();
+}
+
+/// Nothing in the answer makes a web server open anything.
+#[track_caller]
+fn assert_nothing_opened(answer: &Raw) {
+    assert!(answer.status >= 400, "{answer:?}");
+    for name in ["X-Accel-Redirect", "X-Accel-Limit-Rate", "Cloakroom-Rate", "Cloakroom-Delivery", "Location"] {
+        assert_eq!(answer.header(name), None, "{answer:?}");
+    }
+    assert_eq!(opened(&answer.bytes), BTreeSet::new());
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer, however broken.
 #[derive(Debug)]
@@ -29,9 +29,10 @@ impl Raw {
     }
 }
 
-/// Sends `GET target`, with `headers` after `Host`; each ends with CR LF.
+/// Sends `GET target`, with `headers` after `Host`; each ends with CR LF. What follows an empty line in them is a body.
 pub fn ask(port: u16, target: &[u8], headers: &str) -> Raw {
-    let head = [b"GET ", target, b" HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n", headers.as_bytes(), b"\r\n"].concat();
+    let end = if headers.contains("\r\n\r\n") { "" } else { "\r\n" };
+    let head = [b"GET ", target, b" HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n", headers.as_bytes(), end.as_bytes()].concat();
     send(port, &head)
 }
 

@@ -122,12 +122,23 @@ pub fn of(base: &str) -> Targets {
     for single in SINGLE.split_whitespace() {
         add(written(single).into_bytes());
     }
-    for tail in [&b"\xff"[..], b"\xc3", b"\xc0\xae\xc0\xae/secret.txt", b"\x80secret.txt", b"secret\x7f.txt", b"secret.txt\x01", b"\0", b"s\0t"] {
+    for tail in
+        [&b"\xff"[..], b"\xc3", b"\xc0\xae\xc0\xae/secret.txt", b"\x80secret.txt", b"secret\x7f.txt", b"secret.txt\x01", b"\0", b"s\0t"]
+    {
         add([base.as_bytes(), b"/", tail].concat());
     }
-    for (piece, count) in
-        [("a", 255), ("a", 256), ("a", 4000), ("a", 7900), ("a/", 2000), ("../", 1300), ("%2e%2e/", 500), ("/", 3000), ("%61", 1300), ("ü", 300)]
-    {
+    for (piece, count) in [
+        ("a", 255),
+        ("a", 256),
+        ("a", 4000),
+        ("a", 7900),
+        ("a/", 2000),
+        ("../", 1300),
+        ("%2e%2e/", 500),
+        ("/", 3000),
+        ("%61", 1300),
+        ("ü", 300),
+    ] {
         for (start, end) in [("", "/secret.txt"), ("/pub", "/page.txt"), ("", "")] {
             add(format!("{base}{start}/{}{end}", piece.repeat(count)).into_bytes());
         }
