@@ -6,10 +6,16 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloakroom::domain::id::RequestId;
+use cloakroom::domain::account::Click;
+use cloakroom::domain::client::Client;
+use cloakroom::domain::delivery::Delivery;
+use cloakroom::domain::file::Version;
+use cloakroom::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
+use cloakroom::domain::moment::Moment;
+use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::support::SupportCode;
-use cloakroom::pages::{Pages, TemplateFault};
+use cloakroom::pages::{Pages, Running, TemplateFault};
 use sha2::{Digest, Sha256};
 
 const SITE: &str = "shop.example";
@@ -98,6 +104,109 @@ fn a_running_download_tells_how_to_go_on_with_it() {
     let (_, page) = Pages::load(None).unwrap().refusal(Refusal::DownloadRunning, &support(), true, SITE);
     assert_eq!(count(&page, "<li>"), 3, "{page}");
     assert!(page.contains("already running") && page.contains("let it finish"), "{page}");
+}
+
+/// A download that was clicked from `address`, opened a quarter of an hour ago, of which 430 bytes of 1000 were sent.
+fn running(address: &str) -> Delivery {
+    let client = Client::new(address.parse().unwrap(), "Firefox");
+    let key = client.key();
+    let click = Click {
+        link: LinkId::new([1; 12]),
+        now: Moment::from_seconds(1_000_000),
+        client,
+        cookie: None,
+        range: Range::Whole,
+        fresh: DeliveryId::new([2; 12]),
+        fresh_cookie: key,
+        version: Version { size: 1000, modified: Moment::EPOCH, etag: "\"1\"".to_owned(), media_type: "application/zip".to_owned() },
+    };
+    let mut delivery = Delivery::offer(GrantId::new([3; 12]), &click);
+    delivery.opened = Some(Moment::from_seconds(1_000_060));
+    delivery.coverage.entry(key).or_default().add(0, 430);
+    delivery
+}
+
+/// The text without what escaping did to it.
+fn as_read(page: &str) -> String {
+    page.replace("&#x2f;", "/")
+}
+
+fn now() -> Moment {
+    Moment::from_seconds(1_000_960)
+}
+
+#[test]
+fn a_running_download_tells_since_when_from_where_and_how_far() {
+    let pages = Pages::load(None).unwrap();
+    for (name, address, asking) in [
+        ("download_running-elsewhere.html", "203.0.113.77", "198.51.100.9"),
+        ("download_running-here.html", "2001:db8:12:3456::7", "2001:db8:12:ffff::1"),
+    ] {
+        let known = Running::of(&running(address), asking.parse().unwrap(), now());
+        let (media_type, page) = pages.download_running(&known, &support(), true, SITE);
+        assert_eq!(media_type, "text/html; charset=utf-8");
+        golden(name, &page);
+        let text = pages.download_running(&known, &support(), false, SITE);
+        assert_eq!(text, pages.refusal(Refusal::DownloadRunning, &support(), false, SITE));
+    }
+}
+
+#[test]
+fn a_running_download_tells_no_address_and_no_guess() {
+    let pages = Pages::load(None).unwrap();
+    let told = |delivery: &Delivery, asking: &str, now| {
+        let known = Running::of(delivery, asking.parse().unwrap(), now);
+        as_read(&pages.download_running(&known, &support(), true, SITE).1)
+    };
+    for (address, asking, network, here) in [
+        ("203.0.113.77", "198.51.100.9", "203.0.113.0/24", false),
+        ("203.0.113.77", "203.0.113.200", "203.0.113.0/24", true),
+        ("203.0.113.77", "::ffff:203.0.113.200", "203.0.113.0/24", true),
+        ("203.0.113.77", "203.0.112.77", "203.0.113.0/24", false),
+        ("2001:db8:12:3456::7", "2001:db8:12::1", "2001:db8:12::/48", true),
+        ("2001:db8:12:3456::7", "2001:db8:13:3456::7", "2001:db8:12::/48", false),
+    ] {
+        let page = told(&running(address), asking, now());
+        assert!(page.contains(network), "{address}: {page}");
+        assert_eq!(page.contains("you use now, too"), here, "{address} {asking}");
+        assert_eq!(page.contains("another network"), !here, "{address} {asking}");
+        for secret in [address, asking, "Firefox"] {
+            assert!(!page.contains(secret), "{secret}");
+        }
+    }
+    for (covered, says) in [(0, None), (9, None), (10, Some("at least 1 %")), (999, Some("at least 99 %"))] {
+        let mut delivery = running("203.0.113.77");
+        delivery.coverage.clear();
+        delivery.coverage.entry(Client::new([192, 0, 2, 1].into(), "").key()).or_default().add(0, covered);
+        let page = told(&delivery, "192.0.2.1", now());
+        assert_eq!(page.contains("at least"), says.is_some(), "{covered}");
+        assert!(says.is_none_or(|says| page.contains(says)), "{covered}");
+    }
+    let early = told(&running("203.0.113.77"), "192.0.2.1", Moment::EPOCH);
+    assert!(early.contains("less than a minute ago"), "a clock that was set back: {early}");
+    let mut empty = running("203.0.113.77");
+    empty.version.size = 0;
+    assert!(!told(&empty, "192.0.2.1", now()).contains("at least"));
+}
+
+#[test]
+fn a_template_may_use_what_is_known_of_a_running_download_where_it_is_known() {
+    let with = "<p>{% if running %}{{ running.since }}, {{ running.network or \"somewhere\" }}{% endif %} {{ support }}</p>";
+    let (_directory, pages) = load(&[("download-running.html", with)]);
+    let pages = pages.unwrap();
+    let known = Running::of(&running("203.0.113.77"), [192, 0, 2, 1].into(), now());
+    let page = as_read(&pages.download_running(&known, &support(), true, SITE).1);
+    assert!(page.contains("<p>15 minutes ago, 203.0.113.0/24 R-"));
+    assert!(pages.refusal(Refusal::DownloadRunning, &support(), true, SITE).1.contains("<p> R-"));
+    for (text, says) in [
+        ("{{ running.since }}{{ support }}", "undefined value"),
+        ("{% if running %}{{ running.address }}{% endif %}{{ support }}", "undefined value"),
+        ("{% if running and running.here %}{{ 1 / 0 }}{% endif %}{{ support }}", "invalid operation"),
+    ] {
+        let (_directory, loaded) = load(&[("download-running.html", text)]);
+        let faults = loaded.unwrap_err();
+        assert!(faults.iter().any(|fault| fault.problem.contains(says)), "{text}: {faults:?}");
+    }
 }
 
 #[test]

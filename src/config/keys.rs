@@ -263,7 +263,7 @@ pub(super) static POLICY: Section = Section {
             "a list with \"handoff\" (Nginx sends) or \"stream\" (Cloakroom sends, standalone only)",
             "How the bytes travel; the first that can work is taken.",
         ),
-        key("connections_max", Value("16"), "a number from 1 to 10000", "How many requests of one download may run at once."),
+        key("connections_max", Value("16"), "a number from 1 to 512", "How many requests of one download may run at once."),
         key(
             "rate",
             Words("Without it, no limit", "\"2MB/s\""),

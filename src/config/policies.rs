@@ -1,6 +1,7 @@
 //! `[[policy]]`: what each one says, laid over the policy `default`, laid over what is built in.
 
 use crate::dialect::Dialect;
+use crate::domain::delivery::Delivery;
 use crate::domain::moment::Span;
 use crate::domain::policy::{Method, Policy};
 use crate::domain::question::Kind;
@@ -15,9 +16,6 @@ pub(super) const DEFAULT: &str = "default";
 
 /// More copies of a file than this for one download are no longer a limit.
 const RETRY_FACTOR_LIMIT: u32 = 100;
-
-/// No download program opens more connections for one file.
-const CONNECTIONS_LIMIT: u32 = 10_000;
 
 /// The shortest time that means anything.
 const SPAN_MIN: Span = Span::from_seconds(1);
@@ -83,7 +81,7 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
     });
     let retry_factor = table.number("retry_factor", 0..=RETRY_FACTOR_LIMIT);
     let methods = table.words("method", &METHODS, &METHODS_LATER);
-    let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT);
+    let connections_max = table.number_or_text("connections_max", connections, |_| Err(Wrong::Shape));
     let wanted = |wrong: Unreadable| Wrong::Must(wrong.wanted().to_owned());
     let rate = table.number_or_text("rate", |bytes| Rate::new(bytes).map_err(wanted), |text| text.parse().map_err(wanted));
     Part {
@@ -99,6 +97,18 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         key: table.path("method"),
         good: name.is_some() && table.faults.count() == faults_before,
         name,
+    }
+}
+
+/// Requests in flight are remembered one by one, in [`Delivery::REQUESTS_MAX`] places: a higher number would be
+/// accepted here and not held there.
+fn connections(number: u64) -> Result<u32, Wrong> {
+    const MOST: usize = Delivery::REQUESTS_MAX;
+    let most = || Wrong::Must(format!("a number from 1 to {MOST} (of one download no more requests at once can be followed)"));
+    match u32::try_from(number) {
+        Ok(0) => Err(Wrong::Shape),
+        Ok(number) if usize::try_from(number).is_ok_and(|number| number <= MOST) => Ok(number),
+        Ok(_) | Err(_) => Err(most()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Nginx. `auth_request` asks [`AUTHORIZE`] and hears only 200, 401 and 403; `proxy_pass` passes a download on and
 //! follows `X-Accel-Redirect`.
 //!
-//! The shipped configuration sends these headers and no others (`proxy_pass_request_headers off`): `Host`,
-//! `X-Original-URI` (`$request_uri`), `X-Original-Method` (`$request_method`), `X-Request-Id` (`$request_id`),
-//! `X-Real-IP` (`$remote_addr`), `User-Agent`, `Accept`, `Accept-Language`, `Cookie`, `Authorization`, `Range`,
-//! `If-Range`, `Sec-Purpose`, `Purpose`. A client's own spelling of any of them never gets here that way; where one does,
-//! the configuration is not ours, and the request is refused.
+//! What nginx knows arrives in headers that the shipped configuration sets, whatever the client sends under those names:
+//! `X-Original-URI` (`$request_uri`), `X-Original-Method` (`$request_method`), `X-Request-Id` (`$request_id`) and
+//! `X-Real-IP` (`$remote_addr`). A client's own spelling of any of them never gets here that way; where one does, the
+//! configuration is not ours, or `underscores_in_headers` lets a look-alike through, and the request is refused. With a
+//! download come the client's other headers, of which `Range`, `If-Range`, `Cookie`, `User-Agent`, `Accept`,
+//! `Sec-Purpose` and `Purpose` are read.
 
 use std::net::IpAddr;
 

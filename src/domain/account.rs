@@ -13,8 +13,9 @@
 //! | offered | – | its lifetime is over, or too many newer offers stand | | |
 //! | offered | open | its first request is admitted | +1 | |
 //! | offered | started | the same, where nobody reports what is sent | | +1 |
+//! | open | offered | every request was reported, and none sent a byte: once | −1 | |
 //! | open | completed | one client was sent every byte | −1 | +1 |
-//! | open | released | its grace is over, every request reported | −1 | |
+//! | open | released | its grace is over or its version replaced, every request reported | −1 | |
 //! | open | presumed | its grace is over, of some request nothing is known | −1 | +1 |
 //!
 //! Nothing leads out of the last four. Completed and started deliveries can be joined until their grace is over; then
@@ -22,7 +23,9 @@
 //!
 //! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries.
 //! - The bytes charged under a grant (reported ones, and the most that unreported requests may send) are never more
-//!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL.
+//!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL. Of a file
+//!   that is replaced the size is that of the largest version of which a request was admitted. Only a web server that
+//!   sends more than the request asked for can go beyond.
 //! - A refusal changes nothing.
 //! - Time is compared, never trusted: what was closed stays closed when the clock is set back, and a clock that jumps
 //!   ahead closes early. Neither counts a unit twice.
@@ -93,6 +96,8 @@ pub struct Clicked {
     pub delivery: DeliveryId,
     /// Whether it was made by this click.
     pub fresh: bool,
+    /// Deliveries of a version that was replaced, which this click ended.
+    pub closed: Vec<Change>,
 }
 
 /// A request for the bytes of a delivery.

@@ -25,6 +25,8 @@ pub struct Delivery {
     pub state: State,
     /// When the link was clicked.
     pub offered: Moment,
+    /// When it became an offer again, because nothing had been sent in answer to the requests that opened it.
+    pub offered_again: Option<Moment>,
     /// When the first request was admitted.
     pub opened: Option<Moment>,
     /// The request that opened it.
@@ -70,6 +72,7 @@ impl Delivery {
             version: click.version.clone(),
             state: State::Offered,
             offered: click.now,
+            offered_again: None,
             opened: None,
             opened_by: None,
             active: click.now,
@@ -107,7 +110,7 @@ impl Delivery {
     /// most [`Policy::RESUME_CAP`] after it opened. That moment is too late.
     pub fn grace_ends(&self, policy: &Policy) -> Moment {
         match self.opened {
-            None => self.offered + Self::OFFER_LIFETIME,
+            None => self.offered_again.unwrap_or(self.offered) + Self::OFFER_LIFETIME,
             Some(opened) => (self.active + policy.resume_grace).min(opened + Policy::RESUME_CAP),
         }
     }
@@ -137,8 +140,25 @@ impl Delivery {
         self.requests.insert(id, request);
     }
 
+    /// Whether all requests were reported, and none of them sent a byte.
+    pub(super) fn has_sent_nothing(&self) -> bool {
+        self.in_flight() == 0 && self.bytes_charged == 0
+    }
+
+    /// Makes it an offer once more, as if it had been clicked at `now`.
+    pub(super) fn offer_again(&mut self, now: Moment) {
+        self.state = State::Offered;
+        self.offered_again = Some(now);
+        self.opened = None;
+        self.opened_by = None;
+        self.coverage.clear();
+    }
+
     /// Adds what `report` says that `client` was sent, and tells whether `client` has the whole file now.
     pub(super) fn cover(&mut self, client: ClientKey, report: &Report) -> bool {
+        if report.status >= 300 {
+            return false;
+        }
         let size = self.version.size;
         if size == 0 {
             return report.status == 200 && report.finished && report.bytes == 0;

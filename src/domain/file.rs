@@ -51,7 +51,8 @@ pub struct Version {
     pub size: u64,
     /// Last change of the content.
     pub modified: Moment,
-    /// Strong entity tag with its quotes, ASCII: the same bytes always have the same one.
+    /// Strong entity tag with its quotes, ASCII: the same bytes always have the same one. Contents of one size that follow
+    /// each other within a second share theirs; `modified` tells them apart.
     pub etag: String,
     /// Media type, ASCII.
     pub media_type: String,

@@ -27,8 +27,11 @@ pub struct Grant {
     pub used: u32,
     /// Downloads that open deliveries hold.
     pub reserved: u32,
-    /// Body bytes charged to closed deliveries.
+    /// Body bytes charged to closed deliveries, whatever version they were of.
     pub bytes_closed: u64,
+    /// Size of the largest version of which a request was admitted. A copy is that many bytes when bytes are budgeted,
+    /// so that what was sent of a large version does not use up the budget when a small one takes its place.
+    pub size_largest: u64,
 }
 
 impl Grant {

@@ -1,6 +1,6 @@
 //! The `Range` header as the web server will honour it: how much of a file a request may send at most.
 
-/// With more satisfiable ranges than this in one request the whole file is sent: `max_ranges` of the shipped configuration.
+/// With more ranges inside the file than this the whole file is sent: `max_ranges` of the shipped configuration.
 const RANGES_MAX: usize = 64;
 
 /// More ranges than this are not looked at; a `Range` header of 8 KiB, the most that nginx takes, has fewer.
@@ -46,7 +46,7 @@ impl Range {
         }
         let parts: Option<Vec<Part>> = list.split(',').map(|part| Part::parse(part.trim())).collect();
         match parts {
-            Some(parts) if !parts.is_empty() => Self::Parts(parts),
+            Some(parts) if parts.iter().any(|part| !part.is_reversed()) => Self::Parts(parts),
             _ => Self::Whole,
         }
     }
@@ -54,17 +54,17 @@ impl Range {
     /// The most body bytes that an answer to this range can have, for a file of `size` bytes.
     pub fn bytes_max(&self, size: u64) -> u64 {
         let Self::Parts(parts) = self else { return size };
-        // What lies outside the file is left out of the answer, and does not count among the ranges.
-        let satisfiable = parts.iter().map(|part| part.bytes(size)).filter(|bytes| *bytes > 0);
-        let (count, wanted) = satisfiable.fold((0_usize, 0_u64), |(count, sum), bytes| (count + 1, sum.saturating_add(bytes)));
-        match count {
+        let wanted = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.bytes(size)));
+        match parts.len() {
             // Nothing of it lies inside the file: the answer is 416, but doubt is charged as the whole.
             _ if wanted == 0 => size,
             1 => wanted,
-            _ if count > RANGES_MAX => size,
-            // More than the whole makes nginx send the whole.
-            _ if wanted >= size => size.saturating_add(overhead(count)),
-            many => wanted.saturating_add(overhead(many)),
+            // More than the whole makes nginx send the whole. What lies outside the file is left out and does not count
+            // among the ranges, so that even of too many enough may be left to be sent part by part.
+            many => {
+                let by_part = wanted.min(size).saturating_add(overhead(many.min(RANGES_MAX)));
+                if many > RANGES_MAX { by_part.max(size) } else { by_part }
+            }
         }
     }
 
@@ -94,11 +94,15 @@ impl Part {
             (false, true) => number(first).map(Self::From),
             (true, false) => number(last).map(Self::Last),
             (false, false) => {
-                // The last before the first is no mistake to nginx: such a range is left out like one outside the file.
+                // Beside others a range with the last before the first is no mistake to nginx, which leaves it out.
                 Some(Self::Between(number(first)?, number(last)?))
             }
             (true, true) => None,
         }
+    }
+
+    const fn is_reversed(self) -> bool {
+        matches!(self, Self::Between(first, last) if last < first)
     }
 
     fn bytes(self, size: u64) -> u64 {
@@ -129,8 +133,8 @@ mod tests {
             (Some("bytes=-5000"), false, 1000, 1000),
             (Some("bytes=1000-"), false, 1000, 1000),
             (Some("bytes=5-4"), false, 1000, 1000),
-            (Some("bytes=5-4, 500-, 500-"), false, 1000, 1000 + 1024),
-            (Some("bytes=5-4, -0, 1000-, 500-"), false, 1000, 500),
+            (Some("bytes=5-4, 500-, 500-"), false, 1000, 1000 + 3 * 512),
+            (Some("bytes=5-4, -0, 1000-, 500-"), false, 1000, 500 + 4 * 512),
             (Some("bytes="), false, 1000, 1000),
             (Some("bytes=a-"), false, 1000, 1000),
             (Some("items=0-1"), false, 1000, 1000),
@@ -140,7 +144,7 @@ mod tests {
         ] {
             assert_eq!(Range::parse(value, conditional).bytes_max(size), bytes, "{value:?}");
         }
-        for (count, bytes) in [(64, 64 + 64 * 512), (65, 1000), (4096, 1000), (4097, 1000)] {
+        for (count, bytes) in [(64, 64 + 64 * 512), (65, 65 + 64 * 512), (4096, 1000 + 64 * 512), (4097, 1000)] {
             let many = vec!["0-0"; count].join(",");
             assert_eq!(Range::parse(Some(&format!("bytes={many}")), false).bytes_max(1000), bytes, "{count}");
         }

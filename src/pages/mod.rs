@@ -3,6 +3,7 @@
 //! A page has no script, loads nothing and links nowhere. Its style stands in it, and the hash of that style in
 //! [`Pages::content_security_policy`]: the browser applies that one and nothing else.
 
+mod running;
 mod templates;
 mod words;
 
@@ -15,6 +16,7 @@ use minijinja::{Environment, context};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
+pub use running::Running;
 pub use templates::TemplateFault;
 
 /// The media type of a page.
@@ -35,7 +37,10 @@ impl Pages {
     /// name: `layout.html`, `refusal.html`, `download-running.html`, `style.css`.
     ///
     /// A template knows `code`, `status`, `sentence`, `why`, `advice`, `support` (the code to quote, which it must show),
-    /// `site`, `style`, and `passing` (whether coming back later may help); `layout.html` is what the others extend.
+    /// `site`, `style`, `passing` (whether coming back later may help), and `running`: what is known of the download that
+    /// stands in the way, or none. It has `since` (`12 minutes ago`), `network` (`203.0.113.0/24`), `here` (whether that
+    /// is the customer's network, too) and `done` (`40 %`, as far as reported, or none). `layout.html` is what the others
+    /// extend.
     ///
     /// Every page is rendered here, so that a template that cannot work is refused now and not when a customer
     /// comes. All the faults are told at once.
@@ -50,7 +55,23 @@ impl Pages {
     /// Media type and body of the answer for `refusal`: a page where `wants_page`, else one line of text, which is
     /// also what is left if a page cannot be written. `site` is what customers call the place.
     pub fn refusal(&self, refusal: Refusal, support: &SupportCode, wants_page: bool, site: &str) -> (&'static str, String) {
-        let page = if wants_page { render(&self.templates, &self.style, refusal, support, site).ok() } else { None };
+        self.answer(refusal, None, support, wants_page, site)
+    }
+
+    /// The same for [`Refusal::DownloadRunning`], where something is known of the download that stands in the way.
+    pub fn download_running(&self, running: &Running, support: &SupportCode, wants_page: bool, site: &str) -> (&'static str, String) {
+        self.answer(Refusal::DownloadRunning, Some(running), support, wants_page, site)
+    }
+
+    fn answer(
+        &self,
+        refusal: Refusal,
+        running: Option<&Running>,
+        support: &SupportCode,
+        wants_page: bool,
+        site: &str,
+    ) -> (&'static str, String) {
+        let page = if wants_page { render(&self.templates, &self.style, refusal, running, support, site).ok() } else { None };
         page.map_or_else(|| (TEXT, line(refusal, support)), |page| (HTML, page))
     }
 
@@ -65,6 +86,7 @@ fn render(
     templates: &Environment<'_>,
     style: &Value,
     refusal: Refusal,
+    running: Option<&Running>,
     support: &SupportCode,
     site: &str,
 ) -> Result<String, minijinja::Error> {
@@ -79,6 +101,7 @@ fn render(
         why => words::why(refusal),
         advice => refusal.advice(),
         passing => refusal.is_passing(),
+        running => running.map(Running::value),
         support => support.to_string(),
         site => site,
         style => style,

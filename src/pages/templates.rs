@@ -14,6 +14,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use sha2::{Digest, Sha256};
 
+use super::running;
 use crate::domain::id::RequestId;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
@@ -34,7 +35,7 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 /// The names that a template may use.
-const NAMES: [&str; 9] = ["advice", "code", "passing", "sentence", "site", "status", "style", "support", "why"];
+const NAMES: [&str; 10] = ["advice", "code", "passing", "running", "sentence", "site", "status", "style", "support", "why"];
 
 /// More is not a page that says "no" to a customer on a telephone.
 const SOURCE_BYTES_MAX: u64 = 64 * 1024;
@@ -243,17 +244,19 @@ fn has_word(line: &str, word: &str) -> bool {
     line.split(|sign: char| !sign.is_alphanumeric() && sign != '_').any(|found| found == word)
 }
 
-/// Renders one page twice, for two sites and requests, and returns the styles in it.
+/// Renders one page for different sites, requests and things known, and returns the styles in it.
 fn sample(sources: &Sources, environment: &Environment<'_>, style: &Value, refusal: Refusal) -> Result<BTreeSet<String>, TemplateFault> {
-    let name = match refusal {
-        Refusal::DownloadRunning => DOWNLOAD_RUNNING,
-        _ => REFUSAL,
+    let (name, known) = match refusal {
+        Refusal::DownloadRunning => (DOWNLOAD_RUNNING, running::samples().map(Some).to_vec()),
+        _ => (REFUSAL, Vec::new()),
     };
     let mut styles = None;
-    for (site, request) in [("shop.example", "sample-1"), ("a & b <\"'>", "sample-2")] {
+    let samples = [(None, "shop.example", "sample-1"), (None, "a & b <\"'>", "sample-2")];
+    let samples = samples.into_iter().chain(known.iter().map(|running| (running.as_ref(), "shop.example", "sample-3")));
+    for (running, site, request) in samples {
         let request = RequestId::parse(request).ok_or_else(|| sources.fault(name, None, "cannot be tried"))?;
         let support = SupportCode::of(&request);
-        let page = super::render(environment, style, refusal, &support, site).map_err(|error| sources.fault_of(name, &error))?;
+        let page = super::render(environment, style, refusal, running, &support, site).map_err(|error| sources.fault_of(name, &error))?;
         if page.len() > PAGE_BYTES_MAX {
             return Err(sources.fault(name, None, format!("makes a page of more than {PAGE_BYTES_MAX} bytes; that is the most")));
         }

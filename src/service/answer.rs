@@ -8,6 +8,7 @@ use super::address::Address;
 use super::authorize::{Pass, authorize};
 use super::download::{Outcome, Sending, download};
 use super::remembered::Refused;
+use super::running::running;
 use super::site::{Event, Site};
 use super::trace::{Step, Trace};
 use crate::clock;
@@ -21,6 +22,7 @@ use crate::domain::policy::Method;
 use crate::domain::question::{Kind, Question};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
+use crate::pages::Running;
 use crate::proof::token;
 
 /// What goes onto the wire.
@@ -56,7 +58,13 @@ async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) 
         }
         Err(refusal) => {
             note_refusal(site, dialect, &question, refusal, now).await;
-            Reply::Answer(refuse(site, dialect, question.kind, refusal, &question.request, question.wants_page))
+            let running = match refusal {
+                Refusal::DownloadRunning if question.wants_page => running(site, &question, now).await,
+                _ => None,
+            };
+            let support = SupportCode::of(&question.request);
+            let page = page_of(site, refusal, &support, question.wants_page, running.as_ref());
+            Reply::Answer(dialect.write(question.kind, Say::Refuse { refusal, support: &support, page }))
         }
     }
 }
@@ -73,6 +81,9 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision) 
             if redirect.fresh {
                 // An offer has a limited life; the sweep must know of it.
                 site.wake.notify_one();
+            }
+            for change in &redirect.closed {
+                super::settle::note(site, change);
             }
             tracing::debug!("{} clicked delivery={} fresh={}", question.client.address, redirect.delivery, redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
@@ -106,9 +117,16 @@ fn hand_off(site: &Site, dialect: Dialect, sending: &Sending) -> Answer {
 /// The answer that says no.
 pub fn refuse(site: &Site, dialect: Dialect, kind: Kind, refusal: Refusal, request: &RequestId, wants_page: bool) -> Answer {
     let support = SupportCode::of(request);
-    let (media_type, text) = site.pages.refusal(refusal, &support, wants_page, site.name());
-    let page = Page { media_type, text, policy: site.pages.content_security_policy() };
+    let page = page_of(site, refusal, &support, wants_page, None);
     dialect.write(kind, Say::Refuse { refusal, support: &support, page })
+}
+
+fn page_of<'a>(site: &'a Site, refusal: Refusal, support: &SupportCode, wants_page: bool, running: Option<&Running>) -> Page<'a> {
+    let (media_type, text) = match running {
+        Some(running) => site.pages.download_running(running, support, wants_page, site.name()),
+        None => site.pages.refusal(refusal, support, wants_page, site.name()),
+    };
+    Page { media_type, text, policy: site.pages.content_security_policy() }
 }
 
 fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed: &Malformed) -> Answer {

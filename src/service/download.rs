@@ -5,7 +5,7 @@ use super::authorize::open_signed_url;
 use super::site::Site;
 use super::trace::Trace;
 use crate::dialect::Dialect;
-use crate::domain::account::{Ask, Click};
+use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::{Grant, Standing};
@@ -70,6 +70,8 @@ pub struct Redirect {
     pub delivery: DeliveryId,
     /// Whether this click made it.
     pub fresh: bool,
+    /// Deliveries of a version that was replaced, which this click ended.
+    pub closed: Vec<Change>,
 }
 
 /// Reads the address, then opens what it names: a signed file, a link, or a delivery.
@@ -149,6 +151,9 @@ async fn click(
         })
         .await;
     let clicked = decided(clicked, "the click", trace)?;
+    for change in &clicked.closed {
+        trace.held(|| format!("the file was replaced, and delivery {} of the version before ends", change.delivery));
+    }
     trace.held(|| {
         if clicked.fresh {
             "the click makes a new delivery".to_owned()
@@ -160,7 +165,7 @@ async fn click(
     let token = token::mint_delivery(site.name(), clicked.delivery, key);
     let cookie = question.cookie.is_none().then(|| set_cookie(site, &fresh_cookie));
     let to = address::delivery_path(site.public_url(), &token, &grant.file);
-    Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh }))
+    Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh, closed: clicked.closed }))
 }
 
 /// A request for the bytes of a delivery: method and file first, so that nothing is reserved in vain, then admission.
@@ -178,7 +183,7 @@ async fn deliver(
     trace.held(|| format!("delivery {id} of {} is {}", delivery.grant, delivery.state.word()));
     let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
     let version = look(site, &grant.file, trace)?;
-    if version.etag != delivery.version.etag {
+    if version != delivery.version {
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
         return Err(Refusal::LinkExpired);
     }

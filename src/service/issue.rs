@@ -95,6 +95,7 @@ fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Gr
         used: 0,
         reserved: 0,
         bytes_closed: 0,
+        size_largest: 0,
         policy,
     }
 }

@@ -12,6 +12,7 @@ pub mod issue;
 pub mod metrics;
 pub mod rehearsal;
 pub mod remembered;
+mod running;
 pub mod settle;
 pub mod site;
 pub mod stream;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::site::{Event, Site};
 use crate::clock;
 use crate::domain::account::{Change, Reported};
+use crate::domain::delivery::State;
 use crate::domain::feed_position::FeedPosition;
 use crate::store::Down;
 
@@ -18,6 +19,10 @@ pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPo
     site.metrics.reported(bytes);
     for change in &changes {
         note(site, change);
+    }
+    if changes.iter().any(|change| change.before == State::Open && change.state == State::Offered) {
+        // An offer ends sooner than what was open.
+        site.wake.notify_one();
     }
     Ok(())
 }

@@ -166,11 +166,12 @@ impl Kept {
         Ok(clicked)
     }
 
-    /// Whether `click` would leave one delivery more than there is now.
+    /// Whether `click` would leave one delivery more than there is now, those that it ends not counted: they make room.
     fn would_grow(&self, click: &Click, link: &Link) -> bool {
         let Some(account) = self.accounts.get(&link.grant) else { return false };
         let mut tried = account.clone();
-        tried.click(click, link).is_ok() && tried.deliveries.len() > account.deliveries.len()
+        let ends = tried.click(click, link).map_or(0, |clicked| clicked.closed.len());
+        tried.deliveries.len() > account.deliveries.len() + ends
     }
 
     fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {

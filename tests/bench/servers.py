@@ -117,6 +117,7 @@ access_log = "{self.directory}/report.log"
         location = /_bench/{name} {{
             internal;
             proxy_pass http://{upstream}{asked};
+            proxy_pass_request_headers off;
             include cloakroom/headers.conf;
         }}
         location ^~ /{name}/ {{ alias {self.directory}/masters/; include bench/{name}.conf; }}"""
@@ -197,6 +198,14 @@ http {{
 
     def start_daemon(self):
         return self.start(str(self.binary), "serve", "--config", str(self.directory / "cloakroom.toml"))
+
+    def front_cpu_seconds(self):
+        """CPU time that the front's worker has used so far."""
+        master = (self.directory / "front.pid").read_text().strip()
+        workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        if len(workers) != 1:
+            raise NotMeasured(f"the front nginx has {len(workers)} workers")
+        return int(Path(f"/proc/{workers[0]}/schedstat").read_text().split()[0]) / 1e9
 
     def stop(self, process):
         self.processes.remove(process)

@@ -63,6 +63,11 @@ pub fn version(size: u64) -> Version {
     Version { size, modified: Moment::EPOCH, etag: "\"v1\"".to_owned(), media_type: "application/zip".to_owned() }
 }
 
+/// The version that takes the place of the first, numbered from 2 on.
+pub fn replaced(number: u32, size: u64) -> Version {
+    Version { etag: format!("\"v{number}\""), ..version(size) }
+}
+
 pub fn range(value: &str) -> Range {
     Range::parse(Some(value), false)
 }
@@ -80,6 +85,7 @@ pub fn grant(number: u32, max_downloads: Option<u32>) -> Grant {
         used: 0,
         reserved: 0,
         bytes_closed: 0,
+        size_largest: 0,
     }
 }
 
@@ -113,6 +119,11 @@ pub fn sent(first: u64, bytes: u64, total: u64, ended: Moment) -> Report {
     Report { ended, status, bytes, finished: first + bytes == total, from: Some((first, total)) }
 }
 
+/// An answer without a body: the client has the file already.
+pub fn not_modified(ended: Moment) -> Report {
+    Report { ended, status: 304, bytes: 0, finished: true, from: None }
+}
+
 /// One account with one link, driven step by step.
 pub struct Shop {
     pub account: Account,
@@ -135,7 +146,7 @@ impl Shop {
     /// An offer made by click `number`.
     pub fn offer(&mut self, number: u32, host: u8, now: Moment) -> DeliveryId {
         let clicked = self.click(&click(number, host, now)).unwrap();
-        assert_eq!(clicked, Clicked { delivery: delivery_id(number), fresh: true });
+        assert_eq!(clicked, Clicked { delivery: delivery_id(number), fresh: true, closed: Vec::new() });
         clicked.delivery
     }
 

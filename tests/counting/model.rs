@@ -13,7 +13,10 @@ const OFFERS: usize = 32;
 pub struct Model {
     pub max: Option<u32>,
     pub retry: u32,
+    /// Of the current version.
     pub size: u64,
+    /// Counts the versions.
+    pub version: u32,
     pub connections: usize,
     pub grace: u64,
     pub expires: Option<u64>,
@@ -26,6 +29,10 @@ pub struct Download {
     pub state: State,
     pub cookie: u32,
     pub host: u8,
+    pub size: u64,
+    version: u32,
+    /// It was open, was sent nothing, and became an offer again.
+    pub again: bool,
     /// Forgotten: an offer that was never taken.
     pub gone: bool,
     pub closed: bool,
@@ -61,6 +68,11 @@ impl Download {
         self.requests.values().map(|asked| asked.sent.unwrap_or(asked.bound)).sum()
     }
 
+    /// Bytes that were sent beyond what was reserved for them.
+    pub fn excess(&self) -> u64 {
+        self.requests.values().map(|asked| asked.sent.unwrap_or(0).saturating_sub(asked.bound)).sum()
+    }
+
     pub fn in_flight(&self) -> usize {
         self.requests.values().filter(|asked| asked.sent.is_none()).count()
     }
@@ -83,12 +95,18 @@ impl Model {
         self.downloads.iter().map(Download::charged).sum()
     }
 
+    pub fn excess(&self) -> u64 {
+        self.downloads.iter().map(Download::excess).sum()
+    }
+
     pub fn bytes_closed(&self) -> u64 {
         self.downloads.iter().filter(|download| download.closed).map(Download::charged).sum()
     }
 
-    pub fn bytes_most(&self) -> Option<u64> {
-        self.max.map(|max| u64::from(max) * u64::from(1 + self.retry) * self.size)
+    /// With a delivery of a version of `size` bytes.
+    pub fn bytes_most(&self, size: u64) -> Option<u64> {
+        let largest = self.downloads.iter().filter(|download| !download.requests.is_empty()).map(|download| download.size).max();
+        self.max.map(|max| u64::from(max) * u64::from(1 + self.retry) * largest.unwrap_or(0).max(size))
     }
 
     fn has_unit(&self) -> bool {
@@ -108,26 +126,41 @@ impl Model {
     }
 
     fn newest(&self, now: u64, fits: impl Fn(&Download) -> bool) -> Option<usize> {
-        self.downloads.iter().rposition(|download| !download.gone && !download.closed && now < download.ends(self.grace) && fits(download))
+        self.downloads.iter().rposition(|download| {
+            let live = !download.gone && !download.closed && now < download.ends(self.grace);
+            live && download.version == self.version && fits(download)
+        })
     }
 
-    /// The number of the delivery that the click goes on with; a new one has the next number.
-    pub fn click(&mut self, now: u64, host: u8, cookie: Option<u32>, later: bool) -> Result<usize, Refusal> {
+    /// The open deliveries of versions before, nothing of which is on its way.
+    fn stale(&self) -> Vec<usize> {
+        let numbered = self.downloads.iter().enumerate();
+        let stale =
+            numbered.filter(|(_, download)| download.state == State::Open && download.in_flight() == 0 && download.version != self.version);
+        stale.map(|(number, _)| number).collect()
+    }
+
+    /// The number of the delivery that the click goes on with, a new one having the next number, and those that end.
+    pub fn click(&mut self, now: u64, host: u8, cookie: Option<u32>, later: bool) -> Result<(usize, Vec<usize>), Refusal> {
         if let Some(why) = self.withdrawn() {
             return Err(why);
         }
         let running = |download: &Download| [State::Open, State::Started].contains(&download.state);
         if let Some(found) = self.newest(now, |download| running(download) && Some(download.cookie) == cookie) {
-            return Ok(found);
+            return Ok((found, Vec::new()));
         }
         if later && let Some(found) = self.newest(now, |download| running(download) && download.host == host) {
-            return Ok(found);
+            return Ok((found, Vec::new()));
         }
-        if self.has_unit() && !self.is_over(now) {
-            if let Some(found) = self.newest(now, |download| download.state == State::Offered && Some(download.cookie) == cookie) {
-                return Ok(found);
+        let stale = self.stale();
+        if (self.has_unit() || !stale.is_empty()) && !self.is_over(now) {
+            for number in &stale {
+                (self.downloads[*number].state, self.downloads[*number].closed) = (State::Released, true);
             }
-            if self.count(&[State::Offered]) as usize >= OFFERS {
+            if let Some(found) = self.newest(now, |download| download.state == State::Offered && Some(download.cookie) == cookie) {
+                return Ok((found, stale));
+            }
+            while self.count(&[State::Offered]) as usize >= OFFERS {
                 self.downloads.iter_mut().find(|download| !download.gone && download.state == State::Offered).unwrap().gone = true;
             }
             let number = self.downloads.len();
@@ -135,6 +168,9 @@ impl Model {
                 state: State::Offered,
                 cookie: u32::try_from(number).unwrap(),
                 host,
+                size: self.size,
+                version: self.version,
+                again: false,
                 gone: false,
                 closed: false,
                 offered: now,
@@ -143,10 +179,10 @@ impl Model {
                 requests: BTreeMap::new(),
                 got: BTreeMap::new(),
             });
-            return Ok(number);
+            return Ok((number, stale));
         }
         match self.newest(now, |download| download.state == State::Open && download.in_flight() == 0) {
-            Some(idle) => Ok(idle),
+            Some(idle) => Ok((idle, Vec::new())),
             None if self.is_over(now) => Err(Refusal::Expired),
             None if self.reserved() > 0 => Err(Refusal::DownloadRunning),
             None => Err(Refusal::LimitReached),
@@ -174,8 +210,8 @@ impl Model {
         if measured && known.state != State::Started && known.in_flight() >= self.connections {
             return Err(Refusal::TooManyConnections);
         }
-        let too_much = known.charged() + bound > u64::from(1 + self.retry) * self.size;
-        if too_much || self.bytes_most().is_some_and(|most| self.bytes() + bound > most) {
+        let too_much = known.charged() + bound > u64::from(1 + self.retry) * known.size;
+        if too_much || self.bytes_most(known.size).is_some_and(|most| self.bytes() + bound > most) {
             return Err(Refusal::ByteBudget);
         }
         let download = &mut self.downloads[number];
@@ -190,7 +226,6 @@ impl Model {
 
     /// Whether anything changed.
     pub fn report(&mut self, number: usize, name: &str, sent: &Sent) -> bool {
-        let size = usize::try_from(self.size).unwrap();
         let Some(download) = self.downloads.get_mut(number).filter(|download| !download.gone) else { return false };
         let Some(asked) = download.requests.get_mut(name).filter(|asked| asked.sent.is_none()) else { return false };
         asked.sent = Some(if sent.error { 0 } else { sent.bytes });
@@ -198,6 +233,7 @@ impl Model {
             return true;
         }
         download.active = download.active.max(sent.ended);
+        let size = usize::try_from(download.size).unwrap();
         let got = download.got.entry(asked.host).or_insert_with(|| vec![false; size]);
         if let Some(first) = sent.first {
             for place in first..first + sent.bytes {
@@ -207,6 +243,10 @@ impl Model {
         let whole = if size == 0 { sent.finished && !sent.error && sent.bytes == 0 } else { got.iter().all(|byte| *byte) };
         if whole && download.state == State::Open {
             download.state = State::Completed;
+        }
+        let nothing = download.requests.values().all(|asked| asked.sent == Some(0));
+        if nothing && download.state == State::Open && !download.again {
+            (download.state, download.again, download.offered) = (State::Offered, true, sent.ended);
         }
         true
     }

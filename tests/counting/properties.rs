@@ -4,9 +4,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
+use cloakroom::domain::account::{Account, Ask, Change, Click, Reported};
 use cloakroom::domain::delivery::{Report, State};
 use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
 use cloakroom::domain::policy::Policy;
@@ -15,14 +16,26 @@ use cloakroom::domain::refusal::Refusal;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::fixtures::{at, click, client, cookie, delivery_id, grant, link, request_id, version};
+use crate::fixtures::{at, click, client, cookie, delivery_id, grant, link, replaced, request_id, version};
 use crate::model::{Model, Sent};
 
 const CASES: u32 = 1500;
 const STEPS: usize = 90;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+/// The body of an error.
+const ERROR_PAGE: u64 = 153;
+/// What nginx writes before each part of several, about.
+const PART_HEADERS: u64 = 120;
 const TEN_YEARS: i64 = 3650 * 24 * HOUR;
+
+fn numbered(number: usize) -> DeliveryId {
+    delivery_id(u32::try_from(number).unwrap())
+}
+
+fn told_ids(changes: &[Change]) -> Vec<DeliveryId> {
+    changes.iter().map(|change| change.delivery).collect()
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -46,6 +59,8 @@ enum Step {
         kind: Kind,
     },
     Close,
+    /// The file gets another content, of so many bytes.
+    Replace(u64),
     Clock(i64),
     Stand(Standing),
     Expire,
@@ -65,6 +80,8 @@ enum Kind {
     File,
     Encoded,
     Error,
+    /// The whole file, whatever was asked for: the only report of more than was reserved.
+    More,
 }
 
 impl Want {
@@ -77,15 +94,31 @@ impl Want {
         }
     }
 
-    /// The bytes that an honest server sends: first and number; `None` for what is not one piece of the file.
-    fn piece(self, size: u64) -> Option<(u64, u64)> {
-        match self {
-            Self::Whole => Some((0, size)),
-            Self::From(first) => (first < size).then(|| (first, size - first)),
-            Self::Between(first, more) => (first < size).then(|| (first, (more + 1).min(size - first))),
-            Self::Two => None,
+    /// What a web server answers, when nobody breaks it off: the ranges that lie in the file, several of them as parts
+    /// with headers of their own.
+    fn answer(self, size: u64) -> Answer {
+        let inside = |first: u64, last: u64| (first < size).then(|| (first, last.min(size - 1) + 1 - first));
+        let asked = match self {
+            Self::Whole => return Answer { status: 200, bytes: size, first: Some(0) },
+            Self::From(first) => vec![inside(first, u64::MAX)],
+            Self::Between(first, more) => vec![inside(first, first + more)],
+            Self::Two => vec![inside(0, 0), inside(2, 2)],
+        };
+        let parts: Vec<(u64, u64)> = asked.into_iter().flatten().collect();
+        match parts[..] {
+            [] => Answer { status: 416, bytes: ERROR_PAGE, first: None },
+            [(first, bytes)] => Answer { status: 206, bytes, first: Some(first) },
+            _ => Answer { status: 206, bytes: parts.iter().map(|(_, bytes)| bytes + PART_HEADERS).sum(), first: None },
         }
     }
+}
+
+/// An answer as the log tells it; `first` is where its bytes stand in the file, if they are one piece of it.
+#[derive(Clone, Copy)]
+struct Answer {
+    status: u16,
+    bytes: u64,
+    first: Option<u64>,
 }
 
 fn want() -> impl Strategy<Value = Want> {
@@ -97,8 +130,12 @@ fn want() -> impl Strategy<Value = Want> {
     ]
 }
 
+fn size() -> impl Strategy<Value = u64> {
+    prop_oneof![1 => Just(0_u64), 6 => 1_u64..12, 1 => Just(2000_u64)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error)];
+    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error), 1 => Just(Kind::More)];
     let clock = prop_oneof![
         8 => 0..20 * MINUTE,
         3 => Just(HOUR),
@@ -114,6 +151,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(back, request, host, want, measured)| Step::Admit { back, request, host, want, measured }),
         40 => (0_usize..8, prop_oneof![0_u64..4, Just(4)], kind).prop_map(|(back, share, kind)| Step::Report { back, share, kind }),
         6 => Just(Step::Close),
+        3 => size().prop_map(Step::Replace),
         12 => clock.prop_map(Step::Clock),
         1 => standing.prop_map(Step::Stand),
         1 => Just(Step::Expire),
@@ -129,6 +167,8 @@ struct Pair {
     wants: BTreeMap<(u32, u8), Want>,
     /// The requests in the order in which they were admitted.
     asked: Vec<(u32, u8)>,
+    /// How many deliveries ended at a click because the file was replaced.
+    ended: u32,
 }
 
 impl Pair {
@@ -144,6 +184,7 @@ impl Pair {
             max,
             retry,
             size,
+            version: 1,
             connections: connections as usize,
             grace: policy.resume_grace.millis(),
             expires: None,
@@ -151,7 +192,12 @@ impl Pair {
             downloads: Vec::new(),
         };
         let account = Account::new(Grant { policy, ..grant(1, max) });
-        Self { account, model, now: at(0).millis(), wants: BTreeMap::new(), asked: Vec::new() }
+        Self { account, model, now: at(0).millis(), wants: BTreeMap::new(), asked: Vec::new(), ended: 0 }
+    }
+
+    /// Of the version that delivery `number` sends.
+    fn size(&self, number: u32) -> u64 {
+        self.model.downloads.get(number as usize).map_or(self.model.size, |download| download.size)
     }
 
     fn moment(&self) -> Moment {
@@ -172,9 +218,13 @@ impl Pair {
             }
             Step::Close => {
                 let changes = self.account.close_due(self.moment());
-                let closed: Vec<_> = changes.iter().map(|change| change.delivery).collect();
                 let wanted = self.model.close_due(self.now);
-                prop_assert_eq!(closed, wanted.iter().map(|number| delivery_id(u32::try_from(*number).unwrap())).collect::<Vec<_>>());
+                prop_assert_eq!(told_ids(&changes), wanted.into_iter().map(numbered).collect::<Vec<_>>());
+                Ok(None)
+            }
+            Step::Replace(size) => {
+                self.model.size = size;
+                self.model.version += 1;
                 Ok(None)
             }
             Step::Clock(step) => {
@@ -200,19 +250,21 @@ impl Pair {
         let click = Click {
             cookie: brought.map(cookie),
             range: want.range(),
-            version: version(self.model.size),
+            version: replaced(self.model.version, self.model.size),
             ..click(number, host, self.moment())
         };
         // The link outlives everything here; its own checks have their own tests.
         let link = Link { expires: Moment::from_millis(u64::MAX), ..link(1) };
         let clicked = self.account.click(&click, &link);
+        let told = clicked.as_ref().map_or(&[][..], |clicked| &clicked.closed);
+        prop_assert!(told.iter().all(|change| (change.before, change.state) == (State::Open, State::Released)));
+        let clicked = clicked.map(|clicked| (clicked.delivery, clicked.fresh, told_ids(&clicked.closed)));
         let later = matches!(want, Want::From(first) | Want::Between(first, _) if first > 0);
         let wanted = self.model.click(self.now, host, brought, later);
-        let wanted = wanted.map(|chosen| {
-            let chosen = u32::try_from(chosen).unwrap();
-            Clicked { delivery: delivery_id(chosen), fresh: chosen == number }
-        });
+        let wanted = wanted
+            .map(|(chosen, ended)| (numbered(chosen), numbered(chosen) == delivery_id(number), ended.into_iter().map(numbered).collect()));
         prop_assert_eq!(&clicked, &wanted);
+        self.ended += clicked.as_ref().map_or(0, |(_, _, ended)| u32::try_from(ended.len()).unwrap());
         if clicked.is_err() {
             prop_assert_eq!(&self.account, &before);
         }
@@ -230,7 +282,7 @@ impl Pair {
             range: want.range(),
             measured,
         };
-        let bound = want.range().bytes_max(self.model.size);
+        let bound = want.range().bytes_max(self.size(delivery));
         let again = before.delivery(ask.delivery).is_some_and(|known| known.requests.contains_key(&ask.request));
         let admitted = self.account.admit(&ask).map(|permit| permit.delivery);
         let wanted = self.model.admit(self.now, delivery as usize, &name, host, bound, measured);
@@ -247,20 +299,18 @@ impl Pair {
     fn report(&mut self, delivery: u32, request: u8, share: u64, kind: Kind) -> Result<Option<Refusal>, TestCaseError> {
         let want = self.wants.get(&(delivery, request)).copied().unwrap_or(Want::Whole);
         let name = format!("r{request}");
-        let piece = want.piece(self.model.size).filter(|_| kind != Kind::Error);
-        let error = kind == Kind::Error || (piece.is_none() && !matches!(want, Want::Two));
-        let most = piece.map_or(if error { 150 } else { self.model.size.min(2) }, |(_, bytes)| bytes);
-        let bytes = most * share / 4;
-        let first = piece.map(|(first, _)| first).filter(|_| kind == Kind::File);
-        let status = match (error, want) {
-            (true, _) => 416,
-            (false, Want::Whole) => 200,
-            (false, _) => 206,
+        let size = self.size(delivery);
+        let answer = match kind {
+            Kind::File => want.answer(size),
+            Kind::Encoded => Answer { first: None, ..want.answer(size) },
+            Kind::Error => Answer { status: 404, bytes: ERROR_PAGE, first: None },
+            Kind::More => Want::Whole.answer(size),
         };
-        let report =
-            Report { ended: self.moment(), status, bytes, finished: share == 4, from: first.map(|first| (first, self.model.size)) };
+        let (status, bytes, first) = (answer.status, answer.bytes * share / 4, answer.first);
+        let error = status >= 300;
+        let report = Report { ended: self.moment(), status, bytes, finished: share == 4, from: first.map(|first| (first, size)) };
         // Only a 200 can have sent the whole of an empty file.
-        let finished = share == 4 && (self.model.size > 0 || status == 200);
+        let finished = share == 4 && (size > 0 || status == 200);
         let sent = Sent { ended: self.now, bytes, first, error, finished };
         let before = self.account.clone();
         let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report });
@@ -282,8 +332,8 @@ impl Pair {
         prop_assert_eq!(grant.reserved as usize, open);
         let live: u64 = account.deliveries.iter().filter(|delivery| delivery.closed.is_none()).map(|delivery| delivery.bytes_charged).sum();
         prop_assert_eq!(grant.bytes_closed + live, model.bytes());
-        if let Some(most) = model.bytes_most() {
-            prop_assert!(grant.bytes_closed + live <= most);
+        if let Some(most) = model.bytes_most(0) {
+            prop_assert!(grant.bytes_closed + live <= most + model.excess());
         }
         prop_assert_eq!(account.next_due(), model.next_due().map(Moment::from_millis));
         let mut known = account.deliveries.iter();
@@ -294,20 +344,30 @@ impl Pair {
                 (delivery_id(number), download.state, download.closed)
             );
             prop_assert_eq!((delivery.bytes_charged, delivery.in_flight()), (download.charged(), download.in_flight()));
-            prop_assert!(u128::from(delivery.bytes_charged) <= grant.policy.delivery_bytes_max(model.size));
+            // A budget binds what is admitted. What a server says that it sent beyond that was sent.
+            prop_assert!(
+                u128::from(delivery.bytes_charged) <= grant.policy.delivery_bytes_max(download.size) + u128::from(download.excess())
+            );
         }
         prop_assert!(known.next().is_none());
         Ok(())
     }
 }
 
+/// At least so many cases, and as many as `PROPTEST_CASES` says.
+fn config(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.max(cases), failure_persistence: None, ..default }
+}
+
 #[test]
 fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     let max = prop_oneof![Just(None), (0_u32..5).prop_map(Some)];
-    let cases = (max, 0_u32..3, prop_oneof![1 => Just(0_u64), 6 => 1_u64..12, 1 => Just(2000_u64)], 1_u32..6);
+    let cases = (max, 0_u32..3, size(), 1_u32..6);
     let seen: [Cell<u32>; 6] = Default::default();
+    let (again, ended) = (Cell::new(0_u32), Cell::new(0_u32));
     let refusals = RefCell::new(BTreeSet::new());
-    let mut runner = TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(config(CASES));
     let ran = runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((max, retry, size, connections), steps)| {
         let mut pair = Pair::new(max, retry, size, connections);
         for step in &steps {
@@ -317,7 +377,9 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
         for download in &pair.model.downloads {
             let cell = &seen[download.state as usize];
             cell.set(cell.get() + 1);
+            again.set(again.get() + u32::from(download.again));
         }
+        ended.set(ended.get() + pair.ended);
         Ok(())
     });
     ran.unwrap();
@@ -325,6 +387,8 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
         let count = seen[state as usize].get();
         assert!(count > 50, "{state:?} was reached only {count} times: the steps prove too little");
     }
+    assert!(again.get() > 50, "only {} deliveries became offers again", again.get());
+    assert!(ended.get() > 50, "only {} deliveries ended because the file was replaced", ended.get());
     let reasons = [
         Refusal::BadRequest,
         Refusal::Suspended,
@@ -345,7 +409,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
     let any_moment = prop_oneof![Just(0), Just(u64::MAX), any::<u64>()].prop_map(Moment::from_millis);
     let any_size = prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..100];
     let moves = prop::collection::vec((any_moment, any::<u64>(), any::<u64>(), any::<u16>(), 0_u8..4), 1..40);
-    proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
+    proptest!(config(0), |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
         let policy = Policy { max_downloads: Some(max), retry_factor: retry, resume_grace: Span::from_millis(u64::MAX), ..Policy::default() };
         let mut account = Account::new(Grant { policy, ..grant(1, None) });
         let link = Link { expires: Moment::from_millis(u64::MAX), ..link(1) };

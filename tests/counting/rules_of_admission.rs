@@ -1,8 +1,10 @@
 //! Requests for bytes, row by row of the table at `Account::admit`.
 
-use cloakroom::domain::account::{Account, Ask};
+use cloakroom::domain::account::{Account, Ask, Click};
 use cloakroom::domain::delivery::{Delivery, State};
+use cloakroom::domain::file::Version;
 use cloakroom::domain::grant::Standing;
+use cloakroom::domain::moment::Span;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
@@ -270,4 +272,44 @@ fn unreported_requests_are_never_forgotten_to_make_room_where_reports_are_due() 
     }
     assert_eq!(shop.delivery(delivery).requests.len(), Delivery::REQUESTS_MAX);
     assert_eq!(shop.delivery(delivery).bytes_charged, 2 * u64::try_from(Delivery::REQUESTS_MAX).unwrap());
+}
+
+#[test]
+fn the_bytes_of_a_large_version_do_not_use_up_the_budget_of_a_small_one() {
+    const LARGE: u64 = 1_000_000;
+    let mut shop = Shop::new(Some(2));
+    let mut give_up = |number: u32, version: Version, bytes: u64| {
+        let (now, size) = (at(u64::from(number) * 2 * DAY), version.size);
+        let delivery = shop.click(&Click { version, ..click(number, 1, now) }).unwrap().delivery;
+        let name = format!("r{number}");
+        let admitted = shop.admit(&ask(delivery, &name, 1, now)).map(|permit| permit.opened);
+        if admitted.is_ok() {
+            shop.report(delivery, &name, sent(0, bytes, size, now)).unwrap();
+            assert_eq!(shop.account.close_due(now + Span::from_days(1)).len(), 1);
+        }
+        (admitted, shop.account.grant.bytes_closed)
+    };
+    assert_eq!(give_up(1, version(LARGE), LARGE - 1), (Ok(true), LARGE - 1));
+    assert_eq!(give_up(2, version(LARGE), LARGE - 1), (Ok(true), 2 * LARGE - 2));
+    // Four copies of this one are far less than what was sent already.
+    assert_eq!(give_up(3, replaced(2, 1000), 999), (Ok(true), 2 * LARGE - 2 + 999));
+    // Of the large one two copies less 997 bytes are left.
+    assert_eq!(give_up(4, version(LARGE), LARGE - 1), (Ok(true), 3 * LARGE - 3 + 999));
+    assert_eq!(give_up(5, version(LARGE), 0).0, Err(Refusal::ByteBudget));
+    assert_eq!(give_up(6, replaced(2, 1000), 999), (Ok(true), 3 * LARGE - 3 + 2 * 999));
+    // A version that is larger still brings its own measure.
+    assert_eq!(give_up(7, replaced(3, 2 * LARGE), 5), (Ok(true), 3 * LARGE - 3 + 2 * 999 + 5));
+    assert_eq!(give_up(8, version(LARGE), 1), (Ok(true), 3 * LARGE - 3 + 2 * 999 + 6));
+}
+
+#[test]
+fn a_download_is_held_to_the_size_of_its_own_version() {
+    let mut shop = Shop::new(Some(2));
+    shop.open(1, 1, at(0));
+    let small = shop.click(&Click { version: replaced(2, 10), ..click(2, 2, at(1)) }).unwrap().delivery;
+    for name in ["a", "b"] {
+        assert!(shop.admit(&ask(small, name, 2, at(2))).is_ok());
+    }
+    refused(&mut shop, &ask(small, "c", 2, at(2)), Refusal::ByteBudget);
+    assert_eq!((shop.account.grant.size_largest, shop.delivery(small).bytes_charged), (SIZE, 20));
 }

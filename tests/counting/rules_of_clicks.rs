@@ -4,18 +4,19 @@ use cloakroom::domain::account::{Account, Ask, Click, Clicked};
 use cloakroom::domain::delivery::{Delivery, State};
 use cloakroom::domain::grant::Standing;
 use cloakroom::domain::link::Link;
+use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 
 use crate::fixtures::*;
 
 #[expect(clippy::unnecessary_wraps, reason = "compared with what a click answers")]
 fn on_with(number: u32) -> Result<Clicked, Refusal> {
-    Ok(Clicked { delivery: delivery_id(number), fresh: false })
+    Ok(Clicked { delivery: delivery_id(number), fresh: false, closed: Vec::new() })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "compared with what a click answers")]
 fn new(number: u32) -> Result<Clicked, Refusal> {
-    Ok(Clicked { delivery: delivery_id(number), fresh: true })
+    Ok(Clicked { delivery: delivery_id(number), fresh: true, closed: Vec::new() })
 }
 
 #[test]
@@ -154,4 +155,87 @@ fn offers_are_few_and_the_oldest_goes_first() {
     assert_eq!(standing.len(), Account::OFFERS_MAX);
     assert_eq!(standing[0].id, delivery_id(4));
     assert_eq!(shop.state(delivery_id(1)), State::Open);
+}
+
+/// Number `number`, after the file was replaced.
+fn click_replaced(number: u32, host: u8, now: u64) -> Click {
+    Click { version: replaced(2, 30), ..click(number, host, at(now)) }
+}
+
+#[test]
+fn the_last_download_of_a_file_that_was_replaced_ends_and_the_new_version_is_downloaded() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    let back = Click { cookie: Some(cookie(1)), ..click_replaced(2, 1, 5) };
+    let before = shop.account.clone();
+    assert_eq!(shop.click(&back), Err(Refusal::DownloadRunning), "what is on its way may still arrive");
+    assert_eq!(shop.account, before);
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(6))).unwrap();
+    let clicked = shop.click(&Click { now: at(7), ..back }).unwrap();
+    assert_eq!((clicked.delivery, clicked.fresh), (delivery_id(2), true));
+    let [ended] = &clicked.closed[..] else { panic!("{clicked:?}") };
+    assert_eq!((ended.delivery, ended.before, ended.state, ended.covered), (delivery, State::Open, State::Released, 400));
+    assert_eq!((shop.delivery(delivery).closed, shop.units(), shop.account.grant.bytes_closed), (Some(at(7)), (0, 0), 400));
+    let permit = shop.admit(&ask(delivery_id(2), "r2", 1, at(8))).unwrap();
+    assert_eq!((permit.opened, permit.version.size), (true, 30));
+    shop.report(delivery_id(2), "r2", sent(0, 30, 30, at(9))).unwrap();
+    assert_eq!((shop.state(delivery_id(2)), shop.units()), (State::Completed, (1, 0)));
+}
+
+#[test]
+fn no_click_carries_on_with_a_version_that_is_not_there_any_more() {
+    for (what, cookie_of, range, answer) in [
+        ("the cookie of what is under way", Some(1), Range::Whole, new(9)),
+        ("a resumed part", None, range("bytes=5-"), new(9)),
+        ("the cookie of an offer", Some(3), Range::Whole, new(9)),
+        ("the cookie of what is under way, in the new version", Some(4), Range::Whole, on_with(4)),
+    ] {
+        let mut shop = Shop::new(None);
+        shop.open(1, 1, at(0));
+        shop.open(2, 1, at(1));
+        shop.offer(3, 1, at(2));
+        shop.click(&click_replaced(4, 4, 3)).unwrap();
+        assert!(shop.admit(&ask(delivery_id(4), "r4", 4, at(3))).unwrap().opened);
+        let click = Click { cookie: cookie_of.map(cookie), range, ..click_replaced(9, 1, 4) };
+        assert_eq!(shop.click(&click), answer, "{what}");
+        assert_eq!(shop.state(delivery_id(1)), State::Open, "{what}: its request is in flight");
+    }
+}
+
+#[test]
+fn what_was_replaced_is_not_ended_by_a_click_that_is_refused() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(1))).unwrap();
+    shop.account.grant.expires = Some(at(2));
+    let before = shop.account.clone();
+    assert_eq!(shop.click(&click_replaced(2, 1, 2)), Err(Refusal::Expired));
+    assert_eq!(shop.account, before);
+    assert_eq!(shop.click(&click(2, 1, at(2))), on_with(1), "the version came back");
+}
+
+#[test]
+fn a_double_click_on_a_new_version_ends_the_old_one_and_is_one_offer() {
+    let mut shop = Shop::new(Some(2));
+    let delivery = shop.open(1, 1, at(0));
+    shop.click(&click_replaced(2, 2, 1)).unwrap();
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(2))).unwrap();
+    let again = shop.click(&Click { cookie: Some(cookie(2)), ..click_replaced(3, 2, 3) }).unwrap();
+    assert_eq!((again.delivery, again.fresh, again.closed.len()), (delivery_id(2), false, 1));
+    assert_eq!((shop.state(delivery), shop.units()), (State::Released, (0, 0)));
+}
+
+#[test]
+fn offers_stay_few_also_when_downloads_become_offers_again() {
+    let mut shop = Shop::new(None);
+    let most = u32::try_from(Account::OFFERS_MAX).unwrap();
+    for number in 0..most + 8 {
+        shop.open(number, 1, at(0));
+    }
+    for number in 0..most + 8 {
+        shop.report(delivery_id(number), &format!("r{number}"), not_modified(at(1))).unwrap();
+    }
+    shop.offer(99, 1, at(2));
+    let standing = shop.account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).count();
+    assert_eq!((standing, shop.account.deliveries[0].id), (Account::OFFERS_MAX, delivery_id(9)));
 }

@@ -110,7 +110,8 @@ fn an_empty_file_is_completed_by_a_good_answer() {
         assert!(shop.admit(&ask(delivery, "a", 1, at(0))).unwrap().opened);
         shop.report(delivery, "a", Report { ended: at(1), status, bytes, finished, from: Some((0, 0)) }).unwrap();
         assert_eq!(shop.state(delivery) == State::Completed, completed, "{status} {bytes} {finished}");
-        assert_eq!(shop.units(), if completed { (1, 0) } else { (0, 1) });
+        // Of what is no file a byte was sent; else nothing was, and the unit went back.
+        assert_eq!(shop.units(), if completed { (1, 0) } else { (0, u32::from(status == 200 && bytes > 0)) });
     }
 }
 
@@ -158,4 +159,89 @@ fn a_shared_url_keeps_the_coverage_of_those_who_were_sent_most() {
     }
     assert_eq!(shop.delivery(delivery).coverage.len(), Delivery::CLIENTS_MAX);
     assert_eq!(shop.delivery(delivery).best_coverage().unwrap().0, client(1).key());
+}
+
+#[test]
+fn a_download_that_was_sent_nothing_is_an_offer_again_at_once() {
+    let good = sent(0, SIZE, SIZE, at(5));
+    for (what, report, again) in [
+        ("not modified", not_modified(at(5)), true),
+        ("precondition failed", Report { status: 412, bytes: 153, from: None, ..good.clone() }, true),
+        ("range not satisfiable", Report { status: 416, bytes: 190, from: None, ..good.clone() }, true),
+        ("an error that claims to be a part", Report { status: 416, ..good.clone() }, true),
+        ("left before the answer", Report { status: 499, bytes: 0, finished: false, from: None, ..good.clone() }, true),
+        ("left before the first byte", Report { bytes: 0, finished: false, ..good.clone() }, true),
+        ("one byte", Report { bytes: 1, finished: false, ..good.clone() }, false),
+        ("one byte, encoded", Report { bytes: 1, from: None, ..good.clone() }, false),
+        ("one byte of another size", Report { bytes: 1, from: Some((0, SIZE + 1)), ..good }, false),
+    ] {
+        let mut shop = Shop::new(Some(1));
+        let delivery = shop.open(1, 1, at(0));
+        let change = shop.report(delivery, "r1", report).unwrap();
+        let (state, units) = if again { (State::Offered, (0, 0)) } else { (State::Open, (0, 1)) };
+        assert_eq!((change.before, change.state, shop.state(delivery), shop.units()), (State::Open, state, state, units), "{what}");
+        let known = shop.delivery(delivery);
+        assert_eq!((known.opened.is_none(), known.opened_by.is_none()), (again, again), "{what}");
+        assert!(known.best_coverage().is_none() || !again, "{what}");
+        assert_eq!(shop.account.next_due(), Some(if again { at(5 + HOUR) } else { at(5 + DAY) }), "{what}");
+        assert_eq!(shop.admit(&ask(delivery, "r1", 1, at(6))), Err(Refusal::BadRequest), "{what}: that request is over");
+        assert_eq!(shop.admit(&ask(delivery, "r2", 1, at(6))).unwrap().opened, again, "{what}");
+        assert_eq!((shop.units(), shop.delivery(delivery).requests_total()), ((0, 1), 2), "{what}");
+        shop.report(delivery, "r2", sent(0, SIZE, SIZE, at(7))).unwrap();
+        assert_eq!((shop.state(delivery), shop.units()), (State::Completed, (1, 0)), "{what}");
+    }
+}
+
+#[test]
+fn a_download_becomes_an_offer_again_only_once() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", not_modified(at(1))).unwrap();
+    assert!(shop.admit(&ask(delivery, "r2", 1, at(HOUR))).unwrap().opened, "it waits an hour from then on");
+    let change = shop.report(delivery, "r2", not_modified(at(HOUR))).unwrap();
+    assert_eq!((change.before, change.state, shop.units()), (State::Open, State::Open, (0, 1)));
+    assert_eq!(shop.account.close_due(at(HOUR + DAY))[0].state, State::Released);
+    assert_eq!(shop.units(), (0, 0));
+
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", not_modified(at(1))).unwrap();
+    assert_eq!(shop.admit(&ask(delivery, "r2", 1, at(1 + HOUR))), Err(Refusal::LinkExpired));
+    assert!(shop.account.close_due(at(1 + HOUR)).is_empty());
+    assert!(shop.account.deliveries.is_empty(), "it is forgotten like any other offer");
+}
+
+#[test]
+fn a_download_of_which_anything_was_sent_or_may_be_keeps_its_unit() {
+    let part = |name: &str, now| Ask { range: range("bytes=0-9"), ..ask(delivery_id(1), name, 1, now) };
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    assert!(shop.admit(&part("a", at(0))).is_ok());
+    shop.report(delivery, "r1", not_modified(at(1))).unwrap();
+    assert_eq!((shop.state(delivery), shop.units()), (State::Open, (0, 1)), "a request is in flight");
+    let mut other = Shop { account: shop.account.clone(), link: shop.link.clone() };
+    other.report(delivery, "a", not_modified(at(2))).unwrap();
+    assert_eq!((other.state(delivery), other.units()), (State::Offered, (0, 0)), "now it is over, too");
+    shop.report(delivery, "a", sent(0, 10, SIZE, at(2))).unwrap();
+    assert!(shop.admit(&part("b", at(3))).is_ok());
+    shop.report(delivery, "b", not_modified(at(4))).unwrap();
+    assert_eq!((shop.state(delivery), shop.units()), (State::Open, (0, 1)), "ten bytes were sent");
+
+    let mut shop = Shop::new(Some(2));
+    let started = shop.offer(1, 1, at(0));
+    assert!(shop.admit(&Ask { measured: false, ..ask(started, "a", 1, at(0)) }).is_ok());
+    shop.report(started, "a", not_modified(at(1))).unwrap();
+    assert_eq!((shop.state(started), shop.units()), (State::Started, (1, 0)), "without reports a unit is used at the start");
+}
+
+#[test]
+fn a_unit_that_went_back_is_anybodys() {
+    let mut shop = Shop::new(Some(1));
+    let [first, second] = [shop.open(1, 1, at(0)), delivery_id(2)];
+    assert_eq!(shop.click(&click(2, 2, at(0))), Err(Refusal::DownloadRunning));
+    shop.report(first, "r1", not_modified(at(1))).unwrap();
+    shop.open(2, 2, at(2));
+    assert_eq!(shop.admit(&ask(first, "late", 1, at(3))), Err(Refusal::DownloadRunning));
+    shop.report(second, "r2", sent(0, SIZE, SIZE, at(4))).unwrap();
+    assert_eq!(shop.admit(&ask(first, "late", 1, at(5))), Err(Refusal::LimitReached));
 }

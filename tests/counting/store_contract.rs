@@ -41,6 +41,8 @@ contract! {
     reports_and_the_position_of_the_feed_are_settled_together
     what_is_due_is_closed_and_the_next_deadline_is_told
     a_late_report_finds_a_delivery_that_has_ended
+    what_was_replaced_ends_at_the_next_click
+    what_was_sent_nothing_is_offered_again
     what_a_person_decides_holds_at_once
     deliveries_are_listed_the_newest_first
 }
@@ -52,7 +54,7 @@ async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {
 /// A delivery made by click `number` on link 1.
 async fn offered(store: &impl Store, number: u32, host: u8) -> cloakroom::domain::id::DeliveryId {
     let clicked = store.click(click(number, host, at(0))).await.unwrap().unwrap();
-    assert_eq!(clicked, Clicked { delivery: delivery_id(number), fresh: true });
+    assert_eq!(clicked, Clicked { delivery: delivery_id(number), fresh: true, closed: Vec::new() });
     clicked.delivery
 }
 
@@ -244,6 +246,36 @@ async fn a_late_report_finds_a_delivery_that_has_ended<S: Store>(store: Arc<S>) 
     }
 }
 
+async fn what_was_replaced_ends_at_the_next_click<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    let new = Click { version: replaced(2, 30), ..click(2, 1, at(9)) };
+    assert_eq!(store.click(new.clone()).await, Ok(Err(Refusal::DownloadRunning)));
+    assert_eq!(store.settle(vec![reported(1, "a", 400, 8)], None).await.unwrap().len(), 1);
+    let clicked = store.click(new).await.unwrap().unwrap();
+    assert_eq!((clicked.delivery, clicked.fresh), (delivery_id(2), true));
+    assert_eq!(clicked.closed.iter().map(|change| (change.delivery, change.state)).collect::<Vec<_>>(), [(delivery, State::Released)]);
+    let kept = store.delivery(delivery).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.closed, units(&*store).await), (State::Released, Some(at(9)), (0, 0)));
+    assert!(store.admit(ask(delivery_id(2), "b", 1, at(10))).await.unwrap().unwrap().opened);
+    assert_eq!(store.close_due(at(DAY)).await.unwrap().changes, [], "it ended already");
+}
+
+async fn what_was_sent_nothing_is_offered_again<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    let nothing = Reported { report: not_modified(at(5)), ..reported(1, "a", 0, 5) };
+    let changes = store.settle(vec![nothing.clone(), nothing], None).await.unwrap();
+    assert_eq!(changes.iter().map(|change| (change.before, change.state)).collect::<Vec<_>>(), [(State::Open, State::Offered)]);
+    assert_eq!(units(&*store).await, (0, 0));
+    assert_eq!(store.close_due(at(5)).await.unwrap().next, Some(at(5 + HOUR)));
+    assert!(store.admit(ask(delivery, "b", 1, at(6))).await.unwrap().unwrap().opened);
+    assert_eq!(store.settle(vec![reported(1, "b", 0, 5 + HOUR)], None).await.unwrap()[0].state, State::Open, "once");
+    assert_eq!(store.close_due(at(5 + HOUR)).await.unwrap().next, Some(at(5 + HOUR + DAY)));
+}
+
 async fn what_a_person_decides_holds_at_once<S: Store>(store: Arc<S>) {
     issued(&*store, 1, Some(5)).await;
     let delivery = offered(&*store, 1, 1).await;
@@ -303,13 +335,29 @@ async fn a_full_memory_forgets_what_has_ended_before_it_refuses() {
     }
     assert_eq!(store.click(click(4, 1, at(0))).await, Err(Down::Full));
     let back = Click { cookie: Some(cookie(2)), ..click(4, 1, at(0)) };
-    assert_eq!(store.click(back).await, Ok(Ok(Clicked { delivery: delivery_id(2), fresh: false })), "what needs no room goes on");
+    assert_eq!(
+        store.click(back).await,
+        Ok(Ok(Clicked { delivery: delivery_id(2), fresh: false, closed: Vec::new() })),
+        "what needs no room goes on"
+    );
     assert_eq!(store.close_due(at(DAY + 2)).await.unwrap().changes.len(), 2);
     offered(&store, 4, 1).await;
     let kept: Vec<_> = store.deliveries(Filter::default()).await.unwrap().iter().map(|delivery| delivery.id).collect();
     assert_eq!(kept, [4, 3, 2].map(delivery_id));
     assert_eq!(units(&store).await, (2, 1), "the count outlives the deliveries");
     assert_eq!(store.settle(vec![reported(1, "a", 1, 1)], None).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_full_memory_takes_the_room_of_what_a_click_ends() {
+    let store = Memory::with_limits(Limits { deliveries: 1, ..Limits::default() });
+    issued(&store, 1, Some(1)).await;
+    let delivery = offered(&store, 1, 1).await;
+    assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    assert_eq!(store.settle(vec![reported(1, "a", 400, 1)], None).await.unwrap().len(), 1);
+    let clicked = store.click(Click { version: replaced(2, 30), ..click(2, 1, at(2)) }).await.unwrap().unwrap();
+    assert_eq!((clicked.delivery, clicked.closed.len()), (delivery_id(2), 1));
+    assert_eq!((store.delivery(delivery).await, units(&store).await), (Ok(None), (0, 0)));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub struct Cloakroom {
     child: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
+    level: &'static str,
 }
 
 impl Cloakroom {
@@ -52,7 +53,7 @@ impl Cloakroom {
              [[listener]]\naddress = \"unix:{root}/api.sock\"\nserve = \"api\"\n\n{more}"
         );
         fs::write(directory.path().join("cloakroom.toml"), text).unwrap();
-        let mut daemon = Self { directory, child: None, log: Arc::default(), reader: None };
+        let mut daemon = Self { directory, child: None, log: Arc::default(), reader: None, level: "info" };
         let made = daemon.command(&["key", "new", "main"]);
         assert!(made.status.success(), "{made:?}");
         daemon.start();
@@ -66,6 +67,7 @@ impl Cloakroom {
             .arg("--config")
             .arg(self.config())
             .arg("serve")
+            .env("CLOAKROOM_LOG", self.level)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -79,6 +81,14 @@ impl Cloakroom {
             assert!(ended.is_none(), "the daemon ended: {:#?}", self.log());
             self.command(&["delivery", "list"]).status.success().then_some(())
         });
+    }
+
+    /// Starts it again, saying everything that it can say.
+    #[track_caller]
+    pub fn talk(&mut self) {
+        self.stop();
+        self.level = "trace";
+        self.start();
     }
 
     /// The configuration's file.

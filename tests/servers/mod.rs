@@ -1,10 +1,11 @@
 //! Real servers for end-to-end tests: on loopback, in directories of their own, ended with the test.
 #![allow(dead_code, unreachable_pub)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::format_push_string, missing_docs)]
 
 pub mod cloakroom;
 pub mod http;
 pub mod nginx;
+pub mod site;
 
 use std::net::TcpListener;
 use std::thread;

@@ -27,7 +27,8 @@ impl Account {
     /// The bytes of a request are the most that its ranges can send, with the part headers of a multipart answer, which
     /// are bytes too. The delivery's budget is (1 + `retry_factor`) × size. The grant's is `max_downloads` times that,
     /// over what closed deliveries sent and what all others are charged, so that giving up at 99 % again and again
-    /// ends; of versions of different size the largest counts. Where nobody reports (`measured` is false) requests are
+    /// ends. A file that is replaced changes its size: each delivery is held to the size of its own version, and the
+    /// grant to that of the largest of which a request was ever admitted, this one included. Where nobody reports (`measured` is false) requests are
     /// never known to end: they are not limited in number, and each stays charged as the most that it may send.
     pub fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let delivery = self.delivery(ask.delivery).ok_or(Refusal::UnknownLink)?;
@@ -46,6 +47,7 @@ impl Account {
         if delivery.state == State::Offered {
             open(grant, delivery, ask);
         }
+        grant.size_largest = grant.size_largest.max(delivery.version.size);
         delivery.remember(ask.request.clone(), Request { admitted: ask.now, client: ask.client, bytes_max, report: None });
         Ok(permit(grant, delivery, &ask.request))
     }
@@ -69,9 +71,9 @@ impl Account {
         if wanted > policy.delivery_bytes_max(delivery.version.size) {
             return Err(Refusal::ByteBudget);
         }
-        let charging = || self.deliveries.iter().filter(|delivery| delivery.closed.is_none());
-        let largest = charging().map(|delivery| delivery.version.size).max().unwrap_or(0);
-        let charged: u128 = charging().map(|delivery| u128::from(delivery.bytes_charged)).sum();
+        let largest = self.grant.size_largest.max(delivery.version.size);
+        let charging = self.deliveries.iter().filter(|delivery| delivery.closed.is_none());
+        let charged: u128 = charging.map(|delivery| u128::from(delivery.bytes_charged)).sum();
         let all = u128::from(self.grant.bytes_closed) + charged + u128::from(bytes_max);
         if policy.grant_bytes_max(largest).is_some_and(|most| all > most) { Err(Refusal::ByteBudget) } else { Ok(()) }
     }

@@ -1,6 +1,7 @@
 //! Which delivery a click goes on with.
 
-use super::{Account, Click, Clicked};
+use super::settle::close;
+use super::{Account, Change, Click, Clicked};
 use crate::domain::client::ClientKey;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::id::DeliveryId;
@@ -31,6 +32,11 @@ impl Account {
     /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2 and 5 stand before the
     /// grant's end: the last download that was allowed can always be finished.
     ///
+    /// Only deliveries of the version that is clicked (its entity tag) are looked for: of a file that was replaced
+    /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
+    /// whole any more. Its unit counts as left in rows 3 and 4, and they close it as released. One with a request in
+    /// flight may still complete, and holds its unit until that is reported or its grace is over.
+    ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
     /// starts at the first byte.
@@ -40,19 +46,18 @@ impl Account {
         }
         link.check(click.now)?;
         self.grant.standing.check()?;
-        let carry_on = |delivery| Ok(Clicked { delivery, fresh: false });
+        let carry_on = |delivery| Clicked { delivery, fresh: false, closed: Vec::new() };
         if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)) {
-            return carry_on(own);
+            return Ok(carry_on(own));
         }
         let is_over = self.grant.is_over(click.now);
-        if !is_over && self.grant.has_unit() {
-            return match self.offered_before(click) {
-                Some(offer) => carry_on(offer),
-                None => Ok(self.offer(click)),
-            };
+        if !is_over && (self.grant.has_unit() || self.is_any_replaced(click)) {
+            let closed = self.close_replaced(click);
+            let offer = self.offered_before(click).map_or_else(|| self.offer(click), carry_on);
+            return Ok(Clicked { closed, ..offer });
         }
         if let Some(idle) = self.idle(click) {
-            return carry_on(idle);
+            return Ok(carry_on(idle));
         }
         Err(match () {
             () if is_over => Refusal::Expired,
@@ -83,21 +88,39 @@ impl Account {
         self.newest(click, |delivery| delivery.state == State::Open && delivery.in_flight() == 0)
     }
 
-    /// The newest delivery that can still be joined and that `fits`.
+    /// The newest delivery of the clicked version that can still be joined and that `fits`.
     fn newest(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
         let mut live = self.deliveries.iter().rev().filter(|delivery| delivery.is_live(&self.grant.policy, click.now));
-        live.find(|delivery| fits(delivery)).map(|delivery| delivery.id)
+        live.find(|delivery| delivery.version == click.version && fits(delivery)).map(|delivery| delivery.id)
+    }
+
+    fn is_any_replaced(&self, click: &Click) -> bool {
+        self.deliveries.iter().any(|delivery| is_replaced(delivery, click))
+    }
+
+    fn close_replaced(&mut self, click: &Click) -> Vec<Change> {
+        let Self { grant, deliveries } = self;
+        let replaced = deliveries.iter_mut().filter(|delivery| is_replaced(delivery, click));
+        replaced.map(|delivery| close(grant, delivery, click.now)).collect()
     }
 
     fn offer(&mut self, click: &Click) -> Clicked {
-        let mut standing = self.deliveries.iter().filter(|delivery| delivery.state == State::Offered);
-        let oldest = standing.next().map(|delivery| delivery.id);
-        if let Some(oldest) = oldest.filter(|_| standing.count() + 1 >= Self::OFFERS_MAX) {
-            self.deliveries.retain(|delivery| delivery.id != oldest);
-        }
+        // Deliveries that became offers again may have made them too many by more than one.
+        let standing = self.deliveries.iter().filter(|delivery| delivery.state == State::Offered).count();
+        let mut too_many = (standing + 1).saturating_sub(Self::OFFERS_MAX);
+        self.deliveries.retain(|delivery| {
+            let goes = too_many > 0 && delivery.state == State::Offered;
+            too_many -= usize::from(goes);
+            !goes
+        });
         self.deliveries.push(Delivery::offer(self.grant.id, click));
-        Clicked { delivery: click.fresh, fresh: true }
+        Clicked { delivery: click.fresh, fresh: true, closed: Vec::new() }
     }
+}
+
+/// Whether `delivery` holds a unit for a version that is not the clicked one, and nothing of it is on its way.
+fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
+    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0
 }
 
 fn is_under_way(delivery: &Delivery) -> bool {

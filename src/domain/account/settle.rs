@@ -14,9 +14,14 @@ impl Account {
     /// | the delivery is closed | the charge becomes what was sent; nothing else |
     /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
     /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
+    /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
     ///
     /// A status of 300 and above sent nothing of the file and is charged nothing. An empty file is completed by a 200
     /// that ended as it should.
+    ///
+    /// The last row is for what the web server turned into 304, 412 or 416, and for who left before the first byte: the
+    /// unit goes back at once, and the offer lives for [`Delivery::OFFER_LIFETIME`] from the end of that answer. Once
+    /// only, or questions about a file that is known already would keep an offer alive for ever.
     pub fn report(&mut self, reported: &Reported) -> Option<Change> {
         let Self { grant, deliveries } = self;
         let delivery = deliveries.iter_mut().rev().find(|delivery| delivery.id == reported.delivery)?;
@@ -30,10 +35,14 @@ impl Account {
             grant.bytes_closed = corrected(grant.bytes_closed);
         } else {
             delivery.active = delivery.active.max(reported.report.ended);
-            if delivery.cover(client, &reported.report) && delivery.state == State::Open {
+            let whole = delivery.cover(client, &reported.report);
+            if delivery.state == State::Open && whole {
                 delivery.state = State::Completed;
                 grant.release();
                 grant.spend();
+            } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
+                delivery.offer_again(reported.report.ended);
+                grant.release();
             }
         }
         Some(Change::of(delivery, before))
@@ -48,9 +57,7 @@ impl Account {
         let mut changes = Vec::new();
         for delivery in deliveries.iter_mut() {
             if delivery.closed.is_none() && !delivery.is_live(&grant.policy, now) {
-                let before = delivery.state;
-                close(grant, delivery, now);
-                changes.push(Change::of(delivery, before));
+                changes.push(close(grant, delivery, now));
             }
         }
         changes
@@ -63,7 +70,9 @@ impl Account {
     }
 }
 
-fn close(grant: &mut Grant, delivery: &mut Delivery, now: Moment) {
+/// Ends one delivery: its unit, if it holds one, is given back or used.
+pub(super) fn close(grant: &mut Grant, delivery: &mut Delivery, now: Moment) -> Change {
+    let before = delivery.state;
     if delivery.state == State::Open {
         grant.release();
         if delivery.in_flight() == 0 {
@@ -75,4 +84,5 @@ fn close(grant: &mut Grant, delivery: &mut Delivery, now: Moment) {
     }
     delivery.closed = Some(now);
     grant.bytes_closed = grant.bytes_closed.saturating_add(delivery.bytes_charged);
+    Change::of(delivery, before)
 }

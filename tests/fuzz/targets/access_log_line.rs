@@ -10,7 +10,8 @@ fuzz_target!(|line: &[u8]| {
             let text = String::from_utf8_lossy(line);
             assert!(text.contains('{') && line.len() <= LINE_BYTES_MAX);
             let report = reported.report;
-            assert!((100..=999).contains(&report.status), "{}", report.status);
+            // nginx writes three digits, and 000 where it sent no head.
+            assert!(report.status <= 999, "{}", report.status);
             if let Some((first, total)) = report.from {
                 assert!([200, 206].contains(&report.status), "only these have a body that is the file");
                 assert!(first.checked_add(report.bytes).is_some_and(|end| end <= total), "{first} + {} of {total}", report.bytes);
