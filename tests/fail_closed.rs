@@ -10,12 +10,19 @@ mod raw;
 mod servers;
 
 use std::fs;
-use std::os::unix::net::UnixListener;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command};
+use std::sync::mpsc;
 use std::thread;
 
 use backend::{Backend, Then};
 use raw::ask;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use servers::cloakroom::Cloakroom;
 use servers::nginx::{Nginx, NginxSetup};
+use servers::{free_port, until};
 
 const SECRET: &str = "<<protected>>";
 
@@ -161,4 +168,167 @@ fn nothing_opens_while_nobody_listens() {
     fs::remove_file(nginx.socket()).unwrap();
     fs::write(nginx.socket(), "").unwrap();
     closed("a file in its place");
+}
+
+/// A daemon whose only web listener has these lines; the storage has `secret.txt`.
+fn alone(public_url: &str, listener: &str) -> (tempfile::TempDir, Cloakroom) {
+    let storage = tempfile::tempdir().unwrap();
+    fs::write(storage.path().join("secret.txt"), SECRET).unwrap();
+    let path = storage.path().display();
+    let text = format!(
+        "[[listener]]\nserve = \"web\"\n{listener}\n\n[[storage]]\nname = \"masters\"\npath = \"{path}\"\nhandoff = \"/_cloakroom/masters/\"\n"
+    );
+    let cloakroom = Cloakroom::with(public_url, &text);
+    (storage, cloakroom)
+}
+
+#[test]
+fn a_peer_that_is_not_trusted_gets_no_byte() {
+    let port = free_port();
+    let (_storage, cloakroom) = alone(
+        "http://shop.example/dl/",
+        &format!("address = \"127.0.0.1:{port}\"\ndialect = \"nginx\"\ntrusted_peers = [\"192.0.2.0/24\"]"),
+    );
+    let target = cloakroom.sign("masters/secret.txt").replace("http://shop.example", "");
+    let headers = format!(
+        "X-Original-URI: {target}\r\nX-Original-Method: GET\r\nX-Request-Id: abc\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    );
+    for _ in 0..20 {
+        let answer = ask(port, target.as_bytes(), &headers);
+        assert!(answer.bytes.is_empty(), "{answer:?}");
+    }
+    cloakroom.logged(&["WARN", "127.0.0.1", "not trusted", "trusted_peers"]);
+    // The same from one that is.
+    let port = free_port();
+    let (_storage, cloakroom) = alone("http://shop.example/dl/", &format!("address = \"127.0.0.1:{port}\"\ndialect = \"nginx\""));
+    let target = cloakroom.sign("masters/secret.txt").replace("http://shop.example", "");
+    let headers = format!("X-Original-URI: {target}\r\nX-Original-Method: GET\r\nX-Request-Id: abc\r\nX-Real-IP: 192.0.2.1\r\n");
+    assert_eq!(ask(port, target.as_bytes(), &headers).header("X-Accel-Redirect"), Some("/_cloakroom/masters/secret.txt"));
+}
+
+#[test]
+fn when_every_place_is_taken_requests_wait_and_nothing_opens_meanwhile() {
+    let nginx = place();
+    let public_url = format!("http://127.0.0.1:{}/dl/", nginx.port);
+    let listener = format!("address = \"unix:{}\"\nmode = \"0666\"\ndialect = \"nginx\"\nconnections_max = 4", nginx.socket().display());
+    let (storage, cloakroom) = alone(&public_url, &listener);
+    let target = cloakroom.sign("masters/secret.txt").replace(&format!("http://127.0.0.1:{}", nginx.port), "");
+    let hog = || {
+        let mut stream = UnixStream::connect(nginx.socket()).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+        stream
+    };
+    let mut hogs: Vec<UnixStream> = (0..4).map(|_| hog()).collect();
+    cloakroom.logged(&["WARN", "every place is taken"]);
+    let (port, (send, answers)) = (nginx.port, mpsc::channel());
+    thread::scope(|scope| {
+        for target in [target.as_str(), "/dl/f/masters/secret.txt"] {
+            let send = send.clone();
+            scope.spawn(move || send.send((target, ask(port, target.as_bytes(), ""))));
+        }
+        assert!(answers.try_recv().is_err(), "there is no place");
+        hogs.pop();
+        for _ in 0..2 {
+            let (asked, answer) = answers.recv().unwrap();
+            let opened = String::from_utf8_lossy(&answer.bytes).contains(SECRET);
+            assert_eq!((answer.status, opened), if asked == target { (200, true) } else { (401, false) });
+        }
+    });
+    drop((hogs, storage));
+}
+
+/// The descriptors that a process has open.
+fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// The resident memory of a process, in KiB.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn thousands_of_half_open_connections_cost_little_and_keep_nobody_out() {
+    const STRANGERS: u32 = 4000;
+    let limit = getrlimit(Resource::Nofile);
+    assert!(limit.maximum.is_none_or(|most| most >= 6000), "this test needs 6000 open files: {limit:?}");
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let port = free_port();
+    let (_storage, cloakroom) =
+        alone(&format!("http://127.0.0.1:{port}/dl/"), &format!("address = \"127.0.0.1:{port}\"\ndialect = \"standalone\""));
+    let target = cloakroom.sign("masters/secret.txt").replace(&format!("http://127.0.0.1:{port}"), "");
+    let good = |when: &str| {
+        let answer = ask(port, target.as_bytes(), "");
+        assert_eq!((answer.status, String::from_utf8_lossy(&answer.bytes).contains(SECRET)), (200, true), "{when}: {answer:?}");
+    };
+    good("before");
+    let (idle_descriptors, idle_memory) = (descriptors(cloakroom.pid()), resident(cloakroom.pid()));
+    // Some send part of a head, some nothing at all.
+    let mut strangers: Vec<TcpStream> = (0..STRANGERS)
+        .map(|number| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            if number % 2 == 0 {
+                stream.write_all(b"GET /dl/f/masters/secret.txt HTTP/1.1\r\nHost: shop.example\r\nX-Slow: ").unwrap();
+            }
+            stream
+        })
+        .collect();
+    until("the strangers are in", || (descriptors(cloakroom.pid()) >= idle_descriptors + STRANGERS as usize / 2).then_some(()));
+    for _ in 0..20 {
+        good("among strangers");
+    }
+    let each = (resident(cloakroom.pid()).saturating_sub(idle_memory)) / u64::from(STRANGERS);
+    assert!(each <= 48, "{each} KiB for each stranger");
+    // Their time is up before long, and the places are free again.
+    until("the strangers are gone", || (descriptors(cloakroom.pid()) <= idle_descriptors + 8).then_some(()));
+    for stranger in &mut strangers {
+        stranger.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let mut answer = vec![];
+        let _ = stranger.read_to_end(&mut answer);
+        assert!(!String::from_utf8_lossy(&answer).contains(SECRET));
+    }
+    good("after");
+    cloakroom.logged(&["too slow"]);
+}
+
+#[test]
+fn the_daemon_allows_itself_the_open_files_that_its_connections_need() {
+    let port = free_port();
+    let (_storage, mut cloakroom) = alone("http://shop.example/dl/", &format!("address = \"127.0.0.1:{port}\"\ndialect = \"nginx\""));
+    cloakroom.stop();
+    let soft = |pid: u32| {
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap().to_owned();
+        line.split_whitespace().nth(3).unwrap().parse::<u64>().unwrap()
+    };
+    // 4096 for each of the two listeners, and some beside them.
+    for (limit, expected, says) in [("ulimit -Sn 256", 8320, false), ("ulimit -n 512", 512, true)] {
+        let log = cloakroom.state().join("limits.log");
+        let child = Command::new("sh")
+            .args(["-c", &format!("{limit}; exec \"$0\" \"$@\""), servers::cloakroom::PROGRAM, "--config"])
+            .arg(cloakroom.config())
+            .arg("serve")
+            .env("CLOAKROOM_LOG", "info")
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut child = Ended(child);
+        let text = until("it listens", || {
+            assert!(child.0.try_wait().unwrap().is_none());
+            fs::read_to_string(&log).ok().filter(|text| text.contains("serve=api") && text.contains("serve=web"))
+        });
+        assert_eq!(soft(child.0.id()), expected, "{limit}");
+        assert_eq!(text.contains("raise LimitNOFILE"), says, "{text}");
+    }
+}
+
+/// A process that ends with this value.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
