@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -102,6 +102,18 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
+    fn of_body(rejection: &JsonRejection) -> Self {
+        match rejection {
+            JsonRejection::MissingJsonContentType(_) => {
+                Self::new(rejection.status(), "the body must be JSON, with the header `content-type: application/json`")
+            }
+            JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(rejection.status(), format!("the body must have at most {BODY_BYTES_MAX} bytes"))
+            }
+            _ => Self::new(rejection.status(), rejection.body_text()),
+        }
+    }
+
     fn down(down: Down) -> Self {
         let text = match down {
             Down::Unreachable => "the store does not answer",
@@ -132,8 +144,8 @@ pub fn router(site: Arc<Site>) -> Router {
 }
 
 async fn new_link(State(site): State<Arc<Site>>, body: Result<Json<NewLink>, JsonRejection>) -> Result<Json<Issued>, Problem> {
-    let Json(wanted) = body.map_err(|rejection| Problem::unreadable(rejection.body_text()))?;
-    let file = file_of(&wanted.file)?;
+    let Json(wanted) = body.map_err(|rejection| Problem::of_body(&rejection))?;
+    let file = file_of(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
     let issued = issue(&site, Order { file, customer: wanted.customer, policy }).await.map_err(|fault| match fault {
         NotIssued::Down(down) => Problem::down(down),
@@ -143,11 +155,15 @@ async fn new_link(State(site): State<Arc<Site>>, body: Result<Json<NewLink>, Jso
     Ok(Json(Issued::of(&issued)))
 }
 
-fn file_of(text: &str) -> Result<FileRef, Problem> {
+fn file_of(site: &Site, text: &str) -> Result<FileRef, Problem> {
     let fault = || Problem::unreadable(format!("file: `{text}` must be STORAGE/PATH"));
     let (storage, path) = text.split_once('/').ok_or_else(fault)?;
-    let storage = StorageName::parse(storage).ok_or_else(fault)?;
-    let path = FilePath::parse(path).map_err(|why| Problem::unreadable(format!("file: `{path}`: {why}")))?;
+    let known = || {
+        let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
+        Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]] (there are: {})", names.join(", ")))
+    };
+    let storage = StorageName::parse(storage).filter(|name| site.configuration.storage(name).is_some()).ok_or_else(known)?;
+    let path = FilePath::parse(path).map_err(|why| Problem::unreadable(format!("file: `{text}`: {why}")))?;
     Ok(FileRef { storage, path })
 }
 
@@ -174,13 +190,20 @@ fn policy_of(site: &Site, wanted: &NewLink) -> Result<Policy, Problem> {
     Ok(policy)
 }
 
-async fn list_deliveries(State(site): State<Arc<Site>>, Query(which): Query<Which>) -> Result<Json<Vec<ListedDelivery>>, Problem> {
+async fn list_deliveries(
+    State(site): State<Arc<Site>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Vec<ListedDelivery>>, Problem> {
+    let Query(which) = which.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let grant: Option<GrantId> = which
         .grant
         .as_deref()
         .map(|text| text.parse().map_err(|why: NotAnId| Problem::unreadable(format!("grant: `{text}` {why}"))))
         .transpose()?;
-    let limit = which.limit.unwrap_or(LIST_MAX).clamp(1, LIST_MAX);
+    let limit = which.limit.unwrap_or(LIST_MAX);
+    if !(1..=LIST_MAX).contains(&limit) {
+        return Err(Problem::unreadable(format!("limit: {limit} must be 1 to {LIST_MAX}")));
+    }
     let deliveries = site.store.deliveries(Filter { grant, limit }).await.map_err(Problem::down)?;
     let mut listed = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
@@ -192,20 +215,29 @@ async fn list_deliveries(State(site): State<Arc<Site>>, Query(which): Query<Whic
     Ok(Json(listed))
 }
 
-async fn show_delivery(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Json<DeliveryView>, Problem> {
+async fn show_delivery(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<DeliveryView>, Problem> {
+    let Path(id) = id.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let delivery = if id == "newest" {
         site.store.deliveries(Filter { grant: None, limit: 1 }).await.map_err(Problem::down)?.into_iter().next()
     } else {
-        let id: DeliveryId = id.parse().map_err(|why: NotAnId| Problem::unreadable(format!("`{id}` {why}")))?;
-        site.store.delivery(id).await.map_err(Problem::down)?
+        let known: DeliveryId = id.parse().map_err(|why: NotAnId| Problem::unreadable(format!("`{id}` {why}")))?;
+        site.store.delivery(known).await.map_err(Problem::down)?
     };
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "there is no such delivery; the store in memory forgets at a restart");
+    let unknown = || {
+        let newest = id == "newest";
+        let detail = if newest {
+            "there are no deliveries yet: one begins with a click on a link"
+        } else {
+            "there is no such delivery; a restart forgets them"
+        };
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    };
     let delivery = delivery.ok_or_else(unknown)?;
     let grant = site.store.grant(delivery.grant).await.map_err(Problem::down)?.ok_or_else(unknown)?;
-    Ok(Json(DeliveryView::of(&delivery, &grant, site.configuration.is_measured())))
+    Ok(Json(DeliveryView::of(&delivery, &grant, site.configuration.knows_what_arrived())))
 }
 
 async fn explain_what(State(site): State<Arc<Site>>, body: Result<Json<What>, JsonRejection>) -> Result<Json<Explanation>, Problem> {
-    let Json(what) = body.map_err(|rejection| Problem::unreadable(rejection.body_text()))?;
+    let Json(what) = body.map_err(|rejection| Problem::of_body(&rejection))?;
     explain(&site, &what.what, what.from).await.map(Json).map_err(|unexplained| Problem::new(StatusCode::NOT_FOUND, unexplained.0))
 }

@@ -1,14 +1,17 @@
 //! `cloakroom check`: is what is written right, and is it there?
 
+use std::fs::File;
+use std::io::ErrorKind;
+
 use clap::Args;
 
 use super::failure::Failure;
 use super::{Common, say, say_json, serve};
-use crate::config;
+use crate::config::{self, Configuration};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Print the commented default configuration instead.
+    /// Print a configuration to begin with: every key, with its meaning and its default.
     #[arg(long)]
     print_default: bool,
 }
@@ -17,22 +20,51 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     if arguments.print_default {
         return say(config::default_file().trim_end());
     }
-    let configuration = config::load(&common.config).map_err(|errors| Failure::configuration(errors.to_string()))?;
+    let configuration = common.load()?;
     let counts = serde_json::json!({
+        "config": common.config,
+        "site": configuration.site,
         "listeners": configuration.listeners.len(),
         "keys": configuration.keys.len(),
         "storages": configuration.storages.len(),
         "rules": configuration.rules.len(),
-        "measured": configuration.is_measured(),
+        "policies": configuration.policies.len(),
+        "measured": configuration.knows_what_arrived(),
     });
-    let counted = if configuration.is_measured() {
-        "downloads are counted when they have arrived"
+    let counted = if configuration.knows_what_arrived() {
+        "a download counts when it has arrived"
     } else {
-        "no [feed]: downloads are counted when they start"
+        "a download counts when it starts, since there is no [feed] to tell what arrived"
     };
-    serve::site(configuration)?;
+    let feed = feed_fault(&configuration);
+    match (serve::site(configuration), feed) {
+        (Ok(_), None) => {}
+        (Ok(_), Some(fault)) => return Err(Failure::configuration(fault)),
+        (Err(Failure::Configuration(mut faults)), feed) => {
+            faults.extend(feed);
+            return Err(Failure::Configuration(faults));
+        }
+        (Err(other), _) => return Err(other),
+    }
     if common.json {
         return say_json(&counts);
     }
-    say(format!("{}: the configuration is right, its keys and storages can be opened; {counted}", common.config.display()))
+    say(format!("{}: the configuration is right; its keys, storages and pages can be used; {counted}", common.config.display()))
+}
+
+/// What hinders the daemon, run by this user, from following the web server's log. A log that is not there yet is waited
+/// for.
+fn feed_fault(configuration: &Configuration) -> Option<String> {
+    let log = &configuration.feed.as_ref()?.access_log;
+    let fault = |wants: &str, error: &dyn std::fmt::Display| Some(format!("[feed] access_log: {} {wants}: {error}", log.display()));
+    match File::open(log) {
+        Ok(file) if file.metadata().is_ok_and(|found| found.is_dir()) => fault("must be a file", &"it is a directory"),
+        Ok(_) => None,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let directory = log.parent().unwrap_or(log);
+            let missing = || fault("must lie in a directory that is there", &format!("there is no {}", directory.display()));
+            if directory.is_dir() { None } else { missing() }
+        }
+        Err(error) => fault("must be a file that this user can read", &error),
+    }
 }

@@ -1,5 +1,6 @@
 //! The API's client: talks to the running daemon over its socket.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ impl From<CallFault> for Failure {
     fn from(fault: CallFault) -> Self {
         match fault {
             CallFault::NotRunning(text) | CallFault::Broken(text) => Self::failed(text),
+            CallFault::Problem(problem) if problem.status == StatusCode::UNPROCESSABLE_ENTITY => Self::usage(problem.detail),
             CallFault::Problem(problem) => Self::failed(problem.detail),
         }
     }
@@ -56,7 +58,7 @@ impl Client {
         });
         socket.map(|socket| Self { socket }).ok_or_else(|| {
             Failure::configuration(
-                "the configuration has no [[listener]] with serve = \"api\" on a unix socket, over which commands reach the daemon; add\n\n    [[listener]]\n    address = \"unix:/run/cloakroom/api.sock\"\n    serve   = \"api\"\n",
+                "the configuration has no [[listener]] with serve = \"api\" on a unix socket, over which commands reach the daemon; add\n\n    [[listener]]\n    address = \"unix:/run/cloakroom/api.sock\"\n    serve   = \"api\"\n    mode    = \"0600\"\n",
             )
         })
     }
@@ -88,13 +90,18 @@ impl Client {
     }
 }
 
+const fn advice(why: ErrorKind) -> &'static str {
+    match why {
+        ErrorKind::PermissionDenied => "run this as the daemon's user or as root",
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => "start it with `cloakroom serve` and the same --config",
+        _ => "is `cloakroom serve` running?",
+    }
+}
+
 async fn exchange(socket: &Path, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), CallFault> {
     let broken = |error: &dyn std::fmt::Display| CallFault::Broken(format!("the daemon at {}: {error}", socket.display()));
     let stream = UnixStream::connect(socket).await.map_err(|error| {
-        CallFault::NotRunning(format!(
-            "cannot reach the daemon at {}: {error}; is `cloakroom serve` running, and may this user use its socket?",
-            socket.display()
-        ))
+        CallFault::NotRunning(format!("cannot reach the daemon at {}: {error}; {}", socket.display(), advice(error.kind())))
     })?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     tokio::spawn(connection);

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::serve::{self, Daemon};
-use super::{Common, say, terminal};
+use super::terminal::Signs;
+use super::{Common, say, signs, terminal};
 use crate::config;
 use crate::domain::delivery::State;
 use crate::domain::file::{FileRef, StorageName};
@@ -32,11 +33,11 @@ use crate::{clock, keys, random};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// What stands in front: a private Nginx, or nothing.
-    #[arg(long, value_enum, default_value_t = WebServer::Auto)]
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = WebServer::Auto)]
     web_server: WebServer,
 
     /// The port to listen on; a free one if none is named.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
 }
 
@@ -67,7 +68,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     let place = Place::make(free_port(arguments.port)?)?;
     place.fill(nginx.is_some())?;
-    let configuration = config::load(&place.file("cloakroom.toml")).map_err(|errors| Failure::configuration(errors.to_string()))?;
+    let configuration = config::load(&place.file("cloakroom.toml"))?;
     for entry in &configuration.keys {
         keys::create(&entry.file, &Zeroizing::new(random::bytes())).map_err(|fault| Failure::failed(fault.to_string()))?;
     }
@@ -80,6 +81,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         tokio::select! {
             told = follow(events, common.json) => told,
             stopped = serve::told_to_stop() => stopped,
+            closed = serve::hung_up() => closed,
         }
     })?;
     drop(front);
@@ -278,13 +280,13 @@ async fn welcome(site: &Site, place: &Place, behind_nginx: bool) -> Result<Strin
     let signed = sign(site, &address::file_path(site.public_url(), &file("Grüße & Küsse.txt")?))?;
     let issued = issue(site, Order { file: file("set/album.zip")?, customer: "demo".to_owned(), policy: policy(site) }).await;
     let counted = issued.map_err(|fault| Failure::failed(fault.to_string()))?.url;
-    let front =
-        if behind_nginx { "a private Nginx in front: it sends the bytes" } else { "nothing in front: Cloakroom sends the bytes itself" };
+    let front = if behind_nginx { "a private Nginx, which sends the bytes" } else { "nothing: Cloakroom sends the bytes itself" };
+    let becomes = if signs() == Signs::Unicode { "→ " } else { "->" };
     let mut text = format!(
-        "Cloakroom at http://127.0.0.1:{}/, {front}; everything lies in {}\n\n\
-         1  A signed link: stateless, valid for an hour.  → 200, the file under its own name\n   curl -OJ '{signed}'\n\n\
-         2  The same with one character changed.  → 403 bad_proof, a page with a support code\n   curl -i '{}'\n\n\
-         3  A counted link: 5 downloads.  → 303, then 200; stop it with Ctrl-C and run it again: it goes on, and counts once\n   \
+        "Cloakroom at http://127.0.0.1:{}/\nin front: {front}\neverything lies in {}\n\n\
+         1  A signed link: stateless, valid for an hour.\n   {becomes} 200, the file under its own name\n\n   curl -OJ '{signed}'\n\n\
+         2  The same with one character changed.\n   {becomes} 403 bad_proof, a page with a support code\n\n   curl -i '{}'\n\n\
+         3  A counted link: 5 downloads. Stop it with Ctrl-C and run it again.\n   {becomes} 303, then 200; it goes on where it stopped, and counts once\n\n   \
          curl -L -C - --limit-rate 4M -o album.zip '{counted}'\n",
         place.port,
         place.root.display(),
@@ -294,13 +296,13 @@ async fn welcome(site: &Site, place: &Place, behind_nginx: bool) -> Result<Strin
         let members = sign(site, "/members/index.html")?;
         let _ = write!(
             text,
-            "\n4  A page that the site already serves, protected by auth_request.  → 401 no_proof, then 200\n   curl -i 'http://127.0.0.1:{}/members/index.html'\n   curl '{members}'\n",
+            "\n4  A page that the site already serves, protected by auth_request.\n   {becomes} 401 no_proof, then 200\n\n   curl -i 'http://127.0.0.1:{}/members/index.html'\n   curl '{members}'\n",
             place.port
         );
     }
     let _ = write!(
         text,
-        "\n   Why was something refused? What was sent?\n   {program} --config {config} explain R-…\n   {program} --config {config} delivery show\n\nCtrl-C ends it and cleans up. What happens now:\n",
+        "\nWhy was something refused? What was sent?\n\n   {program} --config {config} explain R-XXXX-XXXX\n   {program} --config {config} delivery show\n\nCtrl-C ends it and cleans up. What happens now:\n",
         program = std::env::args().next().unwrap_or_else(|| "cloakroom".to_owned()),
         config = place.file("cloakroom.toml").display(),
     );

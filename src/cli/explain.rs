@@ -5,41 +5,53 @@ use std::net::IpAddr;
 use clap::Args;
 
 use super::client::{CallFault, Client};
-use super::failure::Failure;
+use super::failure::{Failure, warn};
 use super::serve::site;
-use super::{Common, say, say_json};
+use super::terminal::{self, Signs};
+use super::{Common, say, say_json, signs};
 use crate::api::What;
-use crate::config;
-use crate::service::explain::{Explanation, explain};
+use crate::config::Configuration;
+use crate::service::explain::{Explanation, explain, is_remembered};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A URL of the site, a path that begins with `/`, a support code from a refusal page, or a request id.
+    /// A URL of the site (quote it: it has `&` in it), its part from the path on, a support code from a refusal page
+    /// (R-7F3K-22AB), or a request id.
     #[arg(value_name = "WHAT")]
     what: String,
 
-    /// The client's address to assume.
+    /// The client's address to assume for a URL.
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure> {
-    let configuration = config::load(&common.config).map_err(|errors| Failure::configuration(errors.to_string()))?;
+    let configuration = common.load()?;
     let what = What { what: arguments.what.clone(), from: arguments.from };
     // What is stateless can be explained without a daemon; what it remembers, by the daemon alone.
-    let asked = Client::of(&configuration)
-        .map_err(|_| CallFault::NotRunning(String::new()))
-        .and_then(|client| client.post("/api/v1/explain", &what));
+    let asked = match Client::of(&configuration) {
+        Ok(client) => client.post("/api/v1/explain", &what),
+        Err(Failure::Configuration(faults)) => Err(CallFault::NotRunning(faults.join("\n"))),
+        Err(other) => return Err(other),
+    };
     let explanation = match asked {
-        Err(CallFault::NotRunning(_)) => {
-            let site = site(configuration)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| Failure::failed(error.to_string()))?;
-            eprintln!("the daemon is not reached: links, deliveries and support codes are not known here");
-            runtime.block_on(explain(&site, &arguments.what, arguments.from)).map_err(|unexplained| Failure::failed(unexplained.0))?
-        }
+        Err(CallFault::NotRunning(why)) => alone(configuration, arguments, &why)?,
         other => other?,
     };
     if common.json { say_json(&explanation) } else { say(text(&explanation)) }
+}
+
+/// Explains without a daemon, or says why that cannot be.
+fn alone(configuration: Configuration, arguments: &Arguments, why: &str) -> Result<Explanation, Failure> {
+    let site = site(configuration)?;
+    if is_remembered(&site, &arguments.what) {
+        return Err(Failure::failed(format!("only the daemon remembers this, and it is not reached: {why}")));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| Failure::failed(error.to_string()))?;
+    let explanation =
+        runtime.block_on(explain(&site, &arguments.what, arguments.from)).map_err(|unexplained| Failure::failed(unexplained.0))?;
+    warn("cloakroom: the daemon is not reached; this is what the configuration alone says");
+    Ok(explanation)
 }
 
 fn text(explanation: &Explanation) -> String {
@@ -47,7 +59,7 @@ fn text(explanation: &Explanation) -> String {
     let mut lines = vec![format!("{outcome}: {subject}")];
     lines.extend(steps.iter().map(|step| format!("  {} {}", if step.held { "ok " } else { "NO " }, step.text)));
     if let Some(advice) = advice {
-        lines.push(format!("  →   {advice}"));
+        lines.push(format!("  {}  {advice}", if signs() == Signs::Unicode { "→ " } else { "->" }));
     }
-    lines.join("\n")
+    lines.iter().map(|line| terminal::visible(line)).collect::<Vec<_>>().join("\n")
 }

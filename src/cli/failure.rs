@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use super::terminal::steers;
+use crate::config::Errors;
+
+/// Exit code of a configuration that is wrong: `EX_CONFIG` of sysexits.
+const CONFIGURATION: u8 = 78;
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -9,10 +15,18 @@ pub(super) enum Failure {
     Failed(String),
     /// The command line asks for something that cannot be.
     Usage(String),
-    /// The configuration is wrong.
-    Configuration(String),
+    /// The configuration, or what it names, is wrong: one fault each.
+    Configuration(Vec<String>),
+    /// The configuration file is wrong: each fault begins with `file:line:`.
+    File(Errors),
     /// Whoever read the output went away.
     Quiet,
+}
+
+impl From<Errors> for Failure {
+    fn from(errors: Errors) -> Self {
+        Self::File(errors)
+    }
 }
 
 impl Failure {
@@ -26,20 +40,48 @@ impl Failure {
         Self::Usage(text.into())
     }
 
-    /// The configuration is wrong.
+    /// One thing is wrong with the configuration, or with what it names.
     pub(super) fn configuration(text: impl Into<String>) -> Self {
-        Self::Configuration(text.into())
+        Self::Configuration(vec![text.into()])
     }
 
     /// Says it on standard error.
     pub(super) fn report(self) -> ExitCode {
         let (text, code) = match self {
             Self::Quiet => return ExitCode::SUCCESS,
-            Self::Failed(text) => (text, 1),
-            Self::Usage(text) => (text, 2),
-            Self::Configuration(text) => (text, 78),
+            Self::Failed(text) => (prefixed(&text), 1),
+            Self::Usage(text) => (prefixed(&text), 2),
+            Self::Configuration(faults) => (faults.iter().map(|fault| prefixed(fault)).collect::<Vec<_>>().join("\n"), CONFIGURATION),
+            Self::File(errors) => (file(&errors), CONFIGURATION),
         };
-        eprintln!("cloakroom: {text}");
+        warn(&text);
         ExitCode::from(code)
     }
+}
+
+fn prefixed(text: &str) -> String {
+    format!("cloakroom: {text}")
+}
+
+/// The faults as a compiler shows them, with `file:line:` in front so that editors find the place, and their number.
+fn file(errors: &Errors) -> String {
+    let faults = errors.faults();
+    let name = faults.first().map_or("", |fault| fault.file.as_str());
+    let count = faults.len();
+    let summary = match faults.first().and_then(|fault| fault.line) {
+        None => {
+            return format!("cloakroom: {errors}; name another with --config; `cloakroom check --print-default` prints one to begin with");
+        }
+        Some(_) if count == 1 => format!("1 fault in {name}"),
+        Some(_) => format!("{count} faults in {name}"),
+    };
+    format!("{errors}\n{}", prefixed(&summary))
+}
+
+/// Says something on standard error that does not end the command. Nothing in it steers the terminal.
+pub(super) fn warn(text: &str) {
+    use std::io::Write;
+    let shown: String = text.chars().map(|sign| if sign != '\n' && steers(sign) { char::REPLACEMENT_CHARACTER } else { sign }).collect();
+    // Where nobody hears it, nothing is left to be done.
+    let _ = writeln!(std::io::stderr().lock(), "{shown}");
 }

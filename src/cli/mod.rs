@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::failure::Failure;
+use self::terminal::Signs;
+use crate::config::{self, Configuration};
 
 mod check;
 mod client;
@@ -16,6 +18,7 @@ mod explain;
 mod failure;
 mod key;
 mod link;
+mod log;
 mod serve;
 mod sign;
 pub mod terminal;
@@ -23,20 +26,33 @@ pub mod terminal;
 /// Where the configuration lies if nothing else is said.
 const CONFIG_PATH: &str = "/etc/cloakroom/cloakroom.toml";
 
+/// What stands above the options that every command has.
+const EVERYWHERE: &str = "Options of every command";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "cloakroom",
     version,
     about = "Decides who may download a file; your web server sends it; every download that arrived counts once.",
+    after_help = "Begin with `cloakroom demo`. Exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong configuration.",
+    args_override_self = true,
     max_term_width = 100
 )]
 struct Arguments {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", env = "CLOAKROOM_CONFIG", default_value = CONFIG_PATH)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CLOAKROOM_CONFIG",
+        hide_env_values = true,
+        default_value = CONFIG_PATH,
+        help_heading = EVERYWHERE
+    )]
     config: PathBuf,
 
-    /// Print JSON instead of text.
-    #[arg(long, global = true)]
+    /// Print JSON instead of text; `serve` logs it.
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 
     #[command(subcommand)]
@@ -45,7 +61,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer the web server's questions, until SIGTERM.
+    /// Answer the web server's questions, until SIGTERM or Ctrl-C.
+    #[command(after_help = serve::AFTER_HELP)]
     Serve,
     /// Read the configuration, the keys and the storages, and say what is wrong with them.
     Check(check::Arguments),
@@ -54,11 +71,12 @@ enum Command {
     /// Make keys.
     #[command(subcommand)]
     Key(key::Command),
-    /// Sign a URL: stateless, nothing is counted.
+    /// Sign a URL: stateless, nothing is counted, no daemon is needed.
+    #[command(after_help = sign::AFTER_HELP)]
     Sign(sign::Arguments),
-    /// Make a counted link: a grant for one file, and its URL.
+    /// Make a counted link: a grant for one file, and its URL. The daemon must run.
     Link(link::Arguments),
-    /// Tell every step of a decision.
+    /// Tell every step of a decision, and what mends it.
     Explain(explain::Arguments),
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
@@ -70,6 +88,19 @@ enum Command {
 struct Common {
     config: PathBuf,
     json: bool,
+}
+
+impl Common {
+    /// The configuration, or all that is wrong with it.
+    fn load(&self) -> Result<Configuration, Failure> {
+        Ok(config::load(&self.config)?)
+    }
+}
+
+/// What the terminal can draw, as the locale says.
+fn signs() -> Signs {
+    let told = |name| std::env::var(name).ok();
+    Signs::of_locale(told("LC_ALL").as_deref(), told("LC_CTYPE").as_deref(), told("LANG").as_deref())
 }
 
 /// Runs one command line and says how it ended: 0 done, 1 failed, 2 usage, 78 configuration.
@@ -107,11 +138,6 @@ fn say(text: impl AsRef<str>) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::Quiet),
         Err(error) => Err(Failure::failed(format!("cannot write to standard output: {error}"))),
     }
-}
-
-/// Faults, one a line.
-fn lines(faults: &[impl std::fmt::Display]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a value as JSON.

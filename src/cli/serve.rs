@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use http::Response;
 use http::request::Parts;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
-use super::{Common, lines};
+use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
-use crate::config::{self, Configuration, Serve};
+use crate::config::{Configuration, Serve};
 use crate::dialect::Dialect;
-use crate::domain::question::Kind;
 use crate::feed::{self, Stop, Tail, Taken};
 use crate::keys;
 use crate::pages::Pages;
-use crate::service::answer::{Reply, answer, refuse};
+use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::metrics::FeedLine;
 use crate::service::site::Site;
 use crate::service::{settle, stream};
@@ -32,20 +31,50 @@ use crate::wire::listener::bind;
 use crate::wire::serve::{Answers, Running, Station, start};
 use crate::wire::{self, Handler, Limits, Payload, Peer};
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+It logs to standard error, one line an event; CLOAKROOM_LOG=debug tells more. SIGTERM and Ctrl-C let what runs end within \
+10 seconds. SIGHUP changes nothing in this version: restart it to take a changed configuration.";
+
 /// How long what runs may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
-    let configuration = config::load(&common.config).map_err(|errors| Failure::configuration(errors.to_string()))?;
-    log(common.json);
+    let configuration = common.load()?;
+    log::start(common.json)?;
     let site = Arc::new(site(configuration)?);
     let daemon = Daemon::start(&site)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     runtime.block_on(async {
-        told_to_stop().await?;
+        tokio::select! {
+            told = told_to_stop() => told?,
+            never = outlive_hangups() => never?,
+        }
         daemon.stop().await;
         Ok(())
     })
+}
+
+/// Waits until the terminal is closed.
+pub(super) async fn hung_up() -> Result<(), Failure> {
+    hear(SignalKind::hangup())?.recv().await;
+    Ok(())
+}
+
+/// SIGHUP means a reload to those who send it, and must not end the daemon.
+async fn outlive_hangups() -> Result<(), Failure> {
+    let mut hangup = hear(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        tracing::warn!(
+            event = "hangup",
+            "SIGHUP changes nothing: a reload is not in this version; restart to take a changed configuration"
+        );
+    }
+    std::future::pending().await
+}
+
+fn hear(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))
 }
 
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
@@ -55,26 +84,14 @@ pub(super) fn site(configuration: Configuration) -> Result<Site, Failure> {
     let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
     let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
     let (Ok(keys), Ok(storages), Ok(pages)) = (keys, storages, pages) else {
-        return Err(Failure::configuration(faults.join("\n")));
+        return Err(Failure::Configuration(faults));
     };
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     Site::new(configuration, keys, storages, store, pages).map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
-/// One line an event on standard error: text, or JSON.
-fn log(json: bool) {
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("CLOAKROOM_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false).with_writer(std::io::stderr);
-    if json {
-        lines.json().flatten_event(true).init();
-    } else {
-        lines.init();
-    }
-}
-
+/// Waits for SIGTERM or SIGINT.
 pub(super) async fn told_to_stop() -> Result<(), Failure> {
-    let hear = |kind| signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")));
     let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
@@ -98,11 +115,11 @@ impl Daemon {
         for listener in &site.configuration.listeners {
             match bind(listener) {
                 Ok(bound) => stations.push(Station { bound, answers: answers(site, listener.serve), limits: Limits::of(listener.serve) }),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(fault.to_string()),
             }
         }
         if !faults.is_empty() {
-            return Err(Failure::failed(lines(&faults)));
+            return Err(Failure::failed(faults.join("\ncloakroom: ")));
         }
         if let Err(short) = descriptors::allow(descriptors::needed(stations.iter().map(|station| &station.bound))) {
             let Shortage { allowed, needed } = short;
@@ -112,10 +129,12 @@ impl Daemon {
         }
         let sweep = Sweep::start(Arc::clone(site))?;
         let feed = Follower::start(site, &sweep)?;
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // A port that was given as 0 has its number now.
+        let bound: Vec<_> = stations.iter().map(|station| (station.bound.to_string(), station.bound.serve.word())).collect();
+        let threads = site.configuration.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let wire = start(stations, threads).map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-        for listener in &site.configuration.listeners {
-            tracing::info!("- listening {} serve={}", listener.address, listener.serve.word());
+        for (address, serve) in bound {
+            tracing::info!(event = "listening", address, serve);
         }
         Ok(Self { wire, sweep, feed })
     }
@@ -127,7 +146,7 @@ impl Daemon {
             feed.stop();
         }
         self.sweep.stop();
-        tracing::info!("- stopped, {cut} connections cut");
+        tracing::info!(event = "stopped", connections_cut = cut);
     }
 }
 
@@ -154,7 +173,7 @@ impl Handler for Web {
             Reply::Answer(answer) => wire::respond(answer),
             Reply::Stream(sending, question) => match stream::open(site, *sending, &question, &head.headers) {
                 Ok((head, body)) => streamed(head, body),
-                Err(refusal) => wire::respond(refuse(site, *dialect, Kind::Download, refusal, &question.request, question.wants_page)),
+                Err(refusal) => wire::respond(refuse_late(site, *dialect, &question, refusal)),
             },
         }
     }
@@ -234,7 +253,7 @@ async fn take(site: &Site, batch: &feed::Batch) -> Taken {
             Taken::Yes
         }
         Err(down) => {
-            tracing::warn!("- the feed waits: the store does not settle: {down:?}");
+            tracing::warn!(event = "feed_waits", "the store does not settle: {down:?}");
             Taken::NotNow
         }
     }

@@ -209,10 +209,12 @@ pub fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
 /// `text` on one line, with `�` for each sign that would steer the terminal or turn the reading direction: names and
 /// agents come from strangers.
 pub fn visible(text: &str) -> String {
-    let steers = |sign: char| {
-        sign.is_control() || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
-    };
     text.chars().map(|sign| if steers(sign) { char::REPLACEMENT_CHARACTER } else { sign }).collect()
+}
+
+/// Whether a sign would steer the terminal or turn the reading direction.
+pub fn steers(sign: char) -> bool {
+    sign.is_control() || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
 }
 
 /// How many cells of a terminal `text` takes.

@@ -114,6 +114,12 @@ pub(super) static SERVER: Section = Section {
             "a name of lower-case letters, digits and `-._`, such as \"shop.example\"",
             "The name that signed URLs are made for; a URL signed for another site is refused.",
         ),
+        key(
+            "threads",
+            Words("Without it, one for each processor", "1"),
+            "a number from 1 to 256",
+            "Threads that answer. One answers what several Nginx workers ask; more help where processors are idle.",
+        ),
     ],
     later: &[],
 };
@@ -309,8 +315,17 @@ pub(super) static SECTIONS: [&Section; 8] = [&SERVER, &LISTENER, &KEY, &STORAGE,
 
 const HEAD: &str = "\
 # Cloakroom's configuration: every key that there is, each with what holds without it.
-# Check it with `cloakroom check`; a reload takes it whole or not at all.
+# Check it with `cloakroom check`; what is changed holds from the next start of `cloakroom serve` on.
 # Durations are \"90s\", \"15m\", \"24h\", \"30d\", \"2w\" or together as \"1h30m\".
+";
+
+/// The second listener of the default file.
+const COMMANDS: &str = "
+# Here `cloakroom link`, `delivery` and `explain` reach the daemon. Whoever may connect may use it: the daemon's user alone.
+[[listener]]
+address = \"unix:/run/cloakroom/api.sock\"
+serve = \"api\"
+mode = \"0600\"
 ";
 
 /// The commented default file: what has to be written stands, all else is a comment (`#key` without a blank).
@@ -331,6 +346,9 @@ pub fn default_file() -> String {
             let needed = matches!(key.without, Refused(_)) || shown(section, key);
             put(&mut text, &["# ", key.doc, " ", &word]);
             put(&mut text, &[if section.active && needed { "" } else { "#" }, key.name, " = ", value]);
+        }
+        if section.name == LISTENER.name {
+            text.push_str(COMMANDS);
         }
     }
     text

@@ -17,6 +17,7 @@ mod values;
 use std::fmt;
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -43,6 +44,8 @@ pub struct Configuration {
     pub public_url: PublicUrl,
     /// The name that signed URLs are made for.
     pub site: String,
+    /// How many threads answer; `None` is one for each processor.
+    pub threads: Option<NonZeroUsize>,
     /// Where we listen; at least one is `web`.
     pub listeners: Vec<Listener>,
     /// The keys, in the order of the file; at least one has `use = "sign"` if there is any.
@@ -248,6 +251,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         state_dir,
         public_url: server.public_url,
         site: server.site,
+        threads: server.threads,
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
         storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
         policies: policies?,
@@ -296,5 +300,10 @@ impl Configuration {
     /// starts, and whatever shows a number says "started".
     pub const fn is_measured(&self) -> bool {
         self.feed.is_some()
+    }
+
+    /// Whether it is known what arrived of every download: a feed tells it, or we send all bytes ourselves.
+    pub fn knows_what_arrived(&self) -> bool {
+        self.is_measured() || self.web_dialects().all(|dialect| dialect == Dialect::Standalone)
     }
 }

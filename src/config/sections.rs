@@ -1,5 +1,6 @@
 //! Each section of the file, read into what is used. What is faulty is `None` and has been told.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -23,6 +24,9 @@ const CONNECTIONS_MAX: u32 = 4096;
 /// More connections than this are more than one process has descriptors for.
 const CONNECTIONS_LIMIT: u32 = 1_000_000;
 
+/// More threads than this are a mistake on any machine.
+const THREADS_LIMIT: u32 = 256;
+
 /// The file as read.
 pub(super) struct File {
     /// Whether every section is written in its form, so that what is not here is not there.
@@ -42,6 +46,7 @@ pub(super) struct Server {
     pub(super) state_dir: Placed<PathBuf>,
     pub(super) public_url: PublicUrl,
     pub(super) site: String,
+    pub(super) threads: Option<NonZeroUsize>,
 }
 
 /// One `[[listener]]`.
@@ -113,9 +118,11 @@ fn server<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Server> 
         let state_dir = table.needed_text("state_dir", values::absolute_path);
         let public_url = table.needed_text("public_url", values::public_url);
         let site = table.text("site", values::site).optional();
+        let threads = table.number("threads", 1..=THREADS_LIMIT).optional();
         let (state_dir, public_url) = (state_dir?, public_url?.value);
         let site = site.unwrap_or_else(|| public_url.host.clone());
-        Some(Server { state_dir, public_url, site })
+        let threads = threads.and_then(|threads| NonZeroUsize::new(usize::try_from(threads).ok()?));
+        Some(Server { state_dir, public_url, site, threads })
     });
     read.into_iter().next().flatten()
 }
@@ -132,6 +139,9 @@ const USES: [(&str, Use); 3] = [("web", Use::Web), ("api", Use::Api), ("admin", 
 const DIALECTS: [(&str, Dialect); 2] = [("nginx", Dialect::Nginx), ("standalone", Dialect::Standalone)];
 const DIALECTS_LATER: [&str; 4] = ["apache", "lighttpd", "caddy", "haproxy"];
 
+/// The API asks nobody who they are: the socket's mode does.
+const API_ON_TCP: &str = "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": whoever can connect to the API may use it, and a port of TCP is open to every program on this host";
+
 fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     let address = table.needed_text("address", values::address);
     match address.as_ref().map(|address| &address.value) {
@@ -146,6 +156,9 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     let peers = table.texts("trusted_peers", |text| parse_network(text).map_err(|wrong| Wrong::Must(wrong.wanted().to_owned())));
     let peers = peers.optional().map(|peers| peers.into_iter().map(|peer| peer.value).collect());
     let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT).or(CONNECTIONS_MAX);
+    if let (Some(Placed { value: Address::Tcp(_), .. }), Some(Serve::Api)) = (&address, serve) {
+        table.misplaced("address", API_ON_TCP);
+    }
     let address = address.map(|address| match address.value {
         Address::Unix { path, .. } => {
             table.misplaced("trusted_peers", "has no place on a unix socket, which its mode and group guard");

@@ -88,7 +88,7 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision) 
             for change in &redirect.closed {
                 super::settle::note(site, change);
             }
-            tracing::debug!("{} clicked delivery={} fresh={}", question.client.address, redirect.delivery, redirect.fresh);
+            tracing::debug!(client = %question.client.address, event = "clicked", delivery = %redirect.delivery, fresh = redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }
         Decision::Download(Outcome::Send(sending)) => {
@@ -137,8 +137,14 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
     // The client's address could not be read for sure; what is sure is the request id, if there is one.
     let request = malformed.request.clone().unwrap_or_else(super::request_id);
     let support = SupportCode::of(&request);
-    tracing::info!("- refused {} reason={:?} request={request} support={support}", Refusal::BadRequest, malformed.reason);
-    let client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    // A standalone listener's peer is the client; any other's is the web server, whom nobody should ban.
+    let client = peer.filter(|_| dialect == Dialect::Standalone);
+    let shown = client.map(tracing::field::display);
+    tracing::info!(
+        client = shown, event = "refused", refusal = %Refusal::BadRequest, question = malformed.kind.word(), %request, %support,
+        detail = malformed.reason
+    );
+    let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let refused = Refused {
         at: clock::now(),
         refusal: Refusal::BadRequest,
@@ -156,15 +162,23 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
 /// Decides once more, with a trace and without keeping anything, so that the log can say where it ended. Only refusals
 /// pay for it.
 async fn note_refusal(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal, now: Moment) {
-    site.metrics.refused(question.kind, refusal);
     let detail = last_step(site, dialect, question, now).await.unwrap_or_default();
+    keep_refusal(site, question, refusal, detail, now);
+}
+
+/// The answer to a question that was allowed, when what is to be sent turns out to be gone.
+pub fn refuse_late(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal) -> Answer {
+    keep_refusal(site, question, refusal, "the file was there a moment ago and cannot be opened now".to_owned(), clock::now());
+    refuse(site, dialect, question.kind, refusal, &question.request, question.wants_page)
+}
+
+fn keep_refusal(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
+    site.metrics.refused(question.kind, refusal);
     let subject = subject(site, question);
     let support = SupportCode::of(&question.request);
     let client = question.client.address;
     tracing::info!(
-        "{client} refused {refusal} question={} subject={subject:?} request={} support={support} detail={detail:?}",
-        question.kind.word(),
-        question.request
+        %client, event = "refused", %refusal, question = question.kind.word(), subject, request = %question.request, %support, detail
     );
     let refused = Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail };
     site.tell(|| Event::Refused(refused.clone()));
@@ -202,7 +216,7 @@ fn without_tokens(path: &str) -> String {
 
 fn note_opening(site: &Site, question: &Question, sending: &Sending) {
     let Some(counted) = sending.counted.filter(|counted| counted.opened) else {
-        tracing::debug!("{} sent {} request={}", question.client.address, sending.file, question.request);
+        tracing::debug!(client = %question.client.address, event = "sent", file = %sending.file, request = %question.request);
         return;
     };
     site.wake.notify_one();

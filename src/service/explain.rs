@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::authorize::authorize;
 use super::download::{Outcome, download};
 use super::rehearsal::Rehearsal;
@@ -13,7 +14,7 @@ use super::trace::{Step, Trace};
 use crate::clock;
 use crate::dialect::Dialect;
 use crate::domain::client::Client;
-use crate::domain::id::RequestId;
+use crate::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Method, Question};
@@ -38,37 +39,82 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unexplained(pub String);
 
+/// What `explain` was given.
+enum Named {
+    /// A URL, whole or from its path on.
+    Url,
+    /// A refusal.
+    Refusal(SupportCode, Option<RequestId>),
+    /// An id of ours, and what shows more of it.
+    Id(String),
+    /// Nothing that is known.
+    Junk,
+}
+
+fn named(what: &str) -> Named {
+    if what.starts_with('/') || what.contains("://") {
+        return Named::Url;
+    }
+    if let Ok(id) = what.parse::<DeliveryId>() {
+        return Named::Id(format!("{id} is a delivery: `cloakroom delivery show {id}` shows it"));
+    }
+    if let Ok(id) = what.parse::<GrantId>() {
+        return Named::Id(format!("{id} is a grant: `cloakroom delivery list --grant {id}` lists its deliveries"));
+    }
+    if let Ok(id) = what.parse::<LinkId>() {
+        return Named::Id(format!("{id} names a link and opens nothing: explain the link's URL"));
+    }
+    if let Ok(code) = what.parse::<SupportCode>() {
+        return Named::Refusal(code, None);
+    }
+    RequestId::parse(what).map_or(Named::Junk, |request| Named::Refusal(SupportCode::of(&request), Some(request)))
+}
+
+/// Whether only the daemon that was asked can explain `what`: a refusal, a link or a delivery. Everything else follows
+/// from the configuration.
+pub fn is_remembered(site: &Site, what: &str) -> bool {
+    let what = what.trim();
+    match named(what) {
+        Named::Url => {
+            let path = target_of(site, what).ok().and_then(|target| CanonicalPath::parse(split(target).0).ok());
+            let address = path.as_ref().and_then(|path| Address::read(path, &site.public_path));
+            matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
+        }
+        Named::Refusal(..) => true,
+        Named::Id(_) | Named::Junk => false,
+    }
+}
+
 /// Explains `what`: a URL of the site (whole, or from its path on), or a support code or request id of a refusal.
 /// `from` is the address of the client that shall be assumed.
 pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
     let what = what.trim();
-    if what.starts_with('/') || what.contains("://") {
-        return explain_url(site, what, from).await;
+    match named(what) {
+        Named::Url => explain_url(site, what, from).await,
+        Named::Refusal(code, request) => explain_refusal(site, &code, request.as_ref()),
+        Named::Id(hint) => Err(Unexplained(hint)),
+        Named::Junk => Err(Unexplained(format!(
+            "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, or a request id",
+            site.public_url().origin
+        ))),
     }
-    if let Ok(code) = what.parse::<SupportCode>() {
-        return explain_refusal(site, &code);
-    }
-    if let Some(request) = RequestId::parse(what) {
-        return explain_refusal(site, &SupportCode::of(&request));
-    }
-    Err(Unexplained(format!(
-        "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, or a request id",
-        site.public_url().origin
-    )))
 }
 
-fn explain_refusal(site: &Site, code: &SupportCode) -> Result<Explanation, Unexplained> {
+fn explain_refusal(site: &Site, code: &SupportCode, request: Option<&RequestId>) -> Result<Explanation, Unexplained> {
     let Some(refused) = site.remembered.find(code) else {
+        let what = request.map_or_else(|| format!("the support code {code}"), |request| format!("the request id `{request}`"));
+        let sought = request.map_or_else(|| format!("support={code}"), |request| format!("request={request}"));
         return Err(Unexplained(format!(
-            "{code} is not among the refusals that are remembered since the start: look for `support={code}` in the log"
+            "{what} is none of the last refusals since the daemon was started: look for `{sought}` in its older log"
         )));
     };
     let step = |held, text: String| Step { held, text };
+    let client = if refused.client.is_unspecified() { "an unknown client".to_owned() } else { refused.client.to_string() };
     Ok(Explanation {
         subject: refused.subject.clone(),
         outcome: refused.refusal.code().to_owned(),
         steps: vec![
-            step(true, format!("{} asked `{}` at {}, request {}", refused.client, refused.kind.word(), refused.at, refused.request)),
+            step(true, format!("{client} asked `{}` at {}, request {}", refused.kind.word(), refused.at, refused.request)),
             step(true, format!("for {}", refused.subject)),
             step(false, if refused.detail.is_empty() { refused.refusal.sentence().to_owned() } else { refused.detail }),
         ],
@@ -78,7 +124,7 @@ fn explain_refusal(site: &Site, code: &SupportCode) -> Result<Explanation, Unexp
 
 async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
     let target = target_of(site, url)?;
-    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query.to_owned())));
+    let (path, query) = split(target);
     let path = match CanonicalPath::parse(path) {
         Ok(path) => path,
         Err(fault) => {
@@ -97,7 +143,7 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
         request: super::request_id(),
         method: Method::Get,
         path,
-        query,
+        query: query.map(str::to_owned),
         client: Client::new(from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), "cloakroom explain"),
         range: Range::Whole,
         cookie: None,
@@ -106,16 +152,38 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
     };
     let mut trace = Trace::on();
     trace.held(|| format!("the path is canonical; the question is `{}`", kind.word()));
-    if from.is_none() {
-        trace.held(|| "no client address was given (--from ADDRESS): a link that is bound to a network will not open".to_owned());
-    }
     let outcome = decide(site, dialect_of(site), &question, clock::now(), &mut trace).await;
     Ok(Explanation {
         subject: super::answer::subject(site, &question),
         outcome: outcome.map_or_else(|refusal| refusal.code().to_owned(), |()| "allowed".to_owned()),
         steps: trace.into_steps(),
-        advice: outcome.err().and_then(advice),
+        advice: outcome.err().and_then(|refusal| advice_on(site, &question, refusal, from)),
     })
+}
+
+/// The path and the query of a target. What follows `#` never leaves the browser.
+fn split(target: &str) -> (&str, Option<&str>) {
+    let target = target.split_once('#').map_or(target, |(sent, _)| sent);
+    target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)))
+}
+
+fn advice_on(site: &Site, question: &Question, refusal: Refusal, from: Option<IpAddr>) -> Option<String> {
+    let text = match (refusal, Address::read(&question.path, &site.public_path)) {
+        (Refusal::WrongNetwork, _) if from.is_none() => {
+            "no client was given: say with --from ADDRESS for whom the URL shall be explained".to_owned()
+        }
+        (Refusal::BadProof, Some(Address::Link(_) | Address::Delivery(_))) => {
+            "copy the link again, whole, or make a new one with `cloakroom link`".to_owned()
+        }
+        (Refusal::NoProof, Some(Address::File(file))) => {
+            format!("the URL carries no proof: make one with `cloakroom sign '{file}' --for 7d`")
+        }
+        (Refusal::NoProof, None) => {
+            format!("the URL carries no proof: make one with `cloakroom sign '{}' --for 7d`", question.path.decoded())
+        }
+        _ => return advice(refusal),
+    };
+    Some(text)
 }
 
 fn target_of<'a>(site: &Site, url: &'a str) -> Result<&'a str, Unexplained> {

@@ -79,7 +79,7 @@ pub async fn issue(site: &Site, order: Order) -> Result<Issued, NotIssued> {
     let link =
         Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires: now + grant.policy.link_ttl, revoked: false };
     site.store.issue(grant.clone(), link.clone()).await.map_err(NotIssued::Down)?;
-    tracing::info!("- issued grant={} link={} file={} ", grant.id, link.id, grant.file);
+    tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
     let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
     Ok(Issued { url: format!("{}{path}", site.public_url().origin), grant, link })
 }

@@ -38,7 +38,7 @@ pub async fn sweep(site: &Site) {
                 closing.next.map(|next| next.since(clock::now()).into())
             }
             Err(down) => {
-                tracing::warn!("- the sweep cannot end what is due: {down:?}; it tries again");
+                tracing::warn!(event = "sweep_waits", "the sweep cannot end what is due: {down:?}; it tries again");
                 Some(STORE_PAUSE)
             }
         };
@@ -66,9 +66,9 @@ pub fn note(site: &Site, change: &Change) {
     let client = client.address;
     site.metrics.changed(change);
     if state == before {
-        tracing::debug!("{client} delivery={delivery} grant={grant} covered={covered} size={size}");
+        tracing::debug!(%client, event = "received", %delivery, %grant, covered, size);
     } else {
-        tracing::info!("{client} {} delivery={delivery} grant={grant} covered={covered} size={size}", state.word());
+        tracing::info!(%client, event = state.word(), %delivery, %grant, covered, size);
     }
     site.tell(|| Event::Changed(change.clone()));
 }

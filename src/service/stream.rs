@@ -135,7 +135,7 @@ impl Drop for FileBody {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             if let Err(down) = settle::settle(&site, vec![reported], None).await {
-                tracing::warn!("- a stream of {} is not settled: {down:?}", counted.delivery);
+                tracing::warn!(event = "not_settled", delivery = %counted.delivery, "the store does not settle a stream: {down:?}");
             }
         });
     }

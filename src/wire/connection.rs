@@ -98,9 +98,9 @@ impl<H: Handler> Door<H> {
                 }
                 Answers::Router(router) => match self.whole(body).await {
                     Ok(body) => route(router.clone(), head, body, peer).await,
-                    Err(status) => {
+                    Err((status, detail)) => {
                         close = true;
-                        plain(status)
+                        problem(status, detail)
                     }
                 },
             },
@@ -115,17 +115,19 @@ impl<H: Handler> Door<H> {
     }
 
     /// The whole body of a request to the API, if it is small and comes soon.
-    async fn whole(&self, body: Incoming) -> Result<Bytes, StatusCode> {
+    async fn whole(&self, body: Incoming) -> Result<Bytes, (StatusCode, &'static str)> {
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }
         match timeout(self.limits.body, Limited::new(body, self.limits.body_bytes_max).collect()).await {
             Ok(Ok(whole)) => Ok(whole.to_bytes()),
-            Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+            Ok(Err(fault)) if fault.is::<LengthLimitError>() => {
+                Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than any order of this API"))
+            }
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body cannot be read to its end")),
             Err(_) => {
                 self.tally.note_timed_out();
-                Err(StatusCode::REQUEST_TIMEOUT)
+                Err((StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
             }
         }
     }
@@ -144,6 +146,16 @@ async fn route(router: axum::Router, head: Parts, body: Bytes, peer: Peer) -> Re
     match router.oneshot(request).await {
         Ok(response) => response.map(|body| Payload::stream(body.map_err(Into::into))),
     }
+}
+
+/// An answer to a caller of the API (RFC 9457).
+fn problem(status: StatusCode, detail: &'static str) -> Response<Payload> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let text = serde_json::json!({ "status": status.as_u16(), "title": title, "detail": detail }).to_string();
+    let mut response = Response::new(Payload::from(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
 }
 
 /// An answer without words, to somebody who does not speak HTTP as we do.

@@ -58,6 +58,8 @@ class Bench:
 [server]
 state_dir  = "{self.directory}/state"
 public_url = "http://{SITE}/dl/"
+# As many as each nginx has.
+threads = 1
 
 [[listener]]
 address = "unix:{self.socket}"

@@ -1,0 +1,219 @@
+//! The JSON API over its socket: what is wrong is told as problem+json (RFC 9457), with what would be right.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use servers::cloakroom::Cloakroom;
+use tempfile::TempDir;
+
+/// A daemon with one storage, one file and one policy beside the default one.
+struct Api {
+    daemon: Cloakroom,
+    _masters: TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    media_type: String,
+    body: Value,
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+impl Api {
+    fn start() -> Self {
+        let masters = TempDir::new().unwrap();
+        fs::write(masters.path().join("a b.zip"), "the goods").unwrap();
+        let more = format!(
+            "[[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"standalone\"\n\n\
+             [[storage]]\nname = \"masters\"\npath = \"{}\"\n\n\
+             [[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n\n[[policy]]\nname = \"gold\"\nmax_downloads = \"unlimited\"\n",
+            masters.path().display()
+        );
+        Self { daemon: Cloakroom::with("https://shop.example/dl/", &more), _masters: masters }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.daemon.state().join("api.sock")
+    }
+
+    /// Sends a request as it is given, and reads the answer.
+    fn send(&self, head: &str, body: &[u8]) -> Answer {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let head = format!("{head}Host: cloakroom\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        // An answer may come before a body that is too large was read to its end.
+        let _ = stream.write_all(body);
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let status = line.split(' ').nth(1).unwrap_or_else(|| panic!("no status: {line:?}")).parse().unwrap();
+        let (mut media_type, mut length) = (String::new(), None);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            match name.to_ascii_lowercase().as_str() {
+                "content-type" => media_type.push_str(value),
+                "content-length" => length = value.parse::<usize>().ok(),
+                _ => {}
+            }
+        }
+        let mut text = Vec::new();
+        reader.take(length.unwrap_or(1 << 20) as u64).read_to_end(&mut text).unwrap();
+        let body = serde_json::from_slice(&text).unwrap_or_else(|_| json!(String::from_utf8_lossy(&text)));
+        Answer { status, media_type, body }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(&format!("POST {path} HTTP/1.1\r\n{JSON}"), body.to_string().as_bytes())
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\n"), b"")
+    }
+}
+
+#[track_caller]
+fn is_problem(answer: &Answer, status: u16, words: &[&str]) {
+    assert_eq!((answer.status, answer.media_type.as_str()), (status, "application/problem+json"), "{answer:?}");
+    let fields: Vec<&String> = answer.body.as_object().unwrap_or_else(|| panic!("{answer:?}")).keys().collect();
+    assert_eq!(fields, ["detail", "status", "title"], "{answer:?}");
+    assert_eq!(answer.body["status"], status);
+    let detail = answer.body["detail"].as_str().unwrap();
+    for word in words {
+        assert!(detail.contains(word), "{word:?} is not in: {detail}");
+    }
+}
+
+#[test]
+fn a_link_is_made_with_the_limits_that_were_given() {
+    let api = Api::start();
+    for (wanted, max, expires) in [
+        (json!({ "file": "masters/a b.zip" }), json!(5), true),
+        (json!({ "file": "masters/a b.zip", "policy": "gold" }), Value::Null, true),
+        (json!({ "file": "masters/a b.zip", "policy": "gold", "max_downloads": "3", "valid_for": "unlimited" }), json!(3), false),
+        (json!({ "file": "masters/a b.zip", "max_downloads": "0", "customer": "Müller & Töchter" }), json!(0), true),
+        (json!({ "file": "masters/a b.zip", "max_downloads": null, "policy": null, "valid_for": "1h" }), json!(5), true),
+    ] {
+        let made = api.post("/api/v1/links", &wanted);
+        assert_eq!((made.status, made.media_type.as_str()), (200, "application/json"), "{wanted}: {made:?}");
+        let url = made.body["url"].as_str().unwrap();
+        assert!(url.starts_with("https://shop.example/dl/l/") && url.ends_with("/a%20b.zip"), "{url}");
+        assert!(made.body["link"].as_str().unwrap().starts_with("l-"), "{made:?}");
+        assert_eq!(made.body["grant"]["max_downloads"], max, "{wanted}");
+        assert_eq!(made.body["grant"]["expires"].is_string(), expires, "{wanted}");
+        assert_eq!(made.body["grant"]["customer"], wanted.get("customer").cloned().unwrap_or_else(|| json!("")));
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_made_says_what_would_be_right() {
+    let api = Api::start();
+    for (wanted, status, words) in [
+        (json!({}), 422, &["file"][..]),
+        (json!({ "file": 7 }), 422, &["file", "string"]),
+        (json!({ "file": "masters/a b.zip", "colour": "red" }), 422, &["colour", "max_downloads"]),
+        (json!(["masters/a b.zip", ["x"]]), 422, &[]),
+        (json!({ "file": "" }), 422, &["STORAGE/PATH"]),
+        (json!({ "file": "masters" }), 422, &["`masters`", "STORAGE/PATH"]),
+        (json!({ "file": "masters/" }), 422, &["empty segment"]),
+        (json!({ "file": "masters/../keys/main" }), 422, &["`..`"]),
+        (json!({ "file": "masters/a\u{0}b" }), 422, &["control character"]),
+        (json!({ "file": "other/a.zip" }), 422, &["`other`", "masters"]),
+        (json!({ "file": "masters/none.zip" }), 404, &["masters/none.zip", "no such file"]),
+        (json!({ "file": "masters/a b.zip", "policy": "silver" }), 422, &["`silver`", "default", "gold"]),
+        (json!({ "file": "masters/a b.zip", "max_downloads": "-1" }), 422, &["max_downloads", "unlimited"]),
+        (json!({ "file": "masters/a b.zip", "max_downloads": "99999999999" }), 422, &["max_downloads"]),
+        (json!({ "file": "masters/a b.zip", "valid_for": "soon" }), 422, &["valid_for", "\"30d\""]),
+        (json!({ "file": "masters/a b.zip", "customer": "x".repeat(257) }), 422, &["customer", "256"]),
+        (json!({ "file": "masters/a b.zip", "customer": "a\nb" }), 422, &["customer", "control"]),
+    ] {
+        is_problem(&api.post("/api/v1/links", &wanted), status, words);
+    }
+    assert_eq!(api.get("/api/v1/deliveries").body, json!([]), "nothing was made");
+}
+
+#[test]
+fn bodies_that_are_no_json_or_too_large_are_refused() {
+    let api = Api::start();
+    for path in ["/api/v1/links", "/api/v1/explain"] {
+        let line = format!("POST {path} HTTP/1.1\r\n");
+        let typed = format!("{line}{JSON}");
+        for body in [&b""[..], b"{", b"nonsense", &[0xff, 0xfe]] {
+            is_problem(&api.send(&typed, body), 400, &["JSON"]);
+        }
+        is_problem(&api.send(&typed, "[".repeat(60_000).as_bytes()), 422, &["expected a string"]);
+        is_problem(&api.send(&line, b"{}"), 415, &["content-type: application/json"]);
+        is_problem(&api.send(&format!("{line}Content-Type: text/plain\r\n"), b"{}"), 415, &["content-type"]);
+        let large = json!({ "what": "x".repeat(70_000) }).to_string();
+        is_problem(&api.send(&typed, large.as_bytes()), 413, &["larger"]);
+    }
+    // Whatever was sent, it goes on.
+    assert_eq!(api.get("/api/v1/deliveries").status, 200);
+}
+
+#[test]
+fn other_calls_and_methods_are_told_what_there_is() {
+    let api = Api::start();
+    for (line, status, words) in [
+        ("GET / HTTP/1.1\r\n", 404, &["/api/v1/"][..]),
+        ("GET /api/v1/ HTTP/1.1\r\n", 404, &["/api/v1/"]),
+        ("GET /api/v2/links HTTP/1.1\r\n", 404, &["/api/v1/"]),
+        ("POST /api/v1/links/ HTTP/1.1\r\nContent-Type: application/json\r\n", 404, &["/api/v1/"]),
+        ("GET /api/v1/links HTTP/1.1\r\n", 405, &["another method"]),
+        ("DELETE /api/v1/deliveries HTTP/1.1\r\n", 405, &["another method"]),
+        ("PUT /api/v1/explain HTTP/1.1\r\n", 405, &["another method"]),
+        ("GET /api/v1/deliveries?colour=red HTTP/1.1\r\n", 400, &["colour", "limit"]),
+        ("GET /api/v1/deliveries?limit=many HTTP/1.1\r\n", 400, &["limit"]),
+        ("GET /api/v1/deliveries?limit=0 HTTP/1.1\r\n", 422, &["1 to 1000"]),
+        ("GET /api/v1/deliveries?limit=1001 HTTP/1.1\r\n", 422, &["1 to 1000"]),
+        ("GET /api/v1/deliveries?grant=d-1 HTTP/1.1\r\n", 422, &["`g-`"]),
+        ("GET /api/v1/deliveries/d-1 HTTP/1.1\r\n", 422, &["`d-`"]),
+        ("GET /api/v1/deliveries/%ff HTTP/1.1\r\n", 400, &["UTF-8"]),
+        ("GET /api/v1/deliveries/d-00000000000000000000 HTTP/1.1\r\n", 404, &["no such delivery"]),
+        ("GET /api/v1/deliveries/newest HTTP/1.1\r\n", 404, &["no deliveries yet"]),
+    ] {
+        is_problem(&api.send(line, b""), status, words);
+    }
+    for path in ["/api/v1/deliveries", "/api/v1/deliveries?limit=1", "/api/v1/deliveries?grant=g-00000000000000000000&limit=1000"] {
+        let listed = api.get(path);
+        assert_eq!((listed.status, &listed.body), (200, &json!([])), "{path}");
+    }
+}
+
+#[test]
+fn explain_answers_with_steps_or_says_what_it_takes() {
+    let api = Api::start();
+    let told = api.post("/api/v1/explain", &json!({ "what": "/dl/f/masters/a%20b.zip", "from": "192.0.2.1" }));
+    assert_eq!((told.status, told.body["outcome"].as_str()), (200, Some("no_proof")), "{told:?}");
+    assert!(told.body["steps"].as_array().is_some_and(|steps| steps.iter().all(|step| step["held"].is_boolean())), "{told:?}");
+    for (what, status, words) in [
+        (json!({}), 422, &["what"][..]),
+        (json!({ "what": "/", "from": "here" }), 422, &["from"]),
+        (json!({ "what": "/", "who": "me" }), 422, &["who"]),
+        (json!({ "what": "" }), 404, &["support code"]),
+        (json!({ "what": "R-0000-0000" }), 404, &["support=R-0000-0000"]),
+        (json!({ "what": "https://elsewhere.example/a" }), 404, &["https://shop.example/"]),
+    ] {
+        is_problem(&api.post("/api/v1/explain", &what), status, words);
+    }
+}
+
+#[test]
+fn the_socket_is_not_for_everybody() {
+    let api = Api::start();
+    let mode = fs::metadata(api.socket()).unwrap().mode() & 0o7777;
+    assert_eq!(mode, 0o660);
+}
