@@ -23,7 +23,7 @@ const HEALTH_TIME_MAX: Duration = Duration::from_secs(2);
 /// One part of the program, and what is wrong with it if something is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// `store`, `feed`.
+    /// `store`, `feed`, `storage`.
     pub name: &'static str,
     /// What is wrong, in words for an operator; no secret, one line.
     pub fault: Option<String>,

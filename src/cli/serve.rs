@@ -26,6 +26,7 @@ use crate::service::{settle, stream};
 use crate::storage::Storages;
 use crate::store::Store;
 use crate::store::memory::Memory;
+use crate::wire::descriptors::{self, Shortage};
 use crate::wire::listener::bind;
 use crate::wire::serve::{Answers, Running, Station, start};
 use crate::wire::{self, Handler, Limits, Payload, Peer};
@@ -113,6 +114,12 @@ impl Daemon {
         }
         if !faults.is_empty() {
             return Err(Failure::failed(faults.join("\ncloakroom: ")));
+        }
+        if let Err(short) = descriptors::allow(descriptors::needed(stations.iter().map(|station| &station.bound))) {
+            let Shortage { allowed, needed } = short;
+            tracing::warn!(
+                "- only {allowed} open files are allowed, every connection at once needs {needed}: raise LimitNOFILE, or lower connections_max"
+            );
         }
         let sweep = Sweep::start(Arc::clone(site))?;
         let feed = Follower::start(site, &sweep)?;

@@ -11,7 +11,7 @@ pub mod tail;
 use std::time::Duration;
 
 pub use hints::Stop;
-pub use tail::{Batch, Notice, Tail};
+pub use tail::{Batch, Notice, Tail, check};
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -320,6 +320,11 @@ impl Opened {
     }
 }
 
+/// Whether there is a log at `path` that can be read.
+pub fn check(path: &Path) -> io::Result<()> {
+    Opened::at(path)?.map(drop).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
+}
+
 /// The file of `position`, under another name beside `path`: log rotation puts something behind the name.
 fn renamed(path: &Path, position: FeedPosition) -> io::Result<Option<Opened>> {
     let Some(name) = path.file_name() else { return Ok(None) };

@@ -25,6 +25,9 @@ use crate::domain::support::SupportCode;
 use crate::pages::Running;
 use crate::proof::token;
 
+/// Half a token is as much of it as may be shown: the rest cannot be guessed.
+const SECRET_LENGTH_MIN: usize = 20;
+
 /// What goes onto the wire.
 #[derive(Debug)]
 pub enum Reply {
@@ -196,8 +199,19 @@ pub fn subject(site: &Site, question: &Question) -> String {
         Some(Address::Delivery(token)) => {
             token::open_delivery(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string())
         }
+        Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => question.path.encoded().to_owned(),
+        // A mistyped address may have a token anywhere.
+        _ if question.kind == Kind::Download => without_tokens(question.path.encoded()),
         _ => question.path.encoded().to_owned(),
     }
+}
+
+/// A path in which what could be a token, or most of one, is left out.
+fn without_tokens(path: &str) -> String {
+    let is_secret = |segment: &str| {
+        segment.len() >= SECRET_LENGTH_MIN && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    path.split('/').map(|segment| if is_secret(segment) { "(left out)" } else { segment }).collect::<Vec<_>>().join("/")
 }
 
 fn note_opening(site: &Site, question: &Question, sending: &Sending) {

@@ -81,6 +81,20 @@ impl Storages {
         if faults.is_empty() { Ok(Self(open)) } else { Err(faults) }
     }
 
+    /// Those whose directory is gone, or has become another one since it was opened (a file system that was mounted
+    /// later, say): there, nothing that lies at the path now is found.
+    pub fn faults(&self) -> Vec<StorageFault> {
+        let look = |storage: &OpenStorage| {
+            let (there, ours) = (rustix::fs::fstat(open_directory(&storage.entry.path)?)?, rustix::fs::fstat(&storage.directory)?);
+            if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) { Ok(()) } else { Err(Errno::STALE) }
+        };
+        let fault = |storage: &OpenStorage, error: Errno| {
+            let Storage { name, path, .. } = &storage.entry;
+            StorageFault { name: name.clone(), path: path.clone(), error: error.into() }
+        };
+        self.0.iter().filter_map(|storage| look(storage).err().map(|error| fault(storage, error))).collect()
+    }
+
     /// The storage of that name.
     pub fn named(&self, name: &StorageName) -> Option<&OpenStorage> {
         self.0.iter().find(|storage| storage.entry.name == *name)

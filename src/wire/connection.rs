@@ -1,6 +1,7 @@
 //! The life of one connection: requests through the gate to whoever answers, and a timer for whatever is waited for.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl<H: Handler> Door<H> {
         let mut response = match gate::check(&head) {
             Err(fault) => {
                 close = true;
-                self.note_gated(fault);
+                self.note_gated(&fault.reason);
                 plain(fault.status)
             }
             Ok(()) => match &self.answers {
@@ -131,10 +132,10 @@ impl<H: Handler> Door<H> {
         }
     }
 
-    fn note_gated(&self, fault: gate::Fault) {
+    fn note_gated(&self, reason: &dyn Display) {
         self.tally.note_gated();
         if let Some(count) = self.gated.due() {
-            tracing::warn!(listener = %self.name, count, "refused a request: {}", fault.reason);
+            tracing::warn!(listener = %self.name, count, "refused a request: {reason}");
         }
     }
 }
@@ -187,8 +188,9 @@ where
     let mut closes = None;
     let mut timer = Timer::new(door.limits);
     let late = poll_fn(|cx| {
-        // How it ended does not matter: the peer left, or was answered with an error.
-        if connection.as_mut().poll(cx).is_ready() {
+        // How it ended does not matter, unless the parser has refused a request: then it has answered for us.
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            ended.err().filter(hyper::Error::is_parse).iter().for_each(|fault| door.note_gated(fault));
             return Poll::Ready(None);
         }
         if closes.is_none() && closing.as_mut().poll(cx).is_ready() {

@@ -8,6 +8,7 @@
 //! announces bodies that it never sends.
 
 mod connection;
+pub mod descriptors;
 pub mod gate;
 pub mod limits;
 mod line;

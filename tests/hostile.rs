@@ -1,0 +1,488 @@
+//! What a stranger sends: hundreds of odd addresses and headers through a real nginx to the real daemon, and straight to
+//! the daemon's socket as a web server with another configuration would send them. A protected byte leaves only for a
+//! proof of exactly that file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
+
+#[path = "hostile/raw.rs"]
+mod raw;
+mod servers;
+#[path = "hostile/targets.rs"]
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use raw::{Raw, ask, ask_socket};
+use servers::cloakroom::Cloakroom;
+use servers::nginx::{Nginx, NginxSetup};
+
+const MEMBERS: &str = "/members";
+const MASTERS: &str = "/dl/f/masters";
+
+/// A site with protected files of both kinds, files outside of both, and one that is protected without a rule.
+struct Place {
+    nginx: Nginx,
+    cloakroom: Cloakroom,
+}
+
+/// The content of a protected file: how it is recognised in an answer.
+fn marker(address: &str) -> String {
+    format!("<<protected {address}>>")
+}
+
+/// The protected files whose content is in `bytes`.
+fn opened(bytes: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split("<<protected ").skip(1).map(|rest| rest.split(">>").next().unwrap().to_owned()).collect()
+}
+
+impl Place {
+    fn new() -> Self {
+        // A location that asks, for which the configuration has no rule.
+        let server = "location ^~ /vault/ { include cloakroom/protect.conf; }".to_owned();
+        let nginx = Nginx::start(&NginxSetup { server, ..NginxSetup::default() });
+        for (directory, base) in [(nginx.root().join("members"), MEMBERS), (nginx.downloads(), MASTERS)] {
+            for file in targets::FILES {
+                let path = directory.join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, marker(&format!("{base}/{file}"))).unwrap();
+            }
+        }
+        fs::create_dir(nginx.root().join("vault")).unwrap();
+        fs::write(nginx.root().join("vault/v.txt"), marker("/vault/v.txt")).unwrap();
+        fs::write(nginx.root().parent().unwrap().join("outside.txt"), marker("outside")).unwrap();
+        fs::write(nginx.root().join("free.txt"), "free").unwrap();
+        let cloakroom = Cloakroom::behind(&nginx, "");
+        Self { nginx, cloakroom }
+    }
+
+    /// The query of a URL that is signed for `path`; with `prefix` for all that is under it.
+    #[track_caller]
+    fn query(&self, path: &str, prefix: bool) -> String {
+        let mut arguments = vec!["sign", path, "--for", "1h"];
+        arguments.extend(prefix.then_some("--prefix"));
+        self.cloakroom.say(&arguments).split_once('?').unwrap().1.to_owned()
+    }
+
+    /// Both sides are well, and a good request still gets its file.
+    #[track_caller]
+    fn assert_well(&self) {
+        for base in [MEMBERS, MASTERS] {
+            let path = format!("{base}/secret.txt");
+            let answer = ask(self.nginx.port, format!("{path}?{}", self.query(&path, false)).as_bytes(), "");
+            assert_eq!((answer.status, opened(&answer.bytes)), (200, BTreeSet::from([path])));
+        }
+        let bad: Vec<String> =
+            self.cloakroom.log().into_iter().filter(|line| line.contains("panicked") || line.contains(" ERROR ")).collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        self.nginx.assert_calm();
+    }
+}
+
+/// A proof, and the files that it may open.
+struct Proof {
+    name: &'static str,
+    query: String,
+    opens: BTreeSet<String>,
+}
+
+fn proofs(place: &Place) -> Vec<Proof> {
+    let all = |base: &str| targets::FILES.map(|file| format!("{base}/{file}"));
+    let set = |files: &[String]| files.iter().cloned().collect::<BTreeSet<_>>();
+    let under = |base: &str, prefix: &str| all(base).into_iter().filter(|file| file.starts_with(prefix)).collect();
+    let mut proofs = vec![Proof { name: "none", query: String::new(), opens: BTreeSet::new() }];
+    for (base, names) in [
+        (MEMBERS, ["members, other", "members, pub/", "members, secret"]),
+        (MASTERS, ["masters, other", "masters, pub/", "masters, secret"]),
+    ] {
+        let (other, prefix, secret) = (format!("{base}/other.txt"), format!("{base}/pub/"), format!("{base}/secret.txt"));
+        proofs.push(Proof { name: names[0], query: place.query(&other, false), opens: set(&[other]) });
+        proofs.push(Proof { name: names[1], query: place.query(&prefix, true), opens: under(base, &prefix) });
+        proofs.push(Proof { name: names[2], query: place.query(&secret, false), opens: set(&[secret]) });
+    }
+    let everything = all(MEMBERS).into_iter().chain(all(MASTERS)).collect();
+    proofs.push(Proof { name: "the whole site", query: place.query("/", true), opens: everything });
+    let internal = "/_cloakroom/masters/secret.txt";
+    proofs.push(Proof { name: "the internal address", query: place.query(internal, false), opens: BTreeSet::new() });
+    proofs
+}
+
+/// `target` with the query of a proof, where a client would put it.
+fn with(target: &[u8], query: &str) -> Vec<u8> {
+    if query.is_empty() {
+        return target.to_vec();
+    }
+    let joint = if target.contains(&b'?') { b"&" } else { b"?" };
+    [target, joint, query.as_bytes()].concat()
+}
+
+#[test]
+fn no_spelling_of_an_address_opens_what_the_proof_does_not() {
+    let place = Place::new();
+    let proofs = proofs(&place);
+    let (mut faults, mut count): (Vec<String>, BTreeMap<(&str, &str), usize>) = (vec![], BTreeMap::new());
+    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+    for base in [MEMBERS, MASTERS] {
+        let targets = targets::of(base);
+        assert!(targets.protected.len() >= 300 && targets.internal.len() >= 50, "{base}: {}", targets.protected.len());
+        for (target, internal) in
+            targets.protected.iter().map(|target| (target, false)).chain(targets.internal.iter().map(|target| (target, true)))
+        {
+            for proof in &proofs {
+                let sent = with(target, &proof.query);
+                let Raw { status, head, bytes } = ask(place.nginx.port, &sent, "");
+                let found = opened(&bytes);
+                *statuses.entry(status).or_default() += 1;
+                let shown = String::from_utf8_lossy(&target[..target.len().min(100)]).into_owned();
+                if !found.is_subset(&proof.opens) || (internal && !found.is_empty()) {
+                    faults.push(format!("{shown:?} with proof `{}` opened {found:?}", proof.name));
+                }
+                if head.to_ascii_lowercase().contains("x-accel-") || bytes.windows(5).any(|window| window == b"root:") {
+                    faults.push(format!("{shown:?} with proof `{}`: {head}", proof.name));
+                }
+                // 0: nginx hangs up on what is no HTTP. 500 is what a broken daemon would look like.
+                if status >= 500 {
+                    faults.push(format!("{shown:?} with proof `{}`: status {status}", proof.name));
+                }
+                *count.entry((base, proof.name)).or_default() += found.len();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    // What nginx does not refuse itself reaches the daemon, which refuses it.
+    let log = place.cloakroom.log();
+    let refused = |question: &str| log.iter().filter(|line| line.contains(" refused ") && line.contains(question)).count();
+    let reached = [refused("question=authorize"), refused("question=download"), refused("bad_request reason=")];
+    println!("opened: {count:?}\nstatuses: {statuses:?}\nrefused by the daemon: {reached:?}");
+    for proof in proofs.iter().filter(|proof| !proof.opens.is_empty()) {
+        assert!(count[&(MEMBERS, proof.name)] + count[&(MASTERS, proof.name)] > 0, "`{}` opened nothing", proof.name);
+    }
+    assert!(statuses[&200] >= 100 && statuses[&401] + statuses[&403] >= 1000);
+    assert!(reached.iter().all(|&count| count >= 1000), "{reached:?}");
+    place.assert_well();
+}
+
+/// What a trick comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comes {
+    /// The same as without it.
+    ToNothing,
+    /// nginx itself refuses the request, with this status; the daemon never hears of it.
+    ToNginx(u16),
+    /// nginx passes on what is no header, or too long for a head: the daemon refuses a download with this status, and
+    /// nginx makes a 500 of it where it only asked.
+    ToUnreadable(u16),
+    /// A download, with which the client's own headers come along, is refused with this status; where nginx only asks it
+    /// comes to nothing.
+    ToNoDownload(u16),
+}
+
+/// Header lines that a client sends beside the usual ones, and what they come to.
+fn tricks() -> Vec<(String, Comes)> {
+    use Comes::{ToNginx, ToNoDownload, ToNothing, ToUnreadable};
+    let free = "/free.txt";
+    let mut tricks: Vec<(String, Comes)> = vec![];
+    let mut add = |lines: String, comes| tricks.push((lines, comes));
+    // Another address, method, request or client than nginx says.
+    for name in [
+        "X-Original-URI",
+        "x-original-uri",
+        "X_Original_URI",
+        "X-Original_URI",
+        "X.Original.URI",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Forwarded-Uri",
+    ] {
+        add(format!("{name}: {free}\r\n"), ToNothing);
+    }
+    for (name, value) in [
+        ("X-Original-Method", "OPTIONS"),
+        ("X-Original-Method", "HEAD"),
+        ("X_Original_Method", "OPTIONS"),
+        ("X-Request-Id", "00000000000000000000000000000000"),
+        ("X-Request-Id", ""),
+        ("X_Request_Id", "mine"),
+        ("X-Real-IP", "203.0.113.9"),
+        ("X-Real-IP", "not an address"),
+        ("X_Real_IP", "203.0.113.9"),
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("X-Forwarded-For", "127.0.0.1, 203.0.113.9"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Prefix", "/members/pub"),
+        ("Forwarded", "for=203.0.113.9;host=evil.example;proto=https"),
+        ("X-Client-IP", "203.0.113.9"),
+        ("True-Client-IP", "203.0.113.9"),
+        ("CF-Connecting-IP", "203.0.113.9"),
+        ("X-Accel-Redirect", "/_cloakroom/masters/other.txt"),
+        ("X-Accel-Limit-Rate", "1"),
+        ("X-Accel-Buffering", "no"),
+        ("X-Sendfile", "/etc/passwd"),
+        ("X-Lighttpd-Send-File", "/etc/passwd"),
+        ("Cloakroom-Refusal", "no_rule"),
+        ("Cloakroom-Rate", "1"),
+        ("Cloakroom-Delivery", "d-00000000000000000000"),
+        ("Cloakroom-User", "root"),
+        ("Authorization", "Basic cm9vdDpyb290"),
+        ("Authorization", "Bearer \u{1F511} \"', junk"),
+        ("Proxy-Authorization", "Basic cm9vdDpyb290"),
+        ("Cookie", "cloakroom=AAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ("Cookie", "cloakroom=a; cloakroom=b; =; ;;; \u{fc}"),
+        ("User-Agent", "\"} {\u{fc}"),
+        ("Accept", "text/html;q=x,,,;"),
+        ("Upgrade", "h2c"),
+        ("TE", "trailers"),
+        ("Trailer", "X-Original-URI"),
+        ("Expect", "100-continue"),
+        ("Via", "1.1 evil.example"),
+        ("Purpose", "none; x=prefetched"),
+        ("Max-Forwards", "0"),
+        ("If-Modified-Since", "nonsense"),
+    ] {
+        add(format!("{name}: {value}\r\n"), ToNothing);
+    }
+    for name in
+        ["X-HTTP-Method-Override", "X-Method-Override", "Request-Uri", "X-Original-Path", "X-Replaced-Path", "X-Envoy-Original-Path"]
+    {
+        add(format!("{name}: {free}\r\n"), ToNoDownload(400));
+    }
+    // A header twice, as one of which nginx could drop.
+    for name in ["X-Original-URI", "X-Real-IP", "X-Request-Id", "X-Accel-Redirect"] {
+        add(format!("{name}: a\r\n{name}: b\r\n"), ToNothing);
+    }
+    // Hop-by-hop removal: of nginx's own headers, and of ones that a client sends as well.
+    for name in ["X-Original-URI", "X-Real-IP", "X-Request-Id", "X-Original-Method", "Host", "Cookie, Authorization, X-Original-URI"] {
+        add(format!("Connection: close, {name}\r\n"), ToNothing);
+        add(format!("Connection: {name}\r\nX-Original-URI: {free}\r\nX-Real-IP: 203.0.113.9\r\n"), ToNothing);
+    }
+    // Bodies, which follow the empty line, where there should be none; or two lengths.
+    add("Content-Length: 5\r\n\r\nhello".to_owned(), ToNothing);
+    add("Content-Length: 0\r\n".to_owned(), ToNothing);
+    add("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned(), ToNothing);
+    add("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), ToNginx(400));
+    add("Content-Length: 5\r\nContent-Length: 6\r\n".to_owned(), ToNginx(400));
+    add("Content-Length: -5\r\n".to_owned(), ToNginx(400));
+    add("Transfer-Encoding: gzip\r\n".to_owned(), ToNginx(501));
+    add("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".to_owned(), ToNginx(400));
+    add("Host: evil.example\r\n".to_owned(), ToNginx(400));
+    add("Host : shop.example\r\n".to_owned(), ToNginx(400));
+    add(format!("X-Long: {}\r\n", "x".repeat(9000)), ToNginx(400));
+    add("X: y\r\n".repeat(200), ToNoDownload(431));
+    // Cookies of a size that a site with many trackers has.
+    add(format!("Cookie: {}\r\n", "tracker=0123456789abcdef; ".repeat(150)), ToNothing);
+    add(format!("Cookie: {}\r\n", "x".repeat(7000)).repeat(3), ToUnreadable(431));
+    add("User-Agent: \u{7f}\r\n".to_owned(), ToUnreadable(400));
+    // Ranges: more than anybody means.
+    for ranges in
+        [(0..2000).map(|_| "0-").collect::<Vec<_>>().join(","), (0..900).map(|at| format!("{at}-{at}")).collect::<Vec<_>>().join(",")]
+    {
+        add(format!("Range: bytes={ranges}\r\n"), ToNothing);
+        add(format!("Range: bytes={ranges}\r\nIf-Range: \"x\"\r\n"), ToNothing);
+    }
+    for range in ["bytes=5-1", "bytes=-", "bytes=0-18446744073709551616", "bytes=-99999999999999999999", "bytes=0-0,-1,x", "items=0-1", ""]
+    {
+        add(format!("Range: {range}\r\n"), ToNothing);
+    }
+    add("Range: bytes=0-0\r\nRange: bytes=1-1\r\n".to_owned(), ToNoDownload(400));
+    add("If-Range: \"a\"\r\nIf-Range: \"b\"\r\n".to_owned(), ToNginx(400));
+    tricks
+}
+
+/// Whether nginx had a file to send: a range that no file has is an answer about an opened file, too.
+fn lets_in(status: u16) -> bool {
+    matches!(status, 200 | 206 | 416)
+}
+
+#[test]
+fn no_header_of_a_client_changes_the_verdict() {
+    let place = Place::new();
+    let tricks = tricks();
+    let (mut faults, mut seen) = (vec![], BTreeSet::new());
+    for base in [MEMBERS, MASTERS] {
+        let path = format!("{base}/secret.txt");
+        let network = place.cloakroom.say(&["sign", &path, "--for", "1h", "--network", "203.0.113.0/24"]);
+        let bound = network.split_once('?').unwrap().1;
+        // A proof, whether it opens the file, and else what is said.
+        let proofs = [
+            (place.query(&path, false), None),
+            (place.query(&format!("{base}/other.txt"), false), Some((403, "bad_proof"))),
+            (bound.to_owned(), Some((403, "wrong_network"))),
+            (String::new(), Some((401, "no_proof"))),
+        ];
+        for (lines, comes) in &tricks {
+            for (query, refused) in &proofs {
+                let answer = ask(place.nginx.port, &with(path.as_bytes(), query), lines);
+                let found = opened(&answer.bytes);
+                let shown = &lines[..lines.floor_char_boundary(80)];
+                let comes = match comes {
+                    Comes::ToNoDownload(status) if base == MASTERS => Comes::ToNginx(*status),
+                    Comes::ToNoDownload(_) => Comes::ToNothing,
+                    Comes::ToUnreadable(status) => Comes::ToNginx(if base == MASTERS { *status } else { 500 }),
+                    comes => *comes,
+                };
+                let good = match (comes, refused) {
+                    (Comes::ToNothing, None) => lets_in(answer.status) && found.iter().all(|file| *file == path),
+                    (Comes::ToNothing, Some((status, code))) => {
+                        answer.status == *status && found.is_empty() && answer.header("Cloakroom-Refusal") == Some(code)
+                    }
+                    (Comes::ToNginx(status) | Comes::ToNoDownload(status) | Comes::ToUnreadable(status), _) => {
+                        answer.status == status && found.is_empty()
+                    }
+                };
+                if !good {
+                    faults.push(format!("{path} with {refused:?} and {shown:?} ({comes:?}): {} {found:?}\n{}", answer.status, answer.head));
+                }
+                seen.insert(lines.as_str());
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(seen.len() >= 40, "{}", seen.len());
+    place.cloakroom.logged(&["WARN", "refused a request", "message head is too large"]);
+    place.assert_well();
+}
+
+/// What the shipped configuration sends, line by line.
+fn lines(target: &str, original: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: shop.example\r\nX-Original-URI: {original}\r\nX-Original-Method: GET\r\n\
+         X-Request-Id: 0123456789abcdef0123456789abcdef\r\nX-Real-IP: 203.0.113.9\r\nConnection: close\r\n\r\n"
+    )
+}
+
+#[test]
+fn a_web_server_that_asks_otherwise_is_refused_and_the_log_says_why() {
+    let place = Place::new();
+    let signed = |path: &str| format!("{path}?{}", place.query(path, false));
+    let (member, master) = (signed("/members/secret.txt"), signed("/dl/f/masters/secret.txt"));
+    let ask_authorize = lines("/_cloakroom/authorize", &member);
+    let ask_download = lines(&master, &master);
+    let socket = place.nginx.socket();
+    // As it should be: both open, so that what follows fails for its own reason.
+    let (passed, handed) = (ask_socket(&socket, ask_authorize.as_bytes()), ask_socket(&socket, ask_download.as_bytes()));
+    assert_eq!((passed.status, passed.header("Cloakroom-Rate")), (200, Some("0")));
+    assert_eq!((handed.status, handed.header("X-Accel-Redirect")), (200, Some("/_cloakroom/masters/secret.txt")));
+
+    let without = |request: &str, name: &str| {
+        let kept: Vec<&str> = request.split_inclusive("\r\n").filter(|line| !line.starts_with(&format!("{name}:"))).collect();
+        assert!(kept.concat().len() < request.len());
+        kept.concat()
+    };
+    let and = |request: &str, line: &str| request.replacen("X-Original-Method", &format!("{line}\r\nX-Original-Method"), 1);
+    let instead = |request: &str, name: &str, value: &str| and(&without(request, name), &format!("{name}: {value}"));
+    let mut seen = 0;
+    for (question, request, status) in [("authorize", &ask_authorize, 403), ("download", &ask_download, 400)] {
+        let address = if question == "authorize" { &member } else { &master };
+        let absolute = format!("http://shop.example{address}");
+        let rows: Vec<(String, &str)> = vec![
+            (without(request, "X-Request-Id"), "`x-request-id` is missing"),
+            (without(request, "X-Original-URI"), "`x-original-uri` is missing"),
+            (without(request, "X-Original-Method"), "`x-original-method` is missing"),
+            (without(request, "X-Real-IP"), "`x-real-ip` is missing"),
+            (and(request, &format!("X-Original-URI: {address}")), "`x-original-uri` is there twice"),
+            (and(request, "X-Original-URI: /members/pub/"), "`x-original-uri` is there twice"),
+            (and(request, "X-Original-Method: HEAD"), "`x-original-method` is there twice"),
+            (and(request, "X-Real-IP: 203.0.113.9"), "`x-real-ip` is there twice"),
+            (and(request, "X-Request-Id: b"), "`x-request-id` is there twice"),
+            (and(request, "Range: bytes=0-0\r\nRange: bytes=1-1"), "`range` is there twice"),
+            (and(request, "If-Range: \"a\"\r\nIf-Range: \"a\""), "`if-range` is there twice"),
+            (and(request, "Cookie: a=b\r\nCookie: c=d"), "`cookie` is there twice"),
+            (and(request, "Authorization: a\r\nAuthorization: b"), "`authorization` is there twice"),
+            (and(request, "X_Original_URI: /members/pub/"), "`x_original_uri` looks like `x-original-uri`"),
+            (and(request, "X_Real_IP: 127.0.0.1"), "`x_real_ip` looks like `x-real-ip`"),
+            (and(request, "X-Original-URL: /members/pub/"), "`x-original-url` is another source"),
+            (and(request, "X-Rewrite-URL: /members/pub/"), "`x-rewrite-url` is another source"),
+            (and(request, "X-Forwarded-Uri: /members/pub/"), "`x-forwarded-uri` is another source"),
+            (and(request, "X-HTTP-Method-Override: HEAD"), "`x-http-method-override` is another source"),
+            (instead(request, "X-Request-Id", ""), "`x-request-id` is not a request id"),
+            (instead(request, "X-Request-Id", "a b"), "`x-request-id` is not a request id"),
+            (instead(request, "X-Real-IP", "unix:"), "`x-real-ip` is not an address"),
+            (instead(request, "X-Real-IP", "203.0.113.9, 127.0.0.1"), "`x-real-ip` is not an address"),
+            (
+                instead(request, "X-Original-URI", ""),
+                if question == "authorize" { "begin with `/`" } else { "not the address of the request itself" },
+            ),
+            (
+                instead(request, "X-Original-URI", &absolute),
+                if question == "authorize" { "begin with `/`" } else { "not the address of the request itself" },
+            ),
+            (instead(request, "X-Original-URI", &format!("{address}#x")), "has a `#`"),
+            (instead(request, "X-Original-URI", &"/x".repeat(3500)), "is longer than"),
+        ];
+        for (request, reason) in rows {
+            let answer = ask_socket(&socket, request.as_bytes());
+            assert_eq!((answer.status, answer.header("Cloakroom-Refusal")), (status, Some("bad_request")), "{request}");
+            assert_nothing_opened(&answer);
+            place.cloakroom.logged(&["bad_request", reason, &format!("support={}", answer.header("Cloakroom-Support").unwrap())]);
+            seen += 1;
+        }
+    }
+    // What others say of the client is no reason to refuse, and is not believed.
+    for line in ["X-Forwarded-For: 192.0.2.7", "Forwarded: for=192.0.2.7", "X-Client-IP: 192.0.2.7", "X-Forwarded-Host: evil.example"] {
+        let (passed, handed) =
+            (ask_socket(&socket, and(&ask_authorize, line).as_bytes()), ask_socket(&socket, and(&ask_download, line).as_bytes()));
+        assert_eq!((passed.status, handed.status), (200, 200), "{line}");
+        let bound = place.cloakroom.say(&["sign", "/members/secret.txt", "--network", "192.0.2.0/24"]);
+        let bound = lines("/_cloakroom/authorize", &format!("/members/secret.txt?{}", bound.split_once('?').unwrap().1));
+        let refused = ask_socket(&socket, and(&bound, line).as_bytes());
+        assert_eq!((refused.status, refused.header("Cloakroom-Refusal")), (403, Some("wrong_network")), "{line}");
+    }
+    for (target, original, reason) in [
+        // A proof for one address, asked for another: whichever of the two were believed, the other would be opened.
+        (master.as_str(), "/dl/f/masters/other.txt", "not the address of the request itself"),
+        ("/dl/f/masters/other.txt", master.as_str(), "not the address of the request itself"),
+        ("/dl/f//masters/secret.txt", "/dl/f/masters/secret.txt", "not the address of the request itself"),
+        (&member, &member, "not under the path of `public_url`"),
+        ("/_cloakroom/authorize/", &master, "internal address is not one that is known"),
+        ("/_cloakroom/authorize?x", &master, "internal address is not one that is known"),
+        ("/_cloakroom/masters/secret.txt", "/_cloakroom/masters/secret.txt", "internal address is not one that is known"),
+        ("/_cloakroom/refused/nonsense", &member, "does not end with the code of a refusal"),
+        ("/_cloakroom/refused/", &member, "does not end with the code of a refusal"),
+        ("/dl/f/../f/masters/secret.txt", "/dl/f/../f/masters/secret.txt", "`.` or `..` segment"),
+        ("/dl/f/masters%2fsecret.txt", "/dl/f/masters%2fsecret.txt", "written as `%2F`"),
+    ] {
+        let answer = ask_socket(&socket, lines(target, original).as_bytes());
+        assert_eq!(answer.status, 400, "{target}: {answer:?}");
+        assert_nothing_opened(&answer);
+        place.cloakroom.logged(&["bad_request", reason, &format!("support={}", answer.header("Cloakroom-Support").unwrap())]);
+        seen += 1;
+    }
+    // What is no question at all: refused before it is read, and the connection ends.
+    let more = |line: &str| and(&ask_authorize, line);
+    for (request, status) in [
+        (more("Host: evil.example"), 400),
+        (without(&ask_authorize, "Host"), 400),
+        (more("Transfer-Encoding: chunked"), 400),
+        (more("Transfer-Encoding: identity\r\nContent-Length: 3"), 400),
+        (more("Content-Length: 3\r\nContent-Length: 4"), 400),
+        (more("X: y").replace("X: y", &vec!["X: y"; 70].join("\r\n")), 431),
+        (more(&format!("Cookie: {}", "x".repeat(17_000))), 431),
+        (ask_authorize.replacen("/_cloakroom/authorize", "http://shop.example/_cloakroom/authorize", 1), 400),
+        (ask_authorize.replacen("GET /_cloakroom/authorize", "CONNECT shop.example:80", 1), 400),
+        (ask_authorize.replacen("HTTP/1.1", "HTTP/2.0", 1), 400),
+        (more("Bad\u{1}Name: x"), 400),
+        (more("X : y"), 400),
+        (more(" folded"), 400),
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}".to_owned(), 400),
+        ("GET /_cloakroom/authorize\r\n\r\n".to_owned(), 400),
+    ] {
+        let answer = ask_socket(&socket, request.as_bytes());
+        assert_eq!(answer.status, status, "{request}\n{answer:?}");
+        assert_nothing_opened(&answer);
+        seen += 1;
+    }
+    place.cloakroom.logged(&["WARN", "refused a request", "there are two `Host` headers"]);
+    assert!(seen >= 80, "{seen}");
+    place.assert_well();
+}
+
+/// Nothing in the answer makes a web server open anything.
+#[track_caller]
+fn assert_nothing_opened(answer: &Raw) {
+    assert!(answer.status >= 400, "{answer:?}");
+    for name in ["X-Accel-Redirect", "X-Accel-Limit-Rate", "Cloakroom-Rate", "Cloakroom-Delivery", "Location"] {
+        assert_eq!(answer.header(name), None, "{answer:?}");
+    }
+    assert_eq!(opened(&answer.bytes), BTreeSet::new());
+}

@@ -1,0 +1,313 @@
+//! A broad session with everything that is secret in it, said as loudly as the daemon can; then all that was said, by
+//! whom ever, is searched for each secret.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
+
+#[path = "hostile/raw.rs"]
+mod raw;
+mod servers;
+
+use std::fmt::Write as _;
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use raw::{Raw, ask_socket};
+use servers::cloakroom::Cloakroom;
+use servers::http::{Answer, ask, get};
+use servers::nginx::{Nginx, NginxSetup};
+use servers::{free_port, until};
+
+/// Values that a client sends and that are nobody's business.
+const SESSION_COOKIE: &str = "shop_session_3f9c2b7a61d84e50";
+const BEARER: &str = "eyJhbGciOiJub25lIn0.c2VjcmV0LWJlYXJlcg.b64";
+const BASIC: &str = "Y3VzdG9tZXI6Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5";
+
+/// A session in progress: both servers, all that was said, and all that should not have been.
+struct Session {
+    nginx: Nginx,
+    cloakroom: Cloakroom,
+    admin: u16,
+    secrets: Vec<(String, String)>,
+    said: Vec<(String, String)>,
+}
+
+impl Session {
+    fn open() -> Self {
+        let nginx = Nginx::start(&NginxSetup::default());
+        fs::write(nginx.downloads().join("a.bin"), vec![7; 200_000]).unwrap();
+        fs::write(nginx.root().join("members/a.txt"), "for members").unwrap();
+        let admin = free_port();
+        let mut cloakroom = Cloakroom::behind(&nginx, &format!("[[listener]]\naddress = \"127.0.0.1:{admin}\"\nserve = \"admin\"\n"));
+        let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
+        let bytes = URL_SAFE_NO_PAD.decode(&key).unwrap();
+        let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        let list = bytes[..8].iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let mut session = Self {
+            nginx,
+            admin,
+            secrets: vec![],
+            said: vec![],
+            cloakroom: {
+                cloakroom.talk();
+                cloakroom
+            },
+        };
+        // As it stands in its file, and as a careless `Debug` would show it.
+        for (what, key) in [
+            ("the key", key),
+            ("the key in hexadecimal", hex),
+            ("the key as a list", list),
+            ("the key in base64", STANDARD_NO_PAD.encode(&bytes)),
+        ] {
+            session.hide(what, &key);
+        }
+        for (what, value) in [("a cookie of the shop", SESSION_COOKIE), ("a bearer token", BEARER), ("a password", BASIC)] {
+            session.hide(what, value);
+        }
+        session
+    }
+
+    /// From now on nobody may say this. A part of a signature or token is enough to be too much.
+    fn hide(&mut self, what: &str, secret: &str) {
+        assert!(secret.len() >= 12, "{what}: {secret}");
+        if !self.secrets.iter().any(|(_, known)| known == secret) {
+            self.secrets.push((what.to_owned(), secret.to_owned()));
+        }
+    }
+
+    /// Path and query of a URL of the site; its signature or token is a secret.
+    fn target(&mut self, what: &str, url: &str) -> String {
+        let target = url.strip_prefix(&format!("http://127.0.0.1:{}", self.nginx.port)).unwrap_or(url).to_owned();
+        if let Some((_, signature)) = target.split_once("sig=") {
+            self.hide(&format!("the signature of {what}"), signature.split('&').next().unwrap());
+        } else {
+            let token = target.split('/').nth(3).unwrap();
+            assert_eq!(token.len(), 40, "{target}");
+            self.hide(&format!("the token of {what}"), token);
+        }
+        target
+    }
+
+    /// Asks nginx, with every kind of secret header; what comes back is kept.
+    fn ask(&mut self, method: &str, target: &str, cookie: &str, authorization: &str) -> Answer {
+        let cookies = format!("shop={SESSION_COOKIE}; {cookie}");
+        let headers = [("Cookie", cookies.as_str()), ("Authorization", authorization), ("Accept", "text/html"), ("Range", "bytes=0-99999")];
+        let answer = ask(self.nginx.port, method, target, &headers);
+        // The answer to a click is the way to the delivery: it must say its token and set its cookie.
+        if answer.status != 303 {
+            let head: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+            self.said.push((format!("the answer to {method} {target}"), head + &answer.text()));
+        }
+        answer
+    }
+
+    /// Sends bytes straight to the daemon.
+    fn raw(&mut self, request: &str) -> Raw {
+        let answer = ask_socket(&self.nginx.socket(), request.as_bytes());
+        self.said.push((format!("the answer to {request}"), String::from_utf8_lossy(&answer.bytes).into_owned()));
+        answer
+    }
+
+    /// Runs a command; what it prints is kept.
+    fn command(&mut self, arguments: &[&str]) -> String {
+        let output = self.cloakroom.command(arguments);
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        self.said.push((format!("cloakroom {arguments:?}"), text.clone()));
+        text
+    }
+
+    /// Everything that is there to be read by now.
+    fn listen(&mut self) {
+        let pid = self.cloakroom.pid();
+        for file in ["cmdline", "environ"] {
+            let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap();
+            self.said.push((format!("/proc/PID/{file}"), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+        for (target, accept) in [("/metrics", "*/*"), ("/health", "*/*"), ("/health", "application/json")] {
+            self.said.push((target.to_owned(), get(self.admin, target, &[("Accept", accept)]).text()));
+        }
+        let config = fs::read_to_string(self.cloakroom.config()).unwrap();
+        for (what, text) in [
+            ("the configuration", config),
+            ("the daemon's log", self.cloakroom.log().join("\n")),
+            ("nginx's report", self.nginx.reported().join("\n")),
+        ] {
+            assert!(!text.is_empty(), "{what}");
+            self.said.push((what.to_owned(), text));
+        }
+    }
+
+    #[track_caller]
+    fn assert_silent(&self) {
+        let mut found = vec![];
+        for (who, text) in &self.said {
+            for (what, secret) in &self.secrets {
+                if let Some(line) = text.lines().find(|line| line.contains(secret.as_str())) {
+                    found.push(format!("{who} says {what}: {line}"));
+                }
+            }
+        }
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+}
+
+/// The same with one character changed in the middle of its secret.
+fn altered(secret: &str) -> String {
+    let at = secret.len() / 2;
+    let other = if secret.as_bytes()[at] == b'A' { "B" } else { "A" };
+    format!("{}{other}{}", &secret[..at], &secret[at + 1..])
+}
+
+#[test]
+fn nothing_that_is_secret_is_said_anywhere() {
+    let mut session = Session::open();
+    let signed: Vec<String> = [
+        &["sign", "masters/a.bin"][..],
+        &["sign", "masters/a.bin", "--name", "Müller, final.bin", "--rate", "2MB/s"],
+        &["sign", "masters/a.bin", "--network", "203.0.113.0/24"],
+        &["sign", "masters/a.bin", "--until", "1000000000"],
+        &["sign", "masters/a.bin", "--from", "2000000000", "--until", "2000000001"],
+        &["sign", "masters/gone.bin"],
+        &["sign", "/members/a.txt"],
+        &["sign", "/members/", "--prefix"],
+        &["sign", "/nowhere/a.txt"],
+    ]
+    .map(|arguments| {
+        let url = session.cloakroom.say(arguments);
+        session.target(&format!("{arguments:?}"), &url)
+    })
+    .into();
+    let links: Vec<String> = (1..=2)
+        .map(|max| {
+            let url = session.cloakroom.link("masters/a.bin", max);
+            session.target("a link", &url)
+        })
+        .collect();
+
+    // Signed addresses: good ones, and each way to be refused.
+    let bearer = format!("Bearer {BEARER}");
+    let basic = format!("Basic {BASIC}");
+    let mut statuses = vec![];
+    for target in &signed {
+        let (path, query) = target.split_once('?').unwrap();
+        let signature = query.split_once("sig=").unwrap().1;
+        let other = altered(signature);
+        session.hide("an altered signature", &other);
+        for target in [
+            target.clone(),
+            target.replace(signature, &other),
+            format!("{target}&exp=9"),
+            format!("{target}&fbclid=x"),
+            target.replace("kid=main", "kid=other"),
+            target.replace("sig=", "%73ig="),
+            target.replace("?", "?sig=short&"),
+            format!("{path}x?{query}"),
+            format!("{}?{query}", path.replace('.', "%2f.")),
+            format!("/members/../members/a.txt?{query}"),
+            format!("/members/b.txt?{query}"),
+        ] {
+            for (method, authorization) in [("GET", &bearer), ("HEAD", &basic), ("POST", &basic)] {
+                statuses.push(session.ask(method, &target, "cloakroom=odd value", authorization).status);
+            }
+            session.command(&["explain", &target]);
+            session.command(&["explain", &format!("http://127.0.0.1:{}{target}", session.nginx.port), "--from", "203.0.113.7", "--json"]);
+            session.command(&["explain", &format!("https://other.example{target}")]);
+        }
+    }
+
+    // Links: a click, a delivery with its cookie, a second click, and everything that looks like a token.
+    for link in &links {
+        let click = session.ask("GET", link, "", &bearer);
+        assert_eq!(click.status, 303);
+        let delivery = session.target("a delivery", click.header("Location").unwrap());
+        let cookie = click.header("Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
+        session.hide("the cookie of a delivery", cookie.split_once('=').unwrap().1);
+        for (method, target) in
+            [("GET", &delivery), ("HEAD", &delivery), ("GET", link), ("HEAD", link), ("POST", link), ("DELETE", &delivery)]
+        {
+            statuses.push(session.ask(method, target, &cookie, &bearer).status);
+            statuses.push(session.ask(method, target, "", &bearer).status);
+        }
+        for target in [link, &delivery] {
+            let token = target.split('/').nth(3).unwrap().to_owned();
+            let other = altered(&token);
+            session.hide("an altered token", &other);
+            for target in [
+                target.replace(&token, &other),
+                format!("/dl/l/{token}"),
+                format!("/dl/d/{token}"),
+                format!("/dl/l/{token}/"),
+                format!("/dl/l/{token}/../x"),
+                format!("/dl/l/{token}x/a.bin"),
+                format!("/dl/L/{token}/a.bin"),
+                format!("/dl/{token}/a.bin"),
+                format!("/dl/{token}"),
+                format!("/dl/x/y/{token}"),
+                format!("/dl/f/{token}/a.bin"),
+                format!("/dl/L/{token}x/a.bin"),
+                format!("/dl//l//{token}/a.bin"),
+                format!("/dl/l%2f{token}/a.bin"),
+                format!("/dl/l/x?token={token}"),
+                format!("/dl/f/masters/a.bin?sig={token}"),
+                format!("/members/a.txt?sig={token}&kid=main"),
+            ] {
+                statuses.push(session.ask("GET", &target, &cookie, &basic).status);
+                session.command(&["explain", &target]);
+            }
+            session.command(&["explain", &token]);
+        }
+    }
+
+    // What cannot be read: from a web server with another configuration, and from nobody that speaks HTTP.
+    let target = signed[0].clone();
+    let secret_lines = format!("Cookie: cloakroom={SESSION_COOKIE}\r\nAuthorization: {bearer}\r\n");
+    for request in [
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\n{secret_lines}\r\n"),
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\nX-Original-URI: {target}\r\nX-Original-URI: {target}\r\n{secret_lines}\r\n"),
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {BEARER} x\r\nX-Original-URI: {target}\r\n{secret_lines}\r\n"),
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\n{BEARER}{SESSION_COOKIE}: {BASIC}\r\n\r\n"),
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\nX-Original-Anything: {BASIC}\r\n\r\n"),
+        format!(
+            "GET {target} HTTP/1.1\r\nHost: x\r\nX-Real-IP: {BEARER}\r\nX-Request-Id: abc\r\nX-Original-URI: {target}\r\nX-Original-Method: GET\r\n\r\n"
+        ),
+        format!("GET {target} HTTP/1.1\r\nHost: {SESSION_COOKIE} {BEARER}\r\n{secret_lines}\r\n"),
+        format!("GET /_cloakroom/refused/{BEARER} HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc\r\n{secret_lines}\r\n"),
+        format!("GET /_cloakroom/{BEARER} HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc\r\n{secret_lines}\r\n"),
+        format!("{BEARER} {target} nonsense\r\n{secret_lines}\r\n"),
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\n{secret_lines}{}\r\n\r\n", "x".repeat(20_000)),
+    ] {
+        // Who asks without a request id has none of ours; the words of the configuration are the sender's own secret.
+        let answer = session.raw(&request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+        assert!(answer.status >= 400, "{request}: {answer:?}");
+    }
+    // A support code that was given out, and everything that can be listed.
+    let refused = session.ask("GET", "/dl/f/masters/a.bin", "", &basic);
+    let code = refused.header("Cloakroom-Support").unwrap().to_owned();
+    assert!(session.command(&["explain", &code]).contains("no_proof"));
+    for arguments in [
+        &["delivery", "list"][..],
+        &["delivery", "list", "--json"],
+        &["delivery", "show", "newest"],
+        &["delivery", "show", "newest", "--json"],
+        &["check"],
+    ] {
+        session.command(arguments);
+    }
+    until("the report", || (session.nginx.reported().len() >= 2).then_some(()));
+    session.listen();
+    assert!(session.cloakroom.stop());
+    let last = session.cloakroom.log().join("\n");
+    session.said.push(("the daemon's last words".to_owned(), last.clone()));
+
+    // It was a session worth listening to.
+    for status in [206, 400, 401, 403, 404, 410] {
+        assert!(statuses.contains(&status), "nothing was answered with {status}");
+    }
+    assert!(last.contains("DEBUG") && last.lines().count() >= 300, "{} lines", last.lines().count());
+    assert!(session.secrets.len() >= 30 && session.said.len() >= 500, "{} {}", session.secrets.len(), session.said.len());
+    session.assert_silent();
+}
