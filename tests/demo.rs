@@ -49,13 +49,14 @@ impl Demo {
         self.printed.lock().unwrap().clone()
     }
 
-    /// The commands printed under the heading that begins with `number`, and the heading.
+    /// What is promised under the heading that begins with `number`, and the commands to try.
     #[track_caller]
     fn told(&self, number: char) -> (String, Vec<String>) {
         let lines = self.lines();
         let at = lines.iter().position(|line| line.starts_with(number)).unwrap_or_else(|| panic!("no {number}: {lines:#?}"));
-        let commands = lines[at + 1..].iter().map_while(|line| line.strip_prefix("   ")).map(str::to_owned).collect();
-        (lines[at].clone(), commands)
+        let below = lines[at + 1..].iter().take_while(|line| line.is_empty() || line.starts_with("   ")).map(|line| line.trim().to_owned());
+        let (commands, words): (Vec<_>, Vec<_>) = below.partition(|line| line.starts_with("curl "));
+        (format!("{} {}", lines[at], words.join(" ")), commands)
     }
 
     fn shell(&self, line: &str) -> Command {
@@ -132,13 +133,13 @@ fn program() -> Command {
 #[track_caller]
 fn tour(demo: &Demo, behind_nginx: bool) {
     let (heading, lines) = demo.told('1');
-    assert!(heading.contains("→ 200") && lines.len() == 1, "{heading} {lines:?}");
+    assert!(heading.contains(" 200; ") && lines.len() == 1, "{heading} {lines:?}");
     let file = demo.run(&lines[0]);
     assert!(file.starts_with("HTTP/1.1 200") && file.ends_with("wie Menschen sie vergeben.\n"), "{file}");
     assert!(file.contains("filename*=UTF-8''Gr%C3%BC%C3%9Fe%20%26%20K%C3%BCsse.txt"), "{file}");
 
     let (heading, lines) = demo.told('2');
-    assert!(heading.contains("→ 403 bad_proof"), "{heading}");
+    assert!(heading.contains(" 403 bad_proof"), "{heading}");
     let page = demo.run(&lines[0]);
     let lower = page.to_ascii_lowercase();
     assert!(page.starts_with("HTTP/1.1 403") && lower.contains("cloakroom-refusal: bad_proof"), "{page}");
@@ -175,7 +176,7 @@ fn tour(demo: &Demo, behind_nginx: bool) {
 
     let lines = demo.lines();
     let command = |words: &str| lines.iter().find(|line| line.starts_with("   ") && line.contains(words)).unwrap().trim().to_owned();
-    let told = demo.run(&command("explain").replace("R-…", &code));
+    let told = demo.run(&command("explain").replace("R-XXXX-XXXX", &code));
     assert!(told.contains("bad_proof"), "{told}");
     let shown = demo.run(&command("delivery show"));
     for words in ["completed", "used 1, reserved 0, of 5", "100 %", "requests  2"] {

@@ -184,6 +184,17 @@ fn looks_and_empty_answers_use_nothing() {
 }
 
 #[test]
+fn a_file_that_is_gone_uses_nothing() {
+    let alone = Alone::start("");
+    alone.put("a.zip", &bytes(1000));
+    let target = alone.click(1, &[]);
+    fs::remove_file(alone.files.path().join("a.zip")).unwrap();
+    let refused = get(alone.port, &target, &[]);
+    assert_eq!((refused.status, refused.header("cloakroom-refusal")), (404, Some("file_missing")));
+    assert_eq!(units(&alone.becomes("offered")), (0, 0));
+}
+
+#[test]
 fn twenty_at_once_each_get_the_whole_file_and_are_counted() {
     let alone = Alone::start("");
     let content = bytes(4 * MIB);

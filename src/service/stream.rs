@@ -33,23 +33,26 @@ type Broken = Box<dyn std::error::Error + Send + Sync>;
 /// Chunks that wait for a slow client.
 const CHUNKS_WAITING: usize = 2;
 
-/// Opens the file and makes head and body of the answer. Delivering consumes the sending.
+/// Opens the file and makes head and body of the answer. Delivering consumes the sending; where it fails, the request is
+/// reported as one that sent nothing.
 pub fn open(site: &Arc<Site>, sending: Sending, question: &Question, headers: &HeaderMap) -> Result<(StreamHead, FileBody), Refusal> {
     let Sending { file, version, name, rate, counted, .. } = sending;
+    let account =
+        counted.map(|counted| Account { site: Arc::clone(site), counted, request: question.request.clone(), status: 500, from: None });
+    // Dropped before its bytes are known it reports an answer that did not end as it should.
+    let mut body = FileBody { chunks: mpsc::channel(1).1, length: u64::MAX, sent: 0, account };
     let (source, current) = site.storages.open_file(&file).map_err(|_absent| Refusal::FileMissing)?;
     if current != version {
         return Err(Refusal::LinkExpired);
     }
     let head = standalone::stream_head(headers, &version, &name, counted.map(|counted| counted.delivery)).ok_or(Refusal::FileMissing)?;
     let (first, length) = if question.method == Method::Head { (0, 0) } else { (head.first, head.length) };
-    let account = counted.map(|counted| Account {
-        site: Arc::clone(site),
-        counted,
-        request: question.request.clone(),
-        status: head.status,
-        from: (head.status < 300).then_some((head.first, version.size)),
-    });
-    let body = FileBody { chunks: read(source, first, length, rate), length, sent: 0, account };
+    if let Some(account) = &mut body.account {
+        account.status = head.status;
+        account.from = (head.status < 300).then_some((head.first, version.size));
+    }
+    body.chunks = read(source, first, length, rate);
+    body.length = length;
     Ok((head, body))
 }
 
