@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tokio::signal::unix::{Signal, SignalKind};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -54,6 +55,9 @@ enum WebServer {
 /// Large enough to be watched, stopped and resumed.
 const SAMPLE_BYTES: usize = 32 * 1024 * 1024;
 
+/// A name as people give them, with all that is hard in it.
+const SAMPLE_NAME: &str = "Grüße & Küsse.txt";
+
 /// How long the private Nginx may take to answer.
 const NGINX_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -66,6 +70,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
+    let mut ends = runtime.block_on(async { Ends::listen() })?;
     let place = Place::make(free_port(arguments.port)?)?;
     place.fill(nginx.is_some())?;
     let configuration = config::load(&place.file("cloakroom.toml"))?;
@@ -80,14 +85,32 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         say(welcome(&site, &place, front.is_some()).await?)?;
         tokio::select! {
             told = follow(events, common.json) => told,
-            stopped = serve::told_to_stop() => stopped,
-            closed = serve::hung_up() => closed,
+            () = ends.come() => Ok(()),
         }
     })?;
     drop(front);
     runtime.block_on(daemon.stop());
     drop(place);
     say("\nstopped; the temporary directory is gone")
+}
+
+/// What ends the demo: Ctrl-C, a request to stop, a terminal that is closed. Heard from the start on, or a Ctrl-C that
+/// comes early would leave the directory and its Nginx behind.
+struct Ends([Signal; 3]);
+
+impl Ends {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self([serve::hear(SignalKind::interrupt())?, serve::hear(SignalKind::terminate())?, serve::hear(SignalKind::hangup())?]))
+    }
+
+    async fn come(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 fn find_nginx() -> Option<PathBuf> {
@@ -129,7 +152,7 @@ impl Place {
         }
         fs::set_permissions(self.file("state"), fs::Permissions::from_mode(0o700))?;
         fs::write(self.file("masters/set/album.zip"), sample(SAMPLE_BYTES))?;
-        fs::write(self.file("masters/Grüße & Küsse.txt"), "Eine Datei mit einem Namen, wie Menschen sie vergeben.\n")?;
+        fs::write(self.file("masters").join(SAMPLE_NAME), "Eine Datei mit einem Namen, wie Menschen sie vergeben.\n")?;
         fs::write(self.file("site/members/index.html"), "<!doctype html>\n<title>Members</title>\n<p>You are in.\n")?;
         fs::write(self.file("log/cloakroom.log"), "")?;
         fs::write(self.file("cloakroom.toml"), self.configuration(behind_nginx))
@@ -277,14 +300,14 @@ async fn welcome(site: &Site, place: &Place, behind_nginx: bool) -> Result<Strin
         let path = FilePath::parse(path).map_err(|fault| Failure::failed(fault.to_string()))?;
         Ok::<_, Failure>(FileRef { storage, path })
     };
-    let signed = sign(site, &address::file_path(site.public_url(), &file("Grüße & Küsse.txt")?))?;
+    let signed = sign(site, &address::file_path(site.public_url(), &file(SAMPLE_NAME)?))?;
     let issued = issue(site, Order { file: file("set/album.zip")?, customer: "demo".to_owned(), policy: policy(site) }).await;
     let counted = issued.map_err(|fault| Failure::failed(fault.to_string()))?.url;
     let front = if behind_nginx { "a private Nginx, which sends the bytes" } else { "nothing: Cloakroom sends the bytes itself" };
     let becomes = if signs() == Signs::Unicode { "→ " } else { "->" };
     let mut text = format!(
         "Cloakroom at http://127.0.0.1:{}/\nin front: {front}\neverything lies in {}\n\n\
-         1  A signed link: stateless, valid for an hour.\n   {becomes} 200, the file under its own name\n\n   curl -OJ '{signed}'\n\n\
+         1  A signed link: stateless, valid for an hour.\n   {becomes} 200; a browser saves it as `{SAMPLE_NAME}`\n\n   curl -i '{signed}'\n\n\
          2  The same with one character changed.\n   {becomes} 403 bad_proof, a page with a support code\n\n   curl -i '{}'\n\n\
          3  A counted link: 5 downloads. Stop it with Ctrl-C and run it again.\n   {becomes} 303, then 200; it goes on where it stopped, and counts once\n\n   \
          curl -L -C - --limit-rate 4M -o album.zip '{counted}'\n",
@@ -352,7 +375,7 @@ fn line(event: &Event) -> String {
         Event::Changed(change) => {
             let share = terminal::percent(change.covered, change.size);
             let what = match (change.state, change.before) {
-                (State::Open, State::Open) => "received",
+                (state, before) if state == before => "received",
                 (State::Open, _) => "opened",
                 (state, _) => state.word(),
             };

@@ -55,12 +55,6 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     })
 }
 
-/// Waits until the terminal is closed.
-pub(super) async fn hung_up() -> Result<(), Failure> {
-    hear(SignalKind::hangup())?.recv().await;
-    Ok(())
-}
-
 /// SIGHUP means a reload to those who send it, and must not end the daemon.
 async fn outlive_hangups() -> Result<(), Failure> {
     let mut hangup = hear(SignalKind::hangup())?;
@@ -73,7 +67,7 @@ async fn outlive_hangups() -> Result<(), Failure> {
     std::future::pending().await
 }
 
-fn hear(kind: SignalKind) -> Result<Signal, Failure> {
+pub(super) fn hear(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))
 }
 
@@ -91,7 +85,7 @@ pub(super) fn site(configuration: Configuration) -> Result<Site, Failure> {
 }
 
 /// Waits for SIGTERM or SIGINT.
-pub(super) async fn told_to_stop() -> Result<(), Failure> {
+async fn told_to_stop() -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}

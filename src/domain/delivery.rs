@@ -120,6 +120,12 @@ impl Delivery {
         self.closed.is_none() && now < self.grace_ends(policy)
     }
 
+    /// The key under which `client` is covered. Who clicked is one client, with the cookie of that click or without:
+    /// `wget` and `aria2c` keep cookies for as long as they run, and resume in another run.
+    pub(super) fn known_as(&self, client: ClientKey) -> ClientKey {
+        if client == self.cookie { self.clicked_by.key() } else { client }
+    }
+
     /// Whether one more request can be remembered.
     pub(super) fn has_room(&self) -> bool {
         self.requests.len() < Self::REQUESTS_MAX || self.state == State::Started || self.in_flight() < self.requests.len()

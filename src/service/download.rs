@@ -163,7 +163,8 @@ async fn click(
     });
     let key = site.keys.signing().ok_or(Refusal::StoreDown)?;
     let token = token::mint_delivery(site.name(), clicked.delivery, key);
-    let cookie = question.cookie.is_none().then(|| set_cookie(site, &fresh_cookie));
+    // Who carries on is known without one already; another one would make another client of them.
+    let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
     let to = address::delivery_path(site.public_url(), &token, &grant.file);
     Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh, closed: clicked.closed }))
 }

@@ -141,7 +141,8 @@ impl Model {
     }
 
     /// The number of the delivery that the click goes on with, a new one having the next number, and those that end.
-    pub fn click(&mut self, now: u64, host: u8, cookie: Option<u32>, later: bool) -> Result<(usize, Vec<usize>), Refusal> {
+    /// `later` is whether a later part is asked for, `bound` the most that it can send.
+    pub fn click(&mut self, now: u64, host: u8, cookie: Option<u32>, later: bool, bound: u64) -> Result<(usize, Vec<usize>), Refusal> {
         if let Some(why) = self.withdrawn() {
             return Err(why);
         }
@@ -151,6 +152,19 @@ impl Model {
         }
         if later && let Some(found) = self.newest(now, |download| running(download) && download.host == host) {
             return Ok((found, Vec::new()));
+        }
+        let copies = u64::from(1 + self.retry);
+        let affords = |download: &Download| download.in_flight() == 0 && download.charged() + bound <= copies * download.size;
+        let again = |download: &Download| running(download) && download.host == host && affords(download);
+        if cookie.is_none()
+            && let Some(found) = self.newest(now, again)
+        {
+            return Ok((found, Vec::new()));
+        }
+        let mut begun = self.downloads.iter().filter(|download| !download.gone && download.state != State::Offered);
+        let own = begun.rfind(|download| download.host == host || Some(download.cookie) == cookie);
+        if later && own.is_some_and(|download| download.version != self.version) {
+            return Err(Refusal::LinkExpired);
         }
         let stale = self.stale();
         if (self.has_unit() || !stale.is_empty()) && !self.is_over(now) {

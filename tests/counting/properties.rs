@@ -260,7 +260,7 @@ impl Pair {
         prop_assert!(told.iter().all(|change| (change.before, change.state) == (State::Open, State::Released)));
         let clicked = clicked.map(|clicked| (clicked.delivery, clicked.fresh, told_ids(&clicked.closed)));
         let later = matches!(want, Want::From(first) | Want::Between(first, _) if first > 0);
-        let wanted = self.model.click(self.now, host, brought, later);
+        let wanted = self.model.click(self.now, host, brought, later, want.range().bytes_max(self.model.size));
         let wanted = wanted
             .map(|(chosen, ended)| (numbered(chosen), numbered(chosen) == delivery_id(number), ended.into_iter().map(numbered).collect()));
         prop_assert_eq!(&clicked, &wanted);

@@ -96,6 +96,48 @@ fn a_later_part_from_the_same_client_resumes_without_a_cookie() {
 }
 
 #[test]
+fn who_starts_over_without_a_cookie_goes_on_with_what_broke_off_as_long_as_it_has_bytes() {
+    let mut shop = Shop::new(Some(5));
+    let delivery = shop.open(1, 1, at(0));
+    let again = |host| click(9, host, at(2));
+    assert_eq!(Account::clone(&shop.account).click(&again(1), &shop.link), new(9), "while it runs, it is another download");
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(1))).unwrap();
+    for (click, answer) in [
+        (again(1), on_with(1)),
+        (again(2), new(9)),
+        (Click { cookie: Some(cookie(7)), ..again(1) }, new(9)),
+        (Click { now: at(DAY + 1), ..again(1) }, new(9)),
+    ] {
+        assert_eq!(Account::clone(&shop.account).click(&click, &shop.link), answer, "{click:?}");
+    }
+    for (number, bytes) in [("r2", 600), ("r3", 1)] {
+        assert!(!shop.admit(&ask(delivery, number, 1, at(2))).unwrap().opened);
+        shop.report(delivery, number, sent(0, bytes, SIZE, at(2))).unwrap();
+        let fits = shop.delivery(delivery).bytes_charged + SIZE <= 2 * SIZE;
+        let answer = if fits { on_with(1) } else { new(9) };
+        assert_eq!(Account::clone(&shop.account).click(&again(1), &shop.link), answer, "{number}");
+    }
+    assert!(shop.delivery(delivery).bytes_charged > SIZE, "the last row is about a delivery without enough bytes");
+}
+
+#[test]
+fn who_clicked_is_one_client_with_the_cookie_of_the_click_and_without() {
+    let mut shop = Shop::new(Some(5));
+    let delivery = shop.offer(1, 1, at(0));
+    for (request, client, first, end) in [("r1", cookie(1), 0, 600), ("r2", client(1).key(), 600, SIZE)] {
+        let _ = shop.admit(&Ask { client, ..ask(delivery, request, 1, at(0)) }).unwrap();
+        shop.report(delivery, request, sent(first, end - first, SIZE, at(1))).unwrap();
+    }
+    assert_eq!((shop.state(delivery), shop.units()), (State::Completed, (1, 0)));
+    let delivery = shop.offer(2, 2, at(2));
+    for (request, client, first, end) in [("r1", cookie(2), 0, 600), ("r2", cookie(3), 600, SIZE)] {
+        let _ = shop.admit(&Ask { client, ..ask(delivery, request, 2, at(2)) }).unwrap();
+        shop.report(delivery, request, sent(first, end - first, SIZE, at(3))).unwrap();
+    }
+    assert_eq!((shop.state(delivery), shop.units()), (State::Open, (1, 1)), "with another cookie it is another client");
+}
+
+#[test]
 fn a_started_download_is_resumed_like_an_open_one() {
     let mut shop = Shop::new(Some(1));
     let delivery = shop.offer(1, 1, at(0));
@@ -186,7 +228,8 @@ fn the_last_download_of_a_file_that_was_replaced_ends_and_the_new_version_is_dow
 fn no_click_carries_on_with_a_version_that_is_not_there_any_more() {
     for (what, cookie_of, range, answer) in [
         ("the cookie of what is under way", Some(1), Range::Whole, new(9)),
-        ("a resumed part", None, range("bytes=5-"), new(9)),
+        ("a part that was resumed, which would be put behind the old version's", None, range("bytes=5-"), Err(Refusal::LinkExpired)),
+        ("the same with the cookie", Some(1), range("bytes=5-"), Err(Refusal::LinkExpired)),
         ("the cookie of an offer", Some(3), Range::Whole, new(9)),
         ("the cookie of what is under way, in the new version", Some(4), Range::Whole, on_with(4)),
     ] {
@@ -200,6 +243,20 @@ fn no_click_carries_on_with_a_version_that_is_not_there_any_more() {
         assert_eq!(shop.click(&click), answer, "{what}");
         assert_eq!(shop.state(delivery_id(1)), State::Open, "{what}: its request is in flight");
     }
+}
+
+#[test]
+fn a_file_replaced_within_the_second_is_another_version_although_its_tag_is_the_same() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", sent(0, 400, SIZE, at(1))).unwrap();
+    let mut again = click(2, 1, at(2));
+    again.version.modified = at(1);
+    assert_eq!(again.version.etag, shop.delivery(delivery).version.etag);
+    let resumed = Click { range: range("bytes=400-"), ..again.clone() };
+    assert_eq!(shop.click(&resumed), Err(Refusal::LinkExpired));
+    let clicked = shop.click(&again).unwrap();
+    assert_eq!((clicked.delivery, clicked.fresh, clicked.closed.len()), (delivery_id(2), true, 1));
 }
 
 #[test]

@@ -48,7 +48,8 @@ impl Account {
             open(grant, delivery, ask);
         }
         grant.size_largest = grant.size_largest.max(delivery.version.size);
-        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client: ask.client, bytes_max, report: None });
+        let client = delivery.known_as(ask.client);
+        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, bytes_max, report: None });
         Ok(permit(grant, delivery, &ask.request))
     }
 

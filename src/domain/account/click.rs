@@ -22,24 +22,28 @@ impl Account {
     /// | | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
     /// | 1 | the cookie of a delivery that is under way is brought | on with it |
     /// | 2 | a later part is asked for, from the address and agent that clicked a delivery under way | on with the newest such |
-    /// | 3 | the grant's time is not over, a unit is left, and the cookie of an offer is brought: a double click | on with it |
-    /// | 4 | the grant's time is not over, and a unit is left | a new offer, which reserves nothing |
-    /// | 5 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
-    /// | 6 | the grant's time is over | [`Refusal::Expired`] |
-    /// | 7 | a delivery is open | [`Refusal::DownloadRunning`] |
-    /// | 8 | | [`Refusal::LimitReached`] |
+    /// | 3 | the same without a cookie and for any part; none of its requests is in flight, and it has bytes left for that part | on with the newest such |
+    /// | 4 | a later part is asked for, and this cookie, or address and agent, began its newest delivery with another version | [`Refusal::LinkExpired`] |
+    /// | 5 | the grant's time is not over, a unit is left, and the cookie of an offer is brought: a double click | on with it |
+    /// | 6 | the grant's time is not over, and a unit is left | a new offer, which reserves nothing |
+    /// | 7 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
+    /// | 8 | the grant's time is over | [`Refusal::Expired`] |
+    /// | 9 | a delivery is open | [`Refusal::DownloadRunning`] |
+    /// | 10 | | [`Refusal::LimitReached`] |
     ///
-    /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2 and 5 stand before the
+    /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2, 3 and 7 stand before the
     /// grant's end: the last download that was allowed can always be finished.
     ///
-    /// Only deliveries of the version that is clicked (its entity tag) are looked for: of a file that was replaced
+    /// Only deliveries of the version that is clicked are looked for: of a file that was replaced
     /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
-    /// whole any more. Its unit counts as left in rows 3 and 4, and they close it as released. One with a request in
+    /// whole any more. Its unit counts as left in rows 5 and 6, and they close it as released. One with a request in
     /// flight may still complete, and holds its unit until that is reported or its grace is over.
     ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
-    /// starts at the first byte.
+    /// starts at the first byte. Row 3 is there because they also start over: `aria2c` asks for the whole file before it
+    /// looks at what it has. Browsers keep their cookies, and are rows 1 and 5. Row 4 is there because `curl` and `wget`
+    /// ask without `If-Range`: the end of one version would be put behind the beginning of another.
     pub fn click(&mut self, click: &Click, link: &Link) -> Result<Clicked, Refusal> {
         if link.id != click.link || link.grant != self.grant.id {
             return Err(Refusal::UnknownLink);
@@ -47,8 +51,11 @@ impl Account {
         link.check(click.now)?;
         self.grant.standing.check()?;
         let carry_on = |delivery| Clicked { delivery, fresh: false, closed: Vec::new() };
-        if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)) {
+        if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)).or_else(|| self.started_over(click)) {
             return Ok(carry_on(own));
+        }
+        if self.would_mix(click) {
+            return Err(Refusal::LinkExpired);
         }
         let is_over = self.grant.is_over(click.now);
         if !is_over && (self.grant.has_unit() || self.is_any_replaced(click)) {
@@ -77,6 +84,27 @@ impl Account {
         }
         let client: ClientKey = click.client.key();
         self.newest(click, |delivery| is_under_way(delivery) && delivery.clicked_by.key() == client)
+    }
+
+    fn started_over(&self, click: &Click) -> Option<DeliveryId> {
+        if click.cookie.is_some() {
+            return None;
+        }
+        let client: ClientKey = click.client.key();
+        let fits = |delivery: &Delivery| {
+            let size = delivery.version.size;
+            let wanted = u128::from(delivery.bytes_charged) + u128::from(click.range.bytes_max(size));
+            wanted <= self.grant.policy.delivery_bytes_max(size)
+        };
+        let ended = |delivery: &Delivery| is_under_way(delivery) && delivery.in_flight() == 0;
+        self.newest(click, |delivery| ended(delivery) && delivery.clicked_by.key() == client && fits(delivery))
+    }
+
+    fn would_mix(&self, click: &Click) -> bool {
+        let client: ClientKey = click.client.key();
+        let is_own = |delivery: &Delivery| delivery.clicked_by.key() == client || click.cookie == Some(delivery.cookie);
+        let mut own = self.deliveries.iter().rev().filter(|delivery| delivery.state != State::Offered && is_own(delivery));
+        click.range.is_later_part() && own.next().is_some_and(|began| began.version != click.version)
     }
 
     fn offered_before(&self, click: &Click) -> Option<DeliveryId> {

@@ -1,0 +1,160 @@
+//! What arrives is read in nginx's log, whatever happens to that log and to the daemon.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+
+use crate::clients::{Customer, killed_after, whole};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::http::{Download, get};
+use crate::servers::nginx::{Nginx, NginxSetup};
+use crate::servers::until;
+use crate::shop::{MIB, SLOW, Shop, goods, requests, units};
+
+/// A download of a slow shop that has begun and will take some seconds more.
+fn begun(shop: &Shop) -> Download {
+    let url = shop.click(&shop.link(1));
+    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    download.read(MIB / 2);
+    download
+}
+
+#[track_caller]
+fn append(shop: &Shop, text: &str) {
+    OpenOptions::new().append(true).open(shop.nginx.access_log()).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_log_that_is_rotated_during_a_download_loses_nothing() {
+    let shop = Shop::open(3 * MIB, SLOW);
+    let download = begun(&shop);
+    shop.nginx.rotate();
+    assert!(download.finish().body == shop.goods);
+    assert_eq!(units(&shop.becomes("completed")), (1, 0));
+    assert_eq!(shop.nginx.reported().len(), 1, "the line stands in the new log");
+}
+
+#[test]
+fn a_log_that_is_renamed_before_nginx_hears_of_it_loses_nothing() {
+    let shop = Shop::open(3 * MIB, SLOW);
+    let download = begun(&shop);
+    let renamed = shop.nginx.access_log().with_extension("log.1");
+    fs::rename(shop.nginx.access_log(), &renamed).unwrap();
+    assert!(download.finish().body == shop.goods);
+    assert_eq!(units(&shop.becomes("completed")), (1, 0));
+    assert_eq!(fs::read_to_string(renamed).unwrap().lines().count(), 1, "the line stands in the old log");
+}
+
+#[test]
+fn a_log_that_is_truncated_is_read_on_and_the_loss_is_said() {
+    let shop = Shop::open(100_000, "");
+    assert_eq!(shop.get(&shop.click(&shop.link(1)), &[]).status, 200);
+    shop.becomes("completed");
+    OpenOptions::new().write(true).truncate(true).open(shop.nginx.access_log()).unwrap();
+    shop.cloakroom.logged(&["WARN", "became shorter", "lines may be lost"]);
+    assert_eq!(shop.get(&shop.click(&shop.link(1)), &[]).status, 200);
+    assert_eq!(units(&shop.becomes("completed")), (1, 0));
+}
+
+#[test]
+fn lines_of_nobody_half_lines_and_noise_change_nothing() {
+    let shop = Shop::open(3 * MIB, SLOW);
+    let download = begun(&shop);
+    let line = |delivery: &str, request: &str| {
+        format!(
+            "{{\"v\":\"1\",\"time\":\"1795292217.083\",\"request\":\"{request}\",\"delivery\":\"{delivery}\",\"status\":\"200\",\
+             \"method\":\"GET\",\"bytes\":\"3145728\",\"done\":\"OK\",\"range\":\"\",\"length\":\"3145728\",\"encoding\":\"\",\
+             \"type\":\"application/zip\",\"client\":\"127.0.0.1\",\"took\":\"0.000\"}}\n"
+        )
+    };
+    let running = shop.newest();
+    let id = running["id"].as_str().unwrap();
+    append(&shop, &line("d-00000000000000000000", "967f98bf42db0d3fd624ec50e8a62b7a"));
+    append(&shop, &line(id, "967f98bf42db0d3fd624ec50e8a62b7a"));
+    append(&shop, "127.0.0.1 - - [21/Nov/2026:20:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n\n\u{0}\u{1}\n");
+    shop.cloakroom.logged(&["WARN", "not understood"]);
+    let (head, tail) = line("d-00000000000000000000", "another").split_at_checked(60).map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    append(&shop, &head);
+    append(&shop, &tail);
+    let untouched = shop.newest();
+    assert_eq!((untouched["covered"].as_u64(), units(&untouched)), (Some(0), (0, 1)), "a request that was never admitted proves nothing");
+    assert!(download.finish().body == shop.goods);
+    let delivery = shop.becomes("completed");
+    assert_eq!((units(&delivery), requests(&delivery).len()), ((1, 0), 1));
+    // The same line once more counts nothing twice.
+    let own =
+        shop.nginx.reported().into_iter().find(|line| line.contains(id) && line.contains(requests(&delivery)[0]["id"].as_str().unwrap()));
+    append(&shop, &format!("{}\n", own.unwrap()));
+    append(&shop, "the end\n");
+    until("the end of the log", || (shop.cloakroom.log().iter().filter(|line| line.contains("not understood")).count() > 1).then_some(()));
+    assert_eq!(shop.newest(), delivery);
+}
+
+#[test]
+fn a_daemon_that_is_killed_does_not_cut_a_download_and_forgets_its_links() {
+    let mut shop = Shop::open(3 * MIB, SLOW);
+    let link = shop.link(5);
+    let url = shop.click(&link);
+    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    download.read(MIB / 2);
+    shop.cloakroom.kill();
+    assert!(download.finish().body == shop.goods, "nginx sends to the end");
+    assert_eq!(shop.get(&link, &[]).status, 502, "nothing opens while it is down");
+    shop.cloakroom.start();
+    for url in [&link, &url] {
+        let answer = shop.get(url, &[("Accept", "text/html")]);
+        assert_eq!((answer.status, answer.header("cloakroom-refusal")), (404, Some("unknown_link")));
+    }
+    assert!(shop.deliveries().is_empty());
+    // What it follows now counts as ever.
+    let customer = Customer::new();
+    whole(customer.curl(&shop.link(1)));
+    assert_eq!(units(&shop.becomes("completed")), (1, 0));
+}
+
+#[test]
+fn a_restart_during_a_download_reads_its_line_as_nobodys() {
+    let mut shop = Shop::open(3 * MIB, SLOW);
+    let download = begun(&shop);
+    shop.cloakroom.kill();
+    shop.cloakroom.start();
+    assert!(download.finish().body == shop.goods);
+    until("the line", || (shop.nginx.reported().len() == 1).then_some(()));
+    whole(Customer::new().curl(&shop.link(1)));
+    assert_eq!(units(&shop.becomes("completed")), (1, 0));
+    assert_eq!(shop.deliveries().len(), 1);
+    assert!(shop.cloakroom.stop(), "{:?}", shop.cloakroom.log());
+}
+
+#[test]
+fn without_a_feed_a_download_counts_when_it_starts_and_says_so() {
+    let nginx = Nginx::start(&NginxSetup::default());
+    let bytes = goods(3 * MIB, 1);
+    fs::write(nginx.downloads().join("album.zip"), &bytes).unwrap();
+    let text = format!(
+        "[[listener]]\naddress = \"unix:{}\"\nmode = \"0666\"\ndialect = \"nginx\"\nserve = \"web\"\n\n\
+         [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n\n{SLOW}",
+        nginx.socket().display(),
+        nginx.downloads().display(),
+    );
+    let cloakroom = Cloakroom::with(&format!("http://127.0.0.1:{}/dl/", nginx.port), &text);
+    let shop = Shop { nginx, cloakroom, goods: bytes };
+    let link = shop.link(1);
+    let customer = Customer::new();
+    killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 2);
+    let started = shop.newest();
+    assert_eq!((started["state"].as_str(), units(&started)), (Some("started"), (1, 0)), "{started:#}");
+    let said = shop.cloakroom.say(&["delivery", "show"]);
+    for words in ["started", "used 1, reserved 0, of 1", "no [feed]"] {
+        assert!(said.contains(words), "{words:?} is missing:\n{said}");
+    }
+    assert!(!said.contains("completed") && !said.contains(" 100 %"), "{said}");
+    assert!(shop.cloakroom.say(&["delivery", "list"]).contains("started"));
+    shop.cloakroom.logged(&["127.0.0.1 started"]);
+    // It is still resumed within its grace, and is still one.
+    whole(customer.curl(&link));
+    assert!(customer.got() == shop.goods);
+    let resumed = shop.newest();
+    assert_eq!((units(&resumed), requests(&resumed).len(), shop.deliveries().len()), ((1, 0), 2, 1), "{resumed:#}");
+    let other = get(shop.nginx.port, shop.target(&link), &[("User-Agent", "another")]);
+    assert_eq!((other.status, other.header("cloakroom-refusal")), (403, Some("limit_reached")));
+}

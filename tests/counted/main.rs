@@ -1,0 +1,12 @@
+//! Downloads are counted as README says: real clients, a real nginx, the real daemon.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
+
+mod clients;
+mod feed;
+mod limits;
+mod resume;
+mod shop;
+mod uncounted;
+
+#[path = "../servers/mod.rs"]
+mod servers;

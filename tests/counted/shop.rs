@@ -1,0 +1,166 @@
+//! A shop with one file, and what is asked about it.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::http::{Answer, get};
+use crate::servers::nginx::{Nginx, NginxSetup};
+use crate::servers::until;
+
+/// nginx, the daemon and `masters/album.zip`.
+pub struct Shop {
+    pub nginx: Nginx,
+    pub cloakroom: Cloakroom,
+    pub goods: Vec<u8>,
+}
+
+pub const MIB: usize = 1024 * 1024;
+
+/// A line of `[[policy]]` under which a download of some MiB takes seconds: nginx, and not the client's buffers, decides
+/// how far it has come.
+pub const SLOW: &str = "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\n";
+
+impl Shop {
+    /// Opens one with a file of `size` bytes; `more` is added to the configuration.
+    #[track_caller]
+    pub fn open(size: usize, more: &str) -> Self {
+        let nginx = Nginx::start(&NginxSetup::default());
+        let goods = goods(size, 1);
+        fs::write(nginx.downloads().join("album.zip"), &goods).unwrap();
+        let cloakroom = Cloakroom::behind(&nginx, more);
+        Self { nginx, cloakroom, goods }
+    }
+
+    /// A counted link of the file: its URL.
+    #[track_caller]
+    pub fn link(&self, max: u32) -> String {
+        self.cloakroom.link("masters/album.zip", max)
+    }
+
+    /// A URL without scheme and host.
+    #[track_caller]
+    pub fn target<'a>(&self, url: &'a str) -> &'a str {
+        url.strip_prefix(&format!("http://127.0.0.1:{}", self.nginx.port)).unwrap()
+    }
+
+    /// Asks for a URL with GET, follows nothing.
+    #[track_caller]
+    pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
+        get(self.nginx.port, self.target(url), headers)
+    }
+
+    /// Clicks on a link: the URL of the delivery.
+    #[track_caller]
+    pub fn click(&self, link: &str) -> String {
+        self.click_with(link, &[])
+    }
+
+    /// Clicks on a link with these headers.
+    #[track_caller]
+    pub fn click_with(&self, link: &str, headers: &[(&str, &str)]) -> String {
+        let answer = self.get(link, headers);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        format!("http://127.0.0.1:{}{}", self.nginx.port, answer.header("location").unwrap())
+    }
+
+    /// The newest delivery.
+    #[track_caller]
+    pub fn newest(&self) -> Value {
+        self.cloakroom.json(&["delivery", "show"])
+    }
+
+    /// The delivery `id`.
+    #[track_caller]
+    pub fn delivery(&self, id: &str) -> Value {
+        self.cloakroom.json(&["delivery", "show", id])
+    }
+
+    /// All deliveries, the newest first.
+    #[track_caller]
+    pub fn deliveries(&self) -> Vec<Value> {
+        let all = self.cloakroom.json(&["delivery", "list", "--limit", "1000"]);
+        all.as_array().unwrap().clone()
+    }
+
+    /// Waits until the newest delivery is in this state, and gives it.
+    #[track_caller]
+    pub fn becomes(&self, state: &str) -> Value {
+        self.comes_to(&format!("a delivery that is {state}"), |delivery| delivery["state"] == state)
+    }
+
+    /// Waits until every request of the newest delivery is reported, and gives it.
+    #[track_caller]
+    pub fn settled(&self) -> Value {
+        self.comes_to("every request reported", |delivery| in_flight(delivery) == 0)
+    }
+
+    /// Waits until the newest delivery is as wanted, and gives it.
+    #[track_caller]
+    pub fn comes_to(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let found = until_some(|| {
+            last = self.newest();
+            wanted(&last).then(|| last.clone())
+        });
+        found.unwrap_or_else(|| panic!("{what}: {last:#}"))
+    }
+}
+
+fn until_some<T>(condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let mut condition = condition;
+    let mut looks = 0;
+    until("a look", || {
+        looks += 1;
+        // Each look starts a program, so there are fewer of them than until() would take.
+        match condition() {
+            Some(found) => Some(Some(found)),
+            None => (looks == 200).then_some(None),
+        }
+    })
+}
+
+/// Bytes of a file that differ everywhere, and from those of another `seed`.
+pub fn goods(size: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// Used and reserved downloads of the delivery's grant.
+#[track_caller]
+pub fn units(delivery: &Value) -> (u64, u64) {
+    let of = |name: &str| delivery["account"][name].as_u64().unwrap_or_else(|| panic!("no {name}: {delivery:#}"));
+    (of("used"), of("reserved"))
+}
+
+/// Requests that nobody reported yet.
+#[track_caller]
+pub fn in_flight(delivery: &Value) -> usize {
+    requests(delivery).iter().filter(|request| request["report"].is_null()).count()
+}
+
+/// The requests, the oldest first.
+#[track_caller]
+pub fn requests(delivery: &Value) -> &Vec<Value> {
+    delivery["requests"].as_array().unwrap()
+}
+
+/// The sum of the bytes that were reported.
+#[track_caller]
+pub fn bytes_sent(delivery: &Value) -> u64 {
+    requests(delivery).iter().filter_map(|request| request["report"]["bytes"].as_u64()).sum()
+}
+
+/// Whether every byte of the file was sent to one client.
+pub fn is_covered(delivery: &Value) -> bool {
+    delivery["covered"] == delivery["size"]
+}
