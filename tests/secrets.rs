@@ -6,6 +6,7 @@
 mod raw;
 mod servers;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -30,6 +31,7 @@ struct Session {
     admin: u16,
     secrets: Vec<(String, String)>,
     said: Vec<(String, String)>,
+    statuses: BTreeSet<u16>,
 }
 
 impl Session {
@@ -51,6 +53,7 @@ impl Session {
             admin,
             secrets: vec![],
             said: vec![],
+            statuses: BTreeSet::new(),
             cloakroom: {
                 cloakroom.talk();
                 cloakroom
@@ -97,9 +100,10 @@ impl Session {
         let cookies = format!("shop={SESSION_COOKIE}; {cookie}");
         let headers = [("Cookie", cookies.as_str()), ("Authorization", authorization), ("Accept", "text/html"), ("Range", "bytes=0-99999")];
         let answer = ask(self.nginx.port, method, target, &headers);
+        self.statuses.insert(answer.status);
         // The answer to a click is the way to the delivery: it must say its token and set its cookie.
         if answer.status != 303 {
-            let head: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+            let head: String = answer.headers.iter().flat_map(|(name, value)| [name.as_str(), ": ", value, "\n"]).collect();
             self.said.push((format!("the answer to {method} {target}"), head + &answer.text()));
         }
         answer
@@ -162,9 +166,9 @@ fn altered(secret: &str) -> String {
     format!("{}{other}{}", &secret[..at], &secret[at + 1..])
 }
 
-#[test]
-fn nothing_that_is_secret_is_said_anywhere() {
-    let mut session = Session::open();
+/// Signed addresses: good ones, and each way to be refused. Gives a good one.
+fn bring_signatures(session: &mut Session) -> String {
+    let (bearer, basic) = (format!("Bearer {BEARER}"), format!("Basic {BASIC}"));
     let signed: Vec<String> = [
         &["sign", "masters/a.bin"][..],
         &["sign", "masters/a.bin", "--name", "Müller, final.bin", "--rate", "2MB/s"],
@@ -181,17 +185,6 @@ fn nothing_that_is_secret_is_said_anywhere() {
         session.target(&format!("{arguments:?}"), &url)
     })
     .into();
-    let links: Vec<String> = (1..=2)
-        .map(|max| {
-            let url = session.cloakroom.link("masters/a.bin", max);
-            session.target("a link", &url)
-        })
-        .collect();
-
-    // Signed addresses: good ones, and each way to be refused.
-    let bearer = format!("Bearer {BEARER}");
-    let basic = format!("Basic {BASIC}");
-    let mut statuses = vec![];
     for target in &signed {
         let (path, query) = target.split_once('?').unwrap();
         let signature = query.split_once("sig=").unwrap().1;
@@ -204,22 +197,32 @@ fn nothing_that_is_secret_is_said_anywhere() {
             format!("{target}&fbclid=x"),
             target.replace("kid=main", "kid=other"),
             target.replace("sig=", "%73ig="),
-            target.replace("?", "?sig=short&"),
+            target.replace('?', "?sig=short&"),
             format!("{path}x?{query}"),
             format!("{}?{query}", path.replace('.', "%2f.")),
             format!("/members/../members/a.txt?{query}"),
             format!("/members/b.txt?{query}"),
         ] {
             for (method, authorization) in [("GET", &bearer), ("HEAD", &basic), ("POST", &basic)] {
-                statuses.push(session.ask(method, &target, "cloakroom=odd value", authorization).status);
+                session.ask(method, &target, "cloakroom=odd value", authorization);
             }
             session.command(&["explain", &target]);
             session.command(&["explain", &format!("http://127.0.0.1:{}{target}", session.nginx.port), "--from", "203.0.113.7", "--json"]);
             session.command(&["explain", &format!("https://other.example{target}")]);
         }
     }
+    signed[0].clone()
+}
 
-    // Links: a click, a delivery with its cookie, a second click, and everything that looks like a token.
+/// Links: a click, a delivery with its cookie, a second click, and everything that looks like a token.
+fn bring_tokens(session: &mut Session) {
+    let (bearer, basic) = (format!("Bearer {BEARER}"), format!("Basic {BASIC}"));
+    let links: Vec<String> = (1..=2)
+        .map(|max| {
+            let url = session.cloakroom.link("masters/a.bin", max);
+            session.target("a link", &url)
+        })
+        .collect();
     for link in &links {
         let click = session.ask("GET", link, "", &bearer);
         assert_eq!(click.status, 303);
@@ -229,8 +232,8 @@ fn nothing_that_is_secret_is_said_anywhere() {
         for (method, target) in
             [("GET", &delivery), ("HEAD", &delivery), ("GET", link), ("HEAD", link), ("POST", link), ("DELETE", &delivery)]
         {
-            statuses.push(session.ask(method, target, &cookie, &bearer).status);
-            statuses.push(session.ask(method, target, "", &bearer).status);
+            session.ask(method, target, &cookie, &bearer);
+            session.ask(method, target, "", &bearer);
         }
         for target in [link, &delivery] {
             let token = target.split('/').nth(3).unwrap().to_owned();
@@ -255,15 +258,17 @@ fn nothing_that_is_secret_is_said_anywhere() {
                 format!("/dl/f/masters/a.bin?sig={token}"),
                 format!("/members/a.txt?sig={token}&kid=main"),
             ] {
-                statuses.push(session.ask("GET", &target, &cookie, &basic).status);
+                session.ask("GET", &target, &cookie, &basic);
                 session.command(&["explain", &target]);
             }
             session.command(&["explain", &token]);
         }
     }
+}
 
-    // What cannot be read: from a web server with another configuration, and from nobody that speaks HTTP.
-    let target = signed[0].clone();
+/// What cannot be read: from a web server with another configuration, and from nobody that speaks HTTP.
+fn bring_nonsense(session: &mut Session, target: &str) {
+    let bearer = format!("Bearer {BEARER}");
     let secret_lines = format!("Cookie: cloakroom={SESSION_COOKIE}\r\nAuthorization: {bearer}\r\n");
     for request in [
         format!("GET {target} HTTP/1.1\r\nHost: x\r\n{secret_lines}\r\n"),
@@ -284,8 +289,16 @@ fn nothing_that_is_secret_is_said_anywhere() {
         let answer = session.raw(&request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
         assert!(answer.status >= 400, "{request}: {answer:?}");
     }
+}
+
+#[test]
+fn nothing_that_is_secret_is_said_anywhere() {
+    let mut session = Session::open();
+    let target = bring_signatures(&mut session);
+    bring_tokens(&mut session);
+    bring_nonsense(&mut session, &target);
     // A support code that was given out, and everything that can be listed.
-    let refused = session.ask("GET", "/dl/f/masters/a.bin", "", &basic);
+    let refused = session.ask("GET", "/dl/f/masters/a.bin", "", &format!("Basic {BASIC}"));
     let code = refused.header("Cloakroom-Support").unwrap().to_owned();
     assert!(session.command(&["explain", &code]).contains("no_proof"));
     for arguments in [
@@ -305,7 +318,7 @@ fn nothing_that_is_secret_is_said_anywhere() {
 
     // It was a session worth listening to.
     for status in [206, 400, 401, 403, 404, 410] {
-        assert!(statuses.contains(&status), "nothing was answered with {status}");
+        assert!(session.statuses.contains(&status), "nothing was answered with {status}");
     }
     assert!(last.contains("DEBUG") && last.lines().count() >= 300, "{} lines", last.lines().count());
     assert!(session.secrets.len() >= 30 && session.said.len() >= 500, "{} {}", session.secrets.len(), session.said.len());

@@ -37,6 +37,9 @@ const OTHER_SOURCES: &[&str] = &[
     "x-method-override",
 ];
 
+/// Of [`OTHER_FAMILIES`] by their names, but about the client or the host: load balancers (Azure's, ASP.NET's) put them on each request.
+const OF_THE_CLIENT: &[&str] = &["x-original-host", "x-original-for", "x-original-proto"];
+
 macro_rules! heard {
     ($($(#[$doc:meta])* $field:ident = $name:literal;)*) => {
         /// The headers that are read, each at most once.
@@ -150,6 +153,9 @@ fn no_other_source(name: &HeaderName) -> Result<(), String> {
     let shown = name.get(..NAME_BYTES_SHOWN).unwrap_or(name);
     if let Some(read) = READ.iter().find(|read| alike(name, read)) {
         return Err(format!("header `{shown}` looks like `{read}`; the web server must send `{read}` only"));
+    }
+    if OF_THE_CLIENT.iter().any(|other| alike(name, other)) {
+        return Ok(());
     }
     let begins_like = |family: &&str| name.get(..family.len()).is_some_and(|start| alike(start, family));
     if OTHER_FAMILIES.iter().any(begins_like) || OTHER_SOURCES.iter().any(|other| alike(name, other)) {

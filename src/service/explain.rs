@@ -21,6 +21,7 @@ use crate::domain::question::{Kind, Method, Question};
 use crate::domain::range::Range;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
+use crate::proof::token;
 
 /// What `explain` found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ enum Named {
     Refusal(SupportCode, Option<RequestId>),
     /// An id of ours, and what shows more of it.
     Id(String),
+    /// What has the length of a token and could be one; it is not said back.
+    Token,
     /// Nothing that is known.
     Junk,
 }
@@ -67,6 +70,9 @@ fn named(what: &str) -> Named {
     if let Ok(code) = what.parse::<SupportCode>() {
         return Named::Refusal(code, None);
     }
+    if what.len() == token::TOKEN_CHARACTERS {
+        return Named::Token;
+    }
     RequestId::parse(what).map_or(Named::Junk, |request| Named::Refusal(SupportCode::of(&request), Some(request)))
 }
 
@@ -81,7 +87,7 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
             matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
         }
         Named::Refusal(..) => true,
-        Named::Id(_) | Named::Junk => false,
+        Named::Id(_) | Named::Token | Named::Junk => false,
     }
 }
 
@@ -93,6 +99,9 @@ pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Ex
         Named::Url => explain_url(site, what, from).await,
         Named::Refusal(code, request) => explain_refusal(site, &code, request.as_ref()),
         Named::Id(hint) => Err(Unexplained(hint)),
+        Named::Token => {
+            Err(Unexplained("this has the length of a link's or a delivery's token: explain the whole URL that it is in".to_owned()))
+        }
         Named::Junk => Err(Unexplained(format!(
             "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, or a request id",
             site.public_url().origin
