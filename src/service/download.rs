@@ -15,6 +15,7 @@ use crate::domain::policy;
 use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
 use crate::domain::units::Rate;
+use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
 use crate::store::{Down, Store};
@@ -136,6 +137,8 @@ async fn click(
         return Ok(Outcome::Send(uncounted(grant, version, method)));
     }
     looks_ahead(question, trace)?;
+    // Before the click is kept: one that nobody could be sent on with would still have changed the account.
+    let key = signing_key(site, trace)?;
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
     let clicked = store
@@ -161,7 +164,6 @@ async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
-    let key = site.keys.signing().ok_or(Refusal::StoreDown)?;
     let token = token::mint_delivery(site.name(), clicked.delivery, key);
     // Who carries on is known without one already; another one would make another client of them.
     let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
@@ -232,6 +234,13 @@ fn open_delivery(site: &Site, token: &str, trace: &mut Trace) -> Result<Delivery
         Err(refusal) => trace.failed(|| format!("the delivery token does not hold ({refusal})")),
     }
     id
+}
+
+fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, Refusal> {
+    site.keys.signing().ok_or_else(|| {
+        trace.failed(|| "no [[key]] has use = \"sign\", and the delivery's address needs one".to_owned());
+        Refusal::StoreDown
+    })
 }
 
 /// The first method of the list that can work here.
