@@ -8,10 +8,12 @@ use cloakroom::clock;
 use cloakroom::config;
 use cloakroom::dialect::Dialect;
 use cloakroom::domain::client::Client;
-use cloakroom::domain::delivery::Delivery;
+use cloakroom::domain::delivery::{Delivery, State};
+
 use cloakroom::domain::file::{FileRef, StorageName};
+use cloakroom::domain::grant::Standing;
 use cloakroom::domain::id::RequestId;
-use cloakroom::domain::moment::Moment;
+use cloakroom::domain::moment::{Moment, Span};
 use cloakroom::domain::path::{CanonicalPath, FilePath};
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::purpose::Purpose;
@@ -35,7 +37,7 @@ const ORIGIN: &str = "https://shop.example";
 struct Shop {
     site: Site,
     requests: u32,
-    _files: TempDir,
+    files: TempDir,
 }
 
 fn keys(purpose: Purpose) -> KeyRing {
@@ -57,7 +59,7 @@ impl Shop {
         let storages = Storages::open(&configuration.storages).unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
         let site = Site::new(configuration, keys(Purpose::Sign), storages, store, Pages::load(None).unwrap()).unwrap();
-        Self { site, requests: 0, _files: files }
+        Self { site, requests: 0, files }
     }
 
     async fn link(&self, policy: Policy) -> Issued {
@@ -66,6 +68,10 @@ impl Shop {
     }
 
     async fn ask(&mut self, method: Method, url: &str, now: Moment) -> Result<Outcome, Refusal> {
+        self.ask_from(method, url, now, Range::Whole).await
+    }
+
+    async fn ask_from(&mut self, method: Method, url: &str, now: Moment, range: Range) -> Result<Outcome, Refusal> {
         self.requests += 1;
         let question = Question {
             kind: Kind::Download,
@@ -74,7 +80,7 @@ impl Shop {
             path: CanonicalPath::parse(url.strip_prefix(ORIGIN).unwrap_or(url)).unwrap(),
             query: None,
             client: Client::new([192, 0, 2, 1].into(), "curl/8.0"),
-            range: Range::Whole,
+            range,
             cookie: None,
             wants_page: false,
             looks_ahead: false,
@@ -105,4 +111,77 @@ async fn a_click_that_no_key_can_send_on_changes_nothing() {
     shop.site.keys = keys(Purpose::Sign);
     to(shop.ask(Method::Get, &link.url, clock::now()).await.unwrap());
     assert_eq!(shop.deliveries().await.len(), 1);
+}
+
+/// Whoever looks first with HEAD (browsers' download managers, `curl -I`) is told what GET would tell.
+#[tokio::test]
+async fn head_is_refused_whatever_get_is_refused_and_uses_nothing() {
+    let now = clock::now();
+    let policy = Policy::default;
+    let day = Span::from_hours(24);
+    let mut seen = 0;
+    for (policy, standing, later, refusal) in [
+        (policy(), Standing::Active, Span::ZERO, None),
+        (Policy { max_downloads: Some(0), ..policy() }, Standing::Active, Span::ZERO, Some(Refusal::LimitReached)),
+        (Policy { valid_for: Some(day), ..policy() }, Standing::Active, Span::from_days(2), Some(Refusal::Expired)),
+        (Policy { link_ttl: day, ..policy() }, Standing::Active, Span::from_days(2), Some(Refusal::LinkExpired)),
+        (policy(), Standing::Suspended, Span::ZERO, Some(Refusal::Suspended)),
+        (policy(), Standing::Revoked, Span::ZERO, Some(Refusal::Revoked)),
+    ] {
+        let mut shop = Shop::open();
+        let link = shop.link(policy).await;
+        shop.site.store.stand(link.grant.id, standing).await.unwrap();
+        let head = shop.ask(Method::Head, &link.url, now + later).await;
+        assert_eq!(head.as_ref().err(), refusal.as_ref(), "{head:?}");
+        assert_eq!(shop.deliveries().await, [], "HEAD left something behind");
+        let got = shop.ask(Method::Get, &link.url, now + later).await;
+        assert_eq!(got.as_ref().err(), refusal.as_ref(), "{got:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}
+
+#[tokio::test]
+async fn head_of_a_delivery_says_what_get_would_be_told_and_is_not_counted() {
+    let now = clock::now();
+    let mut shop = Shop::open();
+    let link = shop.link(Policy { max_downloads: Some(1), retry_factor: 0, ..Policy::default() }).await;
+    let delivery = to(shop.ask(Method::Get, &link.url, now).await.unwrap());
+    for _ in 0..3 {
+        let Outcome::Send(head) = shop.ask(Method::Head, &delivery, now).await.unwrap() else { panic!("HEAD is sent on") };
+        assert_eq!((head.version.size, head.counted), (1000, None));
+    }
+    let offered = shop.deliveries().await;
+    assert_eq!((offered.len(), offered[0].state, offered[0].requests.len()), (1, State::Offered, 0));
+
+    let late = now + Span::from_hours(2);
+    let head = shop.ask(Method::Head, &delivery, late).await;
+    assert!(matches!(head, Err(Refusal::LinkExpired)), "an offer that nobody took up: {head:?}");
+
+    shop.ask(Method::Get, &delivery, now).await.map(drop).unwrap();
+    for method in [Method::Head, Method::Get] {
+        let again = shop.ask(method, &delivery, now).await;
+        assert!(matches!(again, Err(Refusal::ByteBudget)), "{method:?}: {again:?}");
+    }
+    shop.site.store.close_due(now + Span::from_hours(25)).await.unwrap();
+    for method in [Method::Head, Method::Get] {
+        let over = shop.ask(method, &delivery, now + Span::from_hours(25)).await;
+        assert!(matches!(over, Err(Refusal::LinkExpired)), "{method:?}: {over:?}");
+    }
+}
+
+/// What has ended is not part of an account any more, and must not decide about a rehearsed click either.
+#[tokio::test]
+async fn a_delivery_of_an_older_version_that_has_ended_stops_no_head() {
+    let now = clock::now();
+    let mut shop = Shop::open();
+    let link = shop.link(Policy::default()).await;
+    let delivery = to(shop.ask(Method::Get, &link.url, now).await.unwrap());
+    shop.ask(Method::Get, &delivery, now).await.map(drop).unwrap();
+    shop.site.store.close_due(now + Span::from_hours(25)).await.unwrap();
+    fs::write(shop.files.path().join("a.zip"), [8; 2000]).unwrap();
+    for method in [Method::Head, Method::Get] {
+        let resumed = shop.ask_from(method, &link.url, now + Span::from_hours(25), Range::parse(Some("bytes=500-"), false)).await;
+        assert!(resumed.is_ok(), "{method:?}: {resumed:?}");
+    }
 }
