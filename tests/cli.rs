@@ -691,6 +691,12 @@ fn the_log_has_one_line_a_refusal_with_the_client_first() {
     let hostile = site.refused("/dl/f/masters/x%22%20INFO%20192.0.2.1%20refused%20%0a");
     let line = site.daemon.logged(&[&format!("support={hostile}")]);
     assert!(line.contains(" INFO 127.0.0.1 refused bad_request ") && !line.contains(" 192.0.2.1 "), "{line}");
+    // Nor make it as long as he likes.
+    let long = site.refused(&format!("/dl/f/masters/{}.zip", "ab/".repeat(330)));
+    let line = site.daemon.logged(&[&format!("support={long}"), " subject=/dl/f/masters/ab/ab/", "/…"]);
+    assert!(line.len() < 500, "{} bytes: {line}", line.len());
+    let told = site.run(&["explain", &long]);
+    assert!(told.code == 0 && told.out.len() < 800, "{told:?}");
 }
 
 #[test]
