@@ -69,8 +69,8 @@ impl Issued {
 pub struct ListedDelivery {
     /// `d-…`.
     pub id: String,
-    /// Its grant.
-    pub grant: String,
+    /// Its grant, `g-…`.
+    pub grant_id: String,
     /// `STORAGE/PATH`.
     pub file: String,
     /// offered, open, completed, released, presumed or started.
@@ -93,7 +93,7 @@ impl ListedDelivery {
     pub(super) fn of(delivery: &Delivery, grant: &Grant) -> Self {
         Self {
             id: delivery.id.to_string(),
-            grant: delivery.grant.to_string(),
+            grant_id: delivery.grant.to_string(),
             file: grant.file.to_string(),
             state: delivery.state.word().to_owned(),
             size: delivery.version.size,
@@ -169,8 +169,7 @@ pub struct DeliveryView {
     /// As in a list.
     #[serde(flatten)]
     pub delivery: ListedDelivery,
-    /// Who pays for it.
-    #[serde(rename = "account")]
+    /// What pays for it.
     pub grant: GrantView,
     /// What the best-covered client was sent.
     pub coverage: Vec<RangeView>,
