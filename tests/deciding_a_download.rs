@@ -4,9 +4,10 @@
 use std::fs;
 use std::sync::Arc;
 
+use cloakroom::api;
 use cloakroom::clock;
 use cloakroom::config;
-use cloakroom::dialect::Dialect;
+use cloakroom::dialect::{Asked, Dialect, Say};
 use cloakroom::domain::client::Client;
 use cloakroom::domain::delivery::{Delivery, State};
 
@@ -29,6 +30,7 @@ use cloakroom::service::trace::Trace;
 use cloakroom::storage::Storages;
 use cloakroom::store::memory::Memory;
 use cloakroom::store::{Filter, Store};
+use serde_json::json;
 use tempfile::TempDir;
 
 const ORIGIN: &str = "https://shop.example";
@@ -73,23 +75,27 @@ impl Shop {
 
     async fn ask_from(&mut self, method: Method, url: &str, now: Moment, range: Range) -> Result<Outcome, Refusal> {
         self.requests += 1;
-        let question = Question {
-            kind: Kind::Download,
-            request: RequestId::parse(&format!("r{}", self.requests)).unwrap(),
-            method,
-            path: CanonicalPath::parse(url.strip_prefix(ORIGIN).unwrap_or(url)).unwrap(),
-            query: None,
-            client: Client::new([192, 0, 2, 1].into(), "curl/8.0"),
-            range,
-            cookie: None,
-            wants_page: false,
-            looks_ahead: false,
-        };
+        let question = Question { range, ..question(method, url, self.requests) };
         download(&self.site, &*self.site.store, Dialect::Nginx, &question, now, &mut Trace::off()).await
     }
 
     async fn deliveries(&self) -> Vec<Delivery> {
         self.site.store.deliveries(Filter::default()).await.unwrap()
+    }
+}
+
+fn question(method: Method, url: &str, number: u32) -> Question {
+    Question {
+        kind: Kind::Download,
+        request: RequestId::parse(&format!("r{number}")).unwrap(),
+        method,
+        path: CanonicalPath::parse(url.strip_prefix(ORIGIN).unwrap_or(url)).unwrap(),
+        query: None,
+        client: Client::new([192, 0, 2, 1].into(), "curl/8.0"),
+        range: Range::Whole,
+        cookie: None,
+        wants_page: false,
+        looks_ahead: false,
     }
 }
 
@@ -183,5 +189,42 @@ async fn a_delivery_of_an_older_version_that_has_ended_stops_no_head() {
     for method in [Method::Head, Method::Get] {
         let resumed = shop.ask_from(method, &link.url, now + Span::from_hours(25), Range::parse(Some("bytes=500-"), false)).await;
         assert!(resumed.is_ok(), "{method:?}: {resumed:?}");
+    }
+}
+
+/// Whatever carries a token or a cookie through the program, `{:?}` shows none of it.
+#[tokio::test]
+async fn what_holds_a_secret_does_not_print_it() {
+    let mut shop = Shop::open();
+    let issued = shop.link(Policy::default()).await;
+    let Outcome::Redirect(redirect) = shop.ask(Method::Get, &issued.url, clock::now()).await.unwrap() else { panic!("no redirect") };
+    let cookie = redirect.cookie.clone().unwrap();
+    let value = cookie.split(['=', ';']).nth(1).unwrap();
+    let token = |url: &str| url.strip_prefix(ORIGIN).unwrap_or(url).split('/').nth(3).unwrap().to_owned();
+    let secrets = [token(&issued.url), token(&redirect.to), value.to_owned(), "sig=c2ln".to_owned()];
+    assert!(secrets[..2].iter().all(|token| token.len() == 40) && value.len() > 20, "{secrets:?}");
+
+    let asked = Question { query: Some("sig=c2ln".to_owned()), cookie: Some(value.to_owned()), ..question(Method::Get, &issued.url, 9) };
+    let in_api = json!({ "url": issued.url, "link": issued.link.id.to_string(), "link_expires": "2027-01-01T00:00:00Z", "grant": {
+        "id": issued.grant.id.to_string(), "file": "masters/a.zip", "customer": "", "used": 0, "reserved": 0, "max_downloads": 5, "expires": null
+    }});
+    let in_api: api::Issued = serde_json::from_value(in_api).unwrap();
+    let what = api::What { what: format!("{}?sig=c2ln", issued.url), from: None };
+    let said = Dialect::Nginx.write(Kind::Download, Say::Redirect { to: &redirect.to, cookie: Some(&cookie) });
+    assert_eq!(said.headers[0].1.to_str().unwrap(), redirect.to, "the client is told");
+    assert_eq!(said.headers[1].1.to_str().unwrap(), cookie, "the client is told");
+    let printed = [
+        format!("{issued:?}"),
+        format!("{in_api:?}"),
+        format!("{what:?}"),
+        format!("{asked:?}"),
+        format!("{:?}", Asked::Question(asked)),
+        format!("{said:?}"),
+        format!("{:?}", Outcome::Redirect(redirect)),
+    ];
+    for text in printed {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} is in {text}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Give me this download. Our answer tells the web server what to send.
 
+use std::fmt;
+
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::rehearsal::Rehearsal;
@@ -60,8 +62,7 @@ pub struct Counted {
     pub opened: bool,
 }
 
-/// The way to a delivery.
-#[derive(Debug)]
+/// The way to a delivery. Address and cookie are not printed.
 #[non_exhaustive]
 pub struct Redirect {
     /// The path with its delivery token: a secret, never logged.
@@ -74,6 +75,13 @@ pub struct Redirect {
     pub fresh: bool,
     /// Deliveries of a version that was replaced, which this click ended.
     pub closed: Vec<Change>,
+}
+
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { delivery, fresh, closed, to: _, cookie: _ } = self;
+        f.debug_struct("Redirect").field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
+    }
 }
 
 /// Reads the address, then opens what it names: a signed file, a link, or a delivery.
