@@ -584,13 +584,13 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         let shown = site.daemon.json(&["delivery", "show"]);
         (shown["state"] == "completed").then_some(shown)
     });
-    assert_eq!((done["account"]["used"].as_u64(), done["covered"].as_u64()), (Some(1), Some(9)), "{done}");
-    let fields = "account active bytes_budget bytes_charged client closed coverage covered file folded_requests grant id measured offered requests size state";
+    assert_eq!((done["grant"]["used"].as_u64(), done["covered"].as_u64()), (Some(1), Some(9)), "{done}");
+    let fields = "active bytes_budget bytes_charged client closed coverage covered file folded_requests grant grant_id id measured offered requests size state";
     assert_eq!(keys(&done).join(" "), fields);
     assert_eq!(keys(&done["requests"][0]), ["admitted", "bytes_max", "client", "id", "report"]);
-    let (id, grant) = (done["id"].as_str().unwrap(), done["grant"].as_str().unwrap());
+    let (id, grant) = (done["id"].as_str().unwrap(), done["grant_id"].as_str().unwrap());
     let listed = site.daemon.json(&["delivery", "list", "--grant", grant, "--limit", "1"]);
-    assert_eq!(keys(&listed[0]).join(" "), "active client closed covered file grant id offered size state");
+    assert_eq!(keys(&listed[0]).join(" "), "active client closed covered file grant_id id offered size state");
     let text = site.daemon.say(&["delivery", "list"]);
     says(&text, &[id, "completed", "100 %", "127.0.0.1", "masters/a.zip"]);
     assert!(text.lines().all(|line| line.chars().count() <= 90), "{text}");
@@ -691,6 +691,12 @@ fn the_log_has_one_line_a_refusal_with_the_client_first() {
     let hostile = site.refused("/dl/f/masters/x%22%20INFO%20192.0.2.1%20refused%20%0a");
     let line = site.daemon.logged(&[&format!("support={hostile}")]);
     assert!(line.contains(" INFO 127.0.0.1 refused bad_request ") && !line.contains(" 192.0.2.1 "), "{line}");
+    // Nor make it as long as he likes.
+    let long = site.refused(&format!("/dl/f/masters/{}.zip", "ab/".repeat(330)));
+    let line = site.daemon.logged(&[&format!("support={long}"), " subject=/dl/f/masters/ab/ab/", "/…"]);
+    assert!(line.len() < 500, "{} bytes: {line}", line.len());
+    let told = site.run(&["explain", &long]);
+    assert!(told.code == 0 && told.out.len() < 800, "{told:?}");
 }
 
 #[test]

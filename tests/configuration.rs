@@ -29,6 +29,8 @@ path = "/srv/downloads"
 handoff = "/_cloakroom/masters/"
 "#;
 
+const FEED: &str = "[feed]\naccess_log = \"/var/log/nginx/cloakroom.log\"\n";
+
 const STANDALONE: &str = r#"
 [server]
 state_dir = "/var/lib/cloakroom"
@@ -119,7 +121,17 @@ fn a_small_shops_file_is_taken() {
 #[test]
 fn without_a_feed_nothing_is_measured() {
     assert!(!parse(SMALL).is_measured());
-    assert!(parse(&format!("{SMALL}[feed]\naccess_log = \"/var/log/nginx/cloakroom.log\"")).is_measured());
+    assert!(parse(&format!("{SMALL}{FEED}")).is_measured());
+}
+
+#[test]
+fn requests_at_once_are_limited_only_where_their_end_is_seen() {
+    const LIMIT: &str = "[[policy]]\nname = \"gold\"\nmax_downloads = 2\nretry_factor = 3\nrate = 9000\nconnections_max = 4\n";
+    assert_eq!(parse(&format!("{SMALL}{LIMIT}{FEED}")).policy("gold").unwrap().connections_max, 4);
+    assert_eq!(parse(&format!("{STANDALONE}{LIMIT}")).policy("gold").unwrap().connections_max, 4);
+    let errors = errors(&format!("{SMALL}{LIMIT}"));
+    let [fault] = errors.faults() else { panic!("{errors}") };
+    assert!(fault.line.is_some() && fault.key == "policy[1].connections_max", "{fault:?}");
 }
 
 #[test]
@@ -154,7 +166,7 @@ fn a_policy_says_what_the_default_does_not_say() {
         retry_factor = 0
         connections_max = 2
         rate = 1500
-        "
+        {FEED}"
     ));
     let names: Vec<_> = configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["default", "gold"]);
@@ -283,7 +295,7 @@ fn a_default_that_is_written_changes_nothing() {
         if line.starts_with('[') {
             section = line.to_owned();
         } else if doc.contains("Default: ") {
-            let base = if section == "[[policy]]" { format!("{SMALL}[[policy]]\nname = \"default\"\n") } else { SMALL.to_owned() };
+            let base = if section == "[[policy]]" { format!("{SMALL}{FEED}[[policy]]\nname = \"default\"\n") } else { SMALL.to_owned() };
             let place = if base.contains(&section) { section.clone() } else { continue };
             let with = base.replace(&place, &format!("{place}\n{line}"));
             assert_ne!(with, base);

@@ -65,8 +65,8 @@ impl Shop {
     fn units(&self) -> (u64, u64) {
         let list = self.cloakroom.json(&["delivery", "list"]);
         let shown = self.cloakroom.json(&["delivery", "show", rows(&list)[0]["id"].as_str().unwrap()]);
-        let account = &shown["account"];
-        (account["used"].as_u64().unwrap(), account["reserved"].as_u64().unwrap())
+        let grant = &shown["grant"];
+        (grant["used"].as_u64().unwrap(), grant["reserved"].as_u64().unwrap())
     }
 }
 

@@ -71,7 +71,7 @@ fn bytes(size: usize) -> Vec<u8> {
 }
 
 fn units(delivery: &Value) -> (u64, u64) {
-    (delivery["account"]["used"].as_u64().unwrap(), delivery["account"]["reserved"].as_u64().unwrap())
+    (delivery["grant"]["used"].as_u64().unwrap(), delivery["grant"]["reserved"].as_u64().unwrap())
 }
 
 /// Resident memory of the daemon, in bytes.

@@ -9,6 +9,7 @@
 //!
 //! Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -61,8 +62,8 @@ pub struct NewLink {
     pub valid_for: Option<String>,
 }
 
-/// What to explain.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What to explain. It may be a URL with a token, and is not printed.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct What {
     /// A URL, a path, a support code or a request id.
@@ -70,6 +71,12 @@ pub struct What {
     /// The client's address to assume.
     #[serde(default)]
     pub from: Option<IpAddr>,
+}
+
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("What").field("from", &self.from).finish_non_exhaustive()
+    }
 }
 
 /// Which deliveries to list.

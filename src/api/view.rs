@@ -1,6 +1,8 @@
 //! What the API shows. Times are RFC 3339 UTC, sizes are bytes; no token stands in any view but in the answer that
 //! makes a link.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::{Delivery, Request};
@@ -40,8 +42,8 @@ impl GrantView {
     }
 }
 
-/// A link that was made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A link that was made. Its URL is answered and not printed.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Issued {
     /// The URL for the customer: whoever has it can use it.
     pub url: String,
@@ -51,6 +53,13 @@ pub struct Issued {
     pub link_expires: String,
     /// What it opens.
     pub grant: GrantView,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { link, link_expires, grant, url: _ } = self;
+        f.debug_struct("Issued").field("link", link).field("link_expires", link_expires).field("grant", grant).finish_non_exhaustive()
+    }
 }
 
 impl Issued {
@@ -69,8 +78,8 @@ impl Issued {
 pub struct ListedDelivery {
     /// `d-…`.
     pub id: String,
-    /// Its grant.
-    pub grant: String,
+    /// Its grant, `g-…`.
+    pub grant_id: String,
     /// `STORAGE/PATH`.
     pub file: String,
     /// offered, open, completed, released, presumed or started.
@@ -93,7 +102,7 @@ impl ListedDelivery {
     pub(super) fn of(delivery: &Delivery, grant: &Grant) -> Self {
         Self {
             id: delivery.id.to_string(),
-            grant: delivery.grant.to_string(),
+            grant_id: delivery.grant.to_string(),
             file: grant.file.to_string(),
             state: delivery.state.word().to_owned(),
             size: delivery.version.size,
@@ -169,8 +178,7 @@ pub struct DeliveryView {
     /// As in a list.
     #[serde(flatten)]
     pub delivery: ListedDelivery,
-    /// Who pays for it.
-    #[serde(rename = "account")]
+    /// What pays for it.
     pub grant: GrantView,
     /// What the best-covered client was sent.
     pub coverage: Vec<RangeView>,

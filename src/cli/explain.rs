@@ -1,5 +1,6 @@
 //! `cloakroom explain`: every step of a decision.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::api::What;
 use crate::config::Configuration;
 use crate::service::explain::{Explanation, explain, is_remembered};
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Arguments {
     /// A URL of the site (quote it: it has `&` in it), its part from the path on, a support code from a refusal page
     /// (R-7F3K-22AB), or a request id.
@@ -23,6 +24,13 @@ pub(super) struct Arguments {
     /// The client's address to assume for a URL.
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
+}
+
+// What is explained may be a URL with a token.
+impl fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arguments").field("from", &self.from).finish_non_exhaustive()
+    }
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use crate::domain::policy::{Method, Policy};
 use crate::domain::question::Kind;
 
 use super::fault::Faults;
-use super::possible::possible;
+use super::possible::{holds, possible};
 use super::sections::{File, Server};
 use super::{Purpose, Serve, policies};
 
@@ -42,6 +42,7 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     let policies = policies::policies(&file.policies, &dialects);
     if file.policies.iter().all(|part| part.methods_known) {
         handoff(faults, file, &dialects, &policies);
+        limits(faults, file, &dialects, &policies);
     }
     file.policies.iter().all(|part| part.good).then_some(policies)
 }
@@ -85,7 +86,22 @@ fn methods(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
             let answers: Vec<_> = dialects.iter().map(|dialect| possible(Kind::Download, *dialect, method.value)).collect();
             if let (Some(Err(why)), true) = (answers.first(), answers.iter().all(Result::is_err)) {
                 let message = format!("must be what a listener can do, found \"{}\": {why}", method.value.word());
-                faults.whole(method.span.clone(), &part.key, message);
+                faults.whole(method.span.clone(), &format!("{}.method", part.section), message);
+            }
+        }
+    }
+}
+
+/// A limit that a method of its policy cannot hold is told, where it stands.
+fn limits(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: &[(String, Policy)]) {
+    let can = |method: &Method| dialects.iter().any(|dialect| possible(Kind::Download, *dialect, *method).is_ok());
+    for part in &file.policies {
+        let Some((_, policy)) = policies.iter().find(|(name, _)| part.name.as_ref() == Some(name)) else { continue };
+        for (limit, span) in &part.limits {
+            let broken = |method: &Method| Some((*method, holds(*limit, *method, file.measured).err()?));
+            if let Some((method, why)) = policy.methods.iter().filter(|method| can(method)).find_map(broken) {
+                let message = format!("cannot hold with method \"{}\": {why}", method.word());
+                faults.whole(span.clone(), &format!("{}.{}", part.section, limit.key()), message);
             }
         }
     }

@@ -31,7 +31,6 @@ pub use crate::domain::purpose::Purpose;
 
 pub use fault::{Errors, Fault};
 pub use keys::default_file;
-pub use possible::{Limit, limits, possible};
 
 use fault::Faults;
 

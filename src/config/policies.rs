@@ -1,5 +1,7 @@
 //! `[[policy]]`: what each one says, laid over the policy `default`, laid over what is built in.
 
+use std::ops::Range;
+
 use crate::dialect::Dialect;
 use crate::domain::delivery::Delivery;
 use crate::domain::moment::Span;
@@ -7,7 +9,7 @@ use crate::domain::policy::{Method, Policy};
 use crate::domain::question::Kind;
 use crate::domain::units::{Rate, Unreadable};
 
-use super::possible::possible;
+use super::possible::{Limit, possible};
 use super::reader::{Once, Placed, Read, Table};
 use super::values::{self, Wrong};
 
@@ -22,11 +24,13 @@ const SPAN_MIN: Span = Span::from_seconds(1);
 
 /// One `[[policy]]`: what it says, `None` where it says nothing.
 pub(super) struct Part {
-    pub(super) key: String,
+    pub(super) section: String,
     /// Whether all of it could be read.
     pub(super) good: bool,
     pub(super) name: Option<String>,
     pub(super) methods: Option<Vec<Placed<Method>>>,
+    /// The limits that it sets, and where.
+    pub(super) limits: Vec<(Limit, Range<usize>)>,
     /// Whether the methods could be read.
     pub(super) methods_known: bool,
     max_downloads: Option<Bound<u32>>,
@@ -84,7 +88,15 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
     let connections_max = table.number_or_text("connections_max", connections, |_| Err(Wrong::Shape));
     let wanted = |wrong: Unreadable| Wrong::Must(wrong.wanted().to_owned());
     let rate = table.number_or_text("rate", |bytes| Rate::new(bytes).map_err(wanted), |text| text.parse().map_err(wanted));
+    let is_limited = matches!(max_downloads, Read::Good(Placed { value: Bound::At(_), .. }));
+    let limits = [
+        (Limit::Downloads, max_downloads.span().filter(|_| is_limited)),
+        (Limit::Bytes, retry_factor.span()),
+        (Limit::Connections, connections_max.span()),
+        (Limit::Rate, rate.span()),
+    ];
     Part {
+        limits: limits.into_iter().filter_map(|(limit, span)| Some((limit, span?))).collect(),
         max_downloads: max_downloads.optional(),
         valid_for: valid_for.optional(),
         link_ttl: link_ttl.optional(),
@@ -94,7 +106,7 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         rate: rate.optional(),
         methods_known: !matches!(methods, Read::Faulty),
         methods: methods.optional(),
-        key: table.path("method"),
+        section: table.name(),
         good: name.is_some() && table.faults.count() == faults_before,
         name,
     }

@@ -5,9 +5,9 @@ use crate::dialect::Dialect;
 use crate::domain::policy::Method;
 use crate::domain::question::Kind;
 
-/// A limit of a policy or of a proof.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Limit {
+/// A limit that a policy can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
     /// `max_downloads`.
     Downloads,
     /// `retry_factor`: the bytes that one download may send.
@@ -16,12 +16,22 @@ pub enum Limit {
     Connections,
     /// `rate`.
     Rate,
-    /// The client's network.
-    Network,
+}
+
+impl Limit {
+    /// Its key in `[[policy]]`.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Downloads => "max_downloads",
+            Self::Bytes => "retry_factor",
+            Self::Connections => "connections_max",
+            Self::Rate => "rate",
+        }
+    }
 }
 
 /// Whether a question of this kind can be answered over this dialect by this method, or why not.
-pub const fn possible(kind: Kind, dialect: Dialect, method: Method) -> Result<(), &'static str> {
+pub(super) const fn possible(kind: Kind, dialect: Dialect, method: Method) -> Result<(), &'static str> {
     match (kind, dialect, method) {
         (Kind::Authorize | Kind::Download, Dialect::Nginx, Method::Handoff) | (Kind::Download, Dialect::Standalone, Method::Stream) => {
             Ok(())
@@ -36,13 +46,17 @@ pub const fn possible(kind: Kind, dialect: Dialect, method: Method) -> Result<()
     }
 }
 
-/// The limits that cannot hold with `method`: after a redirect the requests no longer pass by us, and a copy is counted
-/// when its download has ended.
-pub const fn limits(method: Method) -> &'static [Limit] {
-    match method {
-        Method::Handoff | Method::Stream | Method::Proxy => &[],
-        Method::Stub | Method::Public | Method::Presigned => &[Limit::Bytes, Limit::Connections, Limit::Rate, Limit::Network],
-        Method::Copy => &[Limit::Downloads, Limit::Bytes, Limit::Connections, Limit::Rate, Limit::Network],
+/// Whether `limit` can hold with `method`, or why not. `measured` is whether there is a `[feed]`.
+pub(super) const fn holds(limit: Limit, method: Method, measured: bool) -> Result<(), &'static str> {
+    match (method, limit) {
+        (Method::Handoff, Limit::Connections) if !measured => Err("without a [feed] nobody tells when a request has ended"),
+        (Method::Handoff | Method::Stream | Method::Proxy, _) | (Method::Stub | Method::Public | Method::Presigned, Limit::Downloads) => {
+            Ok(())
+        }
+        (Method::Copy, Limit::Downloads) => Err("a copy is counted when its download has ended"),
+        (Method::Stub | Method::Copy | Method::Public | Method::Presigned, Limit::Bytes | Limit::Connections | Limit::Rate) => {
+            Err("after a redirect the requests no longer pass by Cloakroom")
+        }
     }
 }
 
@@ -72,10 +86,17 @@ mod tests {
     }
 
     #[test]
-    fn only_where_we_see_each_request_every_limit_holds() {
+    fn only_where_we_see_each_request_and_its_end_every_limit_holds() {
+        let all = [Limit::Downloads, Limit::Bytes, Limit::Connections, Limit::Rate];
+        let broken = |method, measured| all.into_iter().filter(|limit| holds(*limit, method, measured).is_err()).collect::<Vec<_>>();
         for &method in Method::ALL {
-            let sees = matches!(method, Method::Handoff | Method::Stream | Method::Proxy);
-            assert_eq!(limits(method).is_empty(), sees, "{method:?}");
+            let (measured, unmeasured) = match method {
+                Method::Handoff => (vec![], vec![Limit::Connections]),
+                Method::Stream | Method::Proxy => (vec![], vec![]),
+                Method::Stub | Method::Public | Method::Presigned => (all[1..].to_vec(), all[1..].to_vec()),
+                Method::Copy => (all.to_vec(), all.to_vec()),
+            };
+            assert_eq!((broken(method, true), broken(method, false)), (measured, unmeasured), "{method:?}");
         }
     }
 }

@@ -40,6 +40,14 @@ impl<T> Read<T> {
         }
     }
 
+    /// Where it stands, if it is written and right.
+    pub(super) fn span(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Absent | Self::Faulty => None,
+            Self::Good(placed) => Some(placed.span.clone()),
+        }
+    }
+
     /// The value if it is written and right. What is wrong has been told, and nothing is used of a file with faults.
     pub(super) fn optional(self) -> Option<T> {
         match self {

@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) storages: Vec<ReadStorage>,
     pub(super) rules: Vec<ReadRule>,
     pub(super) policies: Vec<Part>,
+    /// Whether there is a `[feed]`, right or wrong.
+    pub(super) measured: bool,
     pub(super) feed: Option<Feed>,
     pub(super) templates: Option<PathBuf>,
 }
@@ -95,6 +97,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         storages: each(faults, root, &keys::STORAGE, |table| storage(table, &mut seen)),
         rules: each(faults, root, &keys::RULE, |table| rule(table, &mut seen)),
         policies: each(faults, root, &keys::POLICY, |table| policies::part(table, &mut seen)),
+        measured: root.contains_key(keys::FEED.name),
         feed: feed(faults, root),
         templates: templates(faults, root),
     }

@@ -51,6 +51,15 @@ impl Head {
         self
     }
 
+    /// Adds a value that is a secret: the client gets it, and `Debug` does not.
+    pub(super) fn secret(self, name: HeaderName, value: impl Into<String>) -> Self {
+        let mut head = self.text(name, value);
+        if let Some((_, value)) = head.headers.last_mut().filter(|_| head.sound) {
+            value.set_sensitive(true);
+        }
+        head
+    }
+
     /// Adds a value where there is one.
     pub(super) fn maybe(self, name: HeaderName, value: Option<String>) -> Self {
         match value {
@@ -108,12 +117,12 @@ pub(super) fn redirect(to: &str, cookie: Option<&str>) -> Answer {
     if to.is_empty() {
         return unsayable();
     }
-    Head::new(303, 4)
-        .text(header::LOCATION, to)
-        .maybe(header::SET_COOKIE, cookie.map(str::to_owned))
-        .fixed(header::CACHE_CONTROL, "no-store")
-        .fixed(header::REFERRER_POLICY, "no-referrer")
-        .empty()
+    let head = Head::new(303, 4).secret(header::LOCATION, to);
+    let head = match cookie {
+        Some(cookie) => head.secret(header::SET_COOKIE, cookie),
+        None => head,
+    };
+    head.fixed(header::CACHE_CONTROL, "no-store").fixed(header::REFERRER_POLICY, "no-referrer").empty()
 }
 
 impl Malformed {

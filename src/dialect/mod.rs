@@ -88,8 +88,7 @@ pub struct Malformed {
     pub request: Option<RequestId>,
 }
 
-/// What is to be said, before a dialect puts it into its words.
-#[derive(Debug)]
+/// What is to be said, before a dialect puts it into its words. It does not print: a redirect holds a token.
 pub enum Say<'a> {
     /// `authorize`: let it pass.
     Allow {

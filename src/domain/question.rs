@@ -1,5 +1,7 @@
 //! What a web server asks, whatever its dialect: may this request pass, or give me this download.
 
+use std::fmt;
+
 use super::client::{Client, ClientKey};
 use super::id::RequestId;
 use super::path::CanonicalPath;
@@ -35,8 +37,8 @@ pub enum Method {
     Other,
 }
 
-/// One question about one request of a client.
-#[derive(Clone, Debug)]
+/// One question about one request of a client. Path, query and cookie may hold tokens and are not printed.
+#[derive(Clone)]
 pub struct Question {
     /// Which question.
     pub kind: Kind,
@@ -58,6 +60,21 @@ pub struct Question {
     pub wants_page: bool,
     /// Whether a browser only looks ahead (`Sec-Purpose` or `Purpose` is `prefetch` or `preview`).
     pub looks_ahead: bool,
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, request, method, client, range, wants_page, looks_ahead, path: _, query: _, cookie: _ } = self;
+        f.debug_struct("Question")
+            .field("kind", kind)
+            .field("request", request)
+            .field("method", method)
+            .field("client", client)
+            .field("range", range)
+            .field("wants_page", wants_page)
+            .field("looks_ahead", looks_ahead)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Question {

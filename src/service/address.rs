@@ -4,8 +4,8 @@ use crate::config::PublicUrl;
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::path::{CanonicalPath, FilePath};
 
-/// What a download address names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a download address names. It does not print: it may hold a token.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address<'a> {
     /// `l/<token>/…`: a link. The name that follows is for people and browsers.
     Link(&'a str),

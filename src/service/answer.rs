@@ -136,26 +136,18 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
     site.metrics.malformed(Serve::Web(dialect));
     // The client's address could not be read for sure; what is sure is the request id, if there is one.
     let request = malformed.request.clone().unwrap_or_else(super::request_id);
-    let support = SupportCode::of(&request);
     // A standalone listener's peer is the client; any other's is the web server, whom nobody should ban.
     let client = peer.filter(|_| dialect == Dialect::Standalone);
-    let shown = client.map(tracing::field::display);
-    tracing::info!(
-        client = shown, event = "refused", refusal = %Refusal::BadRequest, question = malformed.kind.word(), %request, %support,
-        detail = malformed.reason
-    );
-    let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let refused = Refused {
         at: clock::now(),
         refusal: Refusal::BadRequest,
         kind: malformed.kind,
-        client,
+        client: client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         request: request.clone(),
         subject: "a request that was not understood".to_owned(),
         detail: malformed.reason.clone(),
     };
-    site.tell(|| Event::Refused(refused.clone()));
-    site.remembered.keep(refused);
+    remember(site, refused);
     refuse(site, dialect, malformed.kind, Refusal::BadRequest, &request, false)
 }
 
@@ -175,12 +167,17 @@ pub fn refuse_late(site: &Site, dialect: Dialect, question: &Question, refusal: 
 fn keep_refusal(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
     site.metrics.refused(question.kind, refusal);
     let subject = subject(site, question);
-    let support = SupportCode::of(&question.request);
     let client = question.client.address;
-    tracing::info!(
-        %client, event = "refused", %refusal, question = question.kind.word(), subject, request = %question.request, %support, detail
-    );
-    let refused = Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail };
+    remember(site, Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail });
+}
+
+/// Logs a refusal, tells it to those who follow, and keeps it for `explain`.
+fn remember(site: &Site, refused: Refused) {
+    let refused = refused.shortened();
+    let Refused { refusal, kind, client, request, subject, detail, .. } = &refused;
+    let support = SupportCode::of(request);
+    let client = (!client.is_unspecified()).then(|| tracing::field::display(client));
+    tracing::info!(client, event = "refused", %refusal, question = kind.word(), subject, %request, %support, detail);
     site.tell(|| Event::Refused(refused.clone()));
     site.remembered.keep(refused);
 }

@@ -1,20 +1,24 @@
 //! Give me this download. Our answer tells the web server what to send.
 
+use std::fmt;
+
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
+use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
 use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
-use crate::domain::grant::{Grant, Standing};
+use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
 use crate::domain::moment::Moment;
 use crate::domain::policy;
 use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
 use crate::domain::units::Rate;
+use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
 use crate::store::{Down, Store};
@@ -58,8 +62,7 @@ pub struct Counted {
     pub opened: bool,
 }
 
-/// The way to a delivery.
-#[derive(Debug)]
+/// The way to a delivery. Address and cookie are not printed.
 #[non_exhaustive]
 pub struct Redirect {
     /// The path with its delivery token: a secret, never logged.
@@ -72,6 +75,13 @@ pub struct Redirect {
     pub fresh: bool,
     /// Deliveries of a version that was replaced, which this click ended.
     pub closed: Vec<Change>,
+}
+
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { delivery, fresh, closed, to: _, cookie: _ } = self;
+        f.debug_struct("Redirect").field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
+    }
 }
 
 /// Reads the address, then opens what it names: a signed file, a link, or a delivery.
@@ -129,28 +139,28 @@ async fn click(
     trace.held(|| describe(&grant));
     let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
     let version = look(site, &grant.file, trace)?;
-    if question.method == Method::Head {
-        let refused = if link.revoked { Some(Refusal::Revoked) } else { (link.expires <= now).then_some(Refusal::LinkExpired) };
-        refused.map_or(Ok(()), Err)?;
-        stands(&grant)?;
-        return Ok(Outcome::Send(uncounted(grant, version, method)));
+    if question.method == Method::Get {
+        looks_ahead(question, trace)?;
     }
-    looks_ahead(question, trace)?;
+    // Before the click is kept: one that nobody could be sent on with would still have changed the account.
+    let key = signing_key(site, trace)?;
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
-    let clicked = store
-        .click(Click {
-            link: id,
-            now,
-            client: question.client.clone(),
-            cookie: question.cookie.as_deref().map(ClientKey::of_cookie),
-            range: question.range.clone(),
-            fresh: DeliveryId::new(random::bytes()),
-            fresh_cookie: ClientKey::of_cookie(cookie),
-            version,
-        })
-        .await;
-    let clicked = decided(clicked, "the click", trace)?;
+    let click = Click {
+        link: id,
+        now,
+        client: question.client.clone(),
+        cookie: question.cookie.as_deref().map(ClientKey::of_cookie),
+        range: question.range.clone(),
+        fresh: DeliveryId::new(random::bytes()),
+        fresh_cookie: ClientKey::of_cookie(cookie),
+        version: version.clone(),
+    };
+    if question.method == Method::Head {
+        decided(Rehearsal(store).click(click).await, "the click", trace)?;
+        return Ok(Outcome::Send(head_of(grant, version, method)));
+    }
+    let clicked = decided(store.click(click).await, "the click", trace)?;
     for change in &clicked.closed {
         trace.held(|| format!("the file was replaced, and delivery {} of the version before ends", change.delivery));
     }
@@ -161,7 +171,6 @@ async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
-    let key = site.keys.signing().ok_or(Refusal::StoreDown)?;
     let token = token::mint_delivery(site.name(), clicked.delivery, key);
     // Who carries on is known without one already; another one would make another client of them.
     let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
@@ -188,11 +197,9 @@ async fn deliver(
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
         return Err(Refusal::LinkExpired);
     }
-    if question.method == Method::Head {
-        stands(&grant)?;
-        return Ok(uncounted(grant, version, method));
+    if question.method == Method::Get {
+        looks_ahead(question, trace)?;
     }
-    looks_ahead(question, trace)?;
     let measured = site.configuration.is_measured() || method == policy::Method::Stream;
     let ask = Ask {
         delivery: id,
@@ -202,6 +209,10 @@ async fn deliver(
         range: question.range.clone(),
         measured,
     };
+    if question.method == Method::Head {
+        let _permit = decided(Rehearsal(store).admit(ask).await, "admission", trace)?;
+        return Ok(head_of(grant, version, method));
+    }
     let permit = decided(store.admit(ask).await, "admission", trace)?;
     trace.held(|| format!("admitted: {} bytes at most", question.range.bytes_max(permit.version.size)));
     Ok(Sending {
@@ -232,6 +243,13 @@ fn open_delivery(site: &Site, token: &str, trace: &mut Trace) -> Result<Delivery
         Err(refusal) => trace.failed(|| format!("the delivery token does not hold ({refusal})")),
     }
     id
+}
+
+fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, Refusal> {
+    site.keys.signing().ok_or_else(|| {
+        trace.failed(|| "no [[key]] has use = \"sign\", and the delivery's address needs one".to_owned());
+        Refusal::StoreDown
+    })
 }
 
 /// The first method of the list that can work here.
@@ -275,15 +293,8 @@ fn looks_ahead(question: &Question, trace: &mut Trace) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn stands(grant: &Grant) -> Result<(), Refusal> {
-    match grant.standing {
-        Standing::Active => Ok(()),
-        Standing::Suspended => Err(Refusal::Suspended),
-        Standing::Revoked => Err(Refusal::Revoked),
-    }
-}
-
-fn uncounted(grant: Grant, version: Version, method: policy::Method) -> Sending {
+/// What HEAD is answered: it is refused what GET is refused, and uses nothing.
+fn head_of(grant: Grant, version: Version, method: policy::Method) -> Sending {
     let Grant { file, policy, .. } = grant;
     Sending { version, name: file.path.file_name().to_owned(), rate: policy.rate, method, counted: None, file }
 }

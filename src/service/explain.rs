@@ -1,7 +1,6 @@
 //! Why, in steps: a URL, a support code, a request id, a link, a delivery or a grant.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -221,7 +220,7 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
     match question.kind {
         Kind::Authorize => authorize(site, question, now, trace).map(|_pass| ()),
         Kind::Download => {
-            let rehearsal = Rehearsal(Arc::clone(&site.store));
+            let rehearsal = Rehearsal(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
                 Outcome::Redirect(_) => trace.held(|| "the click would be answered by 303 to the delivery's own address".to_owned()),

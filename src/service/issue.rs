@@ -30,8 +30,8 @@ pub struct Order {
     pub policy: Policy,
 }
 
-/// What was issued.
-#[derive(Clone, Debug)]
+/// What was issued. The URL is not printed.
+#[derive(Clone)]
 pub struct Issued {
     /// The grant.
     pub grant: Grant,
@@ -39,6 +39,13 @@ pub struct Issued {
     pub link: Link,
     /// The link's URL: a secret for the customer, never logged.
     pub url: String,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { grant, link, url: _ } = self;
+        f.debug_struct("Issued").field("grant", grant).field("link", link).finish_non_exhaustive()
+    }
 }
 
 /// Why nothing was issued.

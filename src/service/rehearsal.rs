@@ -1,6 +1,4 @@
-//! A store on which decisions are tried and not kept, so that `explain` runs the code that decides.
-
-use std::sync::Arc;
+//! A store on which decisions are tried and not kept, so that `explain` and HEAD run the rules that decide.
 
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
@@ -13,18 +11,20 @@ use crate::domain::refusal::Refusal;
 use crate::store::{Closing, Down, Filter, Later, Store};
 
 /// Reads from the store behind it; what is decided is forgotten.
-pub struct Rehearsal(pub Arc<dyn Store>);
+pub struct Rehearsal<'a>(pub &'a dyn Store);
 
-impl Rehearsal {
-    async fn account(&self, id: GrantId) -> Result<Option<Account>, Down> {
+impl Rehearsal<'_> {
+    /// The account on which the store itself would decide: of what has ended, it holds only what is asked for by name.
+    async fn account(&self, id: GrantId, asked: Option<DeliveryId>) -> Result<Option<Account>, Down> {
         let Some(grant) = self.0.grant(id).await? else { return Ok(None) };
         let mut deliveries = self.0.deliveries(Filter { grant: Some(id), limit: 0 }).await?;
+        deliveries.retain(|delivery| delivery.closed.is_none() || asked == Some(delivery.id));
         deliveries.reverse();
         Ok(Some(Account { grant, deliveries }))
     }
 }
 
-impl Store for Rehearsal {
+impl Store for Rehearsal<'_> {
     fn link(&self, id: LinkId) -> Later<'_, Option<Link>> {
         self.0.link(id)
     }
@@ -48,7 +48,7 @@ impl Store for Rehearsal {
     fn click(&self, click: Click) -> Later<'_, Result<Clicked, Refusal>> {
         Box::pin(async move {
             let Some(link) = self.0.link(click.link).await? else { return Ok(Err(Refusal::UnknownLink)) };
-            let Some(mut account) = self.account(link.grant).await? else { return Ok(Err(Refusal::UnknownLink)) };
+            let Some(mut account) = self.account(link.grant, None).await? else { return Ok(Err(Refusal::UnknownLink)) };
             Ok(account.click(&click, &link))
         })
     }
@@ -56,7 +56,7 @@ impl Store for Rehearsal {
     fn admit(&self, ask: Ask) -> Later<'_, Result<Permit, Refusal>> {
         Box::pin(async move {
             let Some(delivery) = self.0.delivery(ask.delivery).await? else { return Ok(Err(Refusal::UnknownLink)) };
-            let Some(mut account) = self.account(delivery.grant).await? else { return Ok(Err(Refusal::UnknownLink)) };
+            let Some(mut account) = self.account(delivery.grant, Some(delivery.id)).await? else { return Ok(Err(Refusal::UnknownLink)) };
             Ok(account.admit(&ask))
         })
     }

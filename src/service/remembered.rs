@@ -10,8 +10,11 @@ use crate::domain::question::Kind;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
-/// So many are kept; the oldest goes first. At some 400 bytes each this is 4 MB at most.
+/// So many are kept; the oldest goes first. With its two texts and its request id each has some 700 bytes: 7 MB at most.
 const REFUSALS_MAX: usize = 10_000;
+
+/// Strangers choose what is asked for: more of it than this is neither logged nor kept. A title of usual length fits.
+const TEXT_BYTES_MAX: usize = 200;
 
 /// One refusal, without any secret.
 #[derive(Clone, Debug)]
@@ -30,6 +33,20 @@ pub struct Refused {
     pub subject: String,
     /// Where the decision ended, in words for the sysadmin.
     pub detail: String,
+}
+
+impl Refused {
+    /// The same with texts that are short enough to be logged and kept; where something was left out, they end in `…`.
+    pub(super) fn shortened(mut self) -> Self {
+        for text in [&mut self.subject, &mut self.detail] {
+            if text.len() > TEXT_BYTES_MAX {
+                text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+                text.push('…');
+                text.shrink_to_fit();
+            }
+        }
+        self
+    }
 }
 
 /// The last refusals.
@@ -67,10 +84,8 @@ impl Remembered {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_oldest_refusal_is_forgotten_first_and_a_repeated_one_is_kept_once() {
-        let remembered = Remembered::default();
-        let refused = |n: usize| Refused {
+    fn refused(n: usize) -> Refused {
+        Refused {
             at: Moment::EPOCH,
             refusal: Refusal::Expired,
             kind: Kind::Download,
@@ -78,7 +93,29 @@ mod tests {
             request: RequestId::parse(&format!("r{n}")).expect("a request id"),
             subject: String::new(),
             detail: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character_and_says_so() {
+        for (text, kept) in [
+            (String::new(), String::new()),
+            ("/a.zip".to_owned(), "/a.zip".to_owned()),
+            ("a".repeat(200), "a".repeat(200)),
+            ("a".repeat(201), "a".repeat(200) + "…"),
+            ("ü".repeat(4000), "ü".repeat(100) + "…"),
+            (format!("a{}", "ü".repeat(100)), format!("a{}…", "ü".repeat(99))),
+            ("🎵".repeat(51), "🎵".repeat(50) + "…"),
+        ] {
+            let short = Refused { subject: text.clone(), detail: text.clone(), ..refused(1) }.shortened();
+            assert_eq!((short.subject.as_str(), short.detail.as_str()), (kept.as_str(), kept.as_str()), "{text}");
+            assert!(short.subject.capacity() <= TEXT_BYTES_MAX + '…'.len_utf8() || text.len() <= TEXT_BYTES_MAX, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_refusal_is_forgotten_first_and_a_repeated_one_is_kept_once() {
+        let remembered = Remembered::default();
         let code = |n: usize| SupportCode::of(&refused(n).request);
         for n in 0..=REFUSALS_MAX {
             remembered.keep(refused(n));

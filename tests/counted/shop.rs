@@ -138,7 +138,7 @@ pub fn goods(size: usize, seed: u64) -> Vec<u8> {
 /// Used and reserved downloads of the delivery's grant.
 #[track_caller]
 pub fn units(delivery: &Value) -> (u64, u64) {
-    let of = |name: &str| delivery["account"][name].as_u64().unwrap_or_else(|| panic!("no {name}: {delivery:#}"));
+    let of = |name: &str| delivery["grant"][name].as_u64().unwrap_or_else(|| panic!("no {name}: {delivery:#}"));
     (of("used"), of("reserved"))
 }
 
