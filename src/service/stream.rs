@@ -45,7 +45,8 @@ pub fn open(site: &Arc<Site>, sending: Sending, question: &Question, headers: &H
     if current != version {
         return Err(Refusal::LinkExpired);
     }
-    let head = standalone::stream_head(headers, &version, &name, counted.map(|counted| counted.delivery)).ok_or(Refusal::FileMissing)?;
+    let delivery = counted.map(|counted| counted.delivery);
+    let head = standalone::stream_head(&question.range, headers, &version, &name, delivery).ok_or(Refusal::FileMissing)?;
     let (first, length) = if question.method == Method::Head { (0, 0) } else { (head.first, head.length) };
     if let Some(account) = &mut body.account {
         account.status = head.status;
