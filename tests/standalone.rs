@@ -259,6 +259,22 @@ fn no_spelling_of_a_range_gets_more_than_was_reserved() {
 }
 
 #[test]
+fn a_slow_file_is_closed_when_its_reader_has_gone() {
+    // One chunk is sent, and the next is due more than a minute later.
+    let alone = Alone::start("rate = \"1kB/s\"\n");
+    alone.put("a.zip", &bytes(300_000));
+    let file = alone.files.path().join("a.zip");
+    let descriptors = format!("/proc/{}/fd", alone.cloakroom.pid());
+    let is_open = || fs::read_dir(&descriptors).unwrap().any(|entry| fs::read_link(entry.unwrap().path()).is_ok_and(|to| to == file));
+    let target = alone.click(1, &[]);
+    let mut reader = Download::open(alone.port, "GET", &target, &[]);
+    reader.read(1000);
+    assert!(is_open());
+    drop(reader);
+    until("the end of the reading", || (!is_open()).then_some(()));
+}
+
+#[test]
 fn slow_readers_cost_no_memory() {
     const READERS: usize = 20;
     let alone = Alone::start("");

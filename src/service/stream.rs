@@ -79,7 +79,11 @@ fn read(file: File, first: u64, length: u64, rate: Option<Rate>) -> mpsc::Receiv
             }
             if let Some(Rate(rate)) = rate {
                 let millis = (size as u64).saturating_mul(1000) / rate;
-                tokio::time::sleep(Duration::from_millis(millis)).await;
+                // Who has gone is not waited for: the file would stay open all that time.
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(millis)) => {}
+                    () = give.closed() => return,
+                }
             }
         }
     });
