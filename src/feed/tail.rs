@@ -274,6 +274,12 @@ impl Tail {
 }
 
 impl Batch {
+    /// How many lines were understood and report nothing.
+    pub fn others(&self) -> usize {
+        let faulty = self.faults.iter().filter(|fault| **fault != LineFault::Unfinished).count();
+        self.lines.saturating_sub(self.reports.len()).saturating_sub(faulty)
+    }
+
     fn says_nothing(&self) -> bool {
         self.lines == 0 && self.faults.is_empty() && self.notices.is_empty()
     }
