@@ -108,7 +108,12 @@ impl Daemon {
         let mut faults = Vec::new();
         for listener in &site.configuration.listeners {
             match bind(listener) {
-                Ok(bound) => stations.push(Station { bound, answers: answers(site, listener.serve), limits: Limits::of(listener.serve) }),
+                Ok(bound) => stations.push(Station {
+                    bound,
+                    answers: answers(site, listener.serve),
+                    limits: Limits::of(listener.serve),
+                    metrics: Arc::clone(&site.metrics),
+                }),
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
