@@ -246,8 +246,10 @@ impl Follower {
 
 async fn take(site: &Site, batch: &feed::Batch) -> Taken {
     match settle::settle(site, batch.reports.clone(), batch.position).await {
-        Ok(()) => {
-            site.metrics.feed_lines(FeedLine::Settled, batch.reports.len() as u64);
+        Ok(known) => {
+            site.metrics.feed_lines(FeedLine::Settled, known as u64);
+            site.metrics.feed_lines(FeedLine::Unknown, batch.reports.len().saturating_sub(known) as u64);
+            site.metrics.feed_lines(FeedLine::Other, batch.others() as u64);
             site.metrics.feed_lines(FeedLine::Malformed, batch.faults.len() as u64);
             Taken::Yes
         }

@@ -33,7 +33,7 @@ pub enum FeedLine {
     Settled,
     /// It names no delivery: some other request of the site.
     Other,
-    /// It names a delivery or a request that is not known.
+    /// It names a delivery or a request that is not known, or was reported before.
     Unknown,
     /// It has not the form of the shipped log format.
     Malformed,
