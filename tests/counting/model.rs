@@ -147,15 +147,21 @@ impl Model {
             return Err(why);
         }
         let running = |download: &Download| [State::Open, State::Started].contains(&download.state);
-        if let Some(found) = self.newest(now, |download| running(download) && Some(download.cookie) == cookie) {
-            return Ok((found, Vec::new()));
-        }
-        if later && let Some(found) = self.newest(now, |download| running(download) && download.host == host) {
-            return Ok((found, Vec::new()));
-        }
         let copies = u64::from(1 + self.retry);
-        let affords = |download: &Download| download.in_flight() == 0 && download.charged() + bound <= copies * download.size;
-        let again = |download: &Download| running(download) && download.host == host && affords(download);
+        let room = |download: &Download| download.charged() + bound <= copies * download.size;
+        let arrived = |download: &Download| download.state == State::Completed && room(download);
+        let idle = |download: &Download| download.in_flight() == 0;
+        let brought = |download: &Download| Some(download.cookie) == cookie;
+        if let Some(found) = self.newest(now, |download| (running(download) || arrived(download)) && brought(download)) {
+            return Ok((found, Vec::new()));
+        }
+        if later {
+            let first = self.newest(now, |download| running(download) && download.host == host);
+            if let Some(found) = first.or_else(|| self.newest(now, |download| arrived(download) && download.host == host)) {
+                return Ok((found, Vec::new()));
+            }
+        }
+        let again = |download: &Download| running(download) && download.host == host && idle(download) && room(download);
         if cookie.is_none()
             && let Some(found) = self.newest(now, again)
         {
@@ -195,7 +201,10 @@ impl Model {
             });
             return Ok((number, stale));
         }
-        match self.newest(now, |download| download.state == State::Open && download.in_flight() == 0) {
+        let own = self.newest(now, |download| cookie.is_none() && arrived(download) && download.host == host && idle(download));
+        let others = || self.newest(now, |download| download.state == State::Open && idle(download));
+        let rest = || self.newest(now, |download| later && arrived(download) && idle(download));
+        match own.or_else(others).or_else(rest) {
             Some(idle) => Ok((idle, Vec::new())),
             None if self.is_over(now) => Err(Refusal::Expired),
             None if self.reserved() > 0 => Err(Refusal::DownloadRunning),
