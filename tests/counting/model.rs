@@ -41,6 +41,8 @@ pub struct Download {
     active: u64,
     requests: BTreeMap<String, Asked>,
     got: BTreeMap<u8, Vec<bool>>,
+    /// Bytes that stand nowhere.
+    beside: u64,
 }
 
 struct Asked {
@@ -71,6 +73,16 @@ impl Download {
     /// Bytes that were sent beyond what was reserved for them.
     pub fn excess(&self) -> u64 {
         self.requests.values().map(|asked| asked.sent.unwrap_or(0).saturating_sub(asked.bound)).sum()
+    }
+
+    /// Everybody's bytes together.
+    fn may_be_whole(&self) -> bool {
+        let got = (0..usize::try_from(self.size).unwrap()).filter(|place| self.got.values().any(|got| got[*place])).count();
+        self.size > 0 && got as u64 + self.beside >= self.size
+    }
+
+    fn ends_as(&self) -> State {
+        if self.in_flight() == 0 && !self.may_be_whole() { State::Released } else { State::Presumed }
     }
 
     pub fn in_flight(&self) -> usize {
@@ -132,11 +144,12 @@ impl Model {
         })
     }
 
-    /// The open deliveries of versions before, nothing of which is on its way.
+    /// The open deliveries of versions before, that gave their unit back if they ended now.
     fn stale(&self) -> Vec<usize> {
         let numbered = self.downloads.iter().enumerate();
-        let stale =
-            numbered.filter(|(_, download)| download.state == State::Open && download.in_flight() == 0 && download.version != self.version);
+        let stale = numbered.filter(|(_, download)| {
+            download.state == State::Open && download.ends_as() == State::Released && download.version != self.version
+        });
         stale.map(|(number, _)| number).collect()
     }
 
@@ -198,6 +211,7 @@ impl Model {
                 active: 0,
                 requests: BTreeMap::new(),
                 got: BTreeMap::new(),
+                beside: 0,
             });
             return Ok((number, stale));
         }
@@ -262,6 +276,8 @@ impl Model {
             for place in first..first + sent.bytes {
                 got[usize::try_from(place).unwrap()] = true;
             }
+        } else if !sent.error {
+            download.beside += sent.bytes;
         }
         let whole = if size == 0 { sent.finished && !sent.error && sent.bytes == 0 } else { got.iter().all(|byte| *byte) };
         if whole && download.state == State::Open {
@@ -286,7 +302,7 @@ impl Model {
                 continue;
             }
             if download.state == State::Open {
-                download.state = if download.in_flight() == 0 { State::Released } else { State::Presumed };
+                download.state = download.ends_as();
             }
             download.closed = true;
             closed.push(number);

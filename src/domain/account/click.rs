@@ -43,7 +43,8 @@ impl Account {
     /// Only deliveries of the version that is clicked are looked for: of a file that was replaced
     /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
     /// whole any more. Its unit counts as left in rows 5 and 6, and they close it as released. One with a request in
-    /// flight may still complete, and holds its unit until that is reported or its grace is over.
+    /// flight may still complete, and one whose bytes may be the whole may have arrived: these hold their unit until
+    /// that is reported or the grace is over.
     ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
@@ -174,9 +175,10 @@ impl Account {
     }
 }
 
-/// Whether `delivery` holds a unit for a version that is not the clicked one, and nothing of it is on its way.
+/// Whether `delivery` holds a unit for a version that is not the clicked one, and would give it back: nothing of it is
+/// on its way, and what was sent is not the whole.
 fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
-    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0
+    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0 && !delivery.may_have_arrived()
 }
 
 fn is_under_way(delivery: &Delivery) -> bool {
