@@ -1,5 +1,7 @@
 //! Which bytes of a file were sent.
 
+use std::cmp::Reverse;
+
 /// A set of byte positions, kept as ranges that neither touch nor overlap, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -25,6 +27,14 @@ impl Coverage {
         let whole = joined.fold((first, end), |(low, high), &(its_first, its_end)| (low.min(its_first), high.max(its_end)));
         self.ranges.splice(from..to, [whole]);
         if self.ranges.len() > Self::RANGES_MAX { self.forget_smallest() } else { 0 }
+    }
+
+    /// Keeps the `most` largest ranges. What is forgotten is counted too little, never too much.
+    pub fn keep_largest(&mut self, most: usize) {
+        self.ranges.sort_unstable_by_key(|(first, end)| Reverse(end - first));
+        self.ranges.truncate(most);
+        self.ranges.sort_unstable();
+        self.ranges.shrink_to_fit();
     }
 
     fn forget_smallest(&mut self) -> u64 {

@@ -66,6 +66,13 @@ impl Delivery {
     /// two clients, and a shared URL is bounded by its bytes.
     pub const CLIENTS_MAX: usize = 64;
 
+    /// How many requests of a delivery that has ended are remembered: those that were never reported first, then the
+    /// latest. A late report of another one changes nothing, and its charge stays the most that it may have sent.
+    pub const REQUESTS_ENDED_MAX: usize = 16;
+
+    /// How many ranges of a delivery that has ended are remembered, the largest, and of the best-covered client only.
+    pub const RANGES_ENDED_MAX: usize = 64;
+
     /// What `click` makes: a delivery of which nothing was sent yet.
     pub fn offer(grant: GrantId, click: &Click) -> Self {
         Self {
@@ -139,15 +146,31 @@ impl Delivery {
     /// reports, simply the oldest.
     pub(super) fn remember(&mut self, id: RequestId, request: Request) {
         if self.requests.len() >= Self::REQUESTS_MAX {
-            let oldest = self.requests.iter().min_by_key(|(_, known)| (known.report.is_none(), known.admitted));
-            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
-                self.requests.remove(&oldest);
-                self.requests_folded = self.requests_folded.saturating_add(1);
-            }
+            self.fold_oldest();
         }
         self.bytes_charged = self.bytes_charged.saturating_add(request.bytes_max);
         self.active = self.active.max(request.admitted);
         self.requests.insert(id, request);
+    }
+
+    /// Keeps of a delivery that has ended what is looked at afterwards, in little room.
+    pub(super) fn fold(&mut self) {
+        let best = self.best_coverage().map(|(client, coverage)| (client, coverage.clone()));
+        self.coverage = best.into_iter().collect();
+        for coverage in self.coverage.values_mut() {
+            coverage.keep_largest(Self::RANGES_ENDED_MAX);
+        }
+        while self.requests.len() > Self::REQUESTS_ENDED_MAX {
+            self.fold_oldest();
+        }
+    }
+
+    fn fold_oldest(&mut self) {
+        let oldest = self.requests.iter().min_by_key(|(_, known)| (known.report.is_none(), known.admitted));
+        if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
+            self.requests.remove(&oldest);
+            self.requests_folded = self.requests_folded.saturating_add(1);
+        }
     }
 
     /// Whether all requests were reported, and none of them sent a byte.
@@ -167,12 +190,13 @@ impl Delivery {
     /// Whether all that was sent, whoever was sent it and wherever it stands, may be every byte of the file. One person
     /// can come under several names, and in several parts at once.
     pub(super) fn may_have_arrived(&self) -> bool {
-        let mut union = Coverage::default();
-        let mut forgotten = self.bytes_unplaced;
-        for &(first, end) in self.coverage.values().flat_map(Coverage::ranges) {
-            forgotten = forgotten.saturating_add(union.add(first, end));
-        }
-        self.version.size > 0 && union.bytes().saturating_add(forgotten) >= self.version.size
+        let mut ranges: Vec<(u64, u64)> = self.coverage.values().flat_map(Coverage::ranges).copied().collect();
+        ranges.sort_unstable();
+        // Each range adds what lies behind all that were before it.
+        let (sent, _) = ranges.into_iter().fold((self.bytes_unplaced, 0_u64), |(sent, reached), (first, end)| {
+            (sent.saturating_add(end.saturating_sub(first.max(reached))), end.max(reached))
+        });
+        self.version.size > 0 && sent >= self.version.size
     }
 
     /// Adds what `report` says that `client` was sent, and tells whether `client` has the whole file now.

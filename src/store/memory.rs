@@ -24,7 +24,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Some hundred MiB at the very most; a shop that needs more wants what it sold kept on disk.
+    /// About 1 KiB for a grant and its link and 2 KiB for a delivery of a few requests: some hundred MiB when it is full.
+    /// A delivery that has ended takes 10 KiB at most, so all together 1 GiB. One that still runs remembers 512 requests
+    /// and what each of 64 clients was sent, and who works at it can make that some MiB: each 16 bytes of it are a
+    /// range of their own, which costs a request. A shop that needs more wants what it sold kept on disk.
     fn default() -> Self {
         Self { grants: 100_000, deliveries: 100_000 }
     }

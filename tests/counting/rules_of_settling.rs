@@ -119,6 +119,37 @@ fn more_names_and_more_pieces_than_are_kept_do_not_make_a_whole_file_free() {
 }
 
 #[test]
+fn of_what_has_ended_little_is_kept_and_its_numbers_stay_true() {
+    let size = 20_000;
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.click(&Click { version: version(size), ..click(1, 1, at(0)) }).unwrap().delivery;
+    for number in 0..200_u64 {
+        // Ranges grow: the first are the smallest.
+        let (name, first) = (format!("r{number}"), number * 50);
+        let part = range(&format!("bytes={first}-{}", first + number / 8));
+        for (host, name) in [(1, name.clone()), (u8::try_from(number).unwrap(), format!("{name}-other"))] {
+            let _ = shop.admit(&Ask { range: part.clone(), ..ask(delivery, &name, host, at(number)) }).unwrap();
+            if number != 7 || host == 1 {
+                shop.report(delivery, &name, Report { status: 206, ..sent(first, 1 + number / 8, size, at(number)) }).unwrap();
+            }
+        }
+    }
+    let (charged, covered) = (shop.delivery(delivery).bytes_charged, shop.delivery(delivery).covered());
+    assert_eq!((shop.delivery(delivery).coverage.len(), shop.delivery(delivery).requests_total()), (Delivery::CLIENTS_MAX, 400));
+    let change = &shop.account.close_due(at(199 + DAY))[0];
+    assert_eq!((change.state, change.covered), (State::Presumed, covered), "what is told was counted before");
+    let kept = shop.delivery(delivery);
+    assert_eq!((kept.bytes_charged, kept.requests_total(), kept.requests.len()), (charged, 400, Delivery::REQUESTS_ENDED_MAX));
+    assert_eq!((kept.in_flight(), kept.requests.contains_key(&request_id("r7-other"))), (1, true), "what was never reported is kept");
+    assert!(kept.requests.contains_key(&request_id("r199")), "and the latest are");
+    let (best, coverage) = kept.best_coverage().unwrap();
+    assert_eq!((kept.coverage.len(), best, coverage.ranges().len()), (1, client(1).key(), Delivery::RANGES_ENDED_MAX));
+    assert_eq!(coverage.ranges().last(), Some(&(199 * 50, 199 * 50 + 25)));
+    shop.report(delivery, "r7-other", Report { status: 206, ..sent(350, 0, size, at(200)) }).unwrap();
+    assert_eq!((shop.delivery(delivery).bytes_charged, shop.account.grant.bytes_closed), (charged - 1, charged - 1));
+}
+
+#[test]
 fn what_may_be_whole_of_a_file_that_was_replaced_keeps_its_unit_until_it_is_presumed() {
     let mut shop = Shop::new(Some(1));
     let delivery = shop.open(1, 1, at(0));

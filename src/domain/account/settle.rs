@@ -52,7 +52,8 @@ impl Account {
     /// released when every request of it was reported and bytes of the file are missing. It is presumed when of some
     /// request nothing is known, or when what all clients were sent, together with the bytes of which nobody knows where
     /// in the file they stand, may be the whole: one person can come with two cookies, or ask for all parts at once.
-    /// Others stay what they are. Tells which deliveries were closed.
+    /// Others stay what they are. Tells which deliveries were closed; of these only a summary is kept, see
+    /// [`Delivery::REQUESTS_ENDED_MAX`].
     pub fn close_due(&mut self, now: Moment) -> Vec<Change> {
         let Self { grant, deliveries } = self;
         deliveries.retain(|delivery| delivery.state != State::Offered || delivery.is_live(&grant.policy, now));
@@ -86,5 +87,7 @@ pub(super) fn close(grant: &mut Grant, delivery: &mut Delivery, now: Moment) -> 
     }
     delivery.closed = Some(now);
     grant.bytes_closed = grant.bytes_closed.saturating_add(delivery.bytes_charged);
-    Change::of(delivery, before)
+    let change = Change::of(delivery, before);
+    delivery.fold();
+    change
 }
