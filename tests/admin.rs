@@ -5,6 +5,7 @@ mod servers;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use servers::cloakroom::Cloakroom;
@@ -94,7 +95,9 @@ fn metrics_are_open_metrics_and_move_with_the_requests() {
 
     let grown = |after: &BTreeMap<String, f64>, series: &str| after[series] - before[series];
     let completed = "cloakroom_deliveries_total{state=\"completed\"}";
-    let after = until("the delivery is settled", || Some(metrics(port)).filter(|after| grown(after, completed) >= 1.0));
+    // The line is counted after what it changed.
+    let settled = "cloakroom_feed_lines_total{outcome=\"settled\"}";
+    let after = until("the delivery is settled", || Some(metrics(port)).filter(|after| grown(after, settled) >= 1.0));
     for (series, by) in [
         ("cloakroom_questions_total{kind=\"download\",outcome=\"allowed\"}", 3),
         ("cloakroom_questions_total{kind=\"download\",outcome=\"refused\"}", 1),
@@ -106,13 +109,44 @@ fn metrics_are_open_metrics_and_move_with_the_requests() {
         ("cloakroom_malformed_requests_total{listener=\"web\"}", 1),
         ("cloakroom_deliveries_total{state=\"open\"}", 1),
         (completed, 1),
-        ("cloakroom_feed_lines_total{outcome=\"settled\"}", 1),
+        (settled, 1),
         ("cloakroom_reported_bytes_total", 100_000),
     ] {
         assert!((grown(&after, series) - f64::from(by)).abs() < 0.5, "{series} grew by {}, not {by}", grown(&after, series));
     }
+    // nginx keeps its connections to us open, and this very question comes over one.
+    for listener in ["web", "admin"] {
+        assert!(after[&format!("cloakroom_connections{{listener=\"{listener}\"}}")] >= 1.0, "{listener}");
+    }
     assert!(before.keys().eq(after.keys()), "no series comes or goes");
     nginx.assert_calm();
+}
+
+#[test]
+fn each_line_of_the_feed_is_counted_by_what_became_of_it() {
+    let (nginx, cloakroom, port) = site();
+    let link = cloakroom.link("masters/a.bin", 1);
+    let click = get(nginx.port, link.strip_prefix(&format!("http://127.0.0.1:{}", nginx.port)).unwrap(), &[]);
+    assert_eq!(get(nginx.port, click.header("Location").unwrap(), &[]).status, 200);
+    let reported = until("the report", || nginx.reported().pop());
+    let key = |name: &str| reported.split_once(&format!("\"{name}\":\"")).unwrap().1.split_once('"').unwrap().0;
+    let (delivery, request) = (key("delivery"), key("request"));
+    let more = [
+        // It was reported before; a request and a delivery that nobody knows.
+        reported.clone(),
+        reported.replace(request, "ffffffffffffffffffffffffffffffff"),
+        reported.replace(delivery, "d-00000000000000000000"),
+        reported.replace(delivery, ""),
+        reported.replace(delivery, ""),
+        "nonsense".to_owned(),
+    ];
+    let text = more.join("\n") + "\n";
+    fs::OpenOptions::new().append(true).open(nginx.access_log()).unwrap().write_all(text.as_bytes()).unwrap();
+    let of = |outcome: &str| format!("cloakroom_feed_lines_total{{outcome=\"{outcome}\"}}");
+    let after = until("the last line", || Some(metrics(port)).filter(|after| after[&of("malformed")] >= 1.0));
+    for (outcome, lines) in [("settled", 1), ("unknown", 3), ("other", 2), ("malformed", 1)] {
+        assert!((after[&of(outcome)] - f64::from(lines)).abs() < 0.5, "{outcome}: {}, not {lines}", after[&of(outcome)]);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The feed over files as log rotation leaves them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod servers;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -9,12 +11,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use cloakroom::clock;
 use cloakroom::domain::delivery::Report;
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::moment::Moment;
 use cloakroom::feed::nginx_line::{self, LINE_BYTES_MAX, LineFault};
 use cloakroom::feed::{Batch, Notice, Stop, Tail, Taken, follow};
+
+use servers::cloakroom::Cloakroom;
+use servers::http::get;
+use servers::nginx::{Nginx, NginxSetup};
 
 /// Longer than the last writers of a rotated log are waited for; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -205,14 +212,113 @@ fn rotation_by_rename_loses_no_line_not_even_those_of_the_last_writers() {
 }
 
 #[test]
-fn a_half_line_at_the_end_of_a_rotated_log_is_a_fault_and_stops_nothing() {
-    let log = Log::with(&line(0)[..50]);
+fn a_half_line_at_the_end_of_a_rotated_log_stops_nothing_and_may_still_be_finished() {
+    let half = line(1);
+    let log = Log::with(&half[..50]);
     let mut feed = log.follow(Some(log.at(0)));
     fs::rename(&log.path, log.beside("cloakroom.log.1")).unwrap();
     append(&log.path, &line(0));
     feed.until_requests(0..1);
-    assert_eq!(feed.faults, [LineFault::Unfinished]);
+    append(&log.beside("cloakroom.log.1"), &half[50..]);
+    feed.until_requests(0..2);
+    assert_eq!(feed.faults, []);
     feed.end();
+}
+
+#[test]
+fn who_writes_into_a_rotated_log_long_after_the_new_one_is_read() {
+    let log = Log::with(&line(0));
+    let mut feed = log.follow(Some(log.at(0)));
+    feed.until_requests(0..1);
+    let mut workers = vec![];
+    for rotations in 1..=2 {
+        workers.push(OpenOptions::new().append(true).open(&log.path).unwrap());
+        fs::rename(&log.path, log.beside(&format!("cloakroom.log.{rotations}"))).unwrap();
+        append(&log.path, "");
+        feed.until("the rotation", |feed| feed.notices == vec![Notice::Rotated; rotations]);
+    }
+    // One of them has no name any more.
+    fs::remove_file(log.beside("cloakroom.log.1")).unwrap();
+    for (number, writer) in [(1, 0), (2, 1), (4, 0), (5, 1)] {
+        workers[writer].write_all(line(number).as_bytes()).unwrap();
+        feed.until("the line of an old worker", |feed| feed.requests.last() == Some(&number));
+        if number == 2 {
+            append(&log.path, &line(3));
+            feed.until_requests(0..4);
+        }
+    }
+    feed.until_requests(0..6);
+    assert_eq!((feed.faults.len(), feed.notices.len()), (0, 2));
+    assert_eq!(feed.end(), Some(log.at(line(3).len())), "the place is one of the new file");
+}
+
+#[test]
+fn a_log_that_comes_back_under_its_name_is_read_where_it_was() {
+    let log = Log::with(&line(0));
+    let mut feed = log.follow(Some(log.at(0)));
+    feed.until_requests(0..1);
+    fs::rename(&log.path, log.beside("cloakroom.log.1")).unwrap();
+    append(&log.path, &line(1));
+    feed.until_requests(0..2);
+    fs::rename(log.beside("cloakroom.log.1"), &log.path).unwrap();
+    append(&log.path, &line(2));
+    feed.until_requests(0..3);
+    feed.until("the way back", |feed| feed.notices.len() == 2);
+    append(&log.path, &line(3));
+    feed.until_requests(0..4);
+    assert_eq!(feed.end(), Some(log.at((line(0) + &line(2) + &line(3)).len())));
+}
+
+#[test]
+fn a_restarted_feed_reads_again_what_was_written_lately_into_rotated_logs() {
+    let log = Log::with(&line(4));
+    let place = log.at(line(4).len());
+    append(&log.beside("cloakroom.log.1"), &lines(2..4));
+    append(&log.beside("cloakroom.log-20260101"), &lines(0..2));
+    append(&log.beside("cloakroom.log.3.gz"), "\u{1f}packed\n");
+    append(&log.beside("cloakroom.log.4"), &line(9));
+    let ago = |hours| std::time::UNIX_EPOCH + Duration::from_millis(clock::now().millis()) - Duration::from_hours(hours);
+    File::options().append(true).open(log.beside("cloakroom.log.4")).unwrap().set_modified(ago(48)).unwrap();
+    File::options().append(true).open(log.beside("cloakroom.log-20260101")).unwrap().set_modified(ago(1)).unwrap();
+    let mut feed = log.follow(Some(place));
+    feed.until_requests(0..4);
+    append(&log.beside("cloakroom.log.1"), &line(4));
+    feed.until_requests(0..5);
+    append(&log.path, &line(5));
+    feed.until_requests(0..6);
+    assert_eq!((feed.faults.len(), feed.notices.len()), (0, 0));
+    assert_eq!(feed.end(), Some(log.at((line(4) + &line(5)).len())));
+}
+
+#[test]
+fn downloads_count_through_a_rotation_in_which_nginx_hears_late_of_the_new_log() {
+    let nginx = Nginx::start(&NginxSetup::default());
+    fs::write(nginx.downloads().join("a.zip"), b"the goods").unwrap();
+    let cloakroom = Cloakroom::behind(&nginx, "");
+    let counts = |downloads: usize| {
+        let link = cloakroom.link("masters/a.zip", 1);
+        let clicked = get(nginx.port, link.strip_prefix(&format!("http://127.0.0.1:{}", nginx.port)).unwrap(), &[]);
+        let to = clicked.header("location").unwrap().to_owned();
+        let to = to.strip_prefix(&format!("http://127.0.0.1:{}", nginx.port)).unwrap_or(&to);
+        assert_eq!(get(nginx.port, to, &[]).text(), "the goods");
+        servers::until(&format!("{downloads} counted downloads"), || {
+            let completed = cloakroom.log().iter().filter(|line| line.contains(" completed ")).count();
+            (completed == downloads).then_some(())
+        });
+    };
+    counts(1);
+    let (log, old) = (nginx.access_log(), nginx.access_log().with_extension("log.1"));
+    let size = |path: &Path| fs::metadata(path).unwrap().len();
+    fs::rename(&log, &old).unwrap();
+    File::create(&log).unwrap();
+    cloakroom.logged(&["the access log was rotated"]);
+    let before = size(&old);
+    counts(2);
+    assert!(size(&old) > before && size(&log) == 0, "nginx still writes into the old file");
+    nginx.reopen();
+    counts(3);
+    assert!(size(&log) > 0, "nginx writes into the new file");
+    nginx.assert_calm();
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod servers;
 
+use std::thread;
+
 use servers::http::{Answer, Download};
 use servers::site::{Site, content};
 
@@ -181,4 +183,83 @@ fn parts_put_together_are_the_file() {
         whole.extend(part.body);
     }
     assert!(whole == bytes);
+}
+
+/// Sends the same request line and headers so many times at once; how often the file or parts of it came, and how many
+/// body bytes they had together.
+fn at_once(port: u16, target: &str, headers: &str, times: usize) -> (usize, usize) {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n\r\n");
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let all: Vec<_> = (0..times).map(|_| scope.spawn(|| Download::send(port, request.as_bytes(), false).finish())).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let sent = answers.iter().filter(|answer| answer.status < 300).map(|answer| answer.body.len());
+    (sent.clone().count(), sent.sum())
+}
+
+#[test]
+fn no_spelling_of_a_range_makes_nginx_send_more_than_was_reserved() {
+    const SIZE: usize = 300_000;
+    let site = Site::open();
+    site.master("a.zip", &content(SIZE));
+    // Header lines; how many answers with bytes there are at least.
+    for (headers, least) in [
+        ("Range: bytes=0-0", 16),
+        ("range:bytes=0-0", 16),
+        ("RANGE: BYTES=0-0", 16),
+        ("Range:    bytes=0-0   ", 16),
+        ("Range: bytes= 0 - 0 ", 16),
+        ("Range: \tbytes=0-0", 1),
+        ("Range:\tbytes=0-0", 1),
+        ("Range:\t \tbytes=0-0", 1),
+        ("Range: \u{b}bytes=0-0", 1),
+        ("Range: \u{c}bytes=0-0", 1),
+        ("Range: \u{a0}bytes=0-0", 1),
+        ("Range: bytes=0-0\t", 0),
+        ("Range: bytes=\t0-0", 0),
+        ("Range: bytes=0-0,\t0-0", 0),
+        ("Range: bytes =0-0", 1),
+        ("Range: bytes = 0-0", 1),
+        ("Range: byte=0-0", 1),
+        ("Range: bytes:0-0", 1),
+        ("Range: bytes=", 1),
+        ("Range: BYTES=", 1),
+        ("Range:", 1),
+        ("Range: ", 1),
+        ("Range: \t", 1),
+        ("Range: 0-0", 1),
+        ("Range : bytes=0-0", 0),
+        ("Range\t: bytes=0-0", 0),
+        ("Range:\r\n bytes=0-0", 0),
+        ("Range: bytes=0-0\r\n ,1-", 0),
+        ("Range: bytes=0-0\r\n\t,1-", 0),
+        ("Range: bytes=0-0\r\nRange: bytes=0-", 1),
+        ("Range: bytes=0-\r\nRange: bytes=0-0", 1),
+        ("Range: \tbytes=0-0\r\nRange: bytes=0-0", 1),
+        ("Range: bytes=\r\nRange: 0-0", 1),
+        ("Range: items=0-0\r\nRange: bytes=0-0", 1),
+        ("Range_: bytes=0-0", 1),
+        ("Range: bytes=0-0,2-2", 16),
+        ("Range: bytes=5-4,0-", 1),
+        ("Range: bytes=0-,0-", 1),
+        ("Range: bytes=0-0\r\nIf-Range:", 1),
+        ("Range: bytes=0-0\r\nIf-Range: \t", 1),
+        ("Range: bytes=0-0\r\nIf-Range:\t\"x\"", 1),
+        ("Range: bytes=0-0\r\nif-range: x", 1),
+        ("Range: bytes=0-0\r\nIf-Range: \u{a0}", 1),
+        ("Range: bytes=0-0\r\nIf-Range: a\r\nIf-Range: b", 0),
+        ("Range: bytes=0-0\r\nIf-Range : x", 0),
+        ("Range: bytes=0-0\r\nIf-Range:\r\n x", 0),
+        ("Range: bytes=0-0\r\nConnection: Range, If-Range\r\nIf-Range: x", 1),
+        ("Range: \tbytes=0-0\r\nCookie:\tcloakroom=aaa", 1),
+        ("Range: \tbytes=0-0\r\nCookie: cloakroom=aaa\r\nCookie:\tcloakroom=bbb", 1),
+    ] {
+        let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
+        let clicked = site.get(&link);
+        let location = clicked.header("Location").unwrap();
+        let delivery = location.strip_prefix(&format!("http://127.0.0.1:{}", site.nginx.port)).unwrap_or(location);
+        let (answers, bytes) = at_once(site.nginx.port, delivery, headers, 20);
+        assert!(answers >= least, "{headers:?}: {answers} answers");
+        assert!(bytes <= 2 * SIZE, "{headers:?}: {answers} answers with {bytes} bytes");
+    }
 }

@@ -219,6 +219,62 @@ fn twenty_at_once_each_get_the_whole_file_and_are_counted() {
 }
 
 #[test]
+fn no_spelling_of_a_range_gets_more_than_was_reserved() {
+    const SIZE: usize = 300_000;
+    let alone = Alone::start("");
+    alone.put("a.zip", &bytes(SIZE));
+    // Header lines; how many answers with bytes there are at least.
+    for (headers, least) in [
+        ("Range: bytes=0-0", 16),
+        ("RANGE: BYTES=0-0", 16),
+        ("Range: \tbytes=0-0\t", 16),
+        ("Range: bytes=0-0,2-2", 1),
+        ("Range: bytes=0-0,5-4", 1),
+        ("Range: bytes=0-0, 999999-", 1),
+        ("Range: bytes=0-0,", 1),
+        ("Range: bytes=5-4", 1),
+        ("Range: bytes=", 1),
+        ("Range: bytes = 0-0", 1),
+        ("Range:", 1),
+        ("Range: bytes=0-0\r\nRange: bytes=2-2", 0),
+        ("Range:\r\n bytes=0-0", 0),
+        ("Range : bytes=0-0", 0),
+        ("Range: bytes=0-0\r\nIf-Range:", 1),
+        ("Range: bytes=0-0\r\nIf-Range:\t\"x\"", 1),
+        ("Range: bytes=0-0,2-2\r\nIf-Range: \"x\"", 1),
+        ("Range: bytes=0-0\r\nIf-Range: a\r\nIf-Range: b", 0),
+    ] {
+        let target = alone.click(1, &[]);
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n\r\n");
+        let answers: Vec<Answer> = thread::scope(|scope| {
+            let ask = || Download::send(alone.port, request.as_bytes(), false).finish();
+            let all: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let sent: Vec<usize> = answers.iter().filter(|answer| answer.status < 300).map(|answer| answer.body.len()).collect();
+        let total: usize = sent.iter().sum();
+        assert!(sent.len() >= least, "{headers:?}: {sent:?}");
+        assert!(total <= 2 * SIZE, "{headers:?}: {total} bytes in {} answers", sent.len());
+    }
+}
+
+#[test]
+fn a_slow_file_is_closed_when_its_reader_has_gone() {
+    // One chunk is sent, and the next is due more than a minute later.
+    let alone = Alone::start("rate = \"1kB/s\"\n");
+    alone.put("a.zip", &bytes(300_000));
+    let file = alone.files.path().join("a.zip");
+    let descriptors = format!("/proc/{}/fd", alone.cloakroom.pid());
+    let is_open = || fs::read_dir(&descriptors).unwrap().any(|entry| fs::read_link(entry.unwrap().path()).is_ok_and(|to| to == file));
+    let target = alone.click(1, &[]);
+    let mut reader = Download::open(alone.port, "GET", &target, &[]);
+    reader.read(1000);
+    assert!(is_open());
+    drop(reader);
+    until("the end of the reading", || (!is_open()).then_some(()));
+}
+
+#[test]
 fn slow_readers_cost_no_memory() {
     const READERS: usize = 20;
     let alone = Alone::start("");

@@ -18,6 +18,8 @@ use axum::routing::post;
 use bytes::Bytes;
 use cloakroom::config::{Address, Listener, Serve};
 use cloakroom::dialect::Dialect;
+use cloakroom::domain::moment::Moment;
+use cloakroom::service::metrics::Metrics;
 use cloakroom::wire::listener::{BindFault, Bound, bind};
 use cloakroom::wire::serve::{Answers, Running, Station, start};
 use cloakroom::wire::{Limits, Payload, Peer, Tally};
@@ -33,6 +35,10 @@ const MOMENT: Duration = Duration::from_millis(300);
 
 type Answering = Pin<Box<dyn Future<Output = Response<Payload>> + Send>>;
 type Handling = Box<dyn Fn(Parts, Peer) -> Answering + Send + Sync>;
+
+fn metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new(Moment::EPOCH))
+}
 
 /// A server on a unix socket of its own.
 struct Server {
@@ -50,7 +56,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.sock");
         let bound = bind(&Listener { connections_max, ..unix(&path) }).unwrap();
-        let running = start(vec![Station { bound, answers, limits }], NonZeroUsize::new(threads).unwrap()).unwrap();
+        let running = start(vec![Station { bound, answers, limits, metrics: metrics() }], NonZeroUsize::new(threads).unwrap()).unwrap();
         Self { running, path, _folder: folder }
     }
 
@@ -438,7 +444,7 @@ fn loopback(trusted: &str) -> (Running, SocketAddr) {
         Box::pin(async move { Response::new(Payload::from(Bytes::from(format!("{:?}", peer.address())))) })
     };
     let handling: Handling = Box::new(peer);
-    let station = Station { bound, answers: Answers::Web(handling), limits: limits() };
+    let station = Station { bound, answers: Answers::Web(handling), limits: limits(), metrics: metrics() };
     (start(vec![station], NonZeroUsize::new(2).unwrap()).unwrap(), address)
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     customer: String,
 
-    /// The [[policy]] whose limits hold where none are given here; `default` if not said.
+    /// The policy whose limits hold where none are given here; `default` if not said.
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
 }

@@ -108,7 +108,12 @@ impl Daemon {
         let mut faults = Vec::new();
         for listener in &site.configuration.listeners {
             match bind(listener) {
-                Ok(bound) => stations.push(Station { bound, answers: answers(site, listener.serve), limits: Limits::of(listener.serve) }),
+                Ok(bound) => stations.push(Station {
+                    bound,
+                    answers: answers(site, listener.serve),
+                    limits: Limits::of(listener.serve),
+                    metrics: Arc::clone(&site.metrics),
+                }),
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
@@ -241,8 +246,10 @@ impl Follower {
 
 async fn take(site: &Site, batch: &feed::Batch) -> Taken {
     match settle::settle(site, batch.reports.clone(), batch.position).await {
-        Ok(()) => {
-            site.metrics.feed_lines(FeedLine::Settled, batch.reports.len() as u64);
+        Ok(known) => {
+            site.metrics.feed_lines(FeedLine::Settled, known as u64);
+            site.metrics.feed_lines(FeedLine::Unknown, batch.reports.len().saturating_sub(known) as u64);
+            site.metrics.feed_lines(FeedLine::Other, batch.others() as u64);
             site.metrics.feed_lines(FeedLine::Malformed, batch.faults.len() as u64);
             Taken::Yes
         }

@@ -42,7 +42,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
         path,
         query: query.map(str::to_owned),
         client: Client::new(address, lines.agent()),
-        range: lines.wanted_range(),
+        range: if lines.if_range.is_some() { Range::Whole } else { sole_part(&head.headers) },
         cookie: lines.own_cookie(),
         wants_page: lines.wants_page(),
         looks_ahead: lines.looks_ahead(),
@@ -74,14 +74,19 @@ pub struct StreamHead {
 
 /// Decides which bytes of `version` a request with these headers gets, and how that is said.
 ///
-/// One range gives 206; several give the whole file, which a client has to understand anyway. `If-Range` holds when it
-/// is the version's own entity tag; a date, or two of them, do not hold. A range of which nothing lies inside gives 416.
-/// `None` when the version or the name cannot be put into headers.
-pub fn stream_head(headers: &HeaderMap, version: &Version, name: &str, delivery: Option<DeliveryId>) -> Option<StreamHead> {
+/// `range` is what was asked and reserved: one part gives 206. Under `If-Range` the whole is reserved, and a part is sent
+/// if the condition is the version's own entity tag; a date, or two of them, do not hold. A part of which nothing lies
+/// inside gives 416. `None` for several parts, which [`read`] never asks for, and when the version or the name cannot be
+/// put into headers.
+pub fn stream_head(range: &Range, headers: &HeaderMap, version: &Version, name: &str, delivery: Option<DeliveryId>) -> Option<StreamHead> {
     let size = version.size;
-    let (status, first, length) = match one_range(headers, version) {
-        None => (200, 0, size),
-        Some(part) => bytes_of(part, size).map_or((416, 0, 0), |(first, length)| (206, first, length)),
+    let range = if holds(headers, version) { &sole_part(headers) } else { range };
+    let (status, first, length) = match range {
+        Range::Whole => (200, 0, size),
+        Range::Parts(parts) => {
+            let [part] = parts.as_slice() else { return None };
+            bytes_of(*part, size).map_or((416, 0, 0), |(first, length)| (206, first, length))
+        }
     };
     let content_range = match status {
         206 => Some(format!("bytes {first}-{}/{size}", first.saturating_add(length).saturating_sub(1))),
@@ -101,24 +106,21 @@ pub fn stream_head(headers: &HeaderMap, version: &Version, name: &str, delivery:
     Some(StreamHead { status, headers: head.headers()?, first, length })
 }
 
-/// The one part of the file that is asked for and that its condition allows.
-fn one_range(headers: &HeaderMap, version: &Version) -> Option<Part> {
+/// Whether there is one `If-Range`, and it is the version's own entity tag.
+fn holds(headers: &HeaderMap, version: &Version) -> bool {
     let mut conditions = headers.get_all(header::IF_RANGE).iter();
-    let holds = match (conditions.next(), conditions.next()) {
-        (None, _) => true,
-        (Some(tag), None) => tag.as_bytes() == version.etag.as_bytes(),
-        (Some(_), Some(_)) => false,
-    };
+    let condition = conditions.next().is_some_and(|tag| tag.as_bytes() == version.etag.as_bytes());
+    condition && conditions.next().is_none()
+}
+
+/// The only reading of `Range`, for what is reserved and for what is sent: one part, or the whole file for everything
+/// else. Several parts are the whole, which a client has to understand anyway.
+fn sole_part(headers: &HeaderMap) -> Range {
     let mut ranges = headers.get_all(header::RANGE).iter();
-    let (Some(value), None, true) = (ranges.next(), ranges.next(), holds) else { return None };
+    let (Some(value), None) = (ranges.next(), ranges.next()) else { return Range::Whole };
     match Range::parse(value.to_str().ok(), false) {
-        Range::Parts(parts) => match parts.as_slice() {
-            // RFC 9110, 14.1.1: a range whose last byte comes before its first is no range at all.
-            [Part::Between(first, last)] if last < first => None,
-            [one] => Some(*one),
-            _ => None,
-        },
-        Range::Whole => None,
+        Range::Parts(parts) if parts.len() == 1 => Range::Parts(parts),
+        _ => Range::Whole,
     }
 }
 
@@ -144,7 +146,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::try_from(*name).expect("a name"), HeaderValue::try_from(*value).expect("a value"));
         }
-        stream_head(&headers, &version, "a.zip", None).expect("a head")
+        let range = if headers.contains_key(header::IF_RANGE) { Range::Whole } else { sole_part(&headers) };
+        stream_head(&range, &headers, &version, "a.zip", None).expect("a head")
     }
 
     #[test]
@@ -183,6 +186,6 @@ mod tests {
     #[test]
     fn what_cannot_be_a_header_is_not_sent() {
         let version = Version { size: 1, modified: Moment::EPOCH, etag: "\"a\r\nb\"".to_owned(), media_type: "text/plain".to_owned() };
-        assert_eq!(stream_head(&HeaderMap::new(), &version, "a", None), None);
+        assert_eq!(stream_head(&Range::Whole, &HeaderMap::new(), &version, "a", None), None);
     }
 }

@@ -15,8 +15,8 @@
 //! | offered | started | the same, where nobody reports what is sent | | +1 |
 //! | open | offered | every request was reported, and none sent a byte: once | −1 | |
 //! | open | completed | one client was sent every byte | −1 | +1 |
-//! | open | released | its grace is over or its version replaced, every request reported | −1 | |
-//! | open | presumed | its grace is over, of some request nothing is known | −1 | +1 |
+//! | open | released | its grace is over or its version replaced, every request reported, bytes missing | −1 | |
+//! | open | presumed | its grace is over, of some request nothing is known, or no byte is missing | −1 | +1 |
 //!
 //! Nothing leads out of the last four. Completed and started deliveries can be joined until their grace is over; then
 //! they are closed, and stay what they are. What holds at every moment:

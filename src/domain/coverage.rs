@@ -12,10 +12,11 @@ impl Coverage {
     /// downloaders leave as many gaps as they have connections; this is far above.
     pub const RANGES_MAX: usize = 4096;
 
-    /// Adds the bytes from `first` up to, not including, `end`; nothing where `end` is not after `first`.
-    pub fn add(&mut self, first: u64, end: u64) {
+    /// Adds the bytes from `first` up to, not including, `end`; nothing where `end` is not after `first`. Tells how many
+    /// bytes were forgotten for it.
+    pub fn add(&mut self, first: u64, end: u64) -> u64 {
         if first >= end {
-            return;
+            return 0;
         }
         // All that overlap or touch lie together: after those that end before it, before those that start after it.
         let from = self.ranges.partition_point(|&(_, its_end)| its_end < first);
@@ -23,12 +24,15 @@ impl Coverage {
         let joined = self.ranges.get(from..to).unwrap_or_default().iter();
         let whole = joined.fold((first, end), |(low, high), &(its_first, its_end)| (low.min(its_first), high.max(its_end)));
         self.ranges.splice(from..to, [whole]);
-        if self.ranges.len() > Self::RANGES_MAX {
-            let smallest = self.ranges.iter().enumerate().min_by_key(|(_, range)| range.1 - range.0).map(|(place, _)| place);
-            if let Some(place) = smallest {
-                self.ranges.remove(place);
-            }
-        }
+        if self.ranges.len() > Self::RANGES_MAX { self.forget_smallest() } else { 0 }
+    }
+
+    fn forget_smallest(&mut self) -> u64 {
+        let smallest = self.ranges.iter().enumerate().min_by_key(|(_, range)| range.1 - range.0).map(|(place, _)| place);
+        smallest.map_or(0, |place| {
+            let (first, end) = self.ranges.remove(place);
+            end - first
+        })
     }
 
     /// How many bytes are in it.
@@ -100,11 +104,11 @@ mod tests {
         let mut coverage = Coverage::default();
         let most = u64::try_from(Coverage::RANGES_MAX).unwrap();
         for place in 0..most {
-            coverage.add(place * 10, place * 10 + 5);
+            assert_eq!(coverage.add(place * 10, place * 10 + 5), 0);
         }
-        coverage.add(most * 10, most * 10 + 1);
+        assert_eq!(coverage.add(most * 10, most * 10 + 1), 1);
         assert_eq!((coverage.ranges().len(), coverage.bytes()), (Coverage::RANGES_MAX, most * 5));
-        coverage.add(most * 10, most * 10 + 6);
+        assert_eq!(coverage.add(most * 10, most * 10 + 6), 5);
         assert_eq!((coverage.ranges().len(), coverage.bytes()), (Coverage::RANGES_MAX, most * 5 + 1));
         coverage.add(0, most * 20);
         assert!(coverage.is_whole(most * 20));

@@ -48,6 +48,9 @@ pub struct Delivery {
     pub requests_folded: u64,
     /// The ranges that were sent, client by client.
     pub coverage: BTreeMap<ClientKey, Coverage>,
+    /// Bytes that were sent and are in no coverage: those of answers in several parts or encoded, of which nobody said
+    /// where in the file they stand, and those whose place was forgotten.
+    pub bytes_unplaced: u64,
 }
 
 impl Delivery {
@@ -83,6 +86,7 @@ impl Delivery {
             requests: BTreeMap::new(),
             requests_folded: 0,
             coverage: BTreeMap::new(),
+            bytes_unplaced: 0,
         }
     }
 
@@ -160,6 +164,17 @@ impl Delivery {
         self.coverage.clear();
     }
 
+    /// Whether all that was sent, whoever was sent it and wherever it stands, may be every byte of the file. One person
+    /// can come under several names, and in several parts at once.
+    pub(super) fn may_have_arrived(&self) -> bool {
+        let mut union = Coverage::default();
+        let mut forgotten = self.bytes_unplaced;
+        for &(first, end) in self.coverage.values().flat_map(Coverage::ranges) {
+            forgotten = forgotten.saturating_add(union.add(first, end));
+        }
+        self.version.size > 0 && union.bytes().saturating_add(forgotten) >= self.version.size
+    }
+
     /// Adds what `report` says that `client` was sent, and tells whether `client` has the whole file now.
     pub(super) fn cover(&mut self, client: ClientKey, report: &Report) -> bool {
         if report.status >= 300 {
@@ -169,16 +184,18 @@ impl Delivery {
         if size == 0 {
             return report.status == 200 && report.finished && report.bytes == 0;
         }
-        let Some((first, _)) = report.from.filter(|&(_, total)| total == size) else { return false };
+        let Some((first, _)) = report.from.filter(|&(_, total)| total == size) else {
+            self.bytes_unplaced = self.bytes_unplaced.saturating_add(report.bytes);
+            return false;
+        };
         let coverage = self.coverage.entry(client).or_default();
-        coverage.add(first.min(size), first.saturating_add(report.bytes).min(size));
+        let mut forgotten = coverage.add(first.min(size), first.saturating_add(report.bytes).min(size));
         let whole = coverage.is_whole(size);
         if self.coverage.len() > Self::CLIENTS_MAX {
             let least = self.coverage.iter().min_by_key(|(_, coverage)| coverage.bytes()).map(|(client, _)| *client);
-            if let Some(least) = least {
-                self.coverage.remove(&least);
-            }
+            forgotten += least.and_then(|least| self.coverage.remove(&least)).map_or(0, |coverage| coverage.bytes());
         }
+        self.bytes_unplaced = self.bytes_unplaced.saturating_add(forgotten);
         whole
     }
 }
@@ -194,7 +211,8 @@ pub enum State {
     Completed,
     /// Ended without the whole file having been sent; the unit went back.
     Released,
-    /// Ended with requests of which nothing is known; the unit is used.
+    /// Ended with requests of which nothing is known, or with every byte sent but not shown to be sent to one client;
+    /// the unit is used.
     Presumed,
     /// Nobody reports what is sent: the unit was used at the start.
     Started,

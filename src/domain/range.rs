@@ -32,19 +32,21 @@ pub enum Part {
 impl Range {
     /// Reads a `Range` header's value. With `conditional` (the request has `If-Range`) the whole file may be sent,
     /// so the whole file is what it reads as.
+    ///
+    /// The value is read as nginx reads it: it begins with the unit, and the only blank is the space. What another
+    /// reader would forgive (a tab, say) makes nginx send the whole file.
     pub fn parse(value: Option<&str>, conditional: bool) -> Self {
         let Some(value) = value else { return Self::Whole };
         if conditional {
             return Self::Whole;
         }
-        let Some(list) = value.trim().get(..6).filter(|unit| unit.eq_ignore_ascii_case("bytes=")).and_then(|_| value.trim().get(6..))
-        else {
+        let Some((_, list)) = value.split_at_checked(6).filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes=")) else {
             return Self::Whole;
         };
         if list.split(',').nth(LISTED_MAX).is_some() {
             return Self::Whole;
         }
-        let parts: Option<Vec<Part>> = list.split(',').map(|part| Part::parse(part.trim())).collect();
+        let parts: Option<Vec<Part>> = list.split(',').map(Part::parse).collect();
         match parts {
             Some(parts) if parts.iter().any(|part| !part.is_reversed()) => Self::Parts(parts),
             _ => Self::Whole,
@@ -89,7 +91,7 @@ impl Part {
         let number =
             |digits: &str| (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten();
         let (first, last) = text.split_once('-')?;
-        let (first, last) = (first.trim(), last.trim());
+        let (first, last) = (first.trim_matches(' '), last.trim_matches(' '));
         match (first.is_empty(), last.is_empty()) {
             (false, true) => number(first).map(Self::From),
             (true, false) => number(last).map(Self::Last),
@@ -135,7 +137,15 @@ mod tests {
             (Some("bytes=5-4"), false, 1000, 1000),
             (Some("bytes=5-4, 500-, 500-"), false, 1000, 1000 + 3 * 512),
             (Some("bytes=5-4, -0, 1000-, 500-"), false, 1000, 500 + 4 * 512),
+            (Some("bytes= 0 - 0 , 5 - 6 "), false, 1000, 3 + 1024),
             (Some("bytes="), false, 1000, 1000),
+            (Some(" bytes=0-0"), false, 1000, 1000),
+            (Some("\tbytes=0-0"), false, 1000, 1000),
+            (Some("bytes=\t0-0"), false, 1000, 1000),
+            (Some("bytes=0-0\t"), false, 1000, 1000),
+            (Some("bytes=0\t-0"), false, 1000, 1000),
+            (Some("bytes=0-0,\u{a0}1-1"), false, 1000, 1000),
+            (Some("bytes = 0-0"), false, 1000, 1000),
             (Some("bytes=a-"), false, 1000, 1000),
             (Some("items=0-1"), false, 1000, 1000),
             (Some("é"), false, 1000, 1000),

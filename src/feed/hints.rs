@@ -49,7 +49,7 @@ impl Stop {
 #[derive(Debug)]
 pub(super) struct Hints {
     inotify: Option<OwnedFd>,
-    file: Option<i32>,
+    files: Vec<i32>,
 }
 
 /// A look without a sign: signs get lost on network file systems and when the system's queue is full.
@@ -64,7 +64,7 @@ impl Hints {
         if let Err(error) = &inotify {
             tracing::warn!(%error, "the system tells nothing about changed files; the log is looked at every 5 s");
         }
-        Self { inotify: inotify.ok(), file: None }
+        Self { inotify: inotify.ok(), files: Vec::new() }
     }
 
     /// Listens for files that come into `directory`; doing so again is free, and brings back a watch that was lost.
@@ -76,15 +76,19 @@ impl Hints {
         }
     }
 
-    /// Listens for writes to `file`, whatever its name is by now, and no longer to the one before.
-    pub(super) fn watch_file(&mut self, file: &File) {
+    /// Listens for writes to `files`, whatever their names are by now, and no longer to those of before.
+    pub(super) fn watch_files<'a>(&mut self, files: impl Iterator<Item = &'a File>) {
         use inotify::WatchFlags as On;
         let Some(inotify) = &self.inotify else { return };
-        let place = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let before = self.file;
-        self.file = inotify::add_watch(inotify, place.as_str(), On::MODIFY | On::MOVE_SELF | On::ATTRIB).ok();
-        if let Some(before) = before.filter(|_| before != self.file) {
-            let _ = inotify::remove_watch(inotify, before);
+        let watch = |file: &File| {
+            let place = format!("/proc/self/fd/{}", file.as_raw_fd());
+            inotify::add_watch(inotify, place.as_str(), On::MODIFY | On::MOVE_SELF | On::ATTRIB).ok()
+        };
+        let watched: Vec<i32> = files.filter_map(watch).collect();
+        for before in std::mem::replace(&mut self.files, watched) {
+            if !self.files.contains(&before) {
+                let _ = inotify::remove_watch(inotify, before);
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 
 mod hints;
 pub mod nginx_line;
+mod opened;
+mod siblings;
 pub mod tail;
 
 use std::time::Duration;

@@ -2,32 +2,39 @@
 //!
 //! Where it has read to is the file's device and inode and an offset at a line's start; who settles the lines keeps
 //! that place in the same step, so that after a crash each line is read again or was settled, never neither.
+//!
+//! A file that was rotated away is read on for a day after its last line, as a web server's worker writes into the file
+//! that it opened for as long as it has a download to end. The place is always one of the newest file: a restart reads
+//! the last megabytes of the others again, of which every line that was settled changes nothing.
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-
 use super::hints::{Hints, Stop};
-use super::nginx_line::{self, LINE_BYTES_MAX, LineFault};
+use super::nginx_line::LineFault;
+use super::opened::Opened;
+use super::siblings::{directory, recent, renamed};
 use crate::domain::account::Reported;
 use crate::domain::feed_position::FeedPosition;
+use crate::domain::moment::{Moment, Span};
 
 /// Lines in one batch: one durable step of the store, and not more than it can take at once.
 pub const BATCH_LINES_MAX: usize = 1024;
 
-/// Bytes that are read at once; more than [`LINE_BYTES_MAX`], so that a line of allowed length always fits.
+/// Bytes that are read at once; more than [`LINE_BYTES_MAX`](super::nginx_line::LINE_BYTES_MAX), so that a line of allowed length always fits.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
-/// After a rotation the web server's workers write into the old file until each has heard of the new one.
+/// After a rotation most workers of the web server write into the old file until each has heard of the new one. So long
+/// the place stays there, and a restart reads each line in its order.
 const LAST_WRITERS: Duration = Duration::from_secs(2);
 
-/// Names in the log's directory that are looked at to find the file of a remembered place.
-const SIBLINGS_MAX: usize = 10_000;
+/// An old file is read until the new one is so much newer: a download of a day is reported by one line.
+const OLD_LIFETIME: Span = Span::from_days(1);
+
+/// Old files that are read, the newest ones: each costs a descriptor.
+const OLD_MAX: usize = 8;
 
 /// What was read at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +56,7 @@ pub struct Batch {
 pub enum Notice {
     /// There is none yet.
     Missing,
-    /// Another file took its name; the old one was read to its end.
+    /// Another file took its name; the old one was read to its end, and is read on beside the new one.
     Rotated,
     /// It became shorter: it is read from its start, and lines may be lost.
     Truncated,
@@ -62,7 +69,7 @@ impl Notice {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Missing => "the access log is not there yet",
-            Self::Rotated => "the access log was rotated and read to its end",
+            Self::Rotated => "the access log was rotated; the old one was read to its end and is watched for a day",
             Self::Truncated => "the access log became shorter; it is read from its start, lines may be lost",
             Self::Gone => "the access log that was read before is gone; the current one is read from its start, lines may be lost",
         }
@@ -80,25 +87,24 @@ pub struct Tail {
     path: PathBuf,
     hints: Hints,
     open: Option<Opened>,
+    old: Vec<Old>,
     notices: Vec<Notice>,
     told: Option<FeedPosition>,
     buffer: Vec<u8>,
 }
 
+/// A file that was rotated away.
 #[derive(Debug)]
-struct Opened {
-    file: File,
-    device: u64,
-    inode: u64,
-    /// Where the next line starts.
-    offset: u64,
-    /// Bytes after `offset` that belong to a line which is too long to be kept.
-    skipped: u64,
+struct Old {
+    log: Opened,
+    /// When the next one was written to first.
+    since: Moment,
 }
 
 impl Tail {
     /// Follows the log at `path`. With `resume` it goes on there: in the same file, be it under another name in the
-    /// same directory by now. Without, it begins at the end of what is there: older lines are of nobody who waits.
+    /// same directory by now, and in those beside it that were written to lately. Without, it begins at the end of what
+    /// is there: older lines are of nobody who waits.
     ///
     /// A missing file is waited for and read from its start. Fails if the file cannot be opened or is not a file.
     pub fn open(path: &Path, resume: Option<FeedPosition>) -> io::Result<Self> {
@@ -106,6 +112,7 @@ impl Tail {
             path: path.to_owned(),
             hints: Hints::new(),
             open: None,
+            old: Vec::new(),
             notices: Vec::new(),
             told: resume,
             buffer: vec![0; BATCH_BYTES_MAX],
@@ -133,9 +140,7 @@ impl Tail {
         while !stop.is_set() {
             // Listening comes before looking: what changes after the look gives a sign.
             self.hints.watch_directory(directory(&self.path));
-            if let Some(open) = &self.open {
-                self.hints.watch_file(&open.file);
-            }
+            self.hints.watch_files(self.old.iter().map(|old| &old.log).chain(&self.open).map(|log| &log.file));
             let batch = self.look()?;
             if !batch.says_nothing() || batch.position != self.told {
                 self.told = batch.position;
@@ -148,14 +153,7 @@ impl Tail {
                 if stop.wait(LAST_WRITERS) {
                     return Ok(None);
                 }
-                let mut batch = self.look()?;
-                if batch.says_nothing() && !self.is_skipping()? && self.move_on(&mut batch)? {
-                    batch.position = self.open.as_ref().map(Opened::position);
-                }
-                if !batch.says_nothing() {
-                    self.told = batch.position;
-                    return Ok(Some(batch));
-                }
+                self.move_on()?;
             } else {
                 self.hints.wait(stop);
             }
@@ -169,23 +167,54 @@ impl Tail {
         if self.open.is_none() {
             self.open = Opened::at(&self.path)?;
         }
-        if let Some(open) = &mut self.open {
-            if open.is_shorter()? {
-                open.offset = 0;
-                open.skipped = 0;
+        for log in self.old.iter_mut().map(|old| &mut old.log).chain(&mut self.open) {
+            if log.is_shorter()? {
+                log.offset = 0;
+                log.skipped = 0;
                 self.notices.push(Notice::Truncated);
             }
-            open.read(&mut self.buffer, &mut batch)?;
-            batch.position = Some(open.position());
+        }
+        // After a fault nothing may be left out: what was read so far is told, and the fault comes again.
+        for log in self.old.iter_mut().map(|old| &mut old.log).chain(&mut self.open) {
+            match log.read(&mut self.buffer, &mut batch) {
+                Err(error) if batch.says_nothing() => return Err(error),
+                Err(_) => break,
+                Ok(()) => {}
+            }
+        }
+        batch.position = self.open.as_ref().map(Opened::position);
+        if let Some(now) = self.open.as_ref().and_then(|open| open.written().ok()) {
+            self.forget(now, &mut batch);
         }
         batch.notices.append(&mut self.notices);
         Ok(batch)
     }
 
+    /// Lets go of old files into which nobody writes any more at `now`, when the new one was written to last, and of
+    /// the oldest where they are too many.
+    fn forget(&mut self, now: Moment, batch: &mut Batch) {
+        let mut extra = self.old.len().saturating_sub(OLD_MAX);
+        self.old.retain(|old| {
+            let written = old.log.written().unwrap_or(now);
+            if extra == 0 && now.since(old.since.max(written)) < OLD_LIFETIME {
+                return true;
+            }
+            extra = extra.saturating_sub(1);
+            if old.log.has_rest().unwrap_or(false) {
+                batch.faults.push(LineFault::Unfinished);
+            }
+            false
+        });
+    }
+
     /// Whether there is more of a line that is too long.
     fn is_skipping(&self) -> io::Result<bool> {
-        let Some(open) = &self.open else { return Ok(false) };
-        Ok(open.skipped > 0 && open.file.metadata()?.len() > open.offset + open.skipped)
+        for log in self.old.iter().map(|old| &old.log).chain(&self.open) {
+            if log.skipped > 0 && log.file.metadata()?.len() > log.offset + log.skipped {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the path leads to another file than the one that is read.
@@ -198,20 +227,33 @@ impl Tail {
         }
     }
 
-    /// Goes over to the file that is at the path now; whether there is one.
-    fn move_on(&mut self, batch: &mut Batch) -> io::Result<bool> {
-        let Some(next) = Opened::at(&self.path)? else { return Ok(false) };
-        if let Some(before) = &self.open
-            && before.has_rest()?
-        {
-            batch.faults.push(LineFault::Unfinished);
+    /// Goes over to the file that is at the path now, if there is one.
+    fn move_on(&mut self) -> io::Result<()> {
+        let Some(next) = Opened::at(&self.path)? else { return Ok(()) };
+        // It may be one of those that were moved away, under its name again.
+        let back = self.old.iter().position(|old| old.log.is(next.device, next.inode));
+        let since = next.written()?;
+        let next = back.map_or(next, |at| self.old.remove(at).log);
+        if let Some(log) = self.open.replace(next) {
+            self.old.push(Old { log, since });
         }
-        self.open = Some(next);
-        batch.notices.push(Notice::Rotated);
-        Ok(true)
+        self.notices.push(Notice::Rotated);
+        Ok(())
     }
 
+    /// Finds the file of `position`, and those beside it into which somebody may still write.
     fn resume(&mut self, current: Option<Opened>, position: FeedPosition) -> io::Result<Option<Opened>> {
+        let found = self.find(current, position)?;
+        if let Some(found) = &found {
+            let others = recent(&self.path, found.written()?, OLD_LIFETIME, OLD_MAX);
+            for log in others.into_iter().filter(|log| !found.is(log.device, log.inode)) {
+                self.old.push(Old { since: log.written()?, log });
+            }
+        }
+        Ok(found)
+    }
+
+    fn find(&mut self, current: Option<Opened>, position: FeedPosition) -> io::Result<Option<Opened>> {
         match current {
             Some(current) if current.is(position.device, position.inode) => {
                 if current.holds(position.offset)? {
@@ -232,91 +274,14 @@ impl Tail {
 }
 
 impl Batch {
+    /// How many lines were understood and report nothing.
+    pub fn others(&self) -> usize {
+        let faulty = self.faults.iter().filter(|fault| **fault != LineFault::Unfinished).count();
+        self.lines.saturating_sub(self.reports.len()).saturating_sub(faulty)
+    }
+
     fn says_nothing(&self) -> bool {
         self.lines == 0 && self.faults.is_empty() && self.notices.is_empty()
-    }
-}
-
-impl Opened {
-    /// The file at `path`, from its start; `None` where there is none.
-    fn at(path: &Path) -> io::Result<Option<Self>> {
-        // Without NONBLOCK a pipe of that name would hold us until somebody writes.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(descriptor) => File::from(descriptor),
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the access log must be a regular file"));
-        }
-        Ok(Some(Self { device: metadata.dev(), inode: metadata.ino(), file, offset: 0, skipped: 0 }))
-    }
-
-    /// From after the last whole line.
-    fn at_its_end(self) -> io::Result<Self> {
-        let size = self.file.metadata()?.len();
-        let window_start = size.saturating_sub(LINE_BYTES_MAX as u64);
-        let mut window = vec![0; LINE_BYTES_MAX];
-        let filled = read_full_at(&self.file, &mut window, window_start)?;
-        let window = window.get(..filled).unwrap_or_default();
-        let offset = match window.iter().rposition(|&byte| byte == b'\n') {
-            Some(at) => window_start + length(at) + 1,
-            None => window_start,
-        };
-        Ok(Self { offset, ..self })
-    }
-
-    fn is(&self, device: u64, inode: u64) -> bool {
-        self.device == device && self.inode == inode
-    }
-
-    fn position(&self) -> FeedPosition {
-        FeedPosition { device: self.device, inode: self.inode, offset: self.offset }
-    }
-
-    /// Whether a line can start at `offset`: inode numbers are used again, for files of another content.
-    fn holds(&self, offset: u64) -> io::Result<bool> {
-        let Some(before) = offset.checked_sub(1) else { return Ok(true) };
-        let mut byte = [0];
-        Ok(self.file.read_at(&mut byte, before)? == 1 && byte == *b"\n")
-    }
-
-    fn is_shorter(&self) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() < self.offset + self.skipped)
-    }
-
-    /// Whether something stands behind the last whole line.
-    fn has_rest(&self) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() > self.offset)
-    }
-
-    /// Reads whole lines into `batch`.
-    fn read(&mut self, buffer: &mut [u8], batch: &mut Batch) -> io::Result<()> {
-        let filled = read_full_at(&self.file, buffer, self.offset + self.skipped)?;
-        let mut rest = buffer.get(..filled).unwrap_or_default();
-        while batch.lines < BATCH_LINES_MAX
-            && let Some(end) = rest.iter().position(|&byte| byte == b'\n')
-        {
-            let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let read = if self.skipped > 0 { Err(LineFault::TooLong) } else { nginx_line::read(line) };
-            match read {
-                Ok(Some(reported)) => batch.reports.push(reported),
-                Ok(None) => {}
-                Err(fault) => batch.faults.push(fault),
-            }
-            batch.lines += 1;
-            self.offset += self.skipped + length(end) + 1;
-            self.skipped = 0;
-            rest = after;
-        }
-        // Without a line end in so many bytes there is nothing to keep but their number.
-        if batch.lines == 0 && (self.skipped > 0 || rest.len() > LINE_BYTES_MAX) {
-            self.skipped += length(rest.len());
-        }
-        Ok(())
     }
 }
 
@@ -325,49 +290,34 @@ pub fn check(path: &Path) -> io::Result<()> {
     Opened::at(path)?.map(drop).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such file"))
 }
 
-/// The file of `position`, under another name beside `path`: log rotation puts something behind the name.
-fn renamed(path: &Path, position: FeedPosition) -> io::Result<Option<Opened>> {
-    let Some(name) = path.file_name() else { return Ok(None) };
-    let entries = match std::fs::read_dir(directory(path)) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    for entry in entries.take(SIBLINGS_MAX) {
-        let entry = entry?;
-        if !entry.file_name().as_encoded_bytes().starts_with(name.as_encoded_bytes()) {
-            continue;
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn old_files_are_read_for_a_day_after_their_last_line_and_only_the_newest_of_them() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("cloakroom.log");
+        fs::write(&path, "{").expect("a log");
+        let mut tail = Tail::open(&path, None).expect("a tail");
+        for number in 0..=OLD_MAX {
+            fs::rename(&path, directory.path().join(format!("cloakroom.log.{number}"))).expect("a rotated log");
+            fs::write(&path, if number == 0 { "{" } else { "" }).expect("a log");
+            tail.move_on().expect("the next log");
         }
-        let is_it = entry.metadata().is_ok_and(|there| there.is_file() && there.dev() == position.device && there.ino() == position.inode);
-        if is_it
-            && let Some(opened) = Opened::at(&entry.path())?
-            && opened.is(position.device, position.inode)
-            && opened.holds(position.offset)?
-        {
-            return Ok(Some(Opened { offset: position.offset, ..opened }));
-        }
+        let names = |tail: &Tail| tail.old.iter().map(|old| old.log.inode).collect::<Vec<_>>();
+        let all = names(&tail);
+        let now = tail.open.as_ref().expect("a log").written().expect("its time");
+        let mut batch = Batch::default();
+        tail.forget(now, &mut batch);
+        assert_eq!((names(&tail), batch.faults.as_slice()), (all[1..].to_vec(), &[LineFault::Unfinished][..]));
+        let lifetime = OLD_LIFETIME.seconds();
+        let mut batch = Batch::default();
+        tail.forget(Moment::from_seconds(now.seconds() + lifetime - 60), &mut batch);
+        assert_eq!((names(&tail), batch.faults.as_slice()), (all[1..].to_vec(), &[][..]));
+        tail.forget(Moment::from_seconds(now.seconds() + lifetime + 60), &mut batch);
+        assert_eq!((names(&tail), batch.faults.as_slice()), (vec![], &[LineFault::Unfinished][..]));
     }
-    Ok(None)
-}
-
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| parent.as_os_str() != OsStr::new("")).unwrap_or(Path::new("."))
-}
-
-fn length(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
-}
-
-/// Fills `buffer` from `offset` on, as far as the file goes.
-fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(empty) = buffer.get_mut(filled..).filter(|empty| !empty.is_empty()) {
-        match file.read_at(empty, offset + length(filled)) {
-            Ok(0) => break,
-            Ok(more) => filled += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

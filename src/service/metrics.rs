@@ -33,7 +33,7 @@ pub enum FeedLine {
     Settled,
     /// It names no delivery: some other request of the site.
     Other,
-    /// It names a delivery or a request that is not known.
+    /// It names a delivery or a request that is not known, or was reported before.
     Unknown,
     /// It has not the form of the shipped log format.
     Malformed,
@@ -126,7 +126,7 @@ impl Metrics {
 
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
-        let turned_away = family(registry, "connections_turned_away", "Connections that were closed because there were too many");
+        let turned_away = family(registry, "connections_turned_away", "Connections that were closed because their peer is not trusted");
         let open = Family::<Labels, Gauge>::default();
         registry.register("connections", "Connections that are open now", open.clone());
         Self {
@@ -199,7 +199,7 @@ impl Metrics {
         OpenConnection(gauge)
     }
 
-    /// A connection was closed at once, because there were too many.
+    /// A connection was closed at once, because its peer is not trusted.
     pub fn turned_away(&self, serve: Serve) {
         self.turned_away.add(place(serve), 1);
     }

@@ -12,8 +12,8 @@ use crate::store::Down;
 /// How long the sweep waits after the store did not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
-/// Settles reports, together with how far the feed was read.
-pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<(), Down> {
+/// Settles reports, together with how far the feed was read. Tells how many of them were news of a request that is known.
+pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<usize, Down> {
     let bytes = reports.iter().fold(0_u64, |sum, reported| sum.saturating_add(reported.report.bytes));
     let changes = site.store.settle(reports, position).await?;
     site.metrics.reported(bytes);
@@ -24,7 +24,7 @@ pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPo
         // An offer ends sooner than what was open.
         site.wake.notify_one();
     }
-    Ok(())
+    Ok(changes.len())
 }
 
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.

@@ -45,7 +45,8 @@ pub fn open(site: &Arc<Site>, sending: Sending, question: &Question, headers: &H
     if current != version {
         return Err(Refusal::LinkExpired);
     }
-    let head = standalone::stream_head(headers, &version, &name, counted.map(|counted| counted.delivery)).ok_or(Refusal::FileMissing)?;
+    let delivery = counted.map(|counted| counted.delivery);
+    let head = standalone::stream_head(&question.range, headers, &version, &name, delivery).ok_or(Refusal::FileMissing)?;
     let (first, length) = if question.method == Method::Head { (0, 0) } else { (head.first, head.length) };
     if let Some(account) = &mut body.account {
         account.status = head.status;
@@ -78,7 +79,11 @@ fn read(file: File, first: u64, length: u64, rate: Option<Rate>) -> mpsc::Receiv
             }
             if let Some(Rate(rate)) = rate {
                 let millis = (size as u64).saturating_mul(1000) / rate;
-                tokio::time::sleep(Duration::from_millis(millis)).await;
+                // Who has gone is not waited for: the file would stay open all that time.
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(millis)) => {}
+                    () = give.closed() => return,
+                }
             }
         }
     });

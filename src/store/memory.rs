@@ -1,6 +1,5 @@
 //! Everything in memory: for the demo and for tests. What is not kept elsewhere is lost when the process ends.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
@@ -66,6 +65,9 @@ struct Kept {
     /// Deliveries that have ended, by the order in which they did.
     ended: BTreeMap<u64, Delivery>,
     places: HashMap<DeliveryId, Place>,
+    /// The same by number, the oldest first, and by grant.
+    made: BTreeMap<u64, DeliveryId>,
+    made_of: BTreeMap<(GrantId, u64), DeliveryId>,
     /// When something of which grant is to be closed.
     due: BTreeSet<(Moment, GrantId)>,
     position: Option<FeedPosition>,
@@ -87,6 +89,13 @@ impl Kept {
     fn next_serial(&mut self) -> u64 {
         self.serial = self.serial.saturating_add(1);
         self.serial
+    }
+
+    fn forget(&mut self, id: DeliveryId) {
+        if let Some(place) = self.places.remove(&id) {
+            self.made.remove(&place.made);
+            self.made_of.remove(&(place.grant, place.made));
+        }
     }
 
     fn delivery(&self, id: DeliveryId, place: Place) -> Option<&Delivery> {
@@ -114,9 +123,11 @@ impl Kept {
         if let Some(last) = account.deliveries.last().map(|delivery| delivery.id).filter(|id| !self.places.contains_key(id)) {
             let made = self.next_serial();
             self.places.insert(last, Place { grant, made, ended: None });
+            self.made.insert(made, last);
+            self.made_of.insert((grant, made), last);
         }
         for gone in offers.iter().filter(|id| account.delivery(**id).is_none()) {
-            self.places.remove(gone);
+            self.forget(*gone);
         }
         for delivery in account.deliveries.extract_if(.., |delivery| delivery.closed.is_some()) {
             // What was taken out to be looked at goes back to where it was.
@@ -161,7 +172,7 @@ impl Kept {
         while self.places.len() > limits.deliveries
             && let Some((_, oldest)) = self.ended.pop_first()
         {
-            self.places.remove(&oldest.id);
+            self.forget(oldest.id);
         }
         Ok(clicked)
     }
@@ -195,12 +206,21 @@ impl Kept {
         Closing { changes, next: self.due.first().map(|&(next, _)| next) }
     }
 
+    /// Costs what the list is long, and for one grant what that grant has, however much is kept.
     fn list(&self, filter: &Filter) -> Vec<Delivery> {
-        let wanted = self.places.iter().filter(|(_, place)| filter.grant.is_none_or(|grant| grant == place.grant));
-        let mut newest: Vec<(&DeliveryId, &Place)> = wanted.collect();
-        newest.sort_unstable_by_key(|(_, place)| Reverse(place.made));
         let most = if filter.limit == 0 { LIST_MAX } else { filter.limit.min(LIST_MAX) };
-        newest.into_iter().take(most).filter_map(|(id, place)| self.delivery(*id, *place)).cloned().collect()
+        let Some(grant) = filter.grant else {
+            let found = self.made.values().rev().take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
+            return found.cloned().collect();
+        };
+        // An account has its deliveries in the order in which they were made, too: they are met one after the other.
+        let mut live = self.accounts.get(&grant).into_iter().flat_map(|account| account.deliveries.iter().rev());
+        let newest = self.made_of.range((grant, 0)..=(grant, u64::MAX)).rev().take(most);
+        let found = newest.filter_map(|(_, id)| match self.places.get(id)?.ended {
+            Some(ended) => self.ended.get(&ended),
+            None => live.find(|delivery| delivery.id == *id),
+        });
+        found.cloned().collect()
     }
 }
 

@@ -25,6 +25,7 @@ use tower::ServiceExt as _;
 
 use crate::config::Serve;
 use crate::dialect::Dialect;
+use crate::service::metrics::Metrics;
 
 use super::limits::{HEAD_BYTES_MAX, Limits, STOP_PAUSE};
 use super::line::{Line, Phase, Sending, Wire};
@@ -40,6 +41,9 @@ pub(super) struct Door<H> {
     pub(super) answers: Answers<H>,
     pub(super) limits: Limits,
     pub(super) tally: Arc<Tally>,
+    pub(super) metrics: Arc<Metrics>,
+    /// What the listener is for.
+    pub(super) serve: Serve,
     pub(super) connections_max: u64,
     /// One permit a connection.
     pub(super) places: Arc<Semaphore>,
@@ -54,7 +58,7 @@ pub(super) struct Door<H> {
 }
 
 impl<H: Handler> Door<H> {
-    pub(super) fn new(bound: &Bound, answers: Answers<H>, limits: Limits, stopping: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(bound: &Bound, answers: Answers<H>, limits: Limits, metrics: Arc<Metrics>, stopping: Arc<AtomicBool>) -> Self {
         let places = bound.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let mut builder = Builder::new();
         builder
@@ -69,6 +73,8 @@ impl<H: Handler> Door<H> {
             answers,
             limits,
             tally: Arc::default(),
+            metrics,
+            serve: bound.serve,
             connections_max: u64::try_from(places).unwrap_or(u64::MAX),
             places: Arc::new(Semaphore::new(places)),
             stopping,
@@ -134,6 +140,7 @@ impl<H: Handler> Door<H> {
 
     fn note_gated(&self, reason: &dyn Display) {
         self.tally.note_gated();
+        self.metrics.malformed(self.serve);
         if let Some(count) = self.gated.due() {
             tracing::warn!(listener = %self.name, count, "refused a request: {reason}");
         }

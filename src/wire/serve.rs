@@ -17,6 +17,7 @@ use super::connection::{self, Door};
 use super::limits::{ACCEPT_PAUSE, Limits, STOP_PAUSE};
 use super::listener::{Bound, Socket, SocketFile};
 use super::{Handler, Peer, Tally};
+use crate::service::metrics::{Metrics, OpenConnection};
 
 /// Who answers the requests of a listener.
 pub enum Answers<H> {
@@ -35,6 +36,8 @@ pub struct Station<H> {
     pub answers: Answers<H>,
     /// Within which limits: [`Limits::of`], unless a test has others.
     pub limits: Limits,
+    /// What its connections are counted in, beside its own [`Tally`].
+    pub metrics: Arc<Metrics>,
 }
 
 /// How far the end has come.
@@ -76,14 +79,15 @@ struct Guest<H> {
 /// What a connection takes, and gives back when it ends, however it ends.
 struct Stay {
     tally: Arc<Tally>,
+    _open: OpenConnection,
     load: Load,
     _place: OwnedSemaphorePermit,
 }
 
 impl Stay {
-    fn begin(tally: &Arc<Tally>, load: Load, place: OwnedSemaphorePermit) -> Self {
-        tally.note_accepted();
-        Self { tally: Arc::clone(tally), load, _place: place }
+    fn begin<H>(door: &Door<H>, load: Load, place: OwnedSemaphorePermit) -> Self {
+        door.tally.note_accepted();
+        Self { tally: Arc::clone(&door.tally), _open: door.metrics.connection(door.serve), load, _place: place }
     }
 }
 
@@ -140,9 +144,9 @@ pub fn start<H: Handler>(stations: Vec<Station<H>>, threads: NonZeroUsize) -> io
     let stopping = Arc::new(AtomicBool::new(false));
     let loads: Arc<[AtomicUsize]> = (0..threads.get()).map(|_| AtomicUsize::new(0)).collect();
     let (mut doors, mut files, mut tallies) = (Vec::new(), Vec::new(), Vec::new());
-    for Station { mut bound, answers, limits } in stations {
+    for Station { mut bound, answers, limits, metrics } in stations {
         files.extend(bound.file.take());
-        let door = Arc::new(Door::new(&bound, answers, limits, Arc::clone(&stopping)));
+        let door = Arc::new(Door::new(&bound, answers, limits, metrics, Arc::clone(&stopping)));
         tallies.push((door.name.clone(), Arc::clone(&door.tally)));
         let trusted = Arc::new(bound.trusted_peers);
         doors.push((door, bound.socket, trusted));
@@ -312,7 +316,7 @@ async fn accept_forever<H: Handler>(gate: &Gate<H>, hands: &Hands<H>, alive: &mp
     // whom a place would have been found for a moment later.
     while let Some(place) = place(door).await {
         let caught = next(gate).await;
-        let stay = Stay::begin(&door.tally, Load::lightest(&hands.loads, hands.thread), place);
+        let stay = Stay::begin(door, Load::lightest(&hands.loads, hands.thread), place);
         let thread = stay.load.thread;
         let guest = Guest { door: Arc::clone(door), stay };
         match hands.inboxes.get(thread) {
@@ -350,6 +354,7 @@ async fn next<H: Handler>(gate: &Gate<H>) -> Caught {
             Ok(Caught::Tcp(stream, peer)) if !is_trusted(peer, &gate.trusted) => {
                 drop(stream);
                 door.tally.note_stranger();
+                door.metrics.turned_away(door.serve);
                 if let Some(count) = door.strangers.due() {
                     let hint = "add it to `trusted_peers` if it is your web server";
                     tracing::warn!(listener = %door.name, peer = %peer.ip(), count, "closed a connection from an address that is not trusted; {hint}");

@@ -97,7 +97,7 @@ fn of_thirty_customers_at_once_exactly_three_get_the_three_downloads() {
     });
     assert_eq!(units(&shop.delivery(done[0]["id"].as_str().unwrap())), (3, 0));
     assert!(shop.deliveries().iter().all(|delivery| delivery["state"] == "completed" || delivery["state"] == "offered"));
-    let late = shop.get(&link, &[]);
+    let late = shop.get(&link, &[("User-Agent", "another")]);
     assert_eq!((late.status, late.header("cloakroom-refusal")), (403, Some("limit_reached")));
 }
 

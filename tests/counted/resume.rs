@@ -6,6 +6,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::clients::{Customer, killed_after, killed_when, whole};
+use crate::servers::http::Download;
 use crate::shop::{MIB, SLOW, Shop, bytes_sent, in_flight, is_covered, requests, units};
 
 /// How a program is told to fetch a URL.
@@ -103,6 +104,37 @@ fn a_download_that_was_given_up_goes_back_after_its_grace() {
     let delivery = shop.becomes("completed");
     assert!(customer.got() == shop.goods);
     assert_eq!((units(&delivery), shop.deliveries().len()), ((1, 0), 2), "{delivery:#}");
+}
+
+#[test]
+fn what_was_logged_as_whole_and_did_not_arrive_is_resumed_by_the_link() {
+    // aria2c asks for the whole and for long parts, and breaks them off when it divides the rest among its connections.
+    let by: [(&str, Fetch, &str, &str); 2] =
+        [("curl", Customer::curl, "-A", ""), ("aria2c", Customer::aria2c, "-U", "[[policy]]\nname = \"default\"\nretry_factor = 8\n")];
+    for (name, fetch, agent_option, more) in by {
+        let shop = Shop::open(2 * MIB, more);
+        let link = shop.link(1);
+        let customer = Customer::new();
+        // The buffers of both sides hold the file: nginx is done before the client has read half of it.
+        let agent = [("User-Agent", name)];
+        let url = shop.click_with(&link, &agent);
+        let mut cut = Download::open(shop.nginx.port, "GET", shop.target(&url), &agent);
+        cut.read(MIB / 2);
+        let counted = shop.becomes("completed");
+        assert_eq!(units(&counted), (1, 0), "{name}: {counted:#}");
+        std::fs::write(customer.file(), &cut.answer.body).unwrap();
+        drop(cut);
+        let mut rest = fetch(&customer, &link);
+        rest.args([agent_option, name]);
+        whole(rest);
+        let delivery = shop.comes_to("the report of the rest", |now| requests(now).len() > 1 && in_flight(now) == 0);
+        assert!(customer.got() == shop.goods, "{name}");
+        assert_eq!((delivery["state"].as_str(), units(&delivery)), (Some("completed"), (1, 0)), "{name}: {delivery:#}");
+        assert_eq!(shop.deliveries().len(), 1, "{name}: one download, one delivery");
+        // What is left of its bytes is no second download for somebody else.
+        let other = shop.get(&link, &[("User-Agent", "another")]);
+        assert_eq!((other.status, other.header("cloakroom-refusal")), (403, Some("limit_reached")), "{name}");
+    }
 }
 
 #[test]

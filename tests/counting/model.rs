@@ -41,6 +41,8 @@ pub struct Download {
     active: u64,
     requests: BTreeMap<String, Asked>,
     got: BTreeMap<u8, Vec<bool>>,
+    /// Bytes that stand nowhere.
+    beside: u64,
 }
 
 struct Asked {
@@ -71,6 +73,16 @@ impl Download {
     /// Bytes that were sent beyond what was reserved for them.
     pub fn excess(&self) -> u64 {
         self.requests.values().map(|asked| asked.sent.unwrap_or(0).saturating_sub(asked.bound)).sum()
+    }
+
+    /// Everybody's bytes together.
+    fn may_be_whole(&self) -> bool {
+        let got = (0..usize::try_from(self.size).unwrap()).filter(|place| self.got.values().any(|got| got[*place])).count();
+        self.size > 0 && got as u64 + self.beside >= self.size
+    }
+
+    fn ends_as(&self) -> State {
+        if self.in_flight() == 0 && !self.may_be_whole() { State::Released } else { State::Presumed }
     }
 
     pub fn in_flight(&self) -> usize {
@@ -132,11 +144,12 @@ impl Model {
         })
     }
 
-    /// The open deliveries of versions before, nothing of which is on its way.
+    /// The open deliveries of versions before, that gave their unit back if they ended now.
     fn stale(&self) -> Vec<usize> {
         let numbered = self.downloads.iter().enumerate();
-        let stale =
-            numbered.filter(|(_, download)| download.state == State::Open && download.in_flight() == 0 && download.version != self.version);
+        let stale = numbered.filter(|(_, download)| {
+            download.state == State::Open && download.ends_as() == State::Released && download.version != self.version
+        });
         stale.map(|(number, _)| number).collect()
     }
 
@@ -147,15 +160,21 @@ impl Model {
             return Err(why);
         }
         let running = |download: &Download| [State::Open, State::Started].contains(&download.state);
-        if let Some(found) = self.newest(now, |download| running(download) && Some(download.cookie) == cookie) {
-            return Ok((found, Vec::new()));
-        }
-        if later && let Some(found) = self.newest(now, |download| running(download) && download.host == host) {
-            return Ok((found, Vec::new()));
-        }
         let copies = u64::from(1 + self.retry);
-        let affords = |download: &Download| download.in_flight() == 0 && download.charged() + bound <= copies * download.size;
-        let again = |download: &Download| running(download) && download.host == host && affords(download);
+        let room = |download: &Download| download.charged() + bound <= copies * download.size;
+        let arrived = |download: &Download| download.state == State::Completed && room(download);
+        let idle = |download: &Download| download.in_flight() == 0;
+        let brought = |download: &Download| Some(download.cookie) == cookie;
+        if let Some(found) = self.newest(now, |download| (running(download) || arrived(download)) && brought(download)) {
+            return Ok((found, Vec::new()));
+        }
+        if later {
+            let first = self.newest(now, |download| running(download) && download.host == host);
+            if let Some(found) = first.or_else(|| self.newest(now, |download| arrived(download) && download.host == host)) {
+                return Ok((found, Vec::new()));
+            }
+        }
+        let again = |download: &Download| running(download) && download.host == host && idle(download) && room(download);
         if cookie.is_none()
             && let Some(found) = self.newest(now, again)
         {
@@ -192,10 +211,14 @@ impl Model {
                 active: 0,
                 requests: BTreeMap::new(),
                 got: BTreeMap::new(),
+                beside: 0,
             });
             return Ok((number, stale));
         }
-        match self.newest(now, |download| download.state == State::Open && download.in_flight() == 0) {
+        let own = self.newest(now, |download| cookie.is_none() && arrived(download) && download.host == host && idle(download));
+        let others = || self.newest(now, |download| download.state == State::Open && idle(download));
+        let rest = || self.newest(now, |download| later && arrived(download) && idle(download));
+        match own.or_else(others).or_else(rest) {
             Some(idle) => Ok((idle, Vec::new())),
             None if self.is_over(now) => Err(Refusal::Expired),
             None if self.reserved() > 0 => Err(Refusal::DownloadRunning),
@@ -253,6 +276,8 @@ impl Model {
             for place in first..first + sent.bytes {
                 got[usize::try_from(place).unwrap()] = true;
             }
+        } else if !sent.error {
+            download.beside += sent.bytes;
         }
         let whole = if size == 0 { sent.finished && !sent.error && sent.bytes == 0 } else { got.iter().all(|byte| *byte) };
         if whole && download.state == State::Open {
@@ -277,7 +302,7 @@ impl Model {
                 continue;
             }
             if download.state == State::Open {
-                download.state = if download.in_flight() == 0 { State::Released } else { State::Presumed };
+                download.state = download.ends_as();
             }
             download.closed = true;
             closed.push(number);

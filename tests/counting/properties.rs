@@ -169,6 +169,8 @@ struct Pair {
     asked: Vec<(u32, u8)>,
     /// How many deliveries ended at a click because the file was replaced.
     ended: u32,
+    /// How many clicks went on with a delivery that had completed.
+    rejoined: u32,
 }
 
 impl Pair {
@@ -192,7 +194,7 @@ impl Pair {
             downloads: Vec::new(),
         };
         let account = Account::new(Grant { policy, ..grant(1, max) });
-        Self { account, model, now: at(0).millis(), wants: BTreeMap::new(), asked: Vec::new(), ended: 0 }
+        Self { account, model, now: at(0).millis(), wants: BTreeMap::new(), asked: Vec::new(), ended: 0, rejoined: 0 }
     }
 
     /// Of the version that delivery `number` sends.
@@ -265,7 +267,10 @@ impl Pair {
             .map(|(chosen, ended)| (numbered(chosen), numbered(chosen) == delivery_id(number), ended.into_iter().map(numbered).collect()));
         prop_assert_eq!(&clicked, &wanted);
         self.ended += clicked.as_ref().map_or(0, |(_, _, ended)| u32::try_from(ended.len()).unwrap());
-        if clicked.is_err() {
+        if let Ok((chosen, ..)) = clicked {
+            let completed = self.account.delivery(chosen).is_some_and(|delivery| delivery.state == State::Completed);
+            self.rejoined += u32::from(completed);
+        } else {
             prop_assert_eq!(&self.account, &before);
         }
         Ok(clicked.err())
@@ -365,7 +370,7 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     let max = prop_oneof![Just(None), (0_u32..5).prop_map(Some)];
     let cases = (max, 0_u32..3, size(), 1_u32..6);
     let seen: [Cell<u32>; 6] = Default::default();
-    let (again, ended) = (Cell::new(0_u32), Cell::new(0_u32));
+    let (again, ended, rejoined) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
     let refusals = RefCell::new(BTreeSet::new());
     let mut runner = TestRunner::new(config(CASES));
     let ran = runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((max, retry, size, connections), steps)| {
@@ -380,6 +385,7 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
             again.set(again.get() + u32::from(download.again));
         }
         ended.set(ended.get() + pair.ended);
+        rejoined.set(rejoined.get() + pair.rejoined);
         Ok(())
     });
     ran.unwrap();
@@ -389,6 +395,7 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     }
     assert!(again.get() > 50, "only {} deliveries became offers again", again.get());
     assert!(ended.get() > 50, "only {} deliveries ended because the file was replaced", ended.get());
+    assert!(rejoined.get() > 10, "only {} clicks went on with what had completed", rejoined.get());
     let reasons = [
         Refusal::BadRequest,
         Refusal::Suspended,

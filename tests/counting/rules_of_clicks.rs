@@ -165,6 +165,62 @@ fn the_last_download_can_be_finished_by_whoever_clicks_once_it_has_stopped() {
 }
 
 #[test]
+fn a_download_that_completed_is_resumed_by_the_link_and_counts_no_more() {
+    let whole = |shop: &mut Shop, number| {
+        let delivery = shop.open(number, 1, at(0));
+        shop.report(delivery, &format!("r{number}"), sent(0, SIZE, SIZE, at(1))).unwrap();
+        assert_eq!(shop.state(delivery), State::Completed);
+    };
+    let part = |host| Click { range: range("bytes=400-"), ..click(9, host, at(2)) };
+    let brought = |host| Click { cookie: Some(cookie(1)), ..click(9, host, at(2)) };
+    let limit = Err(Refusal::LimitReached);
+    for (what, click, one, more) in [
+        ("the cookie", brought(2), on_with(1), on_with(1)),
+        ("the rest, by who clicked", part(1), on_with(1), on_with(1)),
+        ("anew, by who clicked", click(9, 1, at(2)), on_with(1), new(9)),
+        ("the rest, from elsewhere", part(2), on_with(1), new(9)),
+        ("anew, from elsewhere", click(9, 2, at(2)), limit.clone(), new(9)),
+        ("anew, with another cookie", Click { cookie: Some(cookie(7)), ..click(9, 1, at(2)) }, limit.clone(), new(9)),
+        ("when its grace is over", Click { now: at(1 + DAY), ..part(1) }, limit.clone(), new(9)),
+        ("of another version", Click { version: replaced(2, SIZE), ..part(1) }, Err(Refusal::LinkExpired), Err(Refusal::LinkExpired)),
+    ] {
+        for (max, answer) in [(1, one), (5, more)] {
+            let mut shop = Shop::new(Some(max));
+            whole(&mut shop, 1);
+            assert_eq!(shop.click(&click), answer, "{what}, of {max}");
+            assert_eq!(shop.units(), (1, 0), "{what}, of {max}");
+        }
+    }
+
+    let mut shop = Shop::new(Some(1));
+    whole(&mut shop, 1);
+    for (request, text, bytes) in [("a", "bytes=400-", 600), ("b", "bytes=700-", 300)] {
+        assert_eq!(shop.click(&Click { range: range(text), ..part(1) }), on_with(1));
+        assert!(!shop.admit(&Ask { range: range(text), ..ask(delivery_id(1), request, 1, at(2)) }).unwrap().opened);
+        shop.report(delivery_id(1), request, sent(SIZE - bytes, bytes, SIZE, at(2))).unwrap();
+    }
+    assert_eq!(shop.click(&part(1)), limit, "a hundred bytes are left of its budget");
+    assert_eq!(shop.click(&brought(1)), Err(Refusal::LimitReached));
+    assert_eq!(shop.click(&Click { range: range("bytes=900-"), ..part(1) }), on_with(1));
+    assert_eq!((shop.state(delivery_id(1)), shop.units()), (State::Completed, (1, 0)));
+}
+
+#[test]
+fn what_is_under_way_is_resumed_before_what_completed() {
+    let mut shop = Shop::new(Some(2));
+    let running = shop.open(1, 1, at(0));
+    let completed = shop.open(2, 1, at(1));
+    shop.report(completed, "r2", sent(0, SIZE, SIZE, at(2))).unwrap();
+    let part = Click { range: range("bytes=400-"), ..click(9, 1, at(3)) };
+    assert_eq!(shop.click(&part), on_with(1));
+    assert_eq!(shop.click(&Click { cookie: Some(cookie(2)), ..part.clone() }), on_with(2), "a cookie says which");
+    shop.report(running, "r1", sent(0, SIZE, SIZE, at(4))).unwrap();
+    assert_eq!(shop.click(&part), on_with(2), "the newest");
+    shop.account.grant.expires = Some(at(3));
+    assert_eq!(shop.click(&part), on_with(2), "although the grant's time is over meanwhile");
+}
+
+#[test]
 fn an_open_download_whose_grace_is_over_holds_its_unit_until_it_is_closed() {
     let mut shop = Shop::new(Some(1));
     let delivery = shop.open(1, 1, at(0));

@@ -1,6 +1,7 @@
 //! Reports and endings, row by row of the tables at `Account::report` and `Account::close_due`.
 
-use cloakroom::domain::account::{Account, Ask};
+use cloakroom::domain::account::{Account, Ask, Click};
+use cloakroom::domain::coverage::Coverage;
 use cloakroom::domain::delivery::{Delivery, Report, State};
 use cloakroom::domain::refusal::Refusal;
 
@@ -62,6 +63,70 @@ fn parts_that_went_to_different_clients_are_not_one_whole_file() {
     shop.report(delivery, "b", sent(500, 500, SIZE, at(1))).unwrap();
     assert_eq!((shop.state(delivery), shop.delivery(delivery).covered()), (State::Open, 500));
     assert_eq!(shop.delivery(delivery).coverage.len(), 2);
+}
+
+#[test]
+fn what_was_sent_under_several_names_or_in_several_parts_is_presumed_when_it_may_be_the_whole() {
+    let beside = |bytes| Report { from: None, status: 206, ..sent(0, bytes, SIZE, at(1)) };
+    for (what, reports, state) in [
+        ("two halves of two clients", &[(1, sent(0, 500, SIZE, at(1))), (2, sent(500, 500, SIZE, at(1)))][..], State::Presumed),
+        ("the same but a byte", &[(1, sent(0, 500, SIZE, at(1))), (2, sent(501, 499, SIZE, at(1)))], State::Released),
+        ("the same half twice", &[(1, sent(0, 500, SIZE, at(1))), (2, sent(0, 500, SIZE, at(1)))], State::Released),
+        ("most of it twice", &[(1, sent(0, 900, SIZE, at(1))), (1, sent(0, 900, SIZE, at(1)))], State::Released),
+        ("all parts at once", &[(1, beside(SIZE + 200))], State::Presumed),
+        ("some parts at once", &[(1, beside(SIZE - 1))], State::Released),
+        ("a half, and parts", &[(1, sent(0, 500, SIZE, at(1))), (2, beside(500))], State::Presumed),
+        ("a half, and not enough parts", &[(1, sent(0, 500, SIZE, at(1))), (2, beside(499))], State::Released),
+        (
+            "a half, and a long page about an error",
+            &[(1, sent(0, 500, SIZE, at(1))), (2, Report { status: 404, ..beside(900) })],
+            State::Released,
+        ),
+    ] {
+        let mut shop = Shop::new(Some(1));
+        shop.account.grant.policy.retry_factor = 9;
+        let delivery = shop.offer(1, 1, at(0));
+        for (number, (host, report)) in reports.iter().enumerate() {
+            let name = format!("r{number}");
+            let _ = shop.admit(&ask(delivery, &name, *host, at(1))).unwrap();
+            shop.report(delivery, &name, report.clone()).unwrap();
+        }
+        assert_eq!((shop.state(delivery), shop.units()), (State::Open, (0, 1)), "{what}");
+        let changes = shop.account.close_due(at(1 + DAY));
+        assert_eq!((changes[0].before, changes[0].state), (State::Open, state), "{what}");
+        assert_eq!(shop.units(), (u32::from(state == State::Presumed), 0), "{what}");
+    }
+}
+
+#[test]
+fn more_names_and_more_pieces_than_are_kept_do_not_make_a_whole_file_free() {
+    // A file in pieces of one byte each: every other one first, each under another name, or all under one.
+    let size = 4 * u64::try_from(Coverage::RANGES_MAX).unwrap();
+    for hosts in [1, 200] {
+        let mut shop = Shop::new(Some(1));
+        shop.account.grant.policy.retry_factor = 9;
+        let delivery = shop.click(&Click { version: version(size), ..click(1, 1, at(0)) }).unwrap().delivery;
+        for (number, first) in (0..size).step_by(2).chain((1..size).step_by(2)).enumerate() {
+            let name = format!("r{number}");
+            let host = u8::try_from(first % hosts).unwrap();
+            let _ = shop.admit(&Ask { range: range(&format!("bytes={first}-{first}")), ..ask(delivery, &name, host, at(0)) }).unwrap();
+            shop.report(delivery, &name, Report { status: 206, ..sent(first, 1, size, at(0)) }).unwrap();
+        }
+        assert!(shop.delivery(delivery).covered() < size, "some of it was forgotten");
+        assert_eq!(shop.account.close_due(at(DAY))[0].state, State::Presumed, "{hosts}");
+        assert_eq!(shop.units(), (1, 0));
+    }
+}
+
+#[test]
+fn what_may_be_whole_of_a_file_that_was_replaced_keeps_its_unit_until_it_is_presumed() {
+    let mut shop = Shop::new(Some(1));
+    let delivery = shop.open(1, 1, at(0));
+    shop.report(delivery, "r1", Report { from: None, ..sent(0, SIZE, SIZE, at(1)) }).unwrap();
+    let new = Click { version: replaced(2, 30), ..click(2, 2, at(2)) };
+    assert_eq!(shop.click(&new), Err(Refusal::DownloadRunning));
+    assert_eq!(shop.account.close_due(at(1 + DAY))[0].state, State::Presumed);
+    assert_eq!((shop.click(&Click { now: at(1 + DAY), ..new }), shop.units()), (Err(Refusal::LimitReached), (1, 0)));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
@@ -102,7 +103,9 @@ async fn a_download_is_clicked_admitted_reported_and_counted<S: Store>(store: Ar
     let changes = store.settle(vec![reported(1, "a", SIZE, 2), reported(1, "a", SIZE, 2)], None).await.unwrap();
     assert_eq!(changes.iter().map(|change| change.state).collect::<Vec<_>>(), [State::Completed]);
     assert_eq!(units(&*store).await, (1, 0));
-    assert_eq!(store.click(click(2, 1, at(3))).await, Ok(Err(Refusal::LimitReached)));
+    assert_eq!(store.click(click(2, 2, at(3))).await, Ok(Err(Refusal::LimitReached)));
+    let again = store.click(click(2, 1, at(3))).await;
+    assert_eq!(again, Ok(Ok(Clicked { delivery, fresh: false, closed: Vec::new() })), "who clicked may have lost some of it");
     let kept = store.delivery(delivery).await.unwrap().unwrap();
     assert_eq!((kept.state, kept.covered(), kept.requests_total()), (State::Completed, SIZE, 1));
 }
@@ -367,6 +370,36 @@ async fn a_delivery_id_that_is_taken_is_not_given_again() {
     offered(&store, 1, 1).await;
     assert_eq!(store.click(click(1, 2, at(0))).await, Err(Down::Unreachable));
     assert_eq!(store.delivery(delivery_id(1)).await.unwrap().unwrap().clicked_by, client(1));
+}
+
+#[tokio::test]
+async fn a_list_names_what_runs_what_has_ended_and_nothing_that_was_forgotten() {
+    let store = Memory::with_limits(Limits { deliveries: 6, ..Limits::default() });
+    let listed = async |grant: Option<u32>| -> Vec<DeliveryId> {
+        let filter = Filter { grant: grant.map(grant_id), limit: 0 };
+        store.deliveries(filter).await.unwrap().iter().map(|delivery| delivery.id).collect()
+    };
+    issued(&store, 1, None).await;
+    issued(&store, 2, None).await;
+    // Even numbers are of the second grant. 1 and 2 are never taken, 3 and 4 end, 5 to 8 run.
+    for number in 1..=8 {
+        if number == 5 {
+            assert_eq!(store.close_due(at(DAY)).await.unwrap().changes.len(), 2);
+        }
+        let now = at(if number < 5 { 0 } else { DAY });
+        let on = Click { link: link_id(2 - number % 2), ..click(number, 1, now) };
+        let delivery = store.click(on).await.unwrap().unwrap().delivery;
+        if number > 2 {
+            assert!(store.admit(ask(delivery, "a", 1, now)).await.unwrap().is_ok());
+        }
+    }
+    assert_eq!(listed(None).await, [8, 7, 6, 5, 4, 3].map(delivery_id));
+    assert_eq!(listed(Some(1)).await, [7, 5, 3].map(delivery_id));
+    assert_eq!(listed(Some(2)).await, [8, 6, 4].map(delivery_id));
+    // One more makes the one that ended first go.
+    assert!(store.click(Click { link: link_id(2), ..click(10, 1, at(DAY)) }).await.unwrap().is_ok());
+    assert_eq!(listed(None).await, [10, 8, 7, 6, 5, 4].map(delivery_id));
+    assert_eq!((listed(Some(1)).await, listed(Some(2)).await), ([7, 5].map(delivery_id).into(), [10, 8, 6, 4].map(delivery_id).into()));
 }
 
 #[tokio::test]

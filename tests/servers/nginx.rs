@@ -95,8 +95,13 @@ impl Nginx {
 
     /// Rotates the report as logrotate does: renamed to `cloakroom.log.1`, and every process of nginx told to open anew.
     pub fn rotate(&self) {
-        let before = self.says("reopening logs");
         fs::rename(self.access_log(), self.directory.path().join("log/cloakroom.log.1")).unwrap();
+        self.reopen();
+    }
+
+    /// Tells every process of nginx to open its logs anew, and waits until they did.
+    pub fn reopen(&self) {
+        let before = self.says("reopening logs");
         self.signal(Signal::USR1);
         until("the new logs of nginx", || (self.says("reopening logs") > before + WORKERS).then_some(()));
     }

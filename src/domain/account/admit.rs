@@ -28,8 +28,9 @@ impl Account {
     /// are bytes too. The delivery's budget is (1 + `retry_factor`) × size. The grant's is `max_downloads` times that,
     /// over what closed deliveries sent and what all others are charged, so that giving up at 99 % again and again
     /// ends. A file that is replaced changes its size: each delivery is held to the size of its own version, and the
-    /// grant to that of the largest of which a request was ever admitted, this one included. Where nobody reports (`measured` is false) requests are
-    /// never known to end: they are not limited in number, and each stays charged as the most that it may send.
+    /// grant to that of the largest of which a request was ever admitted, this one included. Where nobody reports
+    /// (`measured` is false) requests are never known to end: they are not limited in number, and each stays charged as
+    /// the most that it may send.
     pub fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let delivery = self.delivery(ask.delivery).ok_or(Refusal::UnknownLink)?;
         self.grant.standing.check()?;

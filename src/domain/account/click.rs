@@ -20,29 +20,36 @@ impl Account {
     /// | | the link is not this grant's | [`Refusal::UnknownLink`] |
     /// | | the link was withdrawn, or its time is over | [`Refusal::Revoked`], [`Refusal::LinkExpired`] |
     /// | | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
-    /// | 1 | the cookie of a delivery that is under way is brought | on with it |
-    /// | 2 | a later part is asked for, from the address and agent that clicked a delivery under way | on with the newest such |
-    /// | 3 | the same without a cookie and for any part; none of its requests is in flight, and it has bytes left for that part | on with the newest such |
-    /// | 4 | a later part is asked for, and this cookie, or address and agent, began its newest delivery with another version | [`Refusal::LinkExpired`] |
+    /// | 1 | the cookie of a delivery that is under way, or of one that completed, is brought | on with it |
+    /// | 2 | a later part is asked for by who clicked a delivery under way, or else one that completed | on with the newest such |
+    /// | 3 | no cookie, by who clicked a delivery under way; nothing in flight, bytes left for it | on with the newest such |
+    /// | 4 | a later part is asked for by who began his newest delivery with another version | [`Refusal::LinkExpired`] |
     /// | 5 | the grant's time is not over, a unit is left, and the cookie of an offer is brought: a double click | on with it |
     /// | 6 | the grant's time is not over, and a unit is left | a new offer, which reserves nothing |
-    /// | 7 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
-    /// | 8 | the grant's time is over | [`Refusal::Expired`] |
-    /// | 9 | a delivery is open | [`Refusal::DownloadRunning`] |
-    /// | 10 | | [`Refusal::LimitReached`] |
+    /// | 7 | as row 3, of one that completed | on with the newest such |
+    /// | 8 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
+    /// | 9 | a later part is asked for, and one completed; nothing in flight | on with the newest such, whoever clicks |
+    /// | 10 | the grant's time is over | [`Refusal::Expired`] |
+    /// | 11 | a delivery is open | [`Refusal::DownloadRunning`] |
+    /// | 12 | | [`Refusal::LimitReached`] |
     ///
-    /// *Under way* is open, or started where nobody reports, and joinable still. Rows 1, 2, 3 and 7 stand before the
-    /// grant's end: the last download that was allowed can always be finished.
+    /// *Who clicked* is told by address and agent; in row 4 by the cookie, too. *Under way* is open, or started where
+    /// nobody reports, and joinable still. One that *completed* is joined while its grace lasts and its byte budget has
+    /// room for what is asked, and takes no unit: the system had taken every byte for the client, who may have lost
+    /// megabytes of them in a buffer, and comes back with the link for the rest. Row 9 is for who does so from another
+    /// network. It leads nobody to a whole file: a stranger who begins at the first byte is refused. Rows 1, 2, 3 and 7
+    /// to 9 do not ask for the grant's end: the last download that was allowed can always be finished.
     ///
     /// Only deliveries of the version that is clicked are looked for: of a file that was replaced
     /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
     /// whole any more. Its unit counts as left in rows 5 and 6, and they close it as released. One with a request in
-    /// flight may still complete, and holds its unit until that is reported or its grace is over.
+    /// flight may still complete, and one whose bytes may be the whole may have arrived: these hold their unit until
+    /// that is reported or the grace is over.
     ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
-    /// starts at the first byte. Row 3 is there because they also start over: `aria2c` asks for the whole file before it
-    /// looks at what it has. Browsers keep their cookies, and are rows 1 and 5. Row 4 is there because `curl` and `wget`
+    /// starts at the first byte. Rows 3 and 7 are there because they also start over: `aria2c` asks for the whole file before
+    /// it looks at what it has. Browsers keep their cookies, and are rows 1 and 5. Row 4 is there because `curl` and `wget`
     /// ask without `If-Range`: the end of one version would be put behind the beginning of another.
     pub fn click(&mut self, click: &Click, link: &Link) -> Result<Clicked, Refusal> {
         if link.id != click.link || link.grant != self.grant.id {
@@ -63,8 +70,8 @@ impl Account {
             let offer = self.offered_before(click).map_or_else(|| self.offer(click), carry_on);
             return Ok(Clicked { closed, ..offer });
         }
-        if let Some(idle) = self.idle(click) {
-            return Ok(carry_on(idle));
+        if let Some(other) = self.began_again(click).or_else(|| self.idle(click)).or_else(|| self.rest_of_completed(click)) {
+            return Ok(carry_on(other));
         }
         Err(match () {
             () if is_over => Refusal::Expired,
@@ -75,7 +82,7 @@ impl Account {
 
     fn brought_back(&self, click: &Click) -> Option<DeliveryId> {
         let cookie = click.cookie?;
-        self.newest(click, |delivery| is_under_way(delivery) && delivery.cookie == cookie)
+        self.newest(click, |delivery| delivery.cookie == cookie && (is_under_way(delivery) || self.is_resumable(delivery, click)))
     }
 
     fn resumed(&self, click: &Click) -> Option<DeliveryId> {
@@ -83,21 +90,26 @@ impl Account {
             return None;
         }
         let client: ClientKey = click.client.key();
-        self.newest(click, |delivery| is_under_way(delivery) && delivery.clicked_by.key() == client)
+        let is_own = |delivery: &Delivery| delivery.clicked_by.key() == client;
+        let running = self.newest(click, |delivery| is_under_way(delivery) && is_own(delivery));
+        running.or_else(|| self.newest(click, |delivery| self.is_resumable(delivery, click) && is_own(delivery)))
     }
 
     fn started_over(&self, click: &Click) -> Option<DeliveryId> {
+        self.stopped(click, |delivery| is_under_way(delivery) && self.has_bytes(delivery, click))
+    }
+
+    fn began_again(&self, click: &Click) -> Option<DeliveryId> {
+        self.stopped(click, |delivery| self.is_resumable(delivery, click))
+    }
+
+    /// The newest delivery that `fits`, of which nothing is in flight, clicked by this client, which keeps no cookies.
+    fn stopped(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
         if click.cookie.is_some() {
             return None;
         }
         let client: ClientKey = click.client.key();
-        let fits = |delivery: &Delivery| {
-            let size = delivery.version.size;
-            let wanted = u128::from(delivery.bytes_charged) + u128::from(click.range.bytes_max(size));
-            wanted <= self.grant.policy.delivery_bytes_max(size)
-        };
-        let ended = |delivery: &Delivery| is_under_way(delivery) && delivery.in_flight() == 0;
-        self.newest(click, |delivery| ended(delivery) && delivery.clicked_by.key() == client && fits(delivery))
+        self.newest(click, |delivery| delivery.in_flight() == 0 && delivery.clicked_by.key() == client && fits(delivery))
     }
 
     fn would_mix(&self, click: &Click) -> bool {
@@ -114,6 +126,23 @@ impl Account {
 
     fn idle(&self, click: &Click) -> Option<DeliveryId> {
         self.newest(click, |delivery| delivery.state == State::Open && delivery.in_flight() == 0)
+    }
+
+    fn rest_of_completed(&self, click: &Click) -> Option<DeliveryId> {
+        let is_rest = click.range.is_later_part();
+        self.newest(click, |delivery| is_rest && delivery.in_flight() == 0 && self.is_resumable(delivery, click))
+    }
+
+    /// Whether `delivery` completed, and what is asked for can be sent of it once more.
+    fn is_resumable(&self, delivery: &Delivery, click: &Click) -> bool {
+        delivery.state == State::Completed && self.has_bytes(delivery, click)
+    }
+
+    /// Whether the byte budget of `delivery` has room for what is asked for.
+    fn has_bytes(&self, delivery: &Delivery, click: &Click) -> bool {
+        let size = delivery.version.size;
+        let wanted = u128::from(delivery.bytes_charged) + u128::from(click.range.bytes_max(size));
+        wanted <= self.grant.policy.delivery_bytes_max(size)
     }
 
     /// The newest delivery of the clicked version that can still be joined and that `fits`.
@@ -146,9 +175,10 @@ impl Account {
     }
 }
 
-/// Whether `delivery` holds a unit for a version that is not the clicked one, and nothing of it is on its way.
+/// Whether `delivery` holds a unit for a version that is not the clicked one, and would give it back: nothing of it is
+/// on its way, and what was sent is not the whole.
 fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
-    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0
+    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0 && !delivery.may_have_arrived()
 }
 
 fn is_under_way(delivery: &Delivery) -> bool {

@@ -49,8 +49,10 @@ impl Account {
     }
 
     /// Ends what is due: forgets offers after their lifetime, and closes deliveries after their grace. An open one is
-    /// released when every request of it was reported, and presumed otherwise; others stay what they are. Tells which
-    /// deliveries were closed.
+    /// released when every request of it was reported and bytes of the file are missing. It is presumed when of some
+    /// request nothing is known, or when what all clients were sent, together with the bytes of which nobody knows where
+    /// in the file they stand, may be the whole: one person can come with two cookies, or ask for all parts at once.
+    /// Others stay what they are. Tells which deliveries were closed.
     pub fn close_due(&mut self, now: Moment) -> Vec<Change> {
         let Self { grant, deliveries } = self;
         deliveries.retain(|delivery| delivery.state != State::Offered || delivery.is_live(&grant.policy, now));
@@ -75,7 +77,7 @@ pub(super) fn close(grant: &mut Grant, delivery: &mut Delivery, now: Moment) -> 
     let before = delivery.state;
     if delivery.state == State::Open {
         grant.release();
-        if delivery.in_flight() == 0 {
+        if delivery.in_flight() == 0 && !delivery.may_have_arrived() {
             delivery.state = State::Released;
         } else {
             grant.spend();

@@ -15,7 +15,7 @@ fuzz_target!(|value: &str| {
     let range = Range::parse(Some(value), false);
     for size in [0, 1, 2, 999, 1000, 1001, 1 << 40, i64::MAX as u64] {
         let charged = range.bytes_max(size);
-        if let Some(sent) = sent_by_nginx(value.trim(), size) {
+        if let Some(sent) = sent_by_nginx(value, size) {
             assert!(charged >= sent, "{value:?} of {size}: charged {charged}, sent {sent}");
         }
         assert_eq!(Range::Whole.bytes_max(size), size);
@@ -27,7 +27,7 @@ fuzz_target!(|value: &str| {
 /// satisfiable is left out; one that is malformed makes the whole header 416; too many, or more bytes than the file has,
 /// make it send the file.
 fn sent_by_nginx(value: &str, size: u64) -> Option<u64> {
-    let Some((_, list)) = value.split_at_checked(6).filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes=")) else {
+    let Some((_, list)) = value.split_at_checked(6).filter(|(unit, list)| unit.eq_ignore_ascii_case("bytes=") && !list.is_empty()) else {
         return Some(size);
     };
     let (mut sum, mut parts) = (0_u64, 0_u64);
