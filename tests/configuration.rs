@@ -108,7 +108,7 @@ fn a_small_shops_file_is_taken() {
     assert_eq!(listener.address, Address::Unix { path: "/run/cloakroom/nginx.sock".into(), mode: 0o660, group: None });
     assert_eq!(listener.serve, Serve::Web(Dialect::Nginx));
     assert_eq!(listener.connections_max, 4096);
-    let key = configuration.signing_key().unwrap();
+    let [key] = configuration.keys.as_slice() else { panic!("{:?}", configuration.keys) };
     assert_eq!((key.id.as_str(), key.file.as_path(), key.purpose), ("main", Path::new("/var/lib/cloakroom/keys/main"), Purpose::Sign));
     let storage = configuration.storage(&StorageName::parse("masters").unwrap()).unwrap();
     assert_eq!(storage.handoff.as_deref(), Some("/_cloakroom/masters/"));
@@ -146,7 +146,7 @@ fn nobody_in_front_streams_and_believes_loopback_only() {
         configuration.listeners.iter().map(|listener| listener.serve).collect::<Vec<_>>(),
         [Serve::Web(Dialect::Standalone), Serve::Admin]
     );
-    assert!(configuration.signing_key().is_none());
+    assert!(configuration.keys.is_empty());
 }
 
 #[test]

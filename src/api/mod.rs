@@ -231,8 +231,7 @@ async fn show_delivery(State(site): State<Arc<Site>>, id: Result<Path<String>, P
         site.store.delivery(known).await.map_err(Problem::down)?
     };
     let unknown = || {
-        let newest = id == "newest";
-        let detail = if newest {
+        let detail = if id == "newest" {
             "there are no deliveries yet: one begins with a click on a link"
         } else {
             "there is no such delivery; a restart forgets them"

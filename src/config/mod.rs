@@ -275,11 +275,6 @@ impl Configuration {
         self.policies.iter().find(|(policy, _)| policy == name).map(|(_, policy)| policy)
     }
 
-    /// The key that new proofs are signed with: the first that has `use = "sign"`.
-    pub fn signing_key(&self) -> Option<&KeyEntry> {
-        self.keys.iter().find(|key| key.purpose == Purpose::Sign)
-    }
-
     /// The policy of what names none.
     pub fn default_policy(&self) -> &Policy {
         // `assemble` put it there; a policy without methods could do nothing.

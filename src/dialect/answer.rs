@@ -6,7 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
-use super::{Answer, Malformed, Page};
+use super::{Answer, Page};
 
 /// The refusal's code.
 pub(super) const REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusal");
@@ -123,11 +123,4 @@ pub(super) fn redirect(to: &str, cookie: Option<&str>) -> Answer {
         None => head,
     };
     head.fixed(header::CACHE_CONTROL, "no-store").fixed(header::REFERRER_POLICY, "no-referrer").empty()
-}
-
-impl Malformed {
-    /// The refusal that such a request gets, whatever was wrong with it.
-    pub const fn refusal(&self) -> Refusal {
-        Refusal::BadRequest
-    }
 }

@@ -25,7 +25,7 @@ use crate::domain::support::SupportCode;
 use crate::pages::Running;
 use crate::proof::token;
 
-/// Half a token is as much of it as may be shown: the rest cannot be guessed.
+/// A path segment this long may be half a token or more, and is not shown; of less the rest cannot be guessed.
 const SECRET_LENGTH_MIN: usize = 20;
 
 /// What goes onto the wire.
@@ -217,13 +217,12 @@ fn note_opening(site: &Site, question: &Question, sending: &Sending) {
         return;
     };
     site.wake.notify_one();
-    let measured = site.configuration.is_measured() || sending.method == Method::Stream;
     let change = Change {
         delivery: counted.delivery,
         grant: counted.grant,
         client: question.client.clone(),
         before: State::Offered,
-        state: if measured { State::Open } else { State::Started },
+        state: if site.is_reported(sending.method) { State::Open } else { State::Started },
         covered: 0,
         size: sending.version.size,
     };

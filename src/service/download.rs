@@ -200,14 +200,13 @@ async fn deliver(
     if question.method == Method::Get {
         looks_ahead(question, trace)?;
     }
-    let measured = site.configuration.is_measured() || method == policy::Method::Stream;
     let ask = Ask {
         delivery: id,
         request: question.request.clone(),
         now,
         client: question.client_key(),
         range: question.range.clone(),
-        measured,
+        measured: site.is_reported(method),
     };
     if question.method == Method::Head {
         let _permit = decided(Rehearsal(store).admit(ask).await, "admission", trace)?;

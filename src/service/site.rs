@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::{Configuration, PublicUrl};
 use crate::domain::account::Change;
 use crate::domain::path::{CanonicalPath, PathFault};
+use crate::domain::policy::Method;
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::storage::Storages;
@@ -81,6 +82,11 @@ impl Site {
     /// Where customers reach us.
     pub fn public_url(&self) -> &PublicUrl {
         &self.configuration.public_url
+    }
+
+    /// Whether anybody reports what is sent by `method`: the feed, or our own stream.
+    pub(super) fn is_reported(&self, method: Method) -> bool {
+        self.configuration.is_measured() || method == Method::Stream
     }
 
     /// Everything that happens from now on.
