@@ -114,6 +114,7 @@ fn metrics_are_open_metrics_and_move_with_the_requests() {
     ] {
         assert!((grown(&after, series) - f64::from(by)).abs() < 0.5, "{series} grew by {}, not {by}", grown(&after, series));
     }
+    assert!(after["cloakroom_feed_settled_bytes"] > 0.0, "the report's line is settled");
     // nginx keeps its connections to us open, and this very question comes over one.
     for listener in ["web", "admin"] {
         assert!(after[&format!("cloakroom_connections{{listener=\"{listener}\"}}")] >= 1.0, "{listener}");

@@ -1,6 +1,7 @@
 //! `cloakroom serve`: the daemon.
 
 use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
 use crate::config::{Configuration, Serve};
 use crate::dialect::Dialect;
+use crate::domain::feed_position::FeedPosition;
 use crate::feed::{self, Stop, Tail, Taken};
 use crate::keys;
 use crate::pages::Pages;
@@ -251,11 +253,21 @@ async fn take(site: &Site, batch: &feed::Batch) -> Taken {
             site.metrics.feed_lines(FeedLine::Unknown, batch.reports.len().saturating_sub(known) as u64);
             site.metrics.feed_lines(FeedLine::Other, batch.others() as u64);
             site.metrics.feed_lines(FeedLine::Malformed, batch.faults.len() as u64);
+            note_place(site, batch.position);
             Taken::Yes
         }
         Err(down) => {
             tracing::warn!(event = "feed_waits", "the store does not settle: {down:?}");
             Taken::NotNow
         }
+    }
+}
+
+/// Notes how far the log is settled, and how much of it is not.
+fn note_place(site: &Site, place: Option<FeedPosition>) {
+    let (Some(place), Some(feed)) = (place, &site.configuration.feed) else { return };
+    // Right after a rotation the place is in a file of another name.
+    if let Some(log) = feed.access_log.metadata().ok().filter(|log| log.ino() == place.inode) {
+        site.metrics.feed_position(place.offset, log.len());
     }
 }
