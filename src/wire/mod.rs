@@ -14,6 +14,7 @@ pub mod limits;
 mod line;
 pub mod listener;
 pub mod payload;
+mod quiet;
 pub mod serve;
 pub mod tally;
 
