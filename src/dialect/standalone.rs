@@ -76,7 +76,7 @@ pub struct StreamHead {
 ///
 /// `range` is what was asked and reserved: one part gives 206. Under `If-Range` the whole is reserved, and a part is sent
 /// if the condition is the version's own entity tag; a date, or two of them, do not hold. A part of which nothing lies
-/// inside gives 416. `None` for several parts, which [`read`] never asks for, and when the version or the name cannot be
+/// inside gives 416. `None` for several parts, which are never asked for, and when the version or the name cannot be
 /// put into headers.
 pub fn stream_head(range: &Range, headers: &HeaderMap, version: &Version, name: &str, delivery: Option<DeliveryId>) -> Option<StreamHead> {
     let size = version.size;
