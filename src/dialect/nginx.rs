@@ -26,7 +26,7 @@ use super::{Answer, Asked, Malformed, Say};
 /// What `auth_request` asks, exactly.
 pub const AUTHORIZE: &str = "/_cloakroom/authorize";
 
-/// What the shipped `@deny` location asks, followed by the code of a refusal.
+/// What the shipped `@cloakroom_refused` location asks, followed by the code of a refusal.
 pub const REFUSED: &str = "/_cloakroom/refused/";
 
 /// Whatever begins so is internal: nothing of it is a download.
@@ -110,7 +110,7 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
         // `auth_request_set` logs an error for each answer without the header, hence the 0.
         (Kind::Authorize, Say::Allow { rate: None }) => Head::new(200, 1).fixed(RATE, "0").empty(),
         (Kind::Authorize, Say::Allow { rate: Some(rate) }) => Head::new(200, 1).text(RATE, rate.0.to_string()).empty(),
-        // Of all refusals nginx hears two; the code travels to the `@deny` location, which asks for the page.
+        // Of all refusals nginx hears two; the code travels to the `@cloakroom_refused` location, which asks for the page.
         (Kind::Authorize, Say::Refuse { refusal, support, .. }) => {
             let status = if refusal.status() == 401 { 401 } else { 403 };
             Head::new(status, 2).fixed(REFUSAL, refusal.code()).text(SUPPORT, support.to_string()).empty()

@@ -67,7 +67,9 @@ impl fmt::Display for KeyFault {
                 write!(f, "; make it with `cloakroom key new {key}`")
             }
             Cause::Open(_) => write!(f, "; run `chmod 600 {file}`, or 640 where its group shares it", file = file.display()),
-            Cause::Foreign(_) => write!(f, "; run `chown root {file}`", file = file.display()),
+            Cause::Foreign(_) => {
+                f.write_str("; it must belong to root or to the user that the daemon runs as: run this command as that user")
+            }
             _ => Ok(()),
         }
     }
@@ -110,9 +112,10 @@ pub fn load(entries: &[config::KeyEntry]) -> Result<KeyRing, Vec<KeyFault>> {
     if faults.is_empty() { Ok(KeyRing::new(keys)) } else { Err(faults) }
 }
 
-/// Whoever owns the file can change what we sign with.
-const fn is_trusted(owner: u32, ourselves: u32) -> bool {
-    owner == 0 || owner == ourselves
+/// Whoever owns the file can change what we sign with. Root, who signs with the daemon's key, believes the owner of its
+/// directory, who could put another key there anyway.
+const fn is_trusted(owner: u32, ourselves: u32, directory: Option<u32>) -> bool {
+    owner == 0 || owner == ourselves || (ourselves == 0 && matches!(directory, Some(keeper) if keeper == owner))
 }
 
 fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
@@ -126,7 +129,8 @@ fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
     if found.mode() & FORBIDDEN_MODE != 0 {
         return Err(Cause::Open(found.mode() & 0o7777));
     }
-    if !is_trusted(found.uid(), rustix::process::geteuid().as_raw()) {
+    let directory = path.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.uid());
+    if !is_trusted(found.uid(), rustix::process::geteuid().as_raw(), directory) {
         return Err(Cause::Foreign(found.uid()));
     }
     // One allocation that is wiped; a buffer that grows would leave copies behind.
@@ -146,8 +150,8 @@ fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
     SigningKey::from_base64(id, line).map_err(Cause::Bad)
 }
 
-/// Writes a new key with this secret, which must be random, to `path`, mode 0600, durably. Never overwrites; makes the last directory if it is missing,
-/// mode 0700. The key has no use before the configuration names it.
+/// Writes a new key with this secret, which must be random, to `path`, mode 0600, durably. Never overwrites; makes the
+/// last directory if it is missing, mode 0700. The key has no use before the configuration names it.
 pub fn create(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match DirBuilder::new().mode(0o700).create(parent) {
@@ -256,12 +260,23 @@ mod tests {
     }
 
     #[test]
-    fn a_key_belongs_to_root_or_to_us() {
-        for (owner, ourselves, good) in [(0, 0, true), (0, 998, true), (998, 998, true), (33, 998, false), (998, 0, false)] {
-            assert_eq!(is_trusted(owner, ourselves), good, "{owner} {ourselves}");
+    fn a_key_belongs_to_root_or_to_us_or_to_whom_root_signs_for() {
+        for (owner, ourselves, directory, good) in [
+            (0, 0, Some(0), true),
+            (0, 998, Some(998), true),
+            (998, 998, Some(0), true),
+            (33, 998, Some(33), false),
+            (998, 0, Some(998), true),
+            (998, 0, Some(0), false),
+            (998, 0, None, false),
+        ] {
+            assert_eq!(is_trusted(owner, ourselves, directory), good, "{owner} {ourselves} {directory:?}");
         }
         let fault = KeyFault { key: "main".to_owned(), file: "/k".into(), cause: Cause::Foreign(33) };
-        assert_eq!(fault.to_string(), "key `main`: /k: belongs to user 33, who could change it; run `chown root /k`");
+        assert_eq!(
+            fault.to_string(),
+            "key `main`: /k: belongs to user 33, who could change it; it must belong to root or to the user that the daemon runs as: run this command as that user"
+        );
     }
 
     #[test]
