@@ -23,6 +23,12 @@
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness.
 //! `tests/architecture.rs` keeps who may use whom.
 //!
+//! # Words
+//!
+//! A *grant* is the right of one customer to one file, a *link* its stored URL, a *delivery* one download under it. An
+//! *account* is a grant with its deliveries: what one decision changes. A click makes an *offer*, a delivery that reserves
+//! nothing yet; its first request opens it. A stateless URL is *signed*, and is no link.
+//!
 //! # What holds at every moment
 //!
 //! 1. Doubt is a refusal: a header twice, an odd name, a store that does not answer.

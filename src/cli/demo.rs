@@ -307,7 +307,7 @@ async fn welcome(site: &Site, place: &Place, behind_nginx: bool) -> Result<Strin
     let becomes = if signs() == Signs::Unicode { "→ " } else { "->" };
     let mut text = format!(
         "Cloakroom at http://127.0.0.1:{}/\nin front: {front}\neverything lies in {}\n\n\
-         1  A signed link: stateless, valid for an hour.\n   {becomes} 200; a browser saves it as `{SAMPLE_NAME}`\n\n   curl -i '{signed}'\n\n\
+         1  A signed URL: stateless, valid for an hour.\n   {becomes} 200; a browser saves it as `{SAMPLE_NAME}`\n\n   curl -i '{signed}'\n\n\
          2  The same with one character changed.\n   {becomes} 403 bad_proof, a page with a support code\n\n   curl -i '{}'\n\n\
          3  A counted link: 5 downloads. Stop it with Ctrl-C and run it again.\n   {becomes} 303, then 200; it goes on where it stopped, and counts once\n\n   \
          curl -L -C - --limit-rate 4M -o album.zip '{counted}'\n",
