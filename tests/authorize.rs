@@ -216,3 +216,16 @@ fn the_first_questions_of_nginx_s_readme_are_answered_as_it_says() {
     }
     assert!(seen >= 2);
 }
+
+#[test]
+fn a_site_s_regular_expressions_do_not_reach_past_the_question() {
+    let server = "location ~* \\.(css|zip)$ { add_header X-Served-By expression; }".to_owned();
+    let site = Site::around(&NginxSetup { server, ..NginxSetup::default() }, "");
+    site.page("style.css", b"free");
+    site.page("members/style.css", b"for members");
+    let free = site.get("/style.css");
+    assert_eq!((free.text().as_str(), free.header("X-Served-By")), ("free", Some("expression")));
+    assert_code(&site.get("/members/style.css"), 401, "no_proof");
+    let opened = site.get(&site.sign("/members/style.css", &[]));
+    assert_eq!((opened.text().as_str(), opened.header("X-Served-By")), ("for members", None));
+}
