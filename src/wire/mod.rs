@@ -14,7 +14,6 @@ pub mod limits;
 mod line;
 pub mod listener;
 pub mod payload;
-mod quiet;
 pub mod serve;
 pub mod tally;
 

@@ -16,7 +16,6 @@ use tokio::time::{sleep, timeout};
 use super::connection::{self, Door};
 use super::limits::{ACCEPT_PAUSE, Limits, STOP_PAUSE};
 use super::listener::{Bound, Socket, SocketFile};
-use super::quiet::Quiet;
 use super::{Handler, Peer, Tally};
 use crate::service::metrics::{Metrics, OpenConnection};
 
@@ -386,10 +385,7 @@ fn welcome<H: Handler>(caught: Caught, guest: Guest<H>, stages: watch::Receiver<
     tokio::spawn(async move {
         let _until_the_end = (stay, alive);
         match caught {
-            Caught::Unix(stream) => match stream.into_std().and_then(Quiet::new) {
-                Ok(stream) => connection::run(stream, Peer::Unix, door, stages).await,
-                Err(error) => tracing::error!(listener = %door.name, "a connection cannot be watched: {error}"),
-            },
+            Caught::Unix(stream) => connection::run(stream, Peer::Unix, door, stages).await,
             Caught::Tcp(stream, peer) => {
                 // Answers are small and must not wait for one another.
                 let _ = stream.set_nodelay(true);
