@@ -21,6 +21,7 @@ mod link;
 mod log;
 mod serve;
 mod sign;
+mod store;
 pub mod terminal;
 
 /// Where the configuration lies if nothing else is said.
@@ -81,6 +82,9 @@ enum Command {
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Back the store up, verify it, move it, look into it.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// What every command gets.
@@ -123,6 +127,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Link(arguments) => link::run(&common, arguments),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Store(command) => store::run(&common, &command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
