@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Configuration;
 use crate::domain::delivery::{Delivery, Request};
 use crate::domain::grant::Grant;
 use crate::service::issue;
@@ -192,10 +193,12 @@ pub struct DeliveryView {
     pub bytes_budget: u64,
     /// Whether anybody reports what is sent.
     pub measured: bool,
+    /// Who does: `access-log`, `syslog` or `api`; `stream` where Cloakroom sends all bytes itself; `none`.
+    pub feed: String,
 }
 
 impl DeliveryView {
-    pub(super) fn of(delivery: &Delivery, grant: &Grant, measured: bool) -> Self {
+    pub(super) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration) -> Self {
         let ranges = delivery.best_coverage().map(|(_, coverage)| coverage.ranges()).unwrap_or_default();
         let mut requests: Vec<_> = delivery.requests.iter().collect();
         requests.sort_by_key(|(_, request)| request.admitted);
@@ -207,7 +210,8 @@ impl DeliveryView {
             folded_requests: delivery.requests_folded,
             bytes_charged: delivery.bytes_charged,
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
-            measured,
+            measured: configuration.knows_what_arrived(),
+            feed: configuration.known_by().to_owned(),
         }
     }
 }

@@ -16,6 +16,8 @@ mod delivery;
 mod demo;
 mod explain;
 mod failure;
+mod feed;
+mod follower;
 mod key;
 mod link;
 mod log;
@@ -81,6 +83,9 @@ enum Command {
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Hand over the web server's report from standard input, line by line, to the running daemon.
+    #[command(after_help = feed::AFTER_HELP)]
+    Feed(feed::Arguments),
 }
 
 /// What every command gets.
@@ -123,6 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Link(arguments) => link::run(&common, arguments),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Feed(arguments) => feed::run(&common, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

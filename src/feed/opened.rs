@@ -115,12 +115,7 @@ impl Opened {
             let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let read = if self.skipped > 0 { Err(LineFault::TooLong) } else { nginx_line::read(line) };
-            match read {
-                Ok(Some(reported)) => batch.reports.push(reported),
-                Ok(None) => {}
-                Err(fault) => batch.faults.push(fault),
-            }
-            batch.lines += 1;
+            batch.add(read);
             lines += 1;
             self.offset += self.skipped + length(end) + 1;
             self.skipped = 0;

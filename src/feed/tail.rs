@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::hints::{Hints, Stop};
-use super::nginx_line::LineFault;
+use super::nginx_line::{self, LineFault};
 use super::opened::Opened;
 use super::siblings::{directory, recent, renamed};
 use crate::domain::account::Reported;
@@ -45,6 +45,8 @@ pub struct Batch {
     pub lines: usize,
     /// The lines that were not understood.
     pub faults: Vec<LineFault>,
+    /// Lines that were thrown away before these, as too many waited.
+    pub lost: usize,
     /// What happened to the file.
     pub notices: Vec<Notice>,
     /// Where the next batch begins; `None` as long as there was no file.
@@ -274,6 +276,25 @@ impl Tail {
 }
 
 impl Batch {
+    /// Adds what was read of one line.
+    pub(super) fn add(&mut self, line: Result<Option<Reported>, LineFault>) {
+        self.lines += 1;
+        match line {
+            Ok(Some(reported)) => self.reports.push(reported),
+            Ok(None) => {}
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// A batch of these lines of the shipped format, which come from no file.
+    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut batch = Self::default();
+        for line in lines {
+            batch.add(nginx_line::read(line));
+        }
+        batch
+    }
+
     /// How many lines were understood and report nothing.
     pub fn others(&self) -> usize {
         let faulty = self.faults.iter().filter(|fault| **fault != LineFault::Unfinished).count();
