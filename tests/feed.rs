@@ -212,6 +212,27 @@ fn rotation_by_rename_loses_no_line_not_even_those_of_the_last_writers() {
 }
 
 #[test]
+fn rotations_that_follow_each_other_at_once_lose_no_file_between() {
+    let log = Log::with(&line(0));
+    let mut feed = log.follow(Some(log.at(0)));
+    feed.until_requests(0..1);
+    let mut workers = vec![];
+    for rotations in 1..=3 {
+        fs::rename(&log.path, log.beside(&format!("cloakroom.log.{rotations}"))).unwrap();
+        // The second one between is empty as yet.
+        append(&log.path, &if rotations == 2 { String::new() } else { line(rotations) });
+        workers.push(OpenOptions::new().append(true).open(&log.path).unwrap());
+    }
+    feed.until("the lines of both", |feed| feed.requests.len() == 3);
+    feed.requests.sort_unstable();
+    assert_eq!(feed.requests, [0, 1, 3]);
+    workers[1].write_all(line(2).as_bytes()).unwrap();
+    feed.until("the line of a late worker", |feed| feed.requests.last() == Some(&2));
+    assert_eq!((feed.faults.len(), feed.notices.as_slice()), (0, &[Notice::Rotated][..]));
+    assert_eq!(feed.end(), Some(log.at(line(3).len())));
+}
+
+#[test]
 fn a_half_line_at_the_end_of_a_rotated_log_stops_nothing_and_may_still_be_finished() {
     let half = line(1);
     let log = Log::with(&half[..50]);

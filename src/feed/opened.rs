@@ -55,10 +55,10 @@ impl Opened {
     }
 
     /// From the start of a line among its last `bytes`. `None` where it does not begin as a log in the format does: log
-    /// rotation leaves packed files, too.
+    /// rotation leaves packed files, too. Into an empty one somebody may still write.
     pub(super) fn at_its_last(self, bytes: u64) -> io::Result<Option<Self>> {
         let mut first = [0];
-        if self.file.read_at(&mut first, 0)? == 0 || first != *b"{" {
+        if self.file.read_at(&mut first, 0)? == 1 && first != *b"{" {
             return Ok(None);
         }
         let size = self.file.metadata()?.len();

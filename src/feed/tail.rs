@@ -236,8 +236,16 @@ impl Tail {
         let back = self.old.iter().position(|old| old.log.is(next.device, next.inode));
         let since = next.written()?;
         let next = back.map_or(next, |at| self.old.remove(at).log);
+        let (device, inode) = (next.device, next.inode);
         if let Some(log) = self.open.replace(next) {
             self.old.push(Old { log, since });
+        }
+        // Where the store did not settle for a while, or rotations follow each other at once, there are files between.
+        for log in recent(&self.path, since, OLD_LIFETIME, OLD_MAX) {
+            let known = log.is(device, inode) || self.old.iter().any(|old| old.log.is(log.device, log.inode));
+            if !known {
+                self.old.push(Old { since: log.written()?, log });
+            }
         }
         self.notices.push(Notice::Rotated);
         Ok(())

@@ -3,9 +3,12 @@
 
 mod clients;
 mod feed;
+mod lines;
 mod limits;
+mod piped;
 mod resume;
 mod shop;
+mod syslog;
 mod uncounted;
 
 #[path = "../servers/mod.rs"]
