@@ -585,7 +585,7 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         (shown["state"] == "completed").then_some(shown)
     });
     assert_eq!((done["grant"]["used"].as_u64(), done["covered"].as_u64()), (Some(1), Some(9)), "{done}");
-    let fields = "active bytes_budget bytes_charged client closed coverage covered file folded_requests grant grant_id id measured offered requests size state";
+    let fields = "active bytes_budget bytes_charged client closed coverage covered feed file folded_requests grant grant_id id measured offered requests size state";
     assert_eq!(keys(&done).join(" "), fields);
     assert_eq!(keys(&done["requests"][0]), ["admitted", "bytes_max", "client", "id", "report"]);
     let (id, grant) = (done["id"].as_str().unwrap(), done["grant_id"].as_str().unwrap());

@@ -286,24 +286,21 @@ pub(super) static FEED: Section = Section {
     many: false,
     active: true,
     doc: &[
-        "Where the web server reports what it sent. Without it a download counts when it starts. One of access_log (loses",
-        "nothing), syslog (no disk, may lose lines) and from. A download of which a line was lost counts as presumed.",
+        "Where the web server reports what it sent, by one of access_log, syslog and from. Without this section a download",
+        "counts when it starts. A download of which a line was lost counts, too, and is marked as presumed.",
     ],
     keys: &[
         key(
             "access_log",
-            Words("The one to take if there is no reason for another", "\"/var/log/nginx/cloakroom.log\""),
+            Words("Needed, or one of syslog and from", "\"/var/log/nginx/cloakroom.log\""),
             "an absolute path such as \"/var/log/nginx/cloakroom.log\"",
             "An access log of its own, in the log_format of conf-examples/nginx/.",
         ),
         key(
             "syslog",
-            Words(
-                "Lines are lost while Cloakroom is down, and when more than net.unix.max_dgram_qlen wait",
-                "\"unix:/run/cloakroom/log.sock\"",
-            ),
+            Words("Not beside access_log", "\"unix:/run/cloakroom/log.sock\""),
             "a unix socket such as \"unix:/run/cloakroom/log.sock\"",
-            "A socket for the same lines by syslog.",
+            "A socket for the same lines by syslog, which needs no disk and loses lines, all of them while Cloakroom is down.",
         ),
         key("mode", Value("\"0660\""), "a socket's mode as an octal string such as \"0660\"", "Who may write to the socket of syslog."),
         key(
@@ -314,7 +311,7 @@ pub(super) static FEED: Section = Section {
         ),
         key(
             "from",
-            Words("It needs a listener with serve = \"api\"", "\"api\""),
+            Words("Not beside access_log", "\"api\""),
             "\"api\"",
             "\"api\": `cloakroom feed` hands over the lines that it reads from its standard input.",
         ),

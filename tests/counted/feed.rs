@@ -53,7 +53,9 @@ fn sixteen_connections_while(rotate: impl Fn(&Shop, usize)) -> (Shop, serde_json
     let mut aria = customer.aria2c(&url).spawn().unwrap();
     for round in 0..3 {
         // Twice at once, and once more when some connections have ended.
-        shop.comes_to("sixteen requests", |delivery| requests(delivery).len() - if round == 2 { in_flight(delivery) } else { 0 } > 0);
+        shop.comes_to("sixteen requests, and then reports", |delivery| {
+            requests(delivery).len() >= 16 && (round < 2 || in_flight(delivery) < requests(delivery).len())
+        });
         rotate(&shop, round);
     }
     assert!(aria.wait().unwrap().success());

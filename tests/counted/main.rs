@@ -3,8 +3,8 @@
 
 mod clients;
 mod feed;
-mod lines;
 mod limits;
+mod lines;
 mod piped;
 mod resume;
 mod shop;
