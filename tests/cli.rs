@@ -272,6 +272,7 @@ fn help_is_told_for_every_command_and_fits_eighty_columns() {
         &["delivery"],
         &["delivery", "list"],
         &["delivery", "show"],
+        &["feed"],
     ];
     for command in commands {
         let mut program = Command::new(PROGRAM);
@@ -598,7 +599,19 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         let mut command = Command::new(PROGRAM);
         command.arg("--config").arg(site.daemon.config()).args(["delivery", "show", id]).env("LC_ALL", locale);
         let text = ran(command).out;
-        says(&text, &[id, "completed", bar, "100 %", "used 1, reserved 0, of 2", "order 7, Müller", "requests  1"]);
+        says(
+            &text,
+            &[
+                id,
+                "completed",
+                bar,
+                "100 %",
+                "used 1, reserved 0, of 2",
+                "order 7, Müller",
+                "known by  what Cloakroom itself sent",
+                "requests  1",
+            ],
+        );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
     says(&site.run(&["explain", id]).err, &["cloakroom delivery show"]);

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Configuration;
-use crate::domain::delivery::{Delivery, Request};
+use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::grant::Grant;
 use crate::service::issue;
 
@@ -202,6 +202,11 @@ impl DeliveryView {
         let ranges = delivery.best_coverage().map(|(_, coverage)| coverage.ranges()).unwrap_or_default();
         let mut requests: Vec<_> = delivery.requests.iter().collect();
         requests.sort_by_key(|(_, request)| request.admitted);
+        let feed = match (configuration.known_by(), delivery.state) {
+            // What nobody reports is started with its first request, so this one was sent by us.
+            ("none", State::Open | State::Completed | State::Released | State::Presumed) => "stream",
+            (known_by, _) => known_by,
+        };
         Self {
             delivery: ListedDelivery::of(delivery, grant),
             grant: GrantView::of(grant),
@@ -210,8 +215,8 @@ impl DeliveryView {
             folded_requests: delivery.requests_folded,
             bytes_charged: delivery.bytes_charged,
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
-            measured: configuration.knows_what_arrived(),
-            feed: configuration.known_by().to_owned(),
+            measured: feed != "none",
+            feed: feed.to_owned(),
         }
     }
 }

@@ -115,10 +115,10 @@ fn show(view: &DeliveryView) -> String {
 fn known_by(feed: &str) -> &str {
     match feed {
         "access-log" => "Nginx's access log",
-        "syslog" => "Nginx's syslog, which may lose lines; a download with a lost one ends as presumed",
+        "syslog" => "Nginx's syslog, which may lose lines: then presumed",
         "api" => "Nginx's lines, handed over by `cloakroom feed`",
         "stream" => "what Cloakroom itself sent",
-        "none" => "nobody, there is no [feed]: what arrived is not known; a download counts when it starts",
+        "none" => "nobody, as there is no [feed]: a download counts when it starts",
         other => other,
     }
 }

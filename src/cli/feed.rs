@@ -34,7 +34,7 @@ over; 1: some was not.
 
   tail -n +1 -F /var/log/nginx/cloakroom.log | cloakroom feed
   ssh front tail -F /var/log/nginx/cloakroom.log | cloakroom feed
-  zcat /var/log/nginx/cloakroom.log.2.gz | cloakroom feed     # lines of a time when nobody read them";
+  zcat /var/log/nginx/cloakroom.log.2.gz | cloakroom feed";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

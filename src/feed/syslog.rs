@@ -5,8 +5,11 @@
 //! ```
 //!
 //! nginx waits for nobody: what does not fit into the kernel's queue is lost, and so is what it sends while nobody
-//! listens, with the first line of each of its workers after that. Nobody is told of those. What does not fit into our
-//! own queue, because the store does not settle, is thrown away, counted and logged, so that the kernel's stays empty.
+//! listens, with the first line of each of its workers after that. nginx notes it in its `error_log` (`send() to syslog
+//! failed`). `SO_RCVBUF` does not count for such a socket, the number of datagrams does, so the one thing that helps is to
+//! read at once, whatever the store does. What does not fit into our own queue is thrown away, counted and logged.
+//!
+//! nginx (1.22) cuts no line of an access log, however long; 2 KiB is the limit of its `error_log` only.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
