@@ -158,7 +158,7 @@ async fn new_link(State(site): State<Arc<Site>>, body: Result<Json<NewLink>, Jso
     let Json(wanted) = body.map_err(|rejection| Problem::of_body(&rejection))?;
     let file = file_of(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
-    let issued = issue(&site, Order { file, customer: wanted.customer, policy }).await.map_err(|fault| match fault {
+    let issued = issue(&site, Order { file, customer: wanted.customer, policy }, "api".to_owned()).await.map_err(|fault| match fault {
         NotIssued::Down(down) => Problem::down(down),
         NotIssued::Absent(..) => Problem::new(StatusCode::NOT_FOUND, fault.to_string()),
         NotIssued::Customer | NotIssued::NoKey => Problem::unreadable(fault.to_string()),

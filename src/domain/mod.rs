@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
-//! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them.
+//! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them. [`history`] is what
+//! people did about a grant, [`tally`] what was counted in each hour.
 
 pub mod account;
 pub mod client;
@@ -12,6 +13,7 @@ pub mod feed_position;
 pub mod file;
 pub mod file_name;
 pub mod grant;
+pub mod history;
 pub mod id;
 pub mod link;
 pub mod moment;
@@ -22,4 +24,5 @@ pub mod question;
 pub mod range;
 pub mod refusal;
 pub mod support;
+pub mod tally;
 pub mod units;
