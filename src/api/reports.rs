@@ -52,7 +52,7 @@ pub(super) async fn take(State(site): State<Arc<Site>>, body: Result<Bytes, Byte
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body must have at most {LINES_MAX} lines")));
     }
     let batch = Batch::of_lines(lines.split(|&byte| byte == b'\n'));
-    let settle::Tally { settled, unknown, other, malformed } = settle::take(&site, &batch).await.map_err(Problem::down)?;
+    let settle::LineCounts { settled, unknown, other, malformed } = settle::take(&site, &batch).await.map_err(Problem::down)?;
     let first_fault = batch.faults.first().map(ToString::to_string);
     if let Some(first) = &first_fault {
         tracing::warn!(faults = malformed, lines = batch.lines, %first, "lines that were handed over were not understood");

@@ -31,7 +31,7 @@ pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPo
 
 /// What became of the lines of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct LineCounts {
     /// They reported a request of a delivery, and were settled.
     pub settled: usize,
     /// They name a delivery or a request that is not known, or was reported before.
@@ -43,20 +43,20 @@ pub struct Tally {
 }
 
 /// Settles what a web server reports, and counts it.
-pub async fn take(site: &Site, batch: &Batch) -> Result<Tally, Down> {
+pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
     let settled = settle(site, batch.reports.clone(), batch.position).await?;
     let unknown = batch.reports.len().saturating_sub(settled);
-    let tally = Tally { settled, unknown, other: batch.others(), malformed: batch.faults.len() };
+    let counts = LineCounts { settled, unknown, other: batch.others(), malformed: batch.faults.len() };
     for (outcome, lines) in [
-        (FeedLine::Settled, tally.settled),
-        (FeedLine::Unknown, tally.unknown),
-        (FeedLine::Other, tally.other),
-        (FeedLine::Malformed, tally.malformed),
+        (FeedLine::Settled, counts.settled),
+        (FeedLine::Unknown, counts.unknown),
+        (FeedLine::Other, counts.other),
+        (FeedLine::Malformed, counts.malformed),
         (FeedLine::Lost, batch.lost),
     ] {
         site.metrics.feed_lines(outcome, lines as u64);
     }
-    Ok(tally)
+    Ok(counts)
 }
 
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.

@@ -169,15 +169,14 @@ fn resident_kib(pid: u32) -> u64 {
 
 #[test]
 fn who_is_told_to_stop_hands_over_what_came_and_ends() {
-    let shop = Shop::by_api(100_000, "");
-    let url = shop.click(&shop.link(1));
-    assert!(shop.get(&url, &[]).body == shop.goods);
-    let lines = reported(&shop, 1);
     for signal in [Signal::TERM, Signal::INT] {
+        let shop = Shop::by_api(100_000, "");
+        let url = shop.click(&shop.link(1));
+        assert!(shop.get(&url, &[]).body == shop.goods);
+        let lines = reported(&shop, 1);
         let mut child = feed(&shop, Stdio::piped(), &[]);
         let mut input = child.stdin.take().unwrap();
         input.write_all(lines.as_bytes()).unwrap();
-        // Of the second one the daemon learns nothing new, so that its end is what is seen.
         shop.becomes("completed");
         end(&child, signal);
         let (code, out, err) = said(&child.wait_with_output().unwrap());
