@@ -18,7 +18,7 @@
 //! | 200, whole body | these bytes of the file, from its first; with `done` all of it |
 //! | 206, one range | these bytes of the file |
 //! | 206, `multipart/byteranges` | so many bytes; of which part of the file is not known |
-//! | 200 or 206 with `Content-Encoding`, or without a length | so many bytes, of no part: the body is not the file's bytes |
+//! | 200 or 206 with `Content-Encoding`, or without a length | so many bytes, of no part: the body is not the file's bytes; whole, it may be all of them, in fewer |
 //! | any of these, of a file with another size than the version's | so many bytes, of no part |
 //! | any of these, aborted | the bytes up to there; they count as sent once the system has taken them |
 //! | HEAD, 304, 412, 416 and every other status | that nothing of the file was sent |

@@ -131,6 +131,24 @@ fn lines_of_nobody_half_lines_and_noise_change_nothing() {
     assert_eq!(shop.newest(), delivery);
 }
 
+/// A site that took `gzip off` out of the examples: what its customers get is the file, and no byte of it can be placed.
+#[test]
+fn a_file_that_is_compressed_on_its_way_is_presumed() {
+    let instead = &[("gzip off;", "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"), ("etag on;", "etag off;")];
+    let nginx = Nginx::start(&NginxSetup { instead, ..NginxSetup::default() });
+    let text = "the same line again and again\n".repeat(100_000);
+    fs::write(nginx.downloads().join("album.zip"), &text).unwrap();
+    let cloakroom = Cloakroom::behind(&nginx, "[[policy]]\nname = \"default\"\nresume_grace = \"2s\"\n");
+    let shop = Shop { nginx, cloakroom, goods: text.into_bytes() };
+    let url = shop.click(&shop.link(1));
+    let answer = shop.get(&url, &[("Accept-Encoding", "gzip")]);
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{:?}", answer.headers);
+    let delivery = shop.settled();
+    assert_eq!((delivery["covered"].as_u64(), units(&delivery)), (Some(0), (0, 1)), "{delivery:#}");
+    assert!(delivery["bytes_charged"].as_u64().unwrap() < 100_000, "{delivery:#}");
+    assert_eq!(units(&shop.becomes("presumed")), (1, 0));
+}
+
 #[test]
 fn a_daemon_that_is_killed_does_not_cut_a_download_and_forgets_its_links() {
     let mut shop = Shop::open(3 * MIB, SLOW);
