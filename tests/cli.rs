@@ -443,6 +443,9 @@ fn check_tells_every_fault_at_once() {
     assert_eq!(ran.code, 78, "{ran:?}");
     says(&ran.err, &["cloakroom key new main", "/gone` must be a directory", "refusal.html:1", "/none/x.log"]);
     assert!(ran.err.lines().all(|line| line.starts_with("cloakroom: ")) && ran.err.lines().count() == 4, "{}", ran.err);
+    place.write(&format!("{text}\n[feed]\nsyslog = \"unix:{root}/none/log.sock\"\n"));
+    says(&place.run(&["check"]).err, &["[feed] syslog", "there is no", "/none"]);
+    place.write(&format!("{text}\n[pages]\ntemplates = \"{root}/templates\"\n"));
     let serve = place.run(&["serve"]);
     assert_eq!((serve.code, serve.out.as_str()), (78, ""), "{serve:?}");
     says(&serve.err, &["keys/main", "/gone", "refusal.html:1"]);

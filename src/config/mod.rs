@@ -323,11 +323,11 @@ impl Configuration {
         self.is_measured() || self.sends_all_itself()
     }
 
-    /// By whom it is known what arrived: the word of the feed, `stream` where we send all bytes ourselves, else `none`.
+    /// By whom it is known what arrived: `stream` where we send all bytes ourselves, else the word of the feed, or `none`.
     pub fn known_by(&self) -> &'static str {
         match &self.feed {
+            _ if self.sends_all_itself() => "stream",
             Some(feed) => feed.word(),
-            None if self.sends_all_itself() => "stream",
             None => "none",
         }
     }
