@@ -377,7 +377,7 @@ mod tests {
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         assert_eq!((helps, types), (12, 12), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 2 * 31 + 6 + 1 + 4 + 2 + 3 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 2 * 31 + 6 + 1 + 5 + 2 + 3 * 3, "{text}");
     }
 
     #[test]
