@@ -84,8 +84,8 @@ fn summary(handed: &Handed) -> String {
     let Handed { settled, unknown, other, malformed, first_fault } = handed;
     let count = |number: &usize| grouped(*number as u64);
     let mut text = format!(
-        "{} lines handed over: {} settled, {} of requests that are not known or were reported before, {} of no delivery, {} not understood",
-        count(&(settled + unknown + other + malformed)),
+        "{} handed over: {} settled, {} unknown or reported before, {} of no delivery, {} not understood",
+        lines((settled + unknown + other + malformed) as u64),
         count(settled),
         count(unknown),
         count(other),
@@ -96,6 +96,10 @@ fn summary(handed: &Handed) -> String {
         text.push_str(&visible(first));
     }
     text
+}
+
+fn lines(number: u64) -> String {
+    if number == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(number)) }
 }
 
 /// A line, and the room that it takes.
@@ -186,7 +190,7 @@ impl Work {
         }
         let left = self.read.load(Ordering::Relaxed).saturating_sub(self.sent.get());
         let why = self.trouble.take().unwrap_or_else(|| "there was no time".to_owned());
-        Err(Failure::failed(format!("{} lines were not handed over: {why}", grouped(left))))
+        Err(Failure::failed(format!("{} not handed over: {why}", lines(left))))
     }
 
     async fn hand_over_all(&self, mut lines: Lines) -> Result<(), Failure> {
