@@ -85,7 +85,7 @@ fn summary(handed: &Handed) -> String {
     let count = |number: &usize| grouped(*number as u64);
     let mut text = format!(
         "{} handed over: {} settled, {} unknown or reported before, {} of no delivery, {} not understood",
-        lines((settled + unknown + other + malformed) as u64),
+        lines_of((settled + unknown + other + malformed) as u64),
         count(settled),
         count(unknown),
         count(other),
@@ -98,7 +98,7 @@ fn summary(handed: &Handed) -> String {
     text
 }
 
-fn lines(number: u64) -> String {
+fn lines_of(number: u64) -> String {
     if number == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(number)) }
 }
 
@@ -190,7 +190,7 @@ impl Work {
         }
         let left = self.read.load(Ordering::Relaxed).saturating_sub(self.sent.get());
         let why = self.trouble.take().unwrap_or_else(|| "there was no time".to_owned());
-        Err(Failure::failed(format!("{} not handed over: {why}", lines(left))))
+        Err(Failure::failed(format!("{} not handed over: {why}", lines_of(left))))
     }
 
     async fn hand_over_all(&self, mut lines: Lines) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clients::{Customer, killed_after, whole};
 use crate::servers::cloakroom::PROGRAM;
+use crate::servers::http::Download;
 use crate::servers::until;
 use crate::shop::{MIB, SLOW, Shop, requests, units};
 
@@ -98,6 +99,25 @@ fn lines_that_come_while_the_daemon_does_not_answer_are_handed_over_later() {
     let mut more = String::new();
     errors.read_to_string(&mut more).unwrap();
     assert!(more.contains("the daemon answers"), "{more}");
+}
+
+#[test]
+fn a_restart_of_the_daemon_loses_no_line_of_a_pipe() {
+    let mut shop = Shop::by_api(3 * MIB, SLOW);
+    let mut tail = Command::new("tail").args(["-n", "+1", "-F"]).arg(shop.nginx.access_log()).stdout(Stdio::piped()).spawn().unwrap();
+    let feed = feed(&shop, tail.stdout.take().unwrap(), &[]);
+    let url = shop.click(&shop.link(1));
+    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    download.read(MIB / 2);
+    shop.cloakroom.kill();
+    assert!(download.finish().body == shop.goods);
+    reported(&shop, 1);
+    shop.cloakroom.start();
+    assert_eq!(units(&shop.becomes("completed")), (1, 0));
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    let (code, out, _) = said(&feed.wait_with_output().unwrap());
+    assert_eq!((code, out.starts_with("1 line handed over: 1 settled")), (Some(0), true), "{out}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn its_socket_has_its_mode_and_is_there_as_long_as_the_daemon() {
     // A second daemon does not take it away.
     let text = fs::read_to_string(shop.cloakroom.config()).unwrap();
     let other = tempfile::tempdir().unwrap();
-    let text = text.replace("/api.sock", "/api2.sock").replace("/nginx.sock", "/nginx2.sock");
+    let text = text.replace("/api.sock", "/api2.sock").replace("/nginx.sock", "/nginx2.sock") + "\n[store]\nkind = \"memory\"\n";
     fs::write(other.path().join("c.toml"), text).unwrap();
     let second = shop.cloakroom.command(&["serve", "--config", other.path().join("c.toml").to_str().unwrap()]);
     let said = String::from_utf8_lossy(&second.stderr);
@@ -96,6 +96,18 @@ fn lines_that_the_kernel_had_no_room_for_make_a_download_presumed_and_no_unit_is
     assert_eq!((over["state"].as_str(), units(&over)), (Some("presumed"), (1, 0)), "{over:#}");
     let unheard = in_flight(&over);
     assert!((1..PARTS).contains(&unheard), "some lines were heard and some were not: {unheard} of {PARTS}");
+}
+
+#[test]
+fn a_download_that_ends_while_the_daemon_is_down_is_presumed() {
+    let mut shop = Shop::by_syslog(3 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"4s\"\n");
+    let url = shop.click(&shop.link(1));
+    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    download.read(MIB / 2);
+    shop.cloakroom.kill();
+    assert!(download.finish().body == shop.goods);
+    shop.cloakroom.start();
+    assert_eq!(units(&shop.becomes("presumed")), (1, 0));
 }
 
 #[test]
