@@ -16,6 +16,8 @@ mod delivery;
 mod demo;
 mod explain;
 mod failure;
+mod feed;
+mod follower;
 mod key;
 mod link;
 mod log;
@@ -85,6 +87,9 @@ enum Command {
     /// Back the store up, verify it, move it, look into it.
     #[command(subcommand)]
     Store(store::Command),
+    /// Hand over the web server's report from standard input, line by line, to the running daemon.
+    #[command(after_help = feed::AFTER_HELP)]
+    Feed(feed::Arguments),
 }
 
 /// What every command gets.
@@ -128,6 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
         Command::Store(command) => store::run(&common, &command),
+        Command::Feed(arguments) => feed::run(&common, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
