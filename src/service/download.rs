@@ -335,6 +335,9 @@ async fn describe(store: &dyn Store, grant: GrantId, trace: &mut Trace) {
         let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
         let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
         trace.held(|| format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved));
+        if let Some(most) = grant.policy.networks_max {
+            trace.held(|| format!("requests came from {} networks, of {most} that may be", grant.networks_seen.len()));
+        }
     }
 }
 
