@@ -33,6 +33,9 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     if let Some(server) = &file.server {
         directories(faults, file, server);
     }
+    if file.all_formed {
+        policies::endings(faults, &file.policies);
+    }
     let dialects = dialects(file).filter(|_| file.all_formed)?;
     listeners(faults, file, &dialects);
     if !dialects.is_empty() {

@@ -255,6 +255,18 @@ pub(super) static POLICY: Section = Section {
             "How many downloads of each file, or \"unlimited\"; 0 means none.",
         ),
         key("valid_for", Value("\"30d\""), "a duration such as \"30d\", or \"unlimited\"", "How long the grant lasts, or \"unlimited\"."),
+        key(
+            "expires",
+            Value("\"exact\""),
+            "\"exact\" or \"end-of-day\"",
+            "When its time is over: \"exact\", or \"end-of-day\" with the last second of that day in `zone`.",
+        ),
+        key(
+            "zone",
+            Words("Needed for expires = \"end-of-day\", and only there", "\"Europe/Berlin\""),
+            "a time zone such as \"Europe/Berlin\"",
+            "Whose days they are: a zone of /usr/share/zoneinfo.",
+        ),
         key("link_ttl", Value("\"30d\""), "a duration such as \"30d\"", "How long a link of the grant lasts."),
         key(
             "resume_grace",
@@ -276,8 +288,20 @@ pub(super) static POLICY: Section = Section {
             "a rate such as \"500k/s\", \"2MB/s\" or a number of bytes a second",
             "Bytes a second of each request: \"500k/s\" (k = 1024), \"2MB/s\" (MB = 1000000), or a number of bytes.",
         ),
+        key(
+            "networks",
+            Words("Without it, from anywhere", "[\"10.0.0.0/8\", \"2001:db8::/32\"]"),
+            "a list of 1 to 64 addresses and networks such as [\"10.0.0.0/8\", \"2001:db8::/32\"]",
+            "Downloads only from these networks.",
+        ),
+        key(
+            "networks_max",
+            Value("\"unlimited\""),
+            "a number from 1 to 256, or \"unlimited\"",
+            "From how many networks (/24 of IPv4, /56 of IPv6) a grant is used; a phone alone comes from two.",
+        ),
     ],
-    later: &["landing", "expires", "zone", "version", "networks_max"],
+    later: &["landing", "version"],
 };
 
 /// `[feed]`.

@@ -13,6 +13,7 @@ mod reader;
 mod sections;
 mod suggest;
 mod values;
+mod zones;
 
 use std::fmt;
 use std::io::Read as _;
