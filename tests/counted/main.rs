@@ -4,8 +4,10 @@
 mod clients;
 mod feed;
 mod limits;
+mod networks;
 mod resume;
 mod shop;
+mod storms;
 mod uncounted;
 
 #[path = "../servers/mod.rs"]

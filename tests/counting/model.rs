@@ -29,6 +29,8 @@ pub struct Model {
     pub networks: BTreeSet<u8>,
     /// Bytes of what is closed, as they are charged since the last reset.
     pub closed_bytes: u64,
+    /// The numbers of those that were used before the last reset.
+    pub forgiven: BTreeSet<usize>,
     pub downloads: Vec<Download>,
 }
 
@@ -60,8 +62,6 @@ pub struct Download {
     /// Forgotten: an offer that was never taken.
     pub gone: bool,
     pub closed: bool,
-    /// It was used before the last reset.
-    pub forgiven: bool,
     offered: u64,
     opened: u64,
     active: u64,
@@ -127,8 +127,13 @@ impl Model {
     }
 
     pub fn used(&self) -> u32 {
-        let used = self.downloads.iter().filter(|download| download.is_used() && !download.forgiven).count();
-        u32::try_from(used).unwrap()
+        let used = self.used_ever().filter(|number| !self.forgiven.contains(number));
+        u32::try_from(used.count()).unwrap()
+    }
+
+    fn used_ever(&self) -> impl Iterator<Item = usize> {
+        let used = self.downloads.iter().enumerate().filter(|(_, download)| download.is_used());
+        used.map(|(number, _)| number)
     }
 
     pub fn reserved(&self) -> u32 {
@@ -146,9 +151,7 @@ impl Model {
     pub fn reset(&mut self) {
         self.closed_bytes = 0;
         self.networks.clear();
-        for download in self.downloads.iter_mut().filter(|download| download.is_used()) {
-            download.forgiven = true;
-        }
+        self.forgiven = self.used_ever().collect();
     }
 
     /// With a delivery of a version of `size` bytes.
@@ -267,7 +270,6 @@ impl Model {
                 again: false,
                 gone: false,
                 closed: false,
-                forgiven: false,
                 offered: now,
                 opened: 0,
                 active: 0,

@@ -245,6 +245,7 @@ impl Pair {
             networks_max: networks_max.map(|most| most as usize),
             networks: BTreeSet::new(),
             closed_bytes: 0,
+            forgiven: BTreeSet::new(),
             downloads: Vec::new(),
         };
         let account = Account::new(Grant { policy, ..grant(1, max) });

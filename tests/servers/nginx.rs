@@ -17,6 +17,8 @@ pub struct NginxSetup {
     pub http: String,
     /// Lines inside the `server { … }` of `site.conf`, before everything else.
     pub server: String,
+    /// How many connections a worker takes; 512, as nginx has it, where nothing is said.
+    pub connections: Option<u32>,
 }
 
 /// A running nginx. Ends with this value.
@@ -196,10 +198,13 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
         .concat();
     let main = directory.join("conf/nginx.conf");
     let text = format!(
-        "{user}\ndaemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
+        "{user}\n{descriptors}daemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ {connections} }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
         pid = place("nginx.pid"),
         error = place("log/error.log"),
         http = setup.http,
+        // As many for the files that are sent, and as many for Cloakroom.
+        descriptors = setup.connections.map_or_else(String::new, |most| format!("worker_rlimit_nofile {};\n", 3 * most)),
+        connections = setup.connections.map_or_else(String::new, |most| format!("worker_connections {most};")),
     );
     fs::write(&main, text).unwrap();
     main
