@@ -235,7 +235,7 @@ async fn show_delivery(State(site): State<Arc<Site>>, id: Result<Path<String>, P
         let detail = if id == "newest" {
             "there are no deliveries yet: one begins with a click on a link"
         } else {
-            "there is no such delivery; a restart forgets them"
+            "there is no such delivery: an offer that nobody took up is forgotten after an hour"
         };
         Problem::new(StatusCode::NOT_FOUND, detail)
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cloakroom::config::Durability;
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
@@ -15,7 +16,7 @@ use cloakroom::domain::policy::{Ending, Policy};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
-use cloakroom::store::sqlite::{Durability, Sqlite};
+use cloakroom::store::sqlite::Sqlite;
 use cloakroom::store::{Content, Down, Filter, Grants, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;

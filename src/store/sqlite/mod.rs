@@ -21,12 +21,13 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use self::fault::Fault;
-pub use self::open::{Durability, NotOpened, Why};
+pub use self::open::{NotOpened, Why};
 use self::queue::{Readers, Writer};
 use self::recent::Recent;
 use self::working::{FEED, Working};
 use super::record::Written;
 use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
+use crate::config::Durability;
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
@@ -37,9 +38,6 @@ use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Tally, hour_of};
-
-/// The name of the file in the state directory.
-pub const FILE: &str = "cloakroom.db";
 
 /// A list is never longer than this, whatever is asked for.
 pub const LIST_MAX: usize = 1000;
@@ -78,6 +76,12 @@ impl Sqlite {
         let readers = Readers::start(|| open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
         let writer = Writer::start(Working::new(database), after).map_err(|error| not(Why::System(error)))?;
         Ok(Self { readers, writer, targets: Mutex::new(Recent::new(REMEMBERED_MAX)), contents, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Looks at the store at `path` without changing it: whose it is, of which version, whether it is whole. A daemon may
+    /// be working on it.
+    pub fn examine(path: &Path) -> Result<(), NotOpened> {
+        open::examine(path)
     }
 
     /// The file.

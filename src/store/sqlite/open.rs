@@ -11,16 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
 use super::schema::{APPLICATION_ID, MIGRATIONS};
-
-/// How a decision is kept when it is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// It survives a power cut: one wait for the disk for each batch of decisions.
-    #[default]
-    Full,
-    /// It survives the end of the process; a power cut may take the last seconds, and units that were used come back.
-    Relaxed,
-}
+use crate::config::Durability;
 
 /// The versions before it, back to 3.7.0, can lose what was written when a log file begins anew while another
 /// connection is open (`WAL-reset`, mended in 3.51.3).
@@ -134,6 +125,16 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     prepare(&database, READ_CACHE_KIB)?;
     Ok(database)
+}
+
+/// Looks at the file at `path` without changing it.
+pub(super) fn examine(path: &Path) -> Result<(), NotOpened> {
+    let look = || {
+        look_at(path)?;
+        let database = open_to_read(path).map_err(|fault| of_fault(&fault))?;
+        check(path, &database, false)
+    };
+    look().map_err(|why| NotOpened { path: path.to_owned(), why })
 }
 
 fn lock(path: &Path) -> Result<Lock, Why> {
