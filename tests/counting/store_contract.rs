@@ -220,7 +220,7 @@ async fn of_a_hundred_networks_at_once_as_many_as_are_allowed_are_remembered<S: 
     };
     store.issue(Grant { policy: policy.clone(), ..grant(1, None) }, link(1), author()).await.unwrap();
     let clicked = store.click(click_from("10.0.0.1", click(1, 1, at(0)))).await.unwrap().unwrap();
-    let from = |number: u32| if number % 2 == 0 { format!("10.0.{number}.1") } else { format!("2001:db8:0:{:x}::1", number << 8) };
+    let from = |number: u32| if number.is_multiple_of(2) { format!("10.0.{number}.1") } else { format!("2001:db8:0:{:x}::1", number << 8) };
     let asks = (0..100).map(|number| ask_from(&from(number), ask(clicked.delivery, &format!("r{number}"), 1, at(1)))).collect();
     let (admitted, refused) = at_once(&store, asks).await;
     assert_eq!((admitted, refused.len()), (3, 97));
