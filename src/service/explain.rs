@@ -241,7 +241,7 @@ fn advice(refusal: Refusal) -> Option<String> {
             "the client comes from another network than the link was made for: sign it again without --network, or with the right one; a counted link follows `networks` in its policy"
         }
         Refusal::TooManyNetworks => {
-            "the grant was used from as many networks as its policy allows (networks_max; /24 of IPv4, /56 of IPv6): issue a new link, or raise the limit"
+            "the grant was used from as many networks as its policy allows (networks_max; /24 of IPv4, /56 of IPv6): issue a new link, with a higher networks_max in its policy if that was one person"
         }
         Refusal::WrongPath => "the proof was made for another path: sign this one",
         Refusal::KeyRetired => {

@@ -104,7 +104,7 @@ fn a_shared_link_ends_with_its_last_network() {
     let done = shop.becomes("completed");
     assert_eq!(units(&done), (5, 0), "{done:#}");
     let explained = shop.cloakroom.say(&["explain", &link, "--from", "127.0.3.1"]);
-    for words in ["too_many_networks", "from 2 networks, of 2", "networks_max"] {
+    for words in ["too_many_networks", "networks: 2 of 2 seen: 127.0.1.0/24, 127.0.2.0/24", "networks_max"] {
         assert!(explained.contains(words), "{words:?} is missing:\n{explained}");
     }
     shop.cloakroom.logged(&["127.0.3.1 refused too_many_networks"]);
