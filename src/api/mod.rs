@@ -161,6 +161,7 @@ async fn new_link(State(site): State<Arc<Site>>, body: Result<Json<NewLink>, Jso
     let issued = issue(&site, Order { file, customer: wanted.customer, policy }, "api".to_owned()).await.map_err(|fault| match fault {
         NotIssued::Down(down) => Problem::down(down),
         NotIssued::Absent(..) => Problem::new(StatusCode::NOT_FOUND, fault.to_string()),
+        NotIssued::Zone(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.to_string()),
         NotIssued::Customer | NotIssued::NoKey => Problem::unreadable(fault.to_string()),
     })?;
     Ok(Json(Issued::of(&issued)))
