@@ -5,6 +5,7 @@
 //! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them.
 
 pub mod account;
+pub mod audit;
 pub mod client;
 pub mod coverage;
 pub mod delivery;

@@ -4,6 +4,7 @@
 //! what one of its lines means. The place in the log is remembered with what was settled from it, so that a line counts
 //! once, whatever ends in between. [`follow`] is the loop around both; it belongs on a thread of its own.
 
+pub mod access;
 mod hints;
 pub mod nginx_line;
 mod opened;

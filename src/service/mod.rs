@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod answer;
+pub mod audit;
 pub mod authorize;
 pub mod download;
 pub mod explain;
