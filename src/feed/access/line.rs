@@ -64,7 +64,7 @@ fn usual(line: &[u8]) -> Result<Hit<'_>, LineFault> {
     let start = memrchr(b'[', head).ok_or(NO_TIME)?;
     let at = head.get(start + 1..).and_then(time::local).ok_or(LineFault::Odd("time"))?;
     let (host, client) = who(head.get(..start).unwrap_or_default()).ok_or(LineFault::Lacks("client before its time"))?;
-    let (request, rest) = rest.get(2..).and_then(quoted).ok_or(LineFault::Lacks("end of the request's quote"))?;
+    let (request, rest) = rest.get(3..).and_then(quoted).ok_or(LineFault::Lacks("end of the request's quote"))?;
     let mut words = rest.split(|&byte| byte == b' ').skip(1);
     let status = words.next().and_then(status).ok_or(LineFault::Odd("status"))?;
     let sent = words.next().and_then(sent).ok_or(LineFault::Odd("number of bytes"))?;
