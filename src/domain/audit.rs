@@ -233,3 +233,6 @@ impl Audit {
         self.tallies.findings(&self.rules, files, clients, self.files.into_names())
     }
 }
+
+#[cfg(test)]
+mod tests;

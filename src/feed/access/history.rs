@@ -394,3 +394,6 @@ pub fn shown(line: &[u8]) -> String {
     let dots = if start.len() < line.len() { "…" } else { "" };
     format!("{}{dots}", start.escape_ascii())
 }
+
+#[cfg(test)]
+mod tests;
