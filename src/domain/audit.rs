@@ -12,20 +12,24 @@ mod findings;
 mod hit;
 mod interned;
 mod judge;
+mod keyed;
+mod open;
 mod selection;
 mod session;
 mod tallies;
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
 pub use findings::{Beyond, Findings, FoundClient, FoundFile, Hits, Sessions, Shared, SharedQuery, Strangers, Surety};
 pub use hit::{Hit, Kind, Method, Part, Sent};
 pub use judge::Measure;
+pub use keyed::{Keyed, Keys};
 pub use selection::{BadExtension, Selection};
 
 use self::interned::Interned;
-use self::session::{Closed, RANGES_FEW, RANGES_MAX, Session};
+use self::keyed::Mix;
+use self::open::Open;
+use self::session::Closed;
 use self::tallies::Tallies;
 use super::moment::Span;
 
@@ -80,13 +84,11 @@ fn digest(bytes: &[u8]) -> u64 {
 #[derive(Debug)]
 pub struct Audit {
     rules: Rules,
+    keys: Keys,
     files: Interned<Box<[u8]>>,
-    clients: Interned<(u64, u64)>,
-    open: HashMap<(u32, u32), Session>,
+    clients: Interned<u64, Mix>,
+    open: Open,
     closed: Vec<Closed>,
-    ranges: usize,
-    /// The latest time seen.
-    now: u64,
     /// A host and a path as one name, reused.
     name: Vec<u8>,
     tallies: Tallies,
@@ -96,16 +98,20 @@ impl Audit {
     /// An audit that has seen nothing yet.
     pub fn new(rules: Rules) -> Self {
         Self {
+            open: Open::new(rules.grace, LIFE),
             rules,
+            keys: Keys::default(),
             files: Interned::new(FILES_MAX),
             clients: Interned::new(CLIENTS_MAX),
-            open: HashMap::new(),
             closed: Vec::new(),
-            ranges: 0,
-            now: 0,
             name: Vec::new(),
             tallies: Tallies::default(),
         }
+    }
+
+    /// What makes the numbers of its hits.
+    pub fn keys(&self) -> Keys {
+        self.keys.clone()
     }
 
     /// Takes in what answers without a body show about the column of bytes: how many had `0`, `-` and a number.
@@ -114,13 +120,12 @@ impl Audit {
     }
 
     /// Takes in one line for a download.
-    pub fn add(&mut self, hit: &Hit<'_>) {
-        let kind = hit.kind();
-        self.tallies.hit(hit, kind);
-        self.now = self.now.max(hit.at);
-        let client = self.client(hit);
+    pub fn add(&mut self, keyed: &Keyed<'_>) {
+        let Keyed { hit, kind, .. } = keyed;
+        self.tallies.hit(hit, *kind);
+        let client = self.client(keyed);
         if let Some(client) = client {
-            self.tallies.client_hit(client, hit, kind);
+            self.tallies.client_hit(client, hit, *kind);
         }
         if !matches!(kind, Kind::Whole | Kind::Part) {
             return;
@@ -130,18 +135,20 @@ impl Audit {
             return;
         };
         self.tallies.file_hit(file, hit);
-        let link = self.link(file, hit);
-        self.join(file, client, link, hit);
+        if let (true, Some(query)) = (self.rules.queries, hit.query) {
+            self.tallies.keep_query(file, keyed.link, query);
+        }
+        self.tallies.beyond.closed_early += self.open.join(file, client, keyed, &mut self.closed);
+        if self.closed.len() >= CLOSED_MAX {
+            self.tallies.beyond.judged_early += self.closed.len() as u64;
+            self.settle();
+        }
     }
 
-    fn client(&mut self, hit: &Hit<'_>) -> Option<u32> {
-        let key = match hit.delivery {
-            Some(delivery) => (digest(delivery), u64::MAX),
-            None => (digest(hit.client), digest(hit.agent)),
-        };
-        let client = self.clients.number(&key, |&key| key)?;
+    fn client(&mut self, keyed: &Keyed<'_>) -> Option<u32> {
+        let client = self.clients.number(&keyed.client, |&key| key)?;
         if client.is_new {
-            self.tallies.new_client(hit, key.1);
+            self.tallies.new_client(&keyed.hit, keyed.agent);
         }
         Some(client.number)
     }
@@ -165,68 +172,15 @@ impl Audit {
         Some(file.number)
     }
 
-    /// The digest of the query; 0 where there is none.
-    fn link(&mut self, file: u32, hit: &Hit<'_>) -> u64 {
-        let Some(query) = hit.query else { return 0 };
-        let link = digest(query).max(1);
-        if self.rules.queries {
-            self.tallies.keep_query(file, link, query);
-        }
-        link
-    }
-
-    fn join(&mut self, file: u32, client: u32, link: u64, hit: &Hit<'_>) {
-        let ranges_max = if self.ranges > RANGES_ALL_MAX { RANGES_FEW } else { RANGES_MAX };
-        let (grace, life) = (self.rules.grace.seconds(), LIFE.seconds());
-        let session = self.open.entry((file, client)).or_insert_with(|| Session::new(hit, link, hit.network()));
-        if !session.joins(hit.at, grace, life) {
-            self.ranges = self.ranges.saturating_sub(session.ranges());
-            self.closed.push(session.close(file, client));
-            *session = Session::new(hit, link, hit.network());
-        }
-        self.ranges = self.ranges.saturating_add_signed(session.add(hit, ranges_max));
-        if self.open.len() > OPEN_MAX {
-            self.make_room();
-        }
-        if self.closed.len() >= CLOSED_MAX {
-            self.tallies.beyond.judged_early += self.closed.len() as u64;
-            self.settle();
-        }
-    }
-
-    /// Closes the sessions that are over, and, if those are few, the older half of the others.
-    fn make_room(&mut self) {
-        let over = self.now.saturating_sub(self.rules.grace.seconds());
-        self.close_before(over);
-        if self.open.len() > OPEN_MAX / 2 {
-            let mut lasts: Vec<u64> = self.open.values().map(|session| session.last).collect();
-            let middle = lasts.len() / 2;
-            let before = *lasts.select_nth_unstable(middle).1;
-            // At least the middle one goes, also if all are of one second.
-            self.tallies.beyond.closed_early += self.close_before(before + 1);
-        }
-    }
-
-    fn close_before(&mut self, before: u64) -> u64 {
-        let at = self.closed.len();
-        for ((file, client), session) in self.open.extract_if(|_, session| session.last < before) {
-            self.ranges = self.ranges.saturating_sub(session.ranges());
-            self.closed.push(session.close(file, client));
-        }
-        (self.closed.len() - at) as u64
-    }
-
     /// Judges the sessions that are over by what is known now.
     fn settle(&mut self) {
-        let closed = std::mem::take(&mut self.closed);
-        self.tallies.judge(&closed);
+        self.tallies.judge(&self.closed);
+        self.closed.clear();
     }
 
     /// The end of the log: what was found.
     pub fn finish(mut self) -> Findings {
-        for ((file, client), session) in std::mem::take(&mut self.open) {
-            self.closed.push(session.close(file, client));
-        }
+        self.open.close_all(&mut self.closed);
         self.settle();
         let files = self.files.len() as u64;
         let clients = self.clients.len() as u64;

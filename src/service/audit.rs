@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use crate::domain::audit::{Audit, Findings, Rules, Selection};
+use crate::domain::audit::{Audit, Findings, Keys, Rules, Selection};
 use crate::feed::access::history::{CHUNK_BYTES, Chunk, History, shown};
 use crate::feed::access::line::LineFault;
 use crate::feed::access::scan::{Layout, Scanned, scan};
@@ -97,10 +97,12 @@ struct Reading {
 
 /// Audits `history` by `plan`; `observe` is told now and then how far it is.
 pub fn audit(history: History, plan: &Plan, observe: &mut (dyn FnMut(Progress) + Send)) -> Outcome {
+    let audit = Audit::new(plan.rules.clone());
+    let keys = audit.keys();
     let turns = Turns {
         next: 0,
         broken: false,
-        audit: Audit::new(plan.rules.clone()),
+        audit,
         observe,
         names: history.names().to_vec(),
         current: (0, 0),
@@ -112,7 +114,7 @@ pub fn audit(history: History, plan: &Plan, observe: &mut (dyn FnMut(Progress) +
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(WORKERS_MAX);
     thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| work(&reading, &turns, &turn, plan));
+            scope.spawn(|| work(&reading, &turns, &turn, plan, &keys));
         }
     });
     let history = reading.into_inner().unwrap_or_else(PoisonError::into_inner).history;
@@ -140,7 +142,7 @@ impl Drop for Leaving<'_, '_> {
     }
 }
 
-fn work(reading: &Mutex<Reading>, turns: &Mutex<Turns<'_>>, turn: &Condvar, plan: &Plan) {
+fn work(reading: &Mutex<Reading>, turns: &Mutex<Turns<'_>>, turn: &Condvar, plan: &Plan, keys: &Keys) {
     let _leaving = Leaving(turns, turn);
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
@@ -151,7 +153,7 @@ fn work(reading: &Mutex<Reading>, turns: &Mutex<Turns<'_>>, turn: &Condvar, plan
             reading.next += 1;
             (chunk, number, reading.history.bytes_read(), reading.history.bytes())
         };
-        let scanned = scan(buffer.get(..chunk.bytes).unwrap_or_default(), &plan.layout, &plan.selection);
+        let scanned = scan(buffer.get(..chunk.bytes).unwrap_or_default(), &plan.layout, &plan.selection, keys);
         let Ok(mut turns) = turns.lock() else { return };
         while turns.next != number {
             if turns.broken {

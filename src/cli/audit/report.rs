@@ -72,20 +72,20 @@ fn day(moment: Moment) -> String {
 fn downloads(found: &Findings, signs: Signs) -> String {
     let sessions = &found.sessions;
     let mut text = format!(
-        "\nTRUE DOWNLOADS  {}   of {}\n\n",
+        "\nTRUE DOWNLOADS  {} of {}\n\n",
         grouped(sessions.complete()),
-        plural(sessions.all, "client that began a file", "clients that began a file")
+        plural(sessions.all, "that was begun", "that were begun")
     );
     let rows = [
-        ("complete, in one answer", sessions.whole, "the whole file, one 200 (or one range over all of it)"),
-        ("complete, in several", sessions.joined, "resumed, a download manager, a reader that asks for ranges"),
+        ("complete, in one answer", sessions.whole, "one 200, or one range over all of it"),
+        ("complete, in several", sessions.joined, "resumed, or by a download manager or reader"),
         ("broken off", sessions.broken_off, "began at the first byte, and not all came"),
-        ("only parts", sessions.parts, "ranges, not all: a player or reader, or a resume whose begin is not in the log"),
-        ("unknown", sessions.unknown, "nobody got a whole answer 200, so the file's size is not known"),
+        ("only parts", sessions.parts, "some ranges: players, readers, ends of older ones"),
+        ("unknown", sessions.unknown, "the file's size is not known: no 200 of it"),
     ];
     for (name, count, meaning) in rows {
         if count > 0 || name.starts_with("complete") {
-            let bar = terminal::coverage_bar(&[(0, count)], sessions.all, 16, signs);
+            let bar = terminal::coverage_bar(&[(0, count)], sessions.all, 10, signs);
             let _ = writeln!(text, "  {name:<24}{:>12}  {bar}  {meaning}", grouped(count));
         }
     }

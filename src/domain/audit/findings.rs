@@ -26,7 +26,8 @@ pub struct Findings {
     pub top_files: Vec<FoundFile>,
     /// The clients with the most bytes.
     pub top_clients: Vec<FoundClient>,
-    /// Addresses that were fetched whole from more networks than expected, those of the most networks first.
+    /// Addresses that were fetched whole from more networks than expected: links with a query, paths without one, paths
+    /// with many queries; each with the most networks first.
     pub shared: Vec<Shared>,
     /// How many there are of them, shown or not.
     pub shared_all: u64,

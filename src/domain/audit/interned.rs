@@ -1,17 +1,18 @@
 //! Names that occur again and again, each kept once and known by a number.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// At most so many names, numbered from 0 in the order in which they came.
 #[derive(Debug)]
-pub(super) struct Interned<K> {
-    numbers: HashMap<K, u32>,
+pub(super) struct Interned<K, S = RandomState> {
+    numbers: HashMap<K, u32, S>,
     max: usize,
 }
 
-impl<K: std::hash::Hash + Eq> Interned<K> {
+impl<K: std::hash::Hash + Eq, S: BuildHasher + Default> Interned<K, S> {
     pub(super) fn new(max: usize) -> Self {
-        Self { numbers: HashMap::new(), max }
+        Self { numbers: HashMap::default(), max }
     }
 
     /// The number of `name`; `None` where it is new and there is no room. `own` makes what is kept.

@@ -1,11 +1,14 @@
 //! The requests of one client for one file, joined: what may be one download.
 
-use super::hit::{Hit, Kind};
+use super::hit::Kind;
+use super::keyed::Keyed;
 use crate::domain::coverage::Coverage;
 
 /// A session of which no request is older than the window.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
+    file: u32,
+    client: u32,
     first: u64,
     pub(super) last: u64,
     requests: u32,
@@ -50,19 +53,26 @@ pub(super) const RANGES_MAX: usize = 1024;
 /// What a session keeps when all sessions together have too many.
 pub(super) const RANGES_FEW: usize = 16;
 
+/// A file and a client as one number.
+pub(super) const fn key(file: u32, client: u32) -> u64 {
+    (file as u64) << 32 | client as u64
+}
+
 impl Session {
-    pub(super) fn new(hit: &Hit<'_>, link: u64, network: u64) -> Self {
+    pub(super) fn new(file: u32, client: u32, keyed: &Keyed<'_>) -> Self {
         Self {
-            first: hit.at,
-            last: hit.at,
+            file,
+            client,
+            first: keyed.hit.at,
+            last: keyed.hit.at,
             requests: 0,
             ranged: 0,
             whole: 0,
             wholes: 0,
             largest_part: 0,
             parts: 0,
-            link,
-            network,
+            link: keyed.link,
+            network: keyed.network,
             told: None,
             again: 0,
         }
@@ -74,11 +84,12 @@ impl Session {
     }
 
     /// Adds a request that brought bytes of the file. Tells by how much its ranges have grown.
-    pub(super) fn add(&mut self, hit: &Hit<'_>, ranges_max: usize) -> isize {
+    pub(super) fn add(&mut self, keyed: &Keyed<'_>, ranges_max: usize) -> isize {
+        let hit = &keyed.hit;
         self.last = self.last.max(hit.at);
         self.requests = self.requests.saturating_add(1);
         let bytes = hit.sent.bytes();
-        match hit.kind() {
+        match keyed.kind {
             Kind::Part => {
                 self.ranged = self.ranged.saturating_add(1);
                 self.parts = self.parts.saturating_add(bytes);
@@ -110,10 +121,15 @@ impl Session {
         self.told.as_ref().map_or(0, |told| told.1.ranges().len())
     }
 
-    pub(super) fn close(&self, file: u32, client: u32) -> Closed {
+    /// The pair that it is found by.
+    pub(super) const fn key(&self) -> u64 {
+        key(self.file, self.client)
+    }
+
+    pub(super) fn close(&self) -> Closed {
         Closed {
-            file,
-            client,
+            file: self.file,
+            client: self.client,
             network: self.network,
             link: self.link,
             requests: self.requests,

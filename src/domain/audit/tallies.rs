@@ -289,7 +289,13 @@ impl Tallies {
             }
         }
         let all = found.len() as u64;
-        found.sort_by_cached_key(|&(networks, file, link, _)| (Reverse(networks), name(file), link));
+        // A link that went round says most, a file that many have links of their own to says least.
+        let rank = |link| match link {
+            Some(0) => 1,
+            Some(_) => 0,
+            None => 2,
+        };
+        found.sort_by_cached_key(|&(networks, file, link, _)| (rank(link), Reverse(networks), name(file), link));
         found.truncate(rules.top);
         let shared = found.into_iter().map(|(networks, file, link, queries)| {
             let query = match link {

@@ -25,7 +25,7 @@ fn get(client: &'static str, status: u16, bytes: u64) -> Hit<'static> {
 fn found(hits: &[Hit<'_>]) -> Findings {
     let mut audit = Audit::new(RULES);
     for hit in hits {
-        audit.add(hit);
+        audit.add(&audit.keys().of(*hit));
     }
     audit.finish()
 }
@@ -124,9 +124,10 @@ fn robots_and_those_who_try_names_are_told() {
 #[test]
 fn too_many_files_are_told_and_not_dropped_in_silence() {
     let mut audit = Audit::new(RULES);
+    let keys = audit.keys();
     let paths: Vec<Vec<u8>> = (0..FILES_MAX + 7).map(|number| format!("/{number}.zip").into_bytes()).collect();
     for path in &paths {
-        audit.add(&Hit { path, ..get("192.0.2.1", 200, 900) });
+        audit.add(&keys.of(Hit { path, ..get("192.0.2.1", 200, 900) }));
     }
     let findings = audit.finish();
     assert_eq!((findings.files, findings.beyond.not_followed), (FILES_MAX as u64, 7));

@@ -4,7 +4,7 @@ use memchr::{memchr, memchr_iter, memchr3};
 
 use super::format::Format;
 use super::line::{self, LINE_BYTES_MAX, LineFault};
-use crate::domain::audit::{Hit, Selection};
+use crate::domain::audit::{Hit, Keyed, Keys, Selection};
 
 /// How lines are read.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ const FAULTS_KEPT: usize = 5;
 #[derive(Debug, Default)]
 pub struct Scanned<'a> {
     /// The lines for downloads.
-    pub hits: Vec<Hit<'a>>,
+    pub hits: Vec<Keyed<'a>>,
     /// All lines, understood or not; empty ones, too.
     pub lines: u64,
     /// Lines that are not understood.
@@ -34,15 +34,15 @@ pub struct Scanned<'a> {
 }
 
 /// Reads every line of `chunk`.
-pub fn scan<'a>(chunk: &'a [u8], layout: &Layout, selection: &Selection) -> Scanned<'a> {
+pub fn scan<'a>(chunk: &'a [u8], layout: &Layout, selection: &Selection, keys: &Keys) -> Scanned<'a> {
     let mut scanned = Scanned::default();
     let mut start = 0;
     for end in memchr_iter(b'\n', chunk).chain(chunk.last().is_some_and(|&last| last != b'\n').then_some(chunk.len())) {
         let line = chunk.get(start..end).unwrap_or_default();
         start = end + 1;
         match layout {
-            Layout::Usual => scanned.usual(line, selection),
-            Layout::Custom(format) => scanned.take(line, format.read(line).map(Some), selection),
+            Layout::Usual => scanned.usual(line, selection, keys),
+            Layout::Custom(format) => scanned.take(line, format.read(line).map(Some), selection, keys),
         }
         scanned.lines += 1;
     }
@@ -51,10 +51,10 @@ pub fn scan<'a>(chunk: &'a [u8], layout: &Layout, selection: &Selection) -> Scan
 
 impl<'a> Scanned<'a> {
     #[inline]
-    fn usual(&mut self, line: &'a [u8], selection: &Selection) {
+    fn usual(&mut self, line: &'a [u8], selection: &Selection, keys: &Keys) {
         match other_path(line) {
             Some((path, behind)) if !selection.wants(path) && line.len() <= LINE_BYTES_MAX => self.bodyless(behind),
-            _ => self.take(line, line::read(line), selection),
+            _ => self.take(line, line::read(line), selection, keys),
         }
     }
 
@@ -70,9 +70,9 @@ impl<'a> Scanned<'a> {
         }
     }
 
-    fn take(&mut self, line: &'a [u8], read: Result<Option<Hit<'a>>, LineFault>, selection: &Selection) {
+    fn take(&mut self, line: &'a [u8], read: Result<Option<Hit<'a>>, LineFault>, selection: &Selection, keys: &Keys) {
         match read {
-            Ok(Some(hit)) if hit.delivery.is_some() || selection.wants(hit.path) => self.hits.push(hit),
+            Ok(Some(hit)) if hit.delivery.is_some() || selection.wants(hit.path) => self.hits.push(keys.of(hit)),
             Ok(_) => {}
             // An empty line says nothing wrong.
             Err(_) if line.iter().all(u8::is_ascii_whitespace) => {}
@@ -118,11 +118,11 @@ mod tests {
             \n\
             nonsense\n\
             ::1 - - [21/Nov/2026:23:02:10 +0000] \"GET /b.zip HTTP/1.1\" 20";
-        let scanned = scan(log, &Layout::Usual, &Selection::of(&[], &[]).unwrap());
-        let paths: Vec<&[u8]> = scanned.hits.iter().map(|hit| hit.path).collect();
+        let scanned = scan(log, &Layout::Usual, &Selection::of(&[], &[]).unwrap(), &Keys::default());
+        let paths: Vec<&[u8]> = scanned.hits.iter().map(|keyed| keyed.hit().path).collect();
         assert_eq!(paths, [b"/a.zip"]);
         assert_eq!((scanned.lines, scanned.faults, scanned.bodyless), (10, 2, [1, 1, 1]));
         assert_eq!(scanned.first_faults.iter().map(|(place, ..)| *place).collect::<Vec<_>>(), [8, 9]);
-        assert_eq!(scan(b"", &Layout::Usual, &Selection::of(&[], &[]).unwrap()).lines, 0);
+        assert_eq!(scan(b"", &Layout::Usual, &Selection::of(&[], &[]).unwrap(), &Keys::default()).lines, 0);
     }
 }
