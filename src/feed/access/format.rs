@@ -198,6 +198,8 @@ impl<'a> Told<'a> {
             }
             Variable::Arguments => self.query = Some(value),
             Variable::Completion => self.completed = value == b"OK",
+            // A 416 tells the size alone: `bytes */300`.
+            Variable::Range if value.starts_with(b"bytes */") => {}
             Variable::Range => self.range = Some(line::content_range(value).ok_or(LineFault::Odd("$sent_http_content_range"))?),
             Variable::Length => self.length = Some(line::number(value).ok_or(LineFault::Odd("$sent_http_content_length"))?),
             Variable::Encoding => self.encoded = value != b"identity",
