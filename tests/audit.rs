@@ -69,7 +69,8 @@ fn history() -> Vec<String> {
             6 => "GET /wp-login.zip HTTP/1.1\" 404 153",
             _ => "GET / HTTP/2.0\" 200 5120",
         };
-        lines.push(format!("{client} - - [{day:02}/Nov/2026:{hour:02}:{minute:02}:00 +0000] \"{request} \"-\" \"curl/7.{}\"\n", number % 3));
+        lines
+            .push(format!("{client} - - [{day:02}/Nov/2026:{hour:02}:{minute:02}:00 +0000] \"{request} \"-\" \"curl/7.{}\"\n", number % 3));
     }
     lines
 }
@@ -167,7 +168,8 @@ fn what_cannot_be_audited_is_refused_with_a_way_out() {
 fn client(words: &[&str], directory: &Path) -> bool {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).current_dir(directory).env_remove("http_proxy").env_remove("all_proxy");
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{} is installed (tests/run does it): {error}", words[0]));
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{} is installed (tests/run does it): {error}", words[0]));
     output.status.success()
 }
 
@@ -197,7 +199,9 @@ fn what_real_clients_did_to_a_stock_nginx_is_told_from_its_stock_log() {
     }
     let target = "/files/a.zip";
     let changed = ask(nginx.port, "HEAD", target, &[("User-Agent", "head")]).header("Last-Modified").unwrap().to_owned();
-    for (headers, status) in [(("If-Modified-Since", changed.as_str()), 304), (("Range", "bytes=99999999999-"), 416), (("Range", "bytes=0-99"), 206)] {
+    for (headers, status) in
+        [(("If-Modified-Since", changed.as_str()), 304), (("Range", "bytes=99999999999-"), 416), (("Range", "bytes=0-99"), 206)]
+    {
         assert_eq!(ask(nginx.port, "GET", target, &[headers, ("User-Agent", "probe")]).status, status);
     }
     let logs = ["log/stock.log", "log/rich.log"].map(|name| nginx.access_log().parent().unwrap().parent().unwrap().join(name));

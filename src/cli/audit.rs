@@ -76,8 +76,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Result<(), Failure> 
     }
     let selection = Selection::of(&arguments.ext, &arguments.under).map_err(|fault| Failure::usage(format!("--ext: {fault}")))?;
     let layout = arguments.format.map_or(Layout::Usual, Layout::Custom);
-    let rules =
-        Rules { grace: arguments.grace, networks: arguments.networks, top: usize::from(arguments.top), queries: arguments.queries };
+    let rules = Rules { grace: arguments.grace, networks: arguments.networks, top: usize::from(arguments.top), queries: arguments.queries };
     let sources: Vec<Source> = arguments.logs.into_iter().map(source).collect();
     if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
         return Err(Failure::usage("standard input (`-`) can be read once only"));

@@ -184,7 +184,7 @@ impl Audit {
         self.settle();
         let files = self.files.len() as u64;
         let clients = self.clients.len() as u64;
-        self.tallies.findings(&self.rules, files, clients, self.files.into_names())
+        self.tallies.findings(&self.rules, files, clients, &self.files.into_names())
     }
 }
 

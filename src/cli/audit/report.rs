@@ -71,11 +71,8 @@ fn day(moment: Moment) -> String {
 
 fn downloads(found: &Findings, signs: Signs) -> String {
     let sessions = &found.sessions;
-    let mut text = format!(
-        "\nTRUE DOWNLOADS  {} of {}\n\n",
-        grouped(sessions.complete()),
-        plural(sessions.all, "that was begun", "that were begun")
-    );
+    let mut text =
+        format!("\nTRUE DOWNLOADS  {} of {}\n\n", grouped(sessions.complete()), plural(sessions.all, "that was begun", "that were begun"));
     let rows = [
         ("complete, in one answer", sessions.whole, "one 200, or one range over all of it"),
         ("complete, in several", sessions.joined, "resumed, or by a download manager or reader"),
@@ -90,10 +87,15 @@ fn downloads(found: &Findings, signs: Signs) -> String {
         }
     }
     if sessions.unsure > 0 {
-        let _ = writeln!(text, "  Of the complete ones {} are of files whose size only one client got: it may be an abort.", grouped(sessions.unsure));
+        let _ = writeln!(
+            text,
+            "  Of the complete ones {} are of files whose size only one client got: it may be an abort.",
+            grouped(sessions.unsure)
+        );
     }
     if sessions.again > 0 {
-        let _ = writeln!(text, "  {} times a client got the whole file once more within the grace; that counts once.", grouped(sessions.again));
+        let _ =
+            writeln!(text, "  {} times a client got the whole file once more within the grace; that counts once.", grouped(sessions.again));
     }
     text
 }
@@ -115,8 +117,15 @@ fn counters(found: &Findings) -> String {
         ("5xx", hits.failed),
         ("other", hits.other),
     ];
-    let told: Vec<String> = others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
-    let _ = writeln!(text, "  {:<24}{:>12}  of which {}", "each line", grouped(hits.all), if told.is_empty() { "all are 200".to_owned() } else { told.join(", ") });
+    let told: Vec<String> =
+        others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
+    let _ = writeln!(
+        text,
+        "  {:<24}{:>12}  of which {}",
+        "each line",
+        grouped(hits.all),
+        if told.is_empty() { "all are 200".to_owned() } else { told.join(", ") }
+    );
     let rest = found.bytes_sent.saturating_sub(found.bytes_complete);
     let _ = writeln!(
         text,
@@ -169,7 +178,8 @@ fn files(found: &Findings, rules: &Rules) -> String {
             ]
         })
         .collect();
-    let shown = if found.files > rules.top as u64 { format!(", the {} first of {}", rules.top, grouped(found.files)) } else { String::new() };
+    let shown =
+        if found.files > rules.top as u64 { format!(", the {} first of {}", rules.top, grouped(found.files)) } else { String::new() };
     format!("\nFILES{shown}\n\n{}", indented(&terminal::table(&columns, &rows)))
 }
 
@@ -184,7 +194,8 @@ const fn sure(surety: Surety) -> &'static str {
 }
 
 fn shared(found: &Findings, rules: &Rules) -> String {
-    let mut text = format!("\nSHARED  fetched whole from more than {}", plural(rules.networks, "network (/24, /56)", "networks (/24, /56)"));
+    let mut text =
+        format!("\nSHARED  fetched whole from more than {}", plural(rules.networks, "network (/24, /56)", "networks (/24, /56)"));
     if found.shared.is_empty() {
         text.push_str(": none\n");
         return text;
@@ -294,7 +305,12 @@ fn surety(found: &Findings) -> String {
     if found.told == found.sessions.all {
         text.push_str("  It tells ranges: complete means that every byte was sent.\n");
     } else if found.told > 0 {
-        let _ = writeln!(text, "  It tells the ranges of {} of {} sessions; the others rest on inferred sizes.", grouped(found.told), grouped(found.sessions.all));
+        let _ = writeln!(
+            text,
+            "  It tells the ranges of {} of {} sessions; the others rest on inferred sizes.",
+            grouped(found.told),
+            grouped(found.sessions.all)
+        );
     } else {
         text.push_str("  It tells no sizes: a file's is the largest body of a 200. `agreed` is sure, `seen once` may be an abort.\n");
         if found.sessions.joined > 0 {
@@ -302,7 +318,11 @@ fn surety(found: &Findings) -> String {
         }
     }
     if found.files_of_several_sizes > 0 {
-        let _ = writeln!(text, "  {} had several sizes: replaced, or encoded on the way.", plural(found.files_of_several_sizes, "file", "files"));
+        let _ = writeln!(
+            text,
+            "  {} had several sizes: replaced, or encoded on the way.",
+            plural(found.files_of_several_sizes, "file", "files")
+        );
     }
     let beyond = &found.beyond;
     for (count, what) in [
@@ -323,5 +343,5 @@ fn plural(count: u64, one: &str, many: &str) -> String {
 }
 
 fn indented(table: &str) -> String {
-    table.lines().map(|line| format!("  {line}\n")).collect()
+    table.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }

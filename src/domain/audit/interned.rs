@@ -59,13 +59,10 @@ mod tests {
     fn a_name_keeps_its_number_and_there_are_never_more_than_allowed() {
         let mut names: Interned<Box<[u8]>> = Interned::new(2);
         let mut of = |name: &[u8]| names.number(name, |name: &[u8]| name.into()).map(|one| (one.number, one.is_new));
-        assert_eq!([of(b"a"), of(b"b"), of(b"a"), of(b"c"), of(b"b")], [
-            Some((0, true)),
-            Some((1, true)),
-            Some((0, false)),
-            None,
-            Some((1, false))
-        ]);
+        assert_eq!(
+            [of(b"a"), of(b"b"), of(b"a"), of(b"c"), of(b"b")],
+            [Some((0, true)), Some((1, true)), Some((0, false)), None, Some((1, false))]
+        );
         assert_eq!(names.len(), 2);
         assert_eq!(names.into_names(), [Box::from(*b"a"), Box::from(*b"b")]);
     }

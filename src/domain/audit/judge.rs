@@ -63,7 +63,7 @@ impl Sizes {
         if size == 0 {
             return;
         }
-        let other = witnesses >= WITNESSES && (measure.slack() > 0 || size % PAGE_BYTES != 0) || measure == Measure::Intended;
+        let other = witnesses >= WITNESSES && (measure.slack() > 0 || !size.is_multiple_of(PAGE_BYTES)) || measure == Measure::Intended;
         if size > self.largest.saturating_add(measure.slack()) {
             let before = (self.largest, self.witnesses);
             (self.largest, self.witnesses) = (size, witnesses);
@@ -236,7 +236,10 @@ mod tests {
         }
         assert_eq!(judge(&session(7, 0, &[300]), &Sizes::default(), Measure::Body), Verdict::Unknown);
         assert_eq!(judge(&Closed { told: Some((900, false)), ..session(7, 900, &[900]) }, &sizes, Measure::Body), Verdict::BrokenOff);
-        assert_eq!(judge(&Closed { told: Some((300, true)), ..session(7, 100, &[200]) }, &sizes, Measure::Body), Verdict::Joined { size: 300 });
+        assert_eq!(
+            judge(&Closed { told: Some((300, true)), ..session(7, 100, &[200]) }, &sizes, Measure::Body),
+            Verdict::Joined { size: 300 }
+        );
     }
 
     #[test]

@@ -122,17 +122,11 @@ impl Tallies {
     }
 
     pub(super) fn new_client(&mut self, hit: &Hit<'_>, agent: u64) {
-        let full = self.agents.len() >= AGENTS_MAX;
-        let robot = match self.agents.get(&agent) {
-            Some(known) => known.robot,
-            None => {
-                let robot = is_robot(hit.agent);
-                if !full {
-                    self.agents.insert(agent, Agent { text: cut(hit.agent, TEXT_BYTES_MAX), robot });
-                }
-                robot
-            }
-        };
+        let known = self.agents.get(&agent).map(|agent| agent.robot);
+        let robot = known.unwrap_or_else(|| is_robot(hit.agent));
+        if known.is_none() && self.agents.len() < AGENTS_MAX {
+            self.agents.insert(agent, Agent { text: cut(hit.agent, TEXT_BYTES_MAX), robot });
+        }
         let address = cut(hit.client, ADDRESS_BYTES_MAX);
         self.clients.push(Client { address, agent, robot, refusals: 0, hits: 0, bytes: 0, sessions: 0, complete: 0 });
     }
@@ -196,7 +190,7 @@ impl Tallies {
         self.networks.dedup();
     }
 
-    pub(super) fn findings(mut self, rules: &Rules, files: u64, clients: u64, names: Vec<Box<[u8]>>) -> Findings {
+    pub(super) fn findings(mut self, rules: &Rules, files: u64, clients: u64, names: &[Box<[u8]>]) -> Findings {
         let name = |file: u32| names.get(file as usize).map(|name| text(name)).unwrap_or_default();
         let (shared, shared_all) = self.shared(rules, name);
         let top_files = self.top_files(rules.top, name);
@@ -252,7 +246,9 @@ impl Tallies {
         let mut order: Vec<(Reverse<u64>, Reverse<u64>, u32)> =
             (0..).zip(&self.clients).map(|(number, client)| (Reverse(client.bytes), Reverse(client.hits), number)).collect();
         let of = |number: u32| self.clients.get(number as usize);
-        keep_first(&mut order, top, |&(bytes, hits, number)| (bytes, hits, of(number).map(|client| (client.address.clone(), agent(client)))));
+        keep_first(&mut order, top, |&(bytes, hits, number)| {
+            (bytes, hits, of(number).map(|client| (client.address.clone(), agent(client))))
+        });
         let found = order.into_iter().filter_map(|(.., number)| of(number)).map(|client| FoundClient {
             address: text(&client.address),
             agent: agent(client),

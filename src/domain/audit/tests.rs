@@ -103,9 +103,7 @@ fn a_link_that_went_round_is_told_from_links_of_their_own() {
 #[test]
 fn the_column_of_bytes_is_known_by_answers_without_a_body() {
     let none = |sent| Hit { sent, ..get("192.0.2.1", 304, 0) };
-    for (sent, measure) in
-        [(Sent::Bytes(0), Measure::Body), (Sent::Dash, Measure::Intended), (Sent::Bytes(180), Measure::WithHead)]
-    {
+    for (sent, measure) in [(Sent::Bytes(0), Measure::Body), (Sent::Dash, Measure::Intended), (Sent::Bytes(180), Measure::WithHead)] {
         assert_eq!(found(&[none(sent)]).measure, measure);
     }
     assert_eq!(found(&[get("192.0.2.1", 200, 1)]).measure, Measure::Unknown);

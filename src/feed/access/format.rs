@@ -247,7 +247,10 @@ mod tests {
         let format: Format = RICH.parse().unwrap();
         let line = br#"2001:db8::1 [21/Nov/2026:23:02:10 +0000] shop.example "GET /a.zip?t=1 HTTP/1.1" 206 100 "bytes 200-299/300" "curl \x22x\x22" rt=0.004"#;
         let hit = format.read(line).unwrap();
-        assert_eq!((hit.client, hit.host, hit.path, hit.query), (&b"2001:db8::1"[..], &b"shop.example"[..], &b"/a.zip"[..], Some(&b"t=1"[..])));
+        assert_eq!(
+            (hit.client, hit.host, hit.path, hit.query),
+            (&b"2001:db8::1"[..], &b"shop.example"[..], &b"/a.zip"[..], Some(&b"t=1"[..]))
+        );
         assert_eq!((hit.status, hit.sent, hit.part), (206, Sent::Bytes(100), Some(Part { first: 200, end: 300, total: 300 })));
         assert_eq!((hit.agent, hit.at), (&br"curl \x22x\x22"[..], 1_795_302_130));
         let json: Format = r#"{"t":"$msec","a":"$remote_addr","m":"$request_method","u":"$request_uri","s":"$status","b":"$body_bytes_sent","d":"$request_completion"}"#

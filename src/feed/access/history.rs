@@ -61,7 +61,9 @@ impl fmt::Display for HistoryFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(source, error) => write!(f, "{source} cannot be read: {error}"),
-            Self::Packed(source, unpack) => write!(f, "{source} is packed, and only gzip is read here: {unpack} {source} | cloakroom audit -"),
+            Self::Packed(source, unpack) => {
+                write!(f, "{source} is packed, and only gzip is read here: {unpack} {source} | cloakroom audit -")
+            }
             Self::NoLog(source, first, fault) => write!(
                 f,
                 "{source} is not an access log as far as can be seen: its first line begins\n    {first}\nand {fault}. A line should look like\n    \
@@ -355,7 +357,7 @@ fn probe(source: &Source, layout: &Layout, read: &Arc<AtomicU64>) -> Result<Opti
     }
     let begins = first_time(source, &start, layout)?;
     let first_line = start.get(..memchr(b'\n', &start).unwrap_or(start.len())).unwrap_or_default().to_vec();
-    let regular = metadata.filter(|metadata| metadata.is_file());
+    let regular = metadata.filter(std::fs::Metadata::is_file);
     Ok(Some(Probed {
         name: source.to_string(),
         begins: begins.or_else(|| u64::try_from(regular.as_ref()?.mtime()).ok()).unwrap_or(u64::MAX),

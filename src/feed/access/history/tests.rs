@@ -55,10 +55,18 @@ fn rotated_files_come_in_the_order_of_time_packed_or_not() {
         place(&directory, "copy.gz", &gzip(line(9).as_bytes())),
     ];
     let mut history = History::open(&sources, &Layout::Usual).unwrap();
-    assert_eq!(history.bytes(), Some(sources[..5].iter().map(|source| match source {
-        Source::Path(path) => fs::metadata(path).unwrap().len(),
-        Source::Stdin => 0,
-    }).sum()));
+    assert_eq!(
+        history.bytes(),
+        Some(
+            sources[..5]
+                .iter()
+                .map(|source| match source {
+                    Source::Path(path) => fs::metadata(path).unwrap().len(),
+                    Source::Stdin => 0,
+                })
+                .sum()
+        )
+    );
     let expected = [
         ("access.log.3", line(1)),
         ("access.log.4.gz", line(2)),

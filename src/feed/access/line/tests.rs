@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NGINX: &str = r#"203.0.113.9 - - [21/Nov/2026:23:02:10 +0000] "GET /files/a%20b.zip?t=1 HTTP/1.1" 206 1000 "https://shop.example/" "curl/7.88.1""#;
+const NGINX: &str =
+    r#"203.0.113.9 - - [21/Nov/2026:23:02:10 +0000] "GET /files/a%20b.zip?t=1 HTTP/1.1" 206 1000 "https://shop.example/" "curl/7.88.1""#;
 
 #[track_caller]
 fn good(line: &str) -> Hit<'_> {
@@ -43,12 +44,12 @@ fn each_usual_format_is_recognised() {
 #[test]
 fn quotes_inside_are_read_as_nginx_and_apache_write_them() {
     for (request, agent, path) in [
-        (r#"GET /a\x22b.zip HTTP/1.1"#, r#"x \x22y\x22"#, r#"/a\x22b.zip"#),
+        (r"GET /a\x22b.zip HTTP/1.1", r"x \x22y\x22", r"/a\x22b.zip"),
         (r#"GET /a\"b.zip HTTP/1.1"#, r#"x \"y\""#, r#"/a\"b.zip"#),
-        (r#"GET /a\\ HTTP/1.1"#, r#"x\\"#, r#"/a\\"#),
-        (r#"GET /a b.zip HTTP/1.1"#, "", "/a b.zip"),
-        (r#"GET /a.zip"#, "-", "/a.zip"),
-        (r#"\x16\x03\x01\x00"#, "-", ""),
+        (r"GET /a\\ HTTP/1.1", r"x\\", r"/a\\"),
+        ("GET /a b.zip HTTP/1.1", "", "/a b.zip"),
+        ("GET /a.zip", "-", "/a.zip"),
+        (r"\x16\x03\x01\x00", "-", ""),
         ("-", "-", ""),
         ("", "-", ""),
         ("GET http://shop.example HTTP/1.1", "-", ""),
