@@ -3,6 +3,7 @@
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them.
+//! [`audit`] finds downloads in the log of a site that has no Cloakroom yet.
 
 pub mod account;
 pub mod audit;

@@ -1,6 +1,6 @@
 //! Access logs as web servers write them without being told: what the audit of a site reads.
 //!
-//! [`line`] reads one line of the usual formats, [`format`] one of a `log_format` of the site's own, [`scan`] a chunk of
+//! [`mod@line`] reads one line of the usual formats, [`mod@format`] one of a `log_format` of the site's own, [`scan`] a chunk of
 //! many lines, at the speed of memory where they are no downloads. [`history`] is the files: rotated, gzipped, in order.
 
 pub mod format;

@@ -2,7 +2,8 @@
 //!
 //! [`tail`] follows the access log in the shipped format over half lines, rotation and restarts; [`nginx_line`] says
 //! what one of its lines means. The place in the log is remembered with what was settled from it, so that a line counts
-//! once, whatever ends in between. [`follow`] is the loop around both; it belongs on a thread of its own.
+//! once, whatever ends in between. [`follow`] is the loop around both; it belongs on a thread of its own. [`access`] reads
+//! the logs of sites that have no Cloakroom yet.
 
 pub mod access;
 mod hints;

@@ -13,8 +13,8 @@ use crate::feed::access::history::{CHUNK_BYTES, Chunk, History, shown};
 use crate::feed::access::line::LineFault;
 use crate::feed::access::scan::{Layout, Scanned, scan};
 
-/// More workers would wait for each other.
-const WORKERS_MAX: usize = 4;
+/// More workers would wait for each other: taking in is done by one at a time.
+const WORKERS_MAX: usize = 6;
 
 /// So many lines that are not understood are shown.
 const FAULTS_SHOWN: usize = 5;
@@ -111,7 +111,8 @@ pub fn audit(history: History, plan: &Plan, observe: &mut (dyn FnMut(Progress) +
         first_faults: Vec::new(),
     };
     let (reading, turns, turn) = (Mutex::new(Reading { history, next: 0 }), Mutex::new(turns), Condvar::new());
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(WORKERS_MAX);
+    // One more than there are processors, as one often waits for its turn.
+    let workers = (thread::available_parallelism().map_or(1, NonZero::get) + 1).min(WORKERS_MAX);
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| work(&reading, &turns, &turn, plan, &keys));

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::findings::{Beyond, Findings, FoundClient, FoundFile, Hits, Sessions, Shared, SharedQuery, Strangers, Surety};
 use super::hit::{Hit, Kind, Sent};
 use super::judge::{AGREE, Measure, Sizes, Verdict, judge, learn};
+use super::keyed::Mix;
 use super::session::Closed;
 use super::{AGENTS_MAX, QUERIES_MAX, Rules, TEXT_BYTES_MAX};
 use crate::domain::moment::Moment;
@@ -16,8 +17,8 @@ const SCANNER_REFUSALS: u32 = 50;
 /// More networks of addresses are not remembered: 96 MB.
 const NETWORKS_MAX: usize = 1 << 22;
 
-/// An address of a client is no longer than this.
-const ADDRESS_BYTES_MAX: usize = 64;
+/// The longest IPv6 address; of a client that the log names otherwise so much is shown.
+const ADDRESS_BYTES_MAX: usize = 45;
 
 /// Words by which robots name themselves.
 const ROBOTS: [&str; 9] = ["bot", "crawl", "spider", "slurp", "scan", "facebookexternalhit", "preview", "monitor", "archiver"];
@@ -35,7 +36,7 @@ pub(super) struct Tallies {
     files: Vec<File>,
     sizes: Vec<Sizes>,
     clients: Vec<Client>,
-    agents: HashMap<u64, Agent>,
+    agents: HashMap<u64, Agent, Mix>,
     queries: HashMap<(u32, u64), Box<[u8]>>,
     /// Which networks fetched which address whole: file, query, network.
     networks: Vec<(u32, u64, u64)>,
@@ -50,7 +51,7 @@ struct File {
 
 #[derive(Clone, Debug)]
 struct Client {
-    address: Box<[u8]>,
+    address: Address,
     agent: u64,
     robot: bool,
     refusals: u32,
@@ -58,6 +59,25 @@ struct Client {
     bytes: u64,
     sessions: u64,
     complete: u64,
+}
+
+/// The text of an address, kept in place: there are very many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Address([u8; ADDRESS_BYTES_MAX]);
+
+impl Address {
+    fn of(text: &[u8]) -> Self {
+        let mut kept = [0; ADDRESS_BYTES_MAX];
+        for (to, from) in kept.iter_mut().zip(text) {
+            *to = *from;
+        }
+        Self(kept)
+    }
+
+    fn text(&self) -> String {
+        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(ADDRESS_BYTES_MAX);
+        text(self.0.get(..end).unwrap_or_default())
+    }
 }
 
 #[derive(Debug)]
@@ -125,9 +145,9 @@ impl Tallies {
         let known = self.agents.get(&agent).map(|agent| agent.robot);
         let robot = known.unwrap_or_else(|| is_robot(hit.agent));
         if known.is_none() && self.agents.len() < AGENTS_MAX {
-            self.agents.insert(agent, Agent { text: cut(hit.agent, TEXT_BYTES_MAX), robot });
+            self.agents.insert(agent, Agent { text: hit.agent.get(..TEXT_BYTES_MAX).unwrap_or(hit.agent).into(), robot });
         }
-        let address = cut(hit.client, ADDRESS_BYTES_MAX);
+        let address = Address::of(hit.client);
         self.clients.push(Client { address, agent, robot, refusals: 0, hits: 0, bytes: 0, sessions: 0, complete: 0 });
     }
 
@@ -246,11 +266,9 @@ impl Tallies {
         let mut order: Vec<(Reverse<u64>, Reverse<u64>, u32)> =
             (0..).zip(&self.clients).map(|(number, client)| (Reverse(client.bytes), Reverse(client.hits), number)).collect();
         let of = |number: u32| self.clients.get(number as usize);
-        keep_first(&mut order, top, |&(bytes, hits, number)| {
-            (bytes, hits, of(number).map(|client| (client.address.clone(), agent(client))))
-        });
+        keep_first(&mut order, top, |&(bytes, hits, number)| (bytes, hits, of(number).map(|client| (client.address, agent(client)))));
         let found = order.into_iter().filter_map(|(.., number)| of(number)).map(|client| FoundClient {
-            address: text(&client.address),
+            address: client.address.text(),
             agent: agent(client),
             hits: client.hits,
             sessions: client.sessions,
@@ -349,10 +367,6 @@ fn surety(sizes: &Sizes) -> Surety {
 fn is_robot(agent: &[u8]) -> bool {
     let agent = agent.to_ascii_lowercase();
     ROBOTS.iter().any(|word| agent.windows(word.len()).any(|window| window == word.as_bytes()))
-}
-
-fn cut(text: &[u8], max: usize) -> Box<[u8]> {
-    text.get(..max).unwrap_or(text).into()
 }
 
 /// Bytes of a stranger as text.

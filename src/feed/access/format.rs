@@ -73,7 +73,7 @@ pub enum FormatFault {
     NoName,
     /// Nothing stands between this variable and the one behind it.
     NothingBehind(String),
-    /// More than [`VARIABLES_MAX`].
+    /// It has more variables than any log.
     TooMany,
     /// One of these variables is needed.
     Lacks(&'static str),

@@ -18,6 +18,9 @@ pub enum Layout {
 /// Faults of one chunk that are kept with their text; the others are counted.
 const FAULTS_KEPT: usize = 5;
 
+/// So many downloads a chunk holds mostly.
+const HITS_EXPECTED: usize = 512;
+
 /// What a chunk of lines holds.
 #[derive(Debug, Default)]
 pub struct Scanned<'a> {
@@ -35,7 +38,7 @@ pub struct Scanned<'a> {
 
 /// Reads every line of `chunk`.
 pub fn scan<'a>(chunk: &'a [u8], layout: &Layout, selection: &Selection, keys: &Keys) -> Scanned<'a> {
-    let mut scanned = Scanned::default();
+    let mut scanned = Scanned { hits: Vec::with_capacity(HITS_EXPECTED), ..Scanned::default() };
     let mut start = 0;
     for end in memchr_iter(b'\n', chunk).chain(chunk.last().is_some_and(|&last| last != b'\n').then_some(chunk.len())) {
         let line = chunk.get(start..end).unwrap_or_default();
