@@ -12,24 +12,28 @@ const AGENT_WIDTH: usize = 60;
 
 /// What each log format can prove.
 pub(super) const EXPLANATION: &str = "\
-HOW SURE
+WHAT EACH LOG PROVES
 
-log                                    tells                          so that
-nginx combined ($body_bytes_sent)      bytes of the body, no ranges   one whole answer is sure once two clients got the same size;
-                                                                      joined answers may overlap: sum reached, not each byte seen
-nginx with $sent_http_content_range    which bytes of how many        complete is sure for each byte; broken off is, too
-  and $sent_http_content_length
-nginx with $request_completion         whether an answer ended well   whole answers are sure, also of a file that was fetched once
-Apache %O (Debian's combined)          bytes with the answer's head   sizes are compared with 1 KiB of room
-Apache %b (its own combined, common)   what was to be sent            transfers that broke off look complete
-Cloakroom's own log                    which bytes of which delivery  complete is sure; it names no files
+  log                                   tells                     a complete download is
+  nginx combined ($body_bytes_sent)     bytes, no ranges          in one answer: sure, once two clients
+                                                                  got the same size; in several: their
+                                                                  sum is reached, overlaps do not show
+  Apache's combined with %O (Debian's)  bytes and head            the same, within 1 KiB
+  Apache's combined or common with %b   what was to be sent       perhaps one that broke off
+  with $sent_http_content_range and     which bytes of how many   sure, each byte of it
+    $sent_http_content_length
+  with $request_completion              that an answer was whole  sure, if it was one answer
+  Cloakroom's own                       which bytes of which      sure, each byte; files have no names
+                                        delivery
 
-Sizes    Where the log tells none, a file's size is the largest body of an answer 200. A smaller size that three clients
-         got counts as another version, unless it is a multiple of 4 KiB, where buffers end.
-Clients  Without a delivery in the log a client is an address with an agent: people behind one address with the same
-         browser are one, one person with two devices is two.
-Sent     Bytes count when the system took them for the client. One who vanished may lack the last megabytes.
-Sharing  Many networks at one address: a link that went round, or one person who travels, or a public file.
+  Sizes    Where the log tells none, a file's size is its largest answer 200. A smaller number that
+           three clients got is another version, unless it is a multiple of 4 KiB, where buffers end.
+  Clients  An address with an agent, unless the log names deliveries: people behind one address with
+           the same browser are one, one person with two devices is two.
+  Sent     Bytes count when the system took them for the client. One who vanished may lack the last
+           megabytes of what counts.
+  Shared   Many networks at one address are a link that went round, a file that is open to all, or
+           somebody who travels.
 ";
 
 /// The whole report.
@@ -54,7 +58,7 @@ fn head(outcome: &Outcome) -> String {
     let Outcome { findings, names, lines, bytes: size, .. } = outcome;
     let logs = match names.as_slice() {
         [one] => visible(one),
-        [first, .., last] => format!("{} logs, {} to {}", names.len(), visible(first), visible(last)),
+        [first, .., last] => format!("{} to {}, {} logs", visible(first), visible(last), names.len()),
         [] => String::new(),
     };
     let mut text = format!("{logs}: {} lines, {}\n", grouped(*lines), bytes(*size));

@@ -20,6 +20,9 @@ pub const CHUNK_BYTES: usize = 512 * 1024;
 /// So much of a file is looked at to see what it is.
 const PROBE_BYTES: usize = 128 * 1024;
 
+/// Two files that begin with so many same bytes are two copies of one log, as a rotation may leave them.
+const SAME_BYTES: usize = 4096;
+
 /// So many lines are looked at for one that is understood.
 const PROBE_LINES: usize = 100;
 
@@ -83,7 +86,7 @@ impl std::error::Error for HistoryFault {}
 pub enum Notice {
     /// It holds nothing.
     Empty(String),
-    /// It is the same file as another, or begins with the same lines; it is left out.
+    /// It is the same file as another, or begins as it; it is left out.
     Twice(String, String),
     /// It cannot be read to its end.
     CutOff(String, String),
@@ -93,7 +96,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty(name) => write!(f, "{name} is empty"),
-            Self::Twice(name, other) => write!(f, "{name} begins with the same line as {other}, and was left out"),
+            Self::Twice(name, other) => write!(f, "{name} begins with the same lines as {other}, and is left out"),
             Self::CutOff(name, why) => write!(f, "{name} cannot be read to its end ({why}); what came before counts"),
         }
     }
@@ -105,7 +108,8 @@ struct Probed {
     name: String,
     /// When its first line was written, as far as known; else when the file was changed last.
     begins: u64,
-    first_line: Vec<u8>,
+    /// How it begins, at most [`SAME_BYTES`].
+    start: Vec<u8>,
     /// What cannot be opened a second time.
     kept: Option<Box<dyn Read + Send>>,
     identity: Option<(u64, u64)>,
@@ -153,7 +157,10 @@ impl History {
                 notices.push(Notice::Empty(source.to_string()));
                 continue;
             };
-            let same = |other: &&Probed| one.identity.is_some() && other.identity == one.identity || other.first_line == one.first_line;
+            let same = |other: &&Probed| {
+                let same_file = one.identity.is_some() && other.identity == one.identity;
+                same_file || other.start.starts_with(&one.start) || one.start.starts_with(&other.start)
+            };
             match probed.iter().find(same) {
                 Some(other) => notices.push(Notice::Twice(one.name, other.name.clone())),
                 None => probed.push(one),
@@ -356,12 +363,11 @@ fn probe(source: &Source, layout: &Layout, read: &Arc<AtomicU64>) -> Result<Opti
         return Ok(None);
     }
     let begins = first_time(source, &start, layout)?;
-    let first_line = start.get(..memchr(b'\n', &start).unwrap_or(start.len())).unwrap_or_default().to_vec();
     let regular = metadata.filter(std::fs::Metadata::is_file);
     Ok(Some(Probed {
         name: source.to_string(),
         begins: begins.or_else(|| u64::try_from(regular.as_ref()?.mtime()).ok()).unwrap_or(u64::MAX),
-        first_line,
+        start: start.get(..SAME_BYTES).unwrap_or(&start).to_vec(),
         identity: regular.as_ref().map(|metadata| (metadata.dev(), metadata.ino())),
         bytes: regular.as_ref().map_or(0, std::fs::Metadata::len),
         kept: if regular.is_some() { None } else { Some(Box::new(Cursor::new(start).chain(reader))) },

@@ -78,7 +78,7 @@ fn rotated_files_come_in_the_order_of_time_packed_or_not() {
     assert_eq!(Some(history.bytes_read()), history.bytes());
     let notices: Vec<String> = history.notices().iter().map(ToString::to_string).collect();
     assert_eq!(notices.len(), 2, "{notices:?}");
-    assert!(notices[0].ends_with("empty.log is empty") && notices[1].contains("copy.gz begins with the same line"), "{notices:?}");
+    assert!(notices[0].ends_with("empty.log is empty") && notices[1].contains("copy.gz begins with the same lines"), "{notices:?}");
 }
 
 #[test]
