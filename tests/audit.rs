@@ -5,17 +5,20 @@ mod servers;
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use servers::cloakroom::PROGRAM;
 use servers::http::ask;
 use servers::nginx::{Nginx, NginxSetup};
 use servers::site::content;
-use servers::until;
+use servers::{free_port, until};
 use tempfile::TempDir;
 
 fn run(arguments: &[&str], directory: &Path, stdin: &[u8]) -> Output {
@@ -162,6 +165,79 @@ fn what_cannot_be_audited_is_refused_with_a_way_out() {
         assert_eq!((output.status.code(), said.contains(words)), (Some(code), true), "{arguments:?}: {said}");
         assert!(!said.chars().any(|sign| sign.is_control() && sign != '\n'), "{said:?}");
     }
+}
+
+/// A real Apache; ends with this value.
+struct Apache {
+    directory: TempDir,
+    child: Child,
+    port: u16,
+}
+
+impl Apache {
+    /// Serves `www` below its directory and logs in the format of Debian and in Apache's own.
+    fn start() -> Self {
+        let directory = TempDir::new().unwrap();
+        let (root, port) = (directory.path().to_str().unwrap().to_owned(), free_port());
+        // Started by root, its workers are another user, who has to look into the directory.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(directory.path().join("www")).unwrap();
+        let user = if rustix::process::geteuid().is_root() { "User www-data\nGroup www-data\n" } else { "" };
+        let format = |bytes: &str| format!(r#""%h %l %u %t \"%r\" %>s {bytes} \"%{{Referer}}i\" \"%{{User-Agent}}i\"""#);
+        let text = format!(
+            "ServerRoot {root}\nServerName localhost\nPidFile {root}/pid\nListen 127.0.0.1:{port}\nErrorLog {root}/error.log\n{user}\
+             LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n\
+             LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
+             DocumentRoot {root}/www\n<Directory {root}/www>\nRequire all granted\n</Directory>\n\
+             CustomLog {root}/sent.log {}\nCustomLog {root}/intended.log {}\n",
+            format("%O"),
+            format("%b"),
+        );
+        fs::write(directory.path().join("apache.conf"), text).unwrap();
+        let mut command = Command::new("apache2");
+        command.args(["-DFOREGROUND", "-f"]).arg(directory.path().join("apache.conf")).stdin(Stdio::null());
+        let child = command.spawn().expect("apache2 is installed (tests/run does it)");
+        let apache = Self { directory, child, port };
+        until("apache listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        apache
+    }
+}
+
+impl Drop for Apache {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        until("the end of apache", || self.child.try_wait().unwrap());
+    }
+}
+
+#[test]
+fn what_a_real_apache_s_two_kinds_of_logs_can_prove_is_told_apart() {
+    let apache = Apache::start();
+    let here = TempDir::new().unwrap();
+    let here = here.path();
+    fs::write(apache.directory.path().join("www/a.zip"), content(60_000_001)).unwrap();
+    let url = format!("http://127.0.0.1:{}/a.zip", apache.port);
+    for agent in ["one", "another with a longer name"] {
+        assert!(client(&["curl", "-sS", "-A", agent, "-o", "whole", &url], here));
+    }
+    assert!(!client(&["curl", "-sS", "-A", "killed", "--limit-rate", "3M", "--max-time", "1", "-o", "killed", &url], here));
+    let changed = ask(apache.port, "HEAD", "/a.zip", &[]).header("Last-Modified").unwrap().to_owned();
+    assert_eq!(ask(apache.port, "GET", "/a.zip", &[("If-Modified-Since", &changed)]).status, 304);
+    let log = |name: &str| apache.directory.path().join(name).to_str().unwrap().to_owned();
+    // %O tells how far the killed one came, %b does not, and the report knows which is which.
+    for (name, column, complete, broken_off) in [("sent.log", "with_head", 2, 1), ("intended.log", "intended", 3, 0)] {
+        let audited = until("all lines", || {
+            let audited = json(&[&log(name)], here, b"");
+            (audited["hits"]["all"] == 5).then_some(audited)
+        });
+        assert_eq!(audited["log"]["bytes_column"], column, "{audited:#}");
+        assert_eq!(
+            (&audited["downloads"]["complete"], &audited["downloads"]["broken_off"]),
+            (&complete.into(), &broken_off.into()),
+            "{audited:#}"
+        );
+    }
+    assert!(text(&[&log("intended.log")], here).contains("CAREFUL"));
 }
 
 /// A client in a test's directory, from its first word on.
