@@ -468,6 +468,12 @@ fn the_daemon_replaces_a_stale_socket_names_what_is_taken_and_cleans_up() {
     assert_eq!(place.run(&["delivery", "list"]).code, 0);
     let second = place.run(&["serve"]);
     assert_eq!(second.code, 1, "{second:?}");
+    says(&second.err, &["cloakroom.db", "in use", "running already"]);
+    let configuration = fs::read_to_string(place.path("cloakroom.toml")).unwrap();
+    place.write(&format!("{configuration}\n[store]\nkind = \"memory\"\n"));
+    let second = place.run(&["serve"]);
+    place.write(&configuration);
+    assert_eq!(second.code, 1, "{second:?}");
     says(&second.err, &["api.sock", "nginx.sock", "another cloakroom"]);
     assert!(second.err.lines().all(|line| line.starts_with("cloakroom: cannot listen on ")), "{second:?}");
     assert_eq!(place.run(&["delivery", "list"]).code, 0, "the first one goes on");

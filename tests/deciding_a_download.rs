@@ -12,7 +12,8 @@ use cloakroom::domain::client::Client;
 use cloakroom::domain::delivery::{Delivery, State};
 
 use cloakroom::domain::file::{FileRef, StorageName};
-use cloakroom::domain::grant::Standing;
+use cloakroom::domain::grant::{Amendment, Standing};
+use cloakroom::domain::history::Author;
 use cloakroom::domain::id::RequestId;
 use cloakroom::domain::moment::{Moment, Span};
 use cloakroom::domain::path::{CanonicalPath, FilePath};
@@ -66,7 +67,7 @@ impl Shop {
 
     async fn link(&self, policy: Policy) -> Issued {
         let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
-        issue(&self.site, Order { file, customer: String::new(), policy }).await.unwrap()
+        issue(&self.site, Order { file, customer: String::new(), policy }, "test".to_owned()).await.unwrap()
     }
 
     async fn ask(&mut self, method: Method, url: &str, now: Moment) -> Result<Outcome, Refusal> {
@@ -136,7 +137,8 @@ async fn head_is_refused_whatever_get_is_refused_and_uses_nothing() {
     ] {
         let mut shop = Shop::open();
         let link = shop.link(policy).await;
-        shop.site.store.stand(link.grant.id, standing).await.unwrap();
+        let author = Author { name: "test".to_owned(), at: now };
+        shop.site.store.amend(link.grant.id, Amendment::Stand(standing), author).await.unwrap();
         let head = shop.ask(Method::Head, &link.url, now + later).await;
         assert_eq!(head.as_ref().err(), refusal.as_ref(), "{head:?}");
         assert_eq!(shop.deliveries().await, [], "HEAD left something behind");

@@ -154,7 +154,7 @@ async fn new_link(State(site): State<Arc<Site>>, body: Result<Json<NewLink>, Jso
     let Json(wanted) = body.map_err(|rejection| Problem::of_body(&rejection))?;
     let file = file_of(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
-    let issued = issue(&site, Order { file, customer: wanted.customer, policy }).await.map_err(|fault| match fault {
+    let issued = issue(&site, Order { file, customer: wanted.customer, policy }, "api".to_owned()).await.map_err(|fault| match fault {
         NotIssued::Down(down) => Problem::down(down),
         NotIssued::Absent(..) => Problem::new(StatusCode::NOT_FOUND, fault.to_string()),
         NotIssued::Customer | NotIssued::NoKey => Problem::unreadable(fault.to_string()),
@@ -234,7 +234,7 @@ async fn show_delivery(State(site): State<Arc<Site>>, id: Result<Path<String>, P
         let detail = if id == "newest" {
             "there are no deliveries yet: one begins with a click on a link"
         } else {
-            "there is no such delivery; a restart forgets them"
+            "there is no such delivery: an offer that nobody took up is forgotten after an hour"
         };
         Problem::new(StatusCode::NOT_FOUND, detail)
     };

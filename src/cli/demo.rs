@@ -77,7 +77,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     for entry in &configuration.keys {
         keys::create(&entry.file, &Zeroizing::new(random::bytes())).map_err(|fault| Failure::failed(fault.to_string()))?;
     }
-    let site = Arc::new(serve::site(configuration)?);
+    let store = serve::open_store(&configuration)?;
+    let site = Arc::new(serve::site(configuration, store)?);
     let events = site.follow();
     let daemon = Daemon::start(&site)?;
     let front = nginx.map(|nginx| Front::start(&nginx, &place)).transpose()?;
@@ -301,7 +302,8 @@ async fn welcome(site: &Site, place: &Place, behind_nginx: bool) -> Result<Strin
         Ok::<_, Failure>(FileRef { storage, path })
     };
     let signed = sign(site, &address::file_path(site.public_url(), &file(SAMPLE_NAME)?))?;
-    let issued = issue(site, Order { file: file("set/album.zip")?, customer: "demo".to_owned(), policy: policy(site) }).await;
+    let issued =
+        issue(site, Order { file: file("set/album.zip")?, customer: "demo".to_owned(), policy: policy(site) }, "demo".to_owned()).await;
     let counted = issued.map_err(|fault| Failure::failed(fault.to_string()))?.url;
     let front = if behind_nginx { "a private Nginx, which sends the bytes" } else { "nothing: Cloakroom sends the bytes itself" };
     let becomes = if signs() == Signs::Unicode { "→ " } else { "->" };

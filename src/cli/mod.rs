@@ -22,6 +22,7 @@ mod link;
 mod log;
 mod serve;
 mod sign;
+mod store;
 pub mod terminal;
 
 /// Where the configuration lies if nothing else is said.
@@ -85,6 +86,9 @@ enum Command {
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Back the store up, verify it, move it, look into it.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// What every command gets.
@@ -128,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Store(command) => store::run(&common, &command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -160,6 +160,9 @@ impl Part {
             methods: methods.unwrap_or_else(|| base.methods.clone()),
             connections_max: self.connections_max.unwrap_or(base.connections_max),
             rate: self.rate.or(base.rate),
+            ending: base.ending.clone(),
+            networks: base.networks.clone(),
+            networks_max: base.networks_max,
         }
     }
 }

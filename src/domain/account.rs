@@ -34,6 +34,8 @@ mod admit;
 mod click;
 mod settle;
 
+use std::net::IpAddr;
+
 use super::client::{Client, ClientKey};
 use super::delivery::{Delivery, Report, State};
 use super::file::{FileRef, Version};
@@ -111,6 +113,8 @@ pub struct Ask {
     pub now: Moment,
     /// Who asks.
     pub client: ClientKey,
+    /// From where.
+    pub address: IpAddr,
     /// What is asked for.
     pub range: Range,
     /// Whether anybody will report what was sent.
@@ -156,6 +160,8 @@ pub struct Change {
     pub grant: GrantId,
     /// Who clicked.
     pub client: Client,
+    /// When it changed.
+    pub at: Moment,
     /// Where it stands now.
     pub state: State,
     /// Where it stood before; the same where only bytes were added.
@@ -173,6 +179,7 @@ impl Change {
             delivery: delivery.id,
             grant: delivery.grant,
             client: delivery.clicked_by.clone(),
+            at: delivery.closed.unwrap_or(delivery.active),
             state: delivery.state,
             before,
             covered: delivery.covered(),

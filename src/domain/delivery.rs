@@ -1,6 +1,7 @@
 //! Deliveries: one download of one file version under one grant, however many requests it takes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::account::Click;
 use super::client::{Client, ClientKey};
@@ -263,6 +264,8 @@ pub struct Request {
     pub admitted: Moment,
     /// Who asked.
     pub client: ClientKey,
+    /// From where.
+    pub address: IpAddr,
     /// The most body bytes that it may send.
     pub bytes_max: u64,
     /// What the web server said that it sent, once it did.

@@ -1,5 +1,7 @@
 //! Grants: the right of one customer to one file.
 
+use ipnet::IpNet;
+
 use super::file::FileRef;
 use super::id::GrantId;
 use super::moment::Moment;
@@ -32,6 +34,8 @@ pub struct Grant {
     /// Size of the largest version of which a request was admitted. A copy is that many bytes when bytes are budgeted,
     /// so that what was sent of a large version does not use up the budget when a small one takes its place.
     pub size_largest: u64,
+    /// The networks that requests were admitted from, where their number is limited; at most that many.
+    pub networks_seen: Vec<IpNet>,
 }
 
 impl Grant {
@@ -45,10 +49,25 @@ impl Grant {
         self.expires.is_some_and(|expires| now >= expires)
     }
 
-    /// Takes a person's decision. What was revoked stays revoked.
-    pub fn stand(&mut self, standing: Standing) {
-        if self.standing != Standing::Revoked {
-            self.standing = standing;
+    /// Takes a person's decision.
+    ///
+    /// | amendment | what it changes |
+    /// |---|---|
+    /// | [`Amendment::Stand`] | the standing; what was revoked stays revoked |
+    /// | [`Amendment::Reset`] | nothing is used, no bytes of closed deliveries are charged, no network was seen; what runs goes on |
+    /// | [`Amendment::Expire`] | the moment from which on no download starts |
+    /// | [`Amendment::Allow`] | the number of downloads, those that are used included |
+    pub fn amend(&mut self, amendment: &Amendment) {
+        match amendment {
+            Amendment::Stand(standing) if self.standing != Standing::Revoked => self.standing = *standing,
+            Amendment::Stand(_) => {}
+            Amendment::Reset => {
+                self.used = 0;
+                self.bytes_closed = 0;
+                self.networks_seen.clear();
+            }
+            Amendment::Expire(expires) => self.expires = *expires,
+            Amendment::Allow(most) => self.policy.max_downloads = *most,
         }
     }
 
@@ -66,6 +85,19 @@ impl Grant {
     pub(super) fn spend(&mut self) {
         self.used = self.used.saturating_add(1);
     }
+}
+
+/// What a person changes about a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amendment {
+    /// Whether it may be used.
+    Stand(Standing),
+    /// It is used from the beginning again.
+    Reset,
+    /// When it expires; `None` is never.
+    Expire(Option<Moment>),
+    /// How many downloads there are; `None` is any number.
+    Allow(Option<u32>),
 }
 
 /// What a person decided about a grant.

@@ -2,8 +2,9 @@
 //!
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
-//! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them.
-//! [`audit`] finds downloads in the log of a site that has no Cloakroom yet.
+//! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them. [`history`] is what
+//! people did about a grant, [`tally`] what was counted in each hour. [`audit`] finds downloads in the log of a site that has
+//! no Cloakroom yet.
 
 pub mod account;
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod feed_position;
 pub mod file;
 pub mod file_name;
 pub mod grant;
+pub mod history;
 pub mod id;
 pub mod link;
 pub mod moment;
@@ -24,4 +26,5 @@ pub mod question;
 pub mod range;
 pub mod refusal;
 pub mod support;
+pub mod tally;
 pub mod units;

@@ -1,5 +1,7 @@
 //! Limits that are copied into a grant when it is made.
 
+use ipnet::IpNet;
+
 use super::moment::Span;
 use super::units::Rate;
 
@@ -45,6 +47,16 @@ impl Method {
     }
 }
 
+/// When the time of a grant is over, once it is known how long it lasts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// At that moment.
+    #[default]
+    Exact,
+    /// With the last second of that day in this zone of the IANA database, such as `Europe/Berlin`.
+    EndOfDay(String),
+}
+
 /// The limits of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -52,6 +64,8 @@ pub struct Policy {
     pub max_downloads: Option<u32>,
     /// How long the grant lasts; `None` is unlimited.
     pub valid_for: Option<Span>,
+    /// Where in its last day the grant ends.
+    pub ending: Ending,
     /// How long a link of the grant lasts.
     pub link_ttl: Span,
     /// How long after its last request a delivery can be resumed; at most [`Policy::RESUME_CAP`] after it opened.
@@ -64,6 +78,10 @@ pub struct Policy {
     pub connections_max: u32,
     /// Bytes per second of one request; `None` is as fast as it goes.
     pub rate: Option<Rate>,
+    /// Clients come from these networks only; empty is from anywhere.
+    pub networks: Vec<IpNet>,
+    /// From how many networks (/24 of IPv4, /56 of IPv6) a grant is used; `None` is any number.
+    pub networks_max: Option<u32>,
 }
 
 impl Policy {
@@ -87,12 +105,15 @@ impl Default for Policy {
         Self {
             max_downloads: Some(5),
             valid_for: Some(Span::from_days(30)),
+            ending: Ending::Exact,
             link_ttl: Span::from_days(30),
             resume_grace: Span::from_hours(24),
             retry_factor: 1,
             methods: vec![Method::Handoff],
             connections_max: 16,
             rate: None,
+            networks: Vec::new(),
+            networks_max: None,
         }
     }
 }

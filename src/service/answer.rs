@@ -57,7 +57,7 @@ async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) 
     match decision {
         Ok(decision) => {
             site.metrics.allowed(question.kind);
-            allow(site, dialect, question, decision)
+            allow(site, dialect, question, decision, now)
         }
         Err(refusal) => {
             note_refusal(site, dialect, &question, refusal, now).await;
@@ -77,7 +77,7 @@ enum Decision {
     Download(Outcome),
 }
 
-fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision) -> Reply {
+fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, now: Moment) -> Reply {
     match decision {
         Decision::Pass(pass) => Reply::Answer(dialect.write(question.kind, Say::Allow { rate: pass.rate })),
         Decision::Download(Outcome::Redirect(redirect)) => {
@@ -92,7 +92,7 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision) 
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }
         Decision::Download(Outcome::Send(sending)) => {
-            note_opening(site, &question, &sending);
+            note_opening(site, &question, &sending, now);
             match sending.method {
                 Method::Stream => Reply::Stream(Box::new(sending), question),
                 _ => Reply::Answer(hand_off(site, dialect, &sending)),
@@ -211,7 +211,7 @@ fn without_tokens(path: &str) -> String {
     path.split('/').map(|segment| if is_secret(segment) { "(left out)" } else { segment }).collect::<Vec<_>>().join("/")
 }
 
-fn note_opening(site: &Site, question: &Question, sending: &Sending) {
+fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment) {
     let Some(counted) = sending.counted.filter(|counted| counted.opened) else {
         tracing::debug!(client = %question.client.address, event = "sent", file = %sending.file, request = %question.request);
         return;
@@ -221,6 +221,7 @@ fn note_opening(site: &Site, question: &Question, sending: &Sending) {
         delivery: counted.delivery,
         grant: counted.grant,
         client: question.client.clone(),
+        at: now,
         before: State::Offered,
         state: if site.is_reported(sending.method) { State::Open } else { State::Started },
         covered: 0,

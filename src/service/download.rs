@@ -11,7 +11,6 @@ use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
-use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
 use crate::domain::moment::Moment;
 use crate::domain::policy;
@@ -21,7 +20,7 @@ use crate::domain::units::Rate;
 use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
-use crate::store::{Down, Store};
+use crate::store::{Content, Down, Store, Target};
 
 /// What a download question comes to.
 #[derive(Debug)]
@@ -134,11 +133,10 @@ async fn click(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<Outcome, Refusal> {
-    let link = known(store.link(id).await, "the link", trace)?;
-    let grant = known(store.grant(link.grant).await, "the grant", trace)?;
-    trace.held(|| describe(&grant));
-    let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
-    let version = look(site, &grant.file, trace)?;
+    let target = known(store.target(id).await, "the link", trace)?;
+    describe(store, target.grant, trace).await;
+    let method = choose(site, dialect, &target.file, &target.methods, trace)?;
+    let version = look(site, &target.file, trace)?;
     if question.method == Method::Get {
         looks_ahead(question, trace)?;
     }
@@ -158,7 +156,7 @@ async fn click(
     };
     if question.method == Method::Head {
         decided(Rehearsal(store).click(click).await, "the click", trace)?;
-        return Ok(Outcome::Send(head_of(grant, version, method)));
+        return Ok(Outcome::Send(head_of(target, version, method)));
     }
     let clicked = decided(store.click(click).await, "the click", trace)?;
     for change in &clicked.closed {
@@ -174,7 +172,7 @@ async fn click(
     let token = token::mint_delivery(site.name(), clicked.delivery, key);
     // Who carries on is known without one already; another one would make another client of them.
     let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
-    let to = address::delivery_path(site.public_url(), &token, &grant.file);
+    let to = address::delivery_path(site.public_url(), &token, &target.file);
     Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh, closed: clicked.closed }))
 }
 
@@ -188,12 +186,11 @@ async fn deliver(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<Sending, Refusal> {
-    let delivery = known(store.delivery(id).await, "the delivery", trace)?;
-    let grant = known(store.grant(delivery.grant).await, "the grant", trace)?;
-    trace.held(|| format!("delivery {id} of {} is {}", delivery.grant, delivery.state.word()));
-    let method = choose(site, dialect, &grant.file, &grant.policy.methods, trace)?;
-    let version = look(site, &grant.file, trace)?;
-    if version != delivery.version {
+    let Content { target, version: clicked } = known(store.content(id).await, "the delivery", trace)?;
+    describe_delivery(store, target.grant, id, trace).await;
+    let method = choose(site, dialect, &target.file, &target.methods, trace)?;
+    let version = look(site, &target.file, trace)?;
+    if version != clicked {
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
         return Err(Refusal::LinkExpired);
     }
@@ -205,12 +202,13 @@ async fn deliver(
         request: question.request.clone(),
         now,
         client: question.client_key(),
+        address: question.client.address,
         range: question.range.clone(),
         measured: site.is_reported(method),
     };
     if question.method == Method::Head {
         let _permit = decided(Rehearsal(store).admit(ask).await, "admission", trace)?;
-        return Ok(head_of(grant, version, method));
+        return Ok(head_of(target, version, method));
     }
     let permit = decided(store.admit(ask).await, "admission", trace)?;
     trace.held(|| format!("admitted: {} bytes at most", question.range.bytes_max(permit.version.size)));
@@ -293,9 +291,9 @@ fn looks_ahead(question: &Question, trace: &mut Trace) -> Result<(), Refusal> {
 }
 
 /// What HEAD is answered: it is refused what GET is refused, and uses nothing.
-fn head_of(grant: Grant, version: Version, method: policy::Method) -> Sending {
-    let Grant { file, policy, .. } = grant;
-    Sending { version, name: file.path.file_name().to_owned(), rate: policy.rate, method, counted: None, file }
+fn head_of(target: Target, version: Version, method: policy::Method) -> Sending {
+    let Target { file, rate, .. } = target;
+    Sending { version, name: file.path.file_name().to_owned(), rate, method, counted: None, file }
 }
 
 fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
@@ -328,10 +326,24 @@ fn store_refusal(down: Down, trace: &mut Trace) -> Refusal {
     }
 }
 
-fn describe(grant: &Grant) -> String {
-    let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
-    let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
-    format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved)
+/// Tells how the grant stands; where nobody listens, nothing is read for it.
+async fn describe(store: &dyn Store, grant: GrantId, trace: &mut Trace) {
+    if !trace.is_on() {
+        return;
+    }
+    if let Ok(Some(grant)) = store.grant(grant).await {
+        let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
+        let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
+        trace.held(|| format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved));
+    }
+}
+
+async fn describe_delivery(store: &dyn Store, grant: GrantId, id: DeliveryId, trace: &mut Trace) {
+    if trace.is_on()
+        && let Ok(Some(delivery)) = store.delivery(id).await
+    {
+        trace.held(|| format!("delivery {id} of {grant} is {}", delivery.state.word()));
+    }
 }
 
 /// The cookie tells this client from others; it opens nothing by itself.

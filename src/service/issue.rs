@@ -7,6 +7,7 @@ use super::site::Site;
 use crate::clock;
 use crate::domain::file::FileRef;
 use crate::domain::grant::{Grant, Standing};
+use crate::domain::history::Author;
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
@@ -74,7 +75,7 @@ impl fmt::Display for NotIssued {
 }
 
 /// Looks at the file, makes grant and link, and keeps both in one step.
-pub async fn issue(site: &Site, order: Order) -> Result<Issued, NotIssued> {
+pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, NotIssued> {
     let Order { file, customer, policy } = order;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
@@ -85,7 +86,8 @@ pub async fn issue(site: &Site, order: Order) -> Result<Issued, NotIssued> {
     let grant = new_grant(file, customer, policy, now);
     let link =
         Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires: now + grant.policy.link_ttl, revoked: false };
-    site.store.issue(grant.clone(), link.clone()).await.map_err(NotIssued::Down)?;
+    let author = Author { name: author, at: now };
+    site.store.issue(grant.clone(), link.clone(), author).await.map_err(NotIssued::Down)?;
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
     let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
     Ok(Issued { url: format!("{}{path}", site.public_url().origin), grant, link })
@@ -103,6 +105,7 @@ fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Gr
         reserved: 0,
         bytes_closed: 0,
         size_largest: 0,
+        networks_seen: Vec::new(),
         policy,
     }
 }

@@ -311,6 +311,7 @@ mod tests {
         let mut change = Change {
             delivery: DeliveryId::new([1; 12]),
             grant: GrantId::new([2; 12]),
+            at: Moment::EPOCH,
             client: Client::new([192, 0, 2, 1].into(), ""),
             state: State::Open,
             before: State::Open,

@@ -62,7 +62,7 @@ async fn pause(wait: Option<Duration>) {
 
 /// Notes a change of a delivery: one counter, one log line, and those who follow are told.
 pub fn note(site: &Site, change: &Change) {
-    let Change { delivery, grant, client, state, before, covered, size } = change;
+    let Change { delivery, grant, client, state, before, covered, size, at: _ } = change;
     let client = client.address;
     site.metrics.changed(change);
     if state == before {

@@ -26,6 +26,11 @@ impl Trace {
         Self(Some(Vec::new()))
     }
 
+    /// Whether it collects: what is read only to be told need not be read otherwise.
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// A step that held.
     pub fn held(&mut self, text: impl FnOnce() -> String) {
         self.step(true, text);

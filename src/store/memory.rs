@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Closing, Down, Filter, Later, Store};
+mod records;
+
+use self::records::Records;
+use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
-use crate::domain::grant::{Grant, Standing};
+use crate::domain::grant::{Amendment, Grant};
+use crate::domain::history::{Act, Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
+use crate::domain::tally::{Counted, Tally};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,9 @@ struct Kept {
     /// When something of which grant is to be closed.
     due: BTreeSet<(Moment, GrantId)>,
     position: Option<FeedPosition>,
+    /// Grants in the order in which they were made, with their links.
+    granted: BTreeMap<(Moment, GrantId), Vec<LinkId>>,
+    records: Records,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }
@@ -147,11 +155,13 @@ impl Kept {
         Some(result)
     }
 
-    fn issue(&mut self, grant: Grant, link: Link, limits: Limits) -> Result<(), Down> {
+    fn issue(&mut self, grant: Grant, link: Link, author: Author, limits: Limits) -> Result<(), Down> {
         match (self.accounts.get(&grant.id), self.links.get(&link.id)) {
             (None, None) if link.grant != grant.id => Err(Down::Unreachable),
             (None, None) if self.accounts.len() >= limits.grants => Err(Down::Full),
             (None, None) => {
+                self.granted.insert((grant.created, grant.id), vec![link.id]);
+                self.records.write_down(grant.id, author, Act::Issued(link.id));
                 self.links.insert(link.id, link);
                 self.accounts.insert(grant.id, Account::new(grant));
                 Ok(())
@@ -163,6 +173,75 @@ impl Kept {
         }
     }
 
+    fn add_link(&mut self, link: Link, author: Author) -> Result<bool, Down> {
+        let Some(account) = self.accounts.get(&link.grant) else { return Ok(false) };
+        match self.links.get(&link.id) {
+            Some(known) if *known == link => return Ok(true),
+            Some(_) => return Err(Down::Unreachable),
+            None => {}
+        }
+        self.granted.entry((account.grant.created, link.grant)).or_default().push(link.id);
+        self.records.write_down(link.grant, author, Act::Linked(link.id));
+        self.links.insert(link.id, link);
+        Ok(true)
+    }
+
+    fn amend(&mut self, grant: GrantId, amendment: Amendment, author: Author) -> Option<Grant> {
+        let account = self.accounts.get_mut(&grant)?;
+        account.grant.amend(&amendment);
+        let amended = account.grant.clone();
+        self.records.write_down(grant, author, Act::Amended(amendment));
+        Some(amended)
+    }
+
+    fn revoke_link(&mut self, id: LinkId, author: Author) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let grant = link.grant;
+        if !std::mem::replace(&mut link.revoked, true) {
+            self.records.write_down(grant, author, Act::LinkRevoked(id));
+        }
+        true
+    }
+
+    fn count_changes(&mut self, changes: &[Change]) {
+        for tally in changes.iter().filter_map(Tally::of) {
+            self.records.count(tally);
+        }
+    }
+
+    fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Option<Account> {
+        let mut account = self.accounts.get(&grant)?.clone();
+        let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
+        account.deliveries.extend(place.and_then(|place| self.ended.get(&place.ended?)).cloned());
+        Some(account)
+    }
+
+    fn grants(&self, which: &Grants) -> Vec<Grant> {
+        let most = if which.limit == 0 { LIST_MAX } else { which.limit.min(LIST_MAX) };
+        let before = which.before.map(|id| (self.accounts.get(&id).map_or(Moment::EPOCH, |account| account.grant.created), id));
+        let older = self.granted.keys().rev().filter(|key| before.is_none_or(|before| **key < before));
+        let found = older.filter_map(|(_, id)| self.accounts.get(id)).map(|account| &account.grant);
+        let of_customer = |grant: &&Grant| which.customer.as_ref().is_none_or(|customer| grant.customer == *customer);
+        let of_file = |grant: &&Grant| which.file.as_ref().is_none_or(|file| grant.file == *file);
+        found.filter(of_customer).filter(of_file).take(most).cloned().collect()
+    }
+
+    fn links(&self, grant: GrantId) -> Vec<Link> {
+        let Some(account) = self.accounts.get(&grant) else { return Vec::new() };
+        let ids = self.granted.get(&(account.grant.created, grant)).into_iter().flatten().rev();
+        ids.filter_map(|id| self.links.get(id)).cloned().collect()
+    }
+
+    fn target(&self, link: LinkId) -> Option<Target> {
+        Some(Target::of(&self.accounts.get(&self.links.get(&link)?.grant)?.grant))
+    }
+
+    fn content(&self, id: DeliveryId) -> Option<Content> {
+        let place = *self.places.get(&id)?;
+        let version = self.delivery(id, place)?.version.clone();
+        Some(Content { target: Target::of(&self.accounts.get(&place.grant)?.grant), version })
+    }
+
     fn click(&mut self, click: &Click, limits: Limits) -> Result<Result<Clicked, Refusal>, Down> {
         let Some(link) = self.links.get(&click.link).cloned() else { return Ok(Err(Refusal::UnknownLink)) };
         if self.places.contains_key(&click.fresh) {
@@ -172,6 +251,9 @@ impl Kept {
             return Err(Down::Full);
         }
         let clicked = self.run(link.grant, None, |account| account.click(click, &link)).unwrap_or(Err(Refusal::UnknownLink));
+        if let Ok(clicked) = &clicked {
+            self.count_changes(&clicked.closed);
+        }
         while self.places.len() > limits.deliveries
             && let Some((_, oldest)) = self.ended.pop_first()
         {
@@ -190,12 +272,23 @@ impl Kept {
 
     fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let place = self.places.get(&ask.delivery).ok_or(Refusal::UnknownLink)?;
-        self.run(place.grant, Some(ask.delivery), |account| account.admit(ask)).unwrap_or(Err(Refusal::UnknownLink))
+        let rule = |account: &mut Account| {
+            let is_offer = account.delivery(ask.delivery).is_some_and(|delivery| delivery.state == State::Offered);
+            account.admit(ask).map(|permit| (permit, is_offer))
+        };
+        let (permit, opens) = self.run(place.grant, Some(ask.delivery), rule).unwrap_or(Err(Refusal::UnknownLink))?;
+        if opens {
+            self.records.count(Tally::new(ask.now, Counted::Started, 1));
+        }
+        Ok(permit)
     }
 
     fn report(&mut self, reported: &Reported) -> Option<Change> {
         let place = self.places.get(&reported.delivery)?;
-        self.run(place.grant, Some(reported.delivery), |account| account.report(reported)).flatten()
+        let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported)).flatten()?;
+        self.records.count(Tally::new(reported.report.ended, Counted::Bytes, reported.report.bytes));
+        self.count_changes(std::slice::from_ref(&change));
+        Some(change)
     }
 
     fn close_due(&mut self, now: Moment) -> Closing {
@@ -206,6 +299,7 @@ impl Kept {
             // Each round takes at least the delivery away that was due at `next`.
             changes.extend(self.run(grant, None, |account| account.close_due(now)).unwrap_or_default());
         }
+        self.count_changes(&changes);
         Closing { changes, next: self.due.first().map(|&(next, _)| next) }
     }
 
@@ -232,12 +326,40 @@ fn offers(account: &Account) -> impl Iterator<Item = DeliveryId> {
 }
 
 impl Store for Memory {
-    fn issue(&self, grant: Grant, link: Link) -> Later<'_, ()> {
-        Box::pin(async move { self.kept()?.issue(grant, link, self.limits) })
+    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
+        Box::pin(async move { self.kept()?.issue(grant, link, author, self.limits) })
+    }
+
+    fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {
+        Box::pin(async move { self.kept()?.add_link(link, author) })
     }
 
     fn link(&self, id: LinkId) -> Later<'_, Option<Link>> {
         Box::pin(async move { Ok(self.kept()?.links.get(&id).cloned()) })
+    }
+
+    fn target(&self, link: LinkId) -> Later<'_, Option<Target>> {
+        Box::pin(async move { Ok(self.kept()?.target(link)) })
+    }
+
+    fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>> {
+        Box::pin(async move { Ok(self.kept()?.content(delivery)) })
+    }
+
+    fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Later<'_, Option<Account>> {
+        Box::pin(async move { Ok(self.kept()?.account(grant, with)) })
+    }
+
+    fn grants(&self, which: Grants) -> Later<'_, Vec<Grant>> {
+        Box::pin(async move { Ok(self.kept()?.grants(&which)) })
+    }
+
+    fn links(&self, grant: GrantId) -> Later<'_, Vec<Link>> {
+        Box::pin(async move { Ok(self.kept()?.links(grant)) })
+    }
+
+    fn history(&self, grant: GrantId) -> Later<'_, Vec<Entry>> {
+        Box::pin(async move { Ok(self.kept()?.records.history(grant)) })
     }
 
     fn grant(&self, id: GrantId) -> Later<'_, Option<Grant>> {
@@ -280,17 +402,25 @@ impl Store for Memory {
         Box::pin(async move { Ok(self.kept()?.close_due(now)) })
     }
 
-    fn stand(&self, grant: GrantId, standing: Standing) -> Later<'_, Option<Grant>> {
+    fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {
+        Box::pin(async move { Ok(self.kept()?.amend(grant, amendment, author)) })
+    }
+
+    fn revoke_link(&self, link: LinkId, author: Author) -> Later<'_, bool> {
+        Box::pin(async move { Ok(self.kept()?.revoke_link(link, author)) })
+    }
+
+    fn count(&self, tallies: Vec<Tally>) -> Later<'_, ()> {
         Box::pin(async move {
             let mut kept = self.kept()?;
-            Ok(kept.accounts.get_mut(&grant).map(|account| {
-                account.grant.stand(standing);
-                account.grant.clone()
-            }))
+            for tally in tallies {
+                kept.records.count(tally);
+            }
+            Ok(())
         })
     }
 
-    fn revoke_link(&self, link: LinkId) -> Later<'_, bool> {
-        Box::pin(async move { Ok(self.kept()?.links.get_mut(&link).map(|link| link.revoked = true).is_some()) })
+    fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>> {
+        Box::pin(async move { Ok(self.kept()?.records.tallies(from, to)) })
     }
 }

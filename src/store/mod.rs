@@ -2,18 +2,25 @@
 //! not know them.
 
 pub mod memory;
+pub mod record;
+pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::domain::account::{Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
-use crate::domain::grant::{Grant, Standing};
+use crate::domain::file::{FileRef, Version};
+use crate::domain::grant::{Amendment, Grant};
+use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::policy::Method;
 use crate::domain::refusal::Refusal;
+use crate::domain::tally::Tally;
+use crate::domain::units::Rate;
 
 /// The store cannot decide now. Doubt is a refusal: nothing was changed, nothing may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,19 +52,82 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Which grants to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Only those made for this customer, in exactly these words.
+    pub customer: Option<String>,
+    /// Only those of this file.
+    pub file: Option<FileRef>,
+    /// Only those made before this one: the last of the page before.
+    pub before: Option<GrantId>,
+    /// At most so many, the newest first; 0 is the store's own limit.
+    pub limit: usize,
+}
+
+/// What a link leads to. Nothing of it ever changes, so it may be asked for without waiting for decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The grant.
+    pub grant: GrantId,
+    /// Its file.
+    pub file: FileRef,
+    /// The methods that its policy names.
+    pub methods: Vec<Method>,
+    /// Bytes per second of one request, if limited.
+    pub rate: Option<Rate>,
+}
+
+impl Target {
+    /// What the links of `grant` lead to.
+    pub fn of(grant: &Grant) -> Self {
+        Self { grant: grant.id, file: grant.file.clone(), methods: grant.policy.methods.clone(), rate: grant.policy.rate }
+    }
+}
+
+/// What a delivery sends; nothing of it ever changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What it is of.
+    pub target: Target,
+    /// The version that was clicked.
+    pub version: Version,
+}
+
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
 pub trait Store: Send + Sync {
-    /// Remembers a grant and its first link.
-    fn issue(&self, grant: Grant, link: Link) -> Later<'_, ()>;
+    /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
+    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()>;
+
+    /// Remembers one more link of a grant; `false` when the grant is not known. The same once more changes nothing.
+    fn add_link(&self, link: Link, author: Author) -> Later<'_, bool>;
 
     /// The link, if it is known. Checks nothing.
     fn link(&self, id: LinkId) -> Later<'_, Option<Link>>;
+
+    /// What the link leads to, if it is known. Checks nothing.
+    fn target(&self, link: LinkId) -> Later<'_, Option<Target>>;
+
+    /// What the delivery sends, if it is known. Checks nothing.
+    fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>>;
 
     /// The grant, if it is known. Checks nothing.
     fn grant(&self, id: GrantId) -> Later<'_, Option<Grant>>;
 
     /// The delivery, if it is known. Checks nothing.
     fn delivery(&self, id: DeliveryId) -> Later<'_, Option<Delivery>>;
+
+    /// The grant with its deliveries that have not ended, and `with`, if that has: what a decision works on.
+    fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Later<'_, Option<Account>>;
+
+    /// Grants, the newest first.
+    fn grants(&self, which: Grants) -> Later<'_, Vec<Grant>>;
+
+    /// The links of a grant, the newest first.
+    fn links(&self, grant: GrantId) -> Later<'_, Vec<Link>>;
+
+    /// What people did about a grant, the oldest first.
+    fn history(&self, grant: GrantId) -> Later<'_, Vec<Entry>>;
 
     /// Deliveries, the newest first.
     fn deliveries(&self, filter: Filter) -> Later<'_, Vec<Delivery>>;
@@ -74,13 +144,19 @@ pub trait Store: Send + Sync {
     /// How far the feed was read.
     fn position(&self) -> Later<'_, Option<FeedPosition>>;
 
-    /// Ends what is due.
+    /// Ends what is due, or a part of it: then `next` is over already.
     fn close_due(&self, now: Moment) -> Later<'_, Closing>;
 
-    /// Changes what a person decided about a grant and gives it back; `None` when it is not known. What was revoked stays
-    /// revoked.
-    fn stand(&self, grant: GrantId, standing: Standing) -> Later<'_, Option<Grant>>;
+    /// Changes a grant as a person decided ([`Grant::amend`]) and gives it back; `None` when it is not known.
+    fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>>;
 
     /// Withdraws a link; `false` when it is not known.
-    fn revoke_link(&self, link: LinkId) -> Later<'_, bool>;
+    fn revoke_link(&self, link: LinkId, author: Author) -> Later<'_, bool>;
+
+    /// Adds what was counted elsewhere: refusals, which no decision of the store knows.
+    fn count(&self, tallies: Vec<Tally>) -> Later<'_, ()>;
+
+    /// What was counted in the hours from that of `from` up to, not including, `to`, by hour; what is of one hour and
+    /// kind stands once.
+    fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>>;
 }

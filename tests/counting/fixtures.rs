@@ -5,6 +5,7 @@ use cloakroom::domain::client::{Client, ClientKey};
 use cloakroom::domain::delivery::{Delivery, Report, State};
 use cloakroom::domain::file::{FileRef, StorageName, Version};
 use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::history::Author;
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
@@ -86,6 +87,7 @@ pub fn grant(number: u32, max_downloads: Option<u32>) -> Grant {
         reserved: 0,
         bytes_closed: 0,
         size_largest: 0,
+        networks_seen: Vec::new(),
     }
 }
 
@@ -110,7 +112,15 @@ pub fn click(number: u32, host: u8, now: Moment) -> Click {
 
 /// A measured request for the whole file by the client at `host`.
 pub fn ask(delivery: DeliveryId, request: &str, host: u8, now: Moment) -> Ask {
-    Ask { delivery, request: request_id(request), now, client: client(host).key(), range: Range::Whole, measured: true }
+    Ask {
+        delivery,
+        request: request_id(request),
+        now,
+        client: client(host).key(),
+        address: client(host).address,
+        range: Range::Whole,
+        measured: true,
+    }
 }
 
 /// A good answer that sent `bytes` from `first` on, of a file of `total` bytes.
@@ -183,4 +193,9 @@ impl Shop {
 /// A policy whose deliveries can be resumed for `grace` seconds.
 pub fn grace(grace: u64) -> Policy {
     Policy { resume_grace: Span::from_seconds(grace), ..Policy::default() }
+}
+
+/// Who does what, at the start.
+pub fn author() -> Author {
+    Author { name: "test".to_owned(), at: at(0) }
 }

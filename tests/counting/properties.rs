@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloakroom::domain::account::{Account, Ask, Change, Click, Reported};
 use cloakroom::domain::delivery::{Report, State};
-use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
@@ -234,7 +234,7 @@ impl Pair {
                 Ok(None)
             }
             Step::Stand(standing) => {
-                self.account.grant.stand(standing);
+                self.account.grant.amend(&Amendment::Stand(standing));
                 self.model.standing = if self.model.standing == Standing::Revoked { Standing::Revoked } else { standing };
                 Ok(None)
             }
@@ -284,6 +284,7 @@ impl Pair {
             request: request_id(&name),
             now: self.moment(),
             client: client(host).key(),
+            address: client(host).address,
             range: want.range(),
             measured,
         };
@@ -426,7 +427,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
                 0 => drop(account.click(&Click { version: version(size), ..click(number, 1, now) }, &link)),
                 1 => {
                     let range = Range::parse(Some(&format!("bytes={first}-")), false);
-                    let ask = Ask { delivery, request: request_id("r"), now, client: client(1).key(), range, measured: true };
+                    let ask = Ask { delivery, request: request_id("r"), now, client: client(1).key(), address: client(1).address, range, measured: true };
                     let _: Result<_, Refusal> = account.admit(&ask).map(|permit| permit.opened);
                 }
                 2 => {

@@ -3,7 +3,7 @@
 use cloakroom::domain::account::{Account, Ask, Click};
 use cloakroom::domain::delivery::{Delivery, State};
 use cloakroom::domain::file::Version;
-use cloakroom::domain::grant::Standing;
+use cloakroom::domain::grant::{Amendment, Standing};
 use cloakroom::domain::moment::Span;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
@@ -64,11 +64,11 @@ fn what_a_person_withdrew_stops_at_once_also_while_it_is_open() {
         let mut shop = Shop::new(Some(2));
         let open = shop.open(1, 1, at(0));
         let offered = shop.offer(2, 1, at(0));
-        shop.account.grant.stand(standing);
+        shop.account.grant.amend(&Amendment::Stand(standing));
         for (delivery, request) in [(open, "r1"), (open, "new"), (offered, "new")] {
             refused(&mut shop, &ask(delivery, request, 1, at(1)), why);
         }
-        shop.account.grant.stand(Standing::Active);
+        shop.account.grant.amend(&Amendment::Stand(Standing::Active));
         assert_eq!(shop.admit(&ask(open, "new", 1, at(1))).is_ok(), standing == Standing::Suspended, "what was revoked stays revoked");
     }
 }

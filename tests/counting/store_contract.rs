@@ -2,36 +2,49 @@
 
 use std::sync::Arc;
 
+use cloakroom::config::Durability;
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
-use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::file::FileRef;
+use cloakroom::domain::grant::{Amendment, Grant, Standing};
+use cloakroom::domain::history::{Act, Author};
 use cloakroom::domain::id::DeliveryId;
+use cloakroom::domain::link::Link;
+use cloakroom::domain::path::FilePath;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::refusal::Refusal;
+use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
-use cloakroom::store::{Down, Filter, Store};
+use cloakroom::store::sqlite::Sqlite;
+use cloakroom::store::{Content, Down, Filter, Grants, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::fixtures::*;
 
-/// Runs each promise over an engine: `$make` is an empty store that nobody else uses.
+/// Each promise, run over each engine: an empty store that nobody else uses.
 macro_rules! contract {
-    ($engine:ident, $make:expr, $($promise:ident)*) => {
-        mod $engine {
-            use super::*;
-
+    ($($promise:ident)*) => {
+        mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
-                super::$promise(Arc::new($make)).await;
+                super::$promise(std::sync::Arc::new(super::Memory::new())).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                let directory = tempfile::tempdir().unwrap();
+                let store = super::Sqlite::open(&directory.path().join("cloakroom.db"), super::Durability::Full).unwrap();
+                super::$promise(std::sync::Arc::new(store)).await;
             })*
         }
     };
 }
 
 contract! {
-    memory, Memory::new(),
     what_was_issued_is_found_and_nothing_else_is
     issuing_twice_is_issuing_once_and_never_overwrites
     a_download_is_clicked_admitted_reported_and_counted
@@ -46,10 +59,17 @@ contract! {
     what_was_sent_nothing_is_offered_again
     what_a_person_decides_holds_at_once
     deliveries_are_listed_the_newest_first
+    what_links_and_deliveries_lead_to_is_known_without_deciding
+    an_account_is_told_with_what_decisions_work_on
+    grants_are_listed_the_newest_first_page_by_page
+    a_grant_gets_more_links_and_they_are_listed
+    what_people_did_is_written_down_in_order
+    amendments_change_what_they_say_and_nothing_else
+    each_hour_is_counted_by_itself
 }
 
 async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {
-    store.issue(grant(number, max_downloads), link(number)).await.unwrap();
+    store.issue(grant(number, max_downloads), link(number), author()).await.unwrap();
 }
 
 /// A delivery made by click `number` on link 1.
@@ -88,7 +108,7 @@ async fn issuing_twice_is_issuing_once_and_never_overwrites<S: Store>(store: Arc
     issued(&*store, 1, Some(3)).await;
     assert_eq!(units(&*store).await, (0, 1), "what was counted stays");
     for (grant, link) in [(grant(1, None), link(2)), (grant(2, None), link(1)), (grant(2, None), link(3))] {
-        assert!(store.issue(grant.clone(), link.clone()).await.is_err(), "{grant:?} {link:?}");
+        assert!(store.issue(grant.clone(), link.clone(), author()).await.is_err(), "{grant:?} {link:?}");
     }
     assert_eq!((store.grant(grant_id(2)).await, store.link(link_id(2)).await), (Ok(None), Ok(None)));
 }
@@ -116,8 +136,8 @@ async fn unknown_links_and_deliveries_are_refused<S: Store>(store: Arc<S>) {
     assert_eq!(store.click(stranger).await, Ok(Err(Refusal::UnknownLink)));
     assert_eq!(store.admit(ask(delivery_id(9), "a", 1, at(0))).await, Ok(Err(Refusal::UnknownLink)));
     assert_eq!(store.settle(vec![reported(9, "a", 1, 1)], None).await, Ok(Vec::new()));
-    assert_eq!(store.stand(grant_id(9), Standing::Revoked).await, Ok(None));
-    assert_eq!(store.revoke_link(link_id(9)).await, Ok(false));
+    assert_eq!(store.amend(grant_id(9), Amendment::Stand(Standing::Revoked), author()).await, Ok(None));
+    assert_eq!(store.revoke_link(link_id(9), author()).await, Ok(false));
 }
 
 /// Asks `asks` at once, each from a task of its own; gives how many were let pass and what the others were told.
@@ -137,7 +157,7 @@ async fn at_once<S: Store + 'static>(store: &Arc<S>, asks: Vec<Ask>) -> (usize, 
 
 async fn fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies<S: Store + 'static>(store: Arc<S>) {
     let policy = Policy { max_downloads: Some(1), connections_max: 100, ..Policy::default() };
-    store.issue(Grant { policy, ..grant(1, None) }, link(1)).await.unwrap();
+    store.issue(Grant { policy, ..grant(1, None) }, link(1), author()).await.unwrap();
     let delivery = offered(&*store, 1, 1).await;
     let asks = (0..50).map(|number| ask(delivery, &format!("r{number}"), 1, at(0))).collect();
     let (passed, refused) = at_once(&store, asks).await;
@@ -146,7 +166,7 @@ async fn fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies
 
     // The same with parts: as many as fit, and not one more.
     let policy = Policy { max_downloads: Some(1), connections_max: 100, ..Policy::default() };
-    store.issue(Grant { policy, ..grant(2, None) }, link(2)).await.unwrap();
+    store.issue(Grant { policy, ..grant(2, None) }, link(2), author()).await.unwrap();
     let second = Click { link: link_id(2), ..click(2, 1, at(0)) };
     let delivery = store.click(second).await.unwrap().unwrap().delivery;
     let part = |number| Ask { range: range("bytes=900-"), ..ask(delivery, &format!("r{number}"), 1, at(0)) };
@@ -288,14 +308,14 @@ async fn what_a_person_decides_holds_at_once<S: Store>(store: Arc<S>) {
         (Standing::Revoked, Err(Refusal::Revoked)),
         (Standing::Active, Err(Refusal::Revoked)),
     ] {
-        let now_stands = store.stand(grant_id(1), standing).await.unwrap().unwrap().standing;
+        let now_stands = store.amend(grant_id(1), Amendment::Stand(standing), author()).await.unwrap().unwrap().standing;
         assert_eq!(now_stands == standing, answer != Err(Refusal::Revoked) || standing == Standing::Revoked);
         assert_eq!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().map(drop), answer);
     }
 
     issued(&*store, 2, Some(5)).await;
     let second = Click { link: link_id(2), ..click(2, 1, at(0)) };
-    assert_eq!(store.revoke_link(link_id(2)).await, Ok(true));
+    assert_eq!(store.revoke_link(link_id(2), author()).await, Ok(true));
     assert_eq!(store.click(second).await, Ok(Err(Refusal::Revoked)));
     assert!(store.link(link_id(2)).await.unwrap().unwrap().revoked);
 }
@@ -323,7 +343,7 @@ async fn a_full_memory_takes_no_more_grants() {
     let store = Memory::with_limits(Limits { grants: 2, ..Limits::default() });
     issued(&store, 1, None).await;
     issued(&store, 2, None).await;
-    assert_eq!(store.issue(grant(3, None), link(3)).await, Err(Down::Full));
+    assert_eq!(store.issue(grant(3, None), link(3), author()).await, Err(Down::Full));
     issued(&store, 2, None).await;
     assert_eq!((store.grant(grant_id(3)).await, store.link(link_id(3)).await), (Ok(None), Ok(None)));
 }
@@ -431,4 +451,157 @@ async fn offers_that_nobody_took_make_room() {
     assert_eq!(store.click(other.clone()).await, Err(Down::Full));
     assert_eq!(store.close_due(at(HOUR)).await, Ok(cloakroom::store::Closing::default()));
     assert!(store.click(Click { now: at(HOUR), ..other }).await.unwrap().is_ok());
+}
+
+async fn what_links_and_deliveries_lead_to_is_known_without_deciding<S: Store>(store: Arc<S>) {
+    assert_eq!((store.target(link_id(1)).await, store.content(delivery_id(1)).await), (Ok(None), Ok(None)));
+    issued(&*store, 1, Some(3)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    let target = Target::of(&grant(1, Some(3)));
+    assert_eq!(store.target(link_id(1)).await, Ok(Some(target.clone())));
+    assert_eq!(store.content(delivery).await, Ok(Some(Content { target, version: version(SIZE) })));
+    store.close_due(at(2 * HOUR)).await.unwrap();
+    assert_eq!(store.content(delivery).await, Ok(None), "an offer whose time is over is gone");
+}
+
+async fn an_account_is_told_with_what_decisions_work_on<S: Store>(store: Arc<S>) {
+    assert_eq!(store.account(grant_id(1), None).await, Ok(None));
+    issued(&*store, 1, Some(3)).await;
+    for number in [1, 2] {
+        let delivery = offered(&*store, number, 1).await;
+        assert!(store.admit(ask(delivery, &format!("r{number}"), 1, at(u64::from(number)))).await.unwrap().is_ok());
+        store.settle(vec![reported(number, &format!("r{number}"), 400, 10)], None).await.unwrap();
+        if number == 1 {
+            store.close_due(at(DAY + HOUR)).await.unwrap();
+        }
+    }
+    let ids = |account: &Account| account.deliveries.iter().map(|delivery| delivery.id).collect::<Vec<_>>();
+    let account = store.account(grant_id(1), None).await.unwrap().unwrap();
+    assert_eq!((ids(&account), account.grant.reserved, account.grant.bytes_closed), (vec![delivery_id(2)], 1, 400));
+    let account = store.account(grant_id(1), Some(delivery_id(1))).await.unwrap().unwrap();
+    let mut all = ids(&account);
+    all.sort();
+    assert_eq!(all, [delivery_id(1), delivery_id(2)]);
+    let stranger = store.account(grant_id(1), Some(delivery_id(9))).await.unwrap().unwrap();
+    assert_eq!(ids(&stranger), [delivery_id(2)]);
+}
+
+async fn grants_are_listed_the_newest_first_page_by_page<S: Store>(store: Arc<S>) {
+    for number in 1..=5 {
+        let customer = if number % 2 == 0 { "even" } else { "odd" }.to_owned();
+        let grant = Grant { created: at(u64::from(number / 2)), customer, ..grant(number, None) };
+        store.issue(grant, link(number), author()).await.unwrap();
+    }
+    let ids = async |which: Grants| -> Vec<_> { store.grants(which).await.unwrap().into_iter().map(|grant| grant.id).collect() };
+    let all: Vec<_> = [5, 4, 3, 2, 1].map(grant_id).to_vec();
+    assert_eq!(ids(Grants::default()).await, all);
+    let mut paged = Vec::new();
+    let mut before = None;
+    while let page = ids(Grants { before, limit: 2, ..Grants::default() }).await
+        && let Some(last) = page.last()
+    {
+        before = Some(*last);
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+    assert_eq!(ids(Grants { customer: Some("even".to_owned()), ..Grants::default() }).await, [4, 2].map(grant_id));
+    assert_eq!(ids(Grants { customer: Some("eve".to_owned()), ..Grants::default() }).await, []);
+    let file = grant(1, None).file;
+    assert_eq!(ids(Grants { file: Some(file.clone()), ..Grants::default() }).await, all);
+    let other = FileRef { path: FilePath::parse("set/b.zip").unwrap(), ..file };
+    assert_eq!(ids(Grants { file: Some(other), ..Grants::default() }).await, []);
+}
+
+async fn a_grant_gets_more_links_and_they_are_listed<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let second = Link { id: link_id(2), created: at(5), ..link(1) };
+    assert_eq!(store.add_link(second.clone(), author()).await, Ok(true));
+    assert_eq!(store.add_link(second.clone(), author()).await, Ok(true), "the same once more");
+    assert_eq!(store.add_link(Link { grant: grant_id(9), ..link(9) }, author()).await, Ok(false));
+    assert!(store.add_link(Link { expires: at(1), ..link(1) }, author()).await.is_err(), "an id that is taken");
+    assert_eq!(store.links(grant_id(1)).await, Ok(vec![second, link(1)]));
+    assert_eq!(store.links(grant_id(9)).await, Ok(Vec::new()));
+    let clicked = store.click(Click { link: link_id(2), ..click(1, 1, at(6)) }).await.unwrap().unwrap();
+    assert_eq!(store.delivery(clicked.delivery).await.unwrap().unwrap().link, link_id(2));
+}
+
+async fn what_people_did_is_written_down_in_order<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let by = |name: &str, second| Author { name: name.to_owned(), at: at(second) };
+    store.add_link(Link { id: link_id(2), ..link(1) }, by("anna", 1)).await.unwrap();
+    let amendments = [
+        Amendment::Stand(Standing::Suspended),
+        Amendment::Stand(Standing::Active),
+        Amendment::Reset,
+        Amendment::Expire(Some(at(DAY))),
+        Amendment::Expire(None),
+        Amendment::Allow(Some(7)),
+        Amendment::Allow(None),
+        Amendment::Stand(Standing::Revoked),
+    ];
+    for (second, amendment) in (2..).zip(amendments) {
+        store.amend(grant_id(1), amendment, by("ben", second)).await.unwrap();
+    }
+    store.revoke_link(link_id(2), by("cleo", 20)).await.unwrap();
+    store.revoke_link(link_id(2), by("cleo", 21)).await.unwrap();
+    let history = store.history(grant_id(1)).await.unwrap();
+    let acts: Vec<Act> = history.iter().map(|entry| entry.act).collect();
+    let mut expected = vec![Act::Issued(link_id(1)), Act::Linked(link_id(2))];
+    expected.extend(amendments.map(Act::Amended));
+    expected.push(Act::LinkRevoked(link_id(2)));
+    assert_eq!(acts, expected);
+    let authors: Vec<&Author> = history.iter().map(|entry| &entry.author).collect();
+    assert_eq!((authors[0], authors[1], authors[2], authors[10]), (&author(), &by("anna", 1), &by("ben", 2), &by("cleo", 20)));
+    assert_eq!(store.history(grant_id(9)).await, Ok(Vec::new()));
+}
+
+async fn amendments_change_what_they_say_and_nothing_else<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(1)).await;
+    let delivery = offered(&*store, 1, 1).await;
+    assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
+    store.settle(vec![reported(1, "a", SIZE, 1)], None).await.unwrap();
+    assert_eq!(store.click(click(2, 2, at(2))).await, Ok(Err(Refusal::LimitReached)));
+    let amend = async |amendment| store.amend(grant_id(1), amendment, author()).await.unwrap().unwrap();
+    let grant = amend(Amendment::Allow(Some(2))).await;
+    assert_eq!((grant.used, grant.policy.max_downloads), (1, Some(2)));
+    assert!(store.click(click(3, 2, at(3))).await.unwrap().is_ok());
+    let grant = amend(Amendment::Expire(Some(at(4)))).await;
+    assert_eq!((grant.expires, grant.used), (Some(at(4)), 1));
+    assert_eq!(store.admit(ask(delivery_id(3), "b", 2, at(5))).await, Ok(Err(Refusal::Expired)));
+    amend(Amendment::Expire(None)).await;
+    assert!(store.admit(ask(delivery_id(3), "b", 2, at(5))).await.unwrap().is_ok());
+    let grant = amend(Amendment::Reset).await;
+    assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (0, 1, 0), "what runs goes on");
+    assert_eq!(units(&*store).await, (0, 1));
+}
+
+async fn each_hour_is_counted_by_itself<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(3)).await;
+    for (number, bytes) in [(1, SIZE), (2, 400)] {
+        let delivery = offered(&*store, number, 1).await;
+        assert!(store.admit(ask(delivery, &format!("r{number}"), 1, at(0))).await.unwrap().is_ok());
+        store.settle(vec![reported(number, &format!("r{number}"), bytes, 10)], None).await.unwrap();
+    }
+    assert!(store.admit(ask(offered(&*store, 3, 3).await, "r3", 3, at(2 * HOUR - 1))).await.unwrap().is_err(), "an old offer");
+    let again = click(4, 3, at(HOUR));
+    let third = store.click(again).await.unwrap().unwrap().delivery;
+    assert!(store.admit(ask(third, "r4", 3, at(HOUR))).await.unwrap().is_ok());
+    assert!(store.admit(ask(third, "r4", 3, at(HOUR))).await.unwrap().is_ok(), "the same once more");
+    store.close_due(at(3 * DAY)).await.unwrap();
+    let refused = |second, count| Tally::new(at(second), Counted::Refused(Refusal::LimitReached), count);
+    store.count(vec![refused(0, 2), refused(HOUR, 1)]).await.unwrap();
+    store.count(vec![refused(HOUR, 4)]).await.unwrap();
+    let told = async |from, to| -> Vec<_> {
+        let tallies = store.tallies(at(from), at(to)).await.unwrap();
+        tallies.into_iter().map(|tally| ((tally.hour.seconds() - START) / HOUR, tally.what, tally.count)).collect()
+    };
+    let (started, bytes) = (Counted::Started, Counted::Bytes);
+    let limit = Counted::Refused(Refusal::LimitReached);
+    let first = [(0, started, 2), (0, Counted::Completed, 1), (0, bytes, SIZE + 400), (0, limit, 2)];
+    assert_eq!(told(0, HOUR).await, first);
+    assert_eq!(told(HOUR / 2, HOUR).await, first, "the hour that it lies in");
+    assert_eq!(told(HOUR, 2 * HOUR).await, [(1, started, 1), (1, limit, 5)]);
+    assert_eq!(told(2 * HOUR, 4 * DAY).await, [(72, Counted::Presumed, 1), (72, Counted::Released, 1)]);
+    assert_eq!(told(HOUR, HOUR).await, []);
+    assert_eq!(told(HOUR, 0).await, []);
 }

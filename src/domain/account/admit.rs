@@ -50,7 +50,7 @@ impl Account {
         }
         grant.size_largest = grant.size_largest.max(delivery.version.size);
         let client = delivery.known_as(ask.client);
-        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, bytes_max, report: None });
+        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, address: ask.address, bytes_max, report: None });
         Ok(permit(grant, delivery, &ask.request))
     }
 
