@@ -14,8 +14,8 @@ use memchr::{memchr, memrchr};
 use super::line;
 use super::scan::Layout;
 
-/// A chunk holds so many bytes: few enough for the processor's cache, enough that taking turns costs nothing.
-pub const CHUNK_BYTES: usize = 512 * 1024;
+/// A chunk holds so many bytes: few enough for the cache that processors share, enough that taking turns costs little.
+pub const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// So much of a file is looked at to see what it is.
 const PROBE_BYTES: usize = 128 * 1024;

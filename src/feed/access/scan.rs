@@ -19,7 +19,7 @@ pub enum Layout {
 const FAULTS_KEPT: usize = 5;
 
 /// So many downloads a chunk holds mostly.
-const HITS_EXPECTED: usize = 512;
+const HITS_EXPECTED: usize = 1024;
 
 /// What a chunk of lines holds.
 #[derive(Debug, Default)]
