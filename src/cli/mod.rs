@@ -10,6 +10,7 @@ use self::failure::Failure;
 use self::terminal::Signs;
 use crate::config::{self, Configuration};
 
+mod audit;
 mod check;
 mod client;
 mod delivery;
@@ -81,6 +82,9 @@ enum Command {
     Link(link::Arguments),
     /// Tell every step of a decision, and what mends it.
     Explain(explain::Arguments),
+    /// Count the true downloads in the access log of a site, before anything is installed.
+    #[command(after_help = audit::AFTER_HELP)]
+    Audit(audit::Arguments),
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -131,6 +135,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Link(arguments) => link::run(&common, arguments),
         Command::Explain(arguments) => explain::run(&common, &arguments),
+        Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
         Command::Store(command) => store::run(&common, &command),
         Command::Feed(arguments) => feed::run(&common, &arguments),

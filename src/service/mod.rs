@@ -1,10 +1,12 @@
 //! The use cases, each readable as its list of steps.
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
-//! what was sent and ends what is due; [`issue`] makes grants and links; [`explain`] tells the steps of a decision.
+//! what was sent and ends what is due; [`issue`] makes grants and links; [`explain`] tells the steps of a decision; [`mod@audit`]
+//! finds downloads in a log.
 
 pub mod address;
 pub mod answer;
+pub mod audit;
 pub mod authorize;
 pub mod download;
 pub mod ending;
