@@ -254,7 +254,7 @@ fn what_real_clients_did_to_a_stock_nginx_is_told_from_its_stock_log() {
     const SIZE: usize = 60_000_001;
     let location = "location /files/ { root www; access_log log/stock.log combined; access_log log/rich.log rich; }";
     let rich = r#"$remote_addr [$time_local] "$request" $status $body_bytes_sent "$sent_http_content_range" $sent_http_content_length "$http_user_agent""#;
-    let setup = NginxSetup { http: format!("log_format rich '{rich}';"), server: location.to_owned() };
+    let setup = NginxSetup { http: format!("log_format rich '{rich}';"), server: location.to_owned(), ..NginxSetup::default() };
     let nginx = Nginx::start(&setup);
     fs::create_dir_all(nginx.root().join("files")).unwrap();
     fs::write(nginx.root().join("files/a.zip"), content(SIZE)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::metrics::Metrics;
 use super::remembered::{Refused, Remembered};
@@ -37,6 +37,8 @@ pub struct Site {
     pub metrics: Arc<Metrics>,
     /// The last refusals.
     pub remembered: Remembered,
+    /// Whether what was reported while nobody listened has been settled, so that the sweep may end what is due.
+    pub caught_up: watch::Sender<bool>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Notify,
     events: broadcast::Sender<Event>,
@@ -69,6 +71,7 @@ impl Site {
             pages,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Remembered::default(),
+            caught_up: watch::Sender::new(false),
             wake: Notify::new(),
             events: broadcast::channel(EVENTS_MAX).0,
         })
