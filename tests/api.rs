@@ -98,7 +98,7 @@ fn is_problem(answer: &Answer, status: u16, words: &[&str]) {
 }
 
 #[test]
-fn a_link_is_made_with_the_limits_that_were_given() {
+fn a_grant_is_made_with_the_limits_that_were_given() {
     let api = Api::start();
     for (wanted, max, expires) in [
         (json!({ "file": "masters/a b.zip" }), json!(5), true),
@@ -107,7 +107,7 @@ fn a_link_is_made_with_the_limits_that_were_given() {
         (json!({ "file": "masters/a b.zip", "max_downloads": "0", "customer": "Müller & Töchter" }), json!(0), true),
         (json!({ "file": "masters/a b.zip", "max_downloads": null, "policy": null, "valid_for": "1h" }), json!(5), true),
     ] {
-        let made = api.post("/api/v1/links", &wanted);
+        let made = api.post("/api/v1/grants", &wanted);
         assert_eq!((made.status, made.media_type.as_str()), (200, "application/json"), "{wanted}: {made:?}");
         let url = made.body["url"].as_str().unwrap();
         assert!(url.starts_with("https://shop.example/dl/l/") && url.ends_with("/a%20b.zip"), "{url}");
@@ -119,7 +119,7 @@ fn a_link_is_made_with_the_limits_that_were_given() {
 }
 
 #[test]
-fn a_link_that_cannot_be_made_says_what_would_be_right() {
+fn a_grant_that_cannot_be_made_says_what_would_be_right() {
     let api = Api::start();
     for (wanted, status, words) in [
         (json!({}), 422, &["file"][..]),
@@ -140,7 +140,7 @@ fn a_link_that_cannot_be_made_says_what_would_be_right() {
         (json!({ "file": "masters/a b.zip", "customer": "x".repeat(257) }), 422, &["customer", "256"]),
         (json!({ "file": "masters/a b.zip", "customer": "a\nb" }), 422, &["customer", "control"]),
     ] {
-        is_problem(&api.post("/api/v1/links", &wanted), status, words);
+        is_problem(&api.post("/api/v1/grants", &wanted), status, words);
     }
     assert_eq!(api.get("/api/v1/deliveries").body, json!([]), "nothing was made");
 }
@@ -148,7 +148,7 @@ fn a_link_that_cannot_be_made_says_what_would_be_right() {
 #[test]
 fn bodies_that_are_no_json_or_too_large_are_refused() {
     let api = Api::start();
-    for path in ["/api/v1/links", "/api/v1/explain"] {
+    for path in ["/api/v1/grants", "/api/v1/explain"] {
         let line = format!("POST {path} HTTP/1.1\r\n");
         let typed = format!("{line}{JSON}");
         for body in [&b""[..], b"{", b"nonsense", &[0xff, 0xfe]] {
@@ -171,8 +171,8 @@ fn other_calls_and_methods_are_told_what_there_is() {
         ("GET / HTTP/1.1\r\n", 404, &["/api/v1/"][..]),
         ("GET /api/v1/ HTTP/1.1\r\n", 404, &["/api/v1/"]),
         ("GET /api/v2/links HTTP/1.1\r\n", 404, &["/api/v1/"]),
-        ("POST /api/v1/links/ HTTP/1.1\r\nContent-Type: application/json\r\n", 404, &["/api/v1/"]),
-        ("GET /api/v1/links HTTP/1.1\r\n", 405, &["another method"]),
+        ("POST /api/v1/grants/ HTTP/1.1\r\nContent-Type: application/json\r\n", 404, &["/api/v1/"]),
+        ("DELETE /api/v1/grants HTTP/1.1\r\n", 405, &["another method"]),
         ("DELETE /api/v1/deliveries HTTP/1.1\r\n", 405, &["another method"]),
         ("PUT /api/v1/explain HTTP/1.1\r\n", 405, &["another method"]),
         ("GET /api/v1/deliveries?colour=red HTTP/1.1\r\n", 400, &["colour", "limit"]),

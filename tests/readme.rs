@@ -185,7 +185,7 @@ fn the_commands_that_readme_shows_are_understood() {
         let said = site.cloakroom.say(&words);
         match words[0] {
             "sign" => assert_eq!(site.get(&site.target(&said)).status, 200, "{command}"),
-            "link" => assert_eq!(site.get(&site.target(&said)).status, 303, "{command}"),
+            "grant" => assert_eq!(site.get(&site.target(&said)).status, 303, "{command}"),
             _ => assert!(!said.is_empty(), "{command}"),
         }
         seen += 1;

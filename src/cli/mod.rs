@@ -16,12 +16,16 @@ mod delivery;
 mod demo;
 mod explain;
 mod failure;
+mod grant;
 mod key;
 mod link;
 mod log;
+mod paragraph;
 mod serve;
 mod sign;
+mod stats;
 pub mod terminal;
+mod when;
 
 /// Where the configuration lies if nothing else is said.
 const CONFIG_PATH: &str = "/etc/cloakroom/cloakroom.toml";
@@ -74,13 +78,19 @@ enum Command {
     /// Sign a URL: stateless, nothing is counted, no daemon is needed.
     #[command(after_help = sign::AFTER_HELP)]
     Sign(sign::Arguments),
-    /// Make a counted link: a grant for one file, and its URL. The daemon must run.
-    Link(link::Arguments),
+    /// Sell a file to a customer: make grants, change them, show what came of them.
+    #[command(subcommand, after_help = grant::AFTER_HELP)]
+    Grant(grant::Command),
+    /// Make further links of a grant, and withdraw links.
+    #[command(subcommand)]
+    Link(link::Command),
     /// Tell every step of a decision, and what mends it.
     Explain(explain::Arguments),
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Show numbers over time: downloads, bytes, refusals.
+    Stats(stats::Arguments),
 }
 
 /// What every command gets.
@@ -120,9 +130,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(&common, &arguments),
         Command::Key(command) => key::run(&common, &command),
         Command::Sign(arguments) => sign::run(&common, &arguments),
-        Command::Link(arguments) => link::run(&common, arguments),
+        Command::Grant(command) => grant::run(&common, command),
+        Command::Link(command) => link::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Stats(arguments) => stats::run(&common, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,12 +2,13 @@
 //!
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
-//! [`grant`], [`link`], [`delivery`], [`coverage`] and [`account`], which holds the rules that join them. [`history`] is what
-//! people did about a grant, [`tally`] what was counted in each hour.
+//! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
+//! them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour.
 
 pub mod account;
 pub mod client;
 pub mod coverage;
+pub mod course;
 pub mod delivery;
 pub mod feed_position;
 pub mod file;
