@@ -568,7 +568,10 @@ fn who_may_not_is_told_what_would_be_right() {
 #[test]
 fn links_and_deliveries_are_told_as_text_and_as_json() {
     let site = site();
-    assert_eq!(site.run(&["delivery", "list"]).out, "no deliveries yet: one begins with a click on a link (`cloakroom grant add` makes one)\n");
+    assert_eq!(
+        site.run(&["delivery", "list"]).out,
+        "no deliveries yet: one begins with a click on a link (`cloakroom grant add` makes one)\n"
+    );
     assert_eq!(site.run(&["delivery", "list", "--json"]).out, "[]\n");
     let none = site.run(&["delivery", "show"]);
     assert_eq!(none.code, 1, "{none:?}");

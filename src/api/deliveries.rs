@@ -7,9 +7,9 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 
+use super::LIST_MAX;
 use super::problem::{self, Problem};
 use super::view::{DeliveryView, ListedDelivery};
-use super::LIST_MAX;
 use crate::clock;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::service::site::Site;
@@ -42,10 +42,7 @@ pub(super) async fn list(
     Ok(Json(listed))
 }
 
-pub(super) async fn show(
-    State(site): State<Arc<Site>>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Json<DeliveryView>, Problem> {
+pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<DeliveryView>, Problem> {
     let id = problem::name(id)?;
     let delivery = if id == "newest" {
         site.store.deliveries(Filter { grant: None, limit: 1 }).await?.into_iter().next()

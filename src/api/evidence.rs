@@ -132,7 +132,7 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
         Some(EvidenceDelivery {
             link_id: delivery.link.to_string(),
             agent: delivery.clicked_by.agent.clone(),
-            meaning: meaning(delivery),
+            meaning: meaning(delivery).to_owned(),
             version: VersionView::of(&delivery.version, fingerprint?),
             course: CourseView::of(delivery),
             delivery: ListedDelivery::of(delivery, &grant),
@@ -160,21 +160,16 @@ impl VersionView {
 }
 
 /// What a state means to somebody who never heard of it.
-fn meaning(delivery: &Delivery) -> String {
-    let whole = delivery.version.size;
+const fn meaning(delivery: &Delivery) -> &'static str {
     match delivery.state {
-        Stands::Offered => "The link was opened. Nothing was sent.".to_owned(),
-        Stands::Open => format!("It has begun and not ended: {} of {whole} bytes were reported as sent so far.", delivery.covered()),
-        Stands::Completed => format!("Every one of the {whole} bytes was reported as sent to one client."),
-        Stands::Released => {
-            format!("It ended without the whole file having been sent: {} of {whole} bytes. It does not count.", delivery.covered())
+        Stands::Offered => "The link was opened. Nothing was sent.",
+        Stands::Open => "It has begun and not ended.",
+        Stands::Completed => "Every byte of the file was reported as sent to one client.",
+        Stands::Released => "It ended without the whole file having been sent. It does not count.",
+        Stands::Presumed => {
+            "It counts, and is not proved: of some requests nothing was reported, or every byte was sent, but not shown to be to one client."
         }
-        Stands::Presumed => format!(
-            "It counts, and is not proved: {} of {whole} bytes are shown to have been sent to one client; of some requests nothing was \
-             reported, or not to whom.",
-            delivery.covered()
-        ),
-        Stands::Started => "It was begun and counts. Nobody reports what arrived.".to_owned(),
+        Stands::Started => "It was begun and counts. Nobody reports what arrived.",
     }
 }
 
@@ -192,23 +187,14 @@ fn limits(measured: bool, are_all: bool) -> Vec<String> {
             "An address is not a person. A home, an office or a whole mobile network can share one, and one person can have several. \
              What a client says to be (its agent) is its own word.",
         ),
-        (
-            true,
-            "Whoever has the URL of a link can use it. This shows which link was used and from where, and not by whom.",
-        ),
-        (
-            true,
-            "All times are UTC, by the clock of this server. Cloakroom does not know whether it was right.",
-        ),
+        (true, "Whoever has the URL of a link can use it. This shows which link was used and from where, and not by whom."),
+        (true, "All times are UTC, by the clock of this server. Cloakroom does not know whether it was right."),
         (
             true,
             "A SHA-256 is of the file as it lay there when this was made, and is told only where size and time of change are still those \
              of the delivery. A change that kept both would not be noticed.",
         ),
-        (
-            true,
-            "Of a delivery that has ended, the last 16 requests and the 64 largest ranges are kept one by one; of others the number.",
-        ),
+        (true, "Of a delivery that has ended, the last 16 requests and the 64 largest ranges are kept one by one; of others the number."),
         (true, "These are the seller's own records. Nobody else has confirmed them."),
         (!are_all, "There were more deliveries than these: only the newest 1000 are told."),
     ];

@@ -93,8 +93,9 @@ pub(super) async fn add(
 
 fn file_of(text: &str) -> Result<FileRef, Problem> {
     let (storage, path) = text.split_once('/').ok_or_else(|| Problem::unreadable(format!("file: `{text}` must be STORAGE/PATH")))?;
-    let storage = StorageName::parse(storage)
-        .ok_or_else(|| Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`")))?;
+    let storage = StorageName::parse(storage).ok_or_else(|| {
+        Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`"))
+    })?;
     let path = FilePath::parse(path).map_err(|why| Problem::unreadable(format!("file: `{text}`: {why}")))?;
     Ok(FileRef { storage, path })
 }

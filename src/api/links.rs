@@ -55,6 +55,7 @@ pub(super) async fn revoke(
 ) -> Result<Json<RevokedLink>, Problem> {
     let link: LinkId = problem::read("", &problem::name(link)?)?;
     let revoked = revoke_link(&site, link, author).await?;
-    let (link, changed) = revoked.ok_or_else(|| Problem::unknown("there is no such link; `cloakroom grant show` lists those of a grant"))?;
+    let (link, changed) =
+        revoked.ok_or_else(|| Problem::unknown("there is no such link; `cloakroom grant show` lists those of a grant"))?;
     Ok(Json(RevokedLink { grant_id: link.grant.to_string(), link: LinkView::of(&link, clock::now()), changed }))
 }

@@ -90,13 +90,7 @@ impl Client {
         self.call(Method::POST, path, Bytes::new(), PATIENCE)
     }
 
-    fn call<Answer: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-        patience: Duration,
-    ) -> Result<Answer, CallFault> {
+    fn call<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes, patience: Duration) -> Result<Answer, CallFault> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CallFault::Broken(error.to_string()))?;
         let (status, body) = runtime.block_on(async {

@@ -12,7 +12,7 @@ pub(super) fn paragraph(lead: &str, text: &str) -> String {
     let mut lines = vec![lead.to_owned()];
     let mut used = lead.chars().count();
     let mut is_first = true;
-    for word in visible(text).split_whitespace() {
+    for word in words(&visible(text)) {
         let length = word.chars().count();
         if !is_first && used + 1 + length > WIDTH {
             lines.push(indent.clone());
@@ -24,12 +24,29 @@ pub(super) fn paragraph(lead: &str, text: &str) -> String {
                 line.push(' ');
                 used += 1;
             }
-            line.push_str(word);
+            line.push_str(&word);
         }
         used += length;
         is_first = false;
     }
     lines.join("\n")
+}
+
+/// The words of a text; a command in backticks is one, so that it can be copied.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut is_inside = false;
+    for word in text.split_whitespace() {
+        match words.last_mut().filter(|_| is_inside) {
+            Some(command) => {
+                command.push(' ');
+                command.push_str(word);
+            }
+            None => words.push(word.to_owned()),
+        }
+        is_inside ^= word.matches('`').count() % 2 == 1;
+    }
+    words
 }
 
 #[cfg(test)]
@@ -45,6 +62,11 @@ mod tests {
             assert!(line.chars().count() <= WIDTH && line.starts_with(if number == 0 { "  - wort" } else { "    wort" }), "{line:?}");
         }
         assert_eq!(paragraph("- ", "a\u{1b}[2J b"), "- a\u{fffd}[2J b");
+        let command = "`cloakroom grant extend g-00000000000000000000 --for 7d`";
+        assert_eq!(
+            paragraph("- ", &format!("its time is over and more: {command} (or)")),
+            format!("- its time is over and more:\n  {command} (or)")
+        );
         assert_eq!(paragraph("x  ", ""), "x  ");
         assert_eq!(paragraph("- ", &format!("a {} b", "y".repeat(100))), format!("- a\n  {}\n  b", "y".repeat(100)));
     }

@@ -73,9 +73,7 @@ pub(super) fn text(stats: &Stats, signs: Signs) -> String {
         notes.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
     }
     if !total.refused.is_empty() {
-        notes.push(format!(
-            "of refusals, the last {refusals_lost_seconds} seconds before a crash of the daemon may be missing"
-        ));
+        notes.push(format!("of refusals, the last {refusals_lost_seconds} seconds before a crash of the daemon may be missing"));
     }
     if !notes.is_empty() {
         blocks.push(notes.join("\n"));
@@ -137,7 +135,12 @@ fn reasons(total: &Counts, signs: Signs) -> String {
     reasons.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
     let most = reasons.first().map_or(0, |(_, count)| *count);
     let row = |(code, count): &(&String, u64)| {
-        vec![(*code).clone(), terminal::grouped(*count), terminal::percent(*count, refused(total)), bar(*count, most, REASON_BAR_WIDTH, signs)]
+        vec![
+            (*code).clone(),
+            terminal::grouped(*count),
+            terminal::percent(*count, refused(total)),
+            bar(*count, most, REASON_BAR_WIDTH, signs),
+        ]
     };
     let columns = [Column::Text("refused"), Column::Number("times"), Column::Number(""), Column::Text("")];
     terminal::table(&columns, &reasons.iter().map(row).collect::<Vec<_>>()).trim_end().to_owned()
@@ -149,5 +152,9 @@ fn refused(counts: &Counts) -> u64 {
 
 /// `count` of `most`, as a bar without its empty end.
 fn bar(count: u64, most: u64, width: usize, signs: Signs) -> String {
-    if most == 0 { String::new() } else { terminal::coverage_bar(&[(0, count)], most, width, signs).trim_end_matches(['·', '.']).to_owned() }
+    if most == 0 {
+        String::new()
+    } else {
+        terminal::coverage_bar(&[(0, count)], most, width, signs).trim_end_matches(['·', '.']).to_owned()
+    }
 }

@@ -21,7 +21,8 @@ pub struct Interruption {
 
 /// When one client had every byte; `None` if that is not so, or if the requests that it took are not all remembered.
 pub fn completed(delivery: &Delivery) -> Option<Moment> {
-    let reported = |request: &Request| Some((request.report.as_ref()?.ended, delivery.known_as(request.client), request.report.as_ref()?.part()?));
+    let reported =
+        |request: &Request| Some((request.report.as_ref()?.ended, delivery.known_as(request.client), request.report.as_ref()?.part()?));
     let mut parts: Vec<(Moment, ClientKey, (u64, u64))> = delivery.requests.values().filter_map(reported).collect();
     parts.sort_unstable();
     let mut coverage: BTreeMap<ClientKey, Coverage> = BTreeMap::new();
@@ -137,7 +138,8 @@ mod tests {
     #[test]
     fn speed_and_part_are_told_where_they_are_known() {
         let delivery = delivery(&[(0, Some(3)), (4, Some(4)), (5, None)], State::Open);
-        let told: Vec<_> = delivery.requests.values().map(|it| (it.bytes_per_second(), it.report.as_ref().and_then(Report::part))).collect();
+        let told: Vec<_> =
+            delivery.requests.values().map(|it| (it.bytes_per_second(), it.report.as_ref().and_then(Report::part))).collect();
         assert_eq!(told, [(Some(100), Some((0, 300))), (None, Some((350, 650))), (None, None)]);
     }
 

@@ -7,8 +7,8 @@
 
 pub mod account;
 pub mod client;
-pub mod coverage;
 pub mod course;
+pub mod coverage;
 pub mod delivery;
 pub mod feed_position;
 pub mod file;

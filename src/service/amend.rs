@@ -91,7 +91,9 @@ impl fmt::Display for NotAmended {
                 write!(f, "{id} is revoked, and stays revoked for good; make a new grant with `cloakroom grant add`")
             }
             Self::Endless => f.write_str("for: the grant never ends, so its end cannot be later; `until` gives it one"),
-            Self::Unlimited => f.write_str("max_downloads: the grant has any number of downloads already; a number without `+` limits them"),
+            Self::Unlimited => {
+                f.write_str("max_downloads: the grant has any number of downloads already; a number without `+` limits them")
+            }
             Self::TooMany => write!(f, "max_downloads: there must not be more than {} downloads", u32::MAX),
             Self::Past(until) => write!(f, "until: {until} is over, it must lie ahead; to shut a grant now, suspend or revoke it"),
             Self::TooFar => write!(f, "the end must lie within 100 years ({SPAN_MAX}) from now, or be `unlimited`"),

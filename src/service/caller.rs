@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn the_first_line_with_the_number_has_the_name() {
-        let users = "root:x:0:0:root:/root:/bin/bash\nbroken\n:x:7:7\n\ntoor:x:0:0::/:\nanna:x:1000:1000:Anna,,,:/home/anna:/bin/sh\nb:x:1001";
+        let users =
+            "root:x:0:0:root:/root:/bin/bash\nbroken\n:x:7:7\n\ntoor:x:0:0::/:\nanna:x:1000:1000:Anna,,,:/home/anna:/bin/sh\nb:x:1001";
         for (user, name) in [(0, Some("root")), (1000, Some("anna")), (1001, Some("b")), (7, None), (100, None), (u32::MAX, None)] {
             assert_eq!(name_in(users, user), name, "{user}");
         }

@@ -233,7 +233,9 @@ fn advice(refusal: Refusal) -> Option<String> {
     let text = match refusal {
         Refusal::NoProof => "the URL carries no proof: make one with `cloakroom sign PATH --for 7d`",
         Refusal::BadProof => "the URL was altered, cut off, or signed with another key, site or path: sign it again with `cloakroom sign`",
-        Refusal::Expired | Refusal::LinkExpired => "make a new one with `cloakroom sign` or `cloakroom link new`; a grant whose time is over gets more with `cloakroom grant extend`",
+        Refusal::Expired | Refusal::LinkExpired => {
+            "make a new one with `cloakroom sign` or `cloakroom link new`; a grant whose time is over gets more with `cloakroom grant extend`"
+        }
         Refusal::NotYetValid => "wait, or compare the clocks of the signer and this host",
         Refusal::WrongNetwork => {
             "the client comes from another network than the link was made for: sign it again without --network, or with the right one"

@@ -1,5 +1,6 @@
 //! The SHA-256 of a version that was delivered, as far as the file that lies there now can still show it.
 
+use std::fmt::Write;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,9 +73,17 @@ fn read(site: &Site, file: &FileRef, version: &Version, given_up: &AtomicBool) -
         return Fingerprint::none("the file was changed while it was read");
     }
     Fingerprint {
-        sha256: Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+        sha256: Some(hexadecimal(&hash.finalize())),
         sha256_note: "read now: size and time of the file are still those of the version that was delivered".to_owned(),
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Whether size and time of change, to the millisecond, are the same.

@@ -79,12 +79,7 @@ impl LinkView {
         } else {
             "good"
         };
-        Self {
-            id: link.id.to_string(),
-            state: state.to_owned(),
-            created: link.created.to_string(),
-            expires: link.expires.to_string(),
-        }
+        Self { id: link.id.to_string(), state: state.to_owned(), created: link.created.to_string(), expires: link.expires.to_string() }
     }
 }
 

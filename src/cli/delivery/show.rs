@@ -66,6 +66,7 @@ pub(in super::super) fn course(delivery: &ListedDelivery, course: &CourseView, s
     }
     lines.push(String::new());
     lines.push(match (total, *folded_requests) {
+        (0, _) => "no requests yet".to_owned(),
         (1, 0) => "1 request".to_owned(),
         (_, 0) => format!("{total} requests"),
         (_, folded) => format!("{total} requests; of {folded} of them only the number is kept"),

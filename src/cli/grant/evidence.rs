@@ -9,13 +9,13 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::super::client::Client;
 use super::super::delivery::show::course;
+use super::super::failure::Failure;
 use super::super::link::words;
 use super::super::paragraph::paragraph;
 use super::super::terminal::{self, Column, Signs};
 use super::super::{Common, say, say_json, signs};
-use super::super::failure::Failure;
 use super::{customer, downloads, show};
-use crate::api::{Evidence, EvidenceDelivery, EntryView};
+use crate::api::{EntryView, Evidence, EvidenceDelivery};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Span;
 use crate::pages;
@@ -54,13 +54,8 @@ pub(super) fn text(evidence: &Evidence, signs: Signs) -> String {
         ]
         .join("\n"),
     ];
-    let columns = [
-        Column::Text("address"),
-        Column::Text("network"),
-        Column::Number("requests"),
-        Column::Number("sent"),
-        Column::Text("from"),
-    ];
+    let columns =
+        [Column::Text("address"), Column::Text("network"), Column::Number("requests"), Column::Number("sent"), Column::Text("from")];
     let row = |client: &crate::api::EvidenceClient| {
         vec![
             client.address.clone(),
@@ -81,7 +76,7 @@ pub(super) fn text(evidence: &Evidence, signs: Signs) -> String {
     let link = |link: &crate::api::LinkView| vec![link.id.clone(), link.state.clone(), link.created.clone(), link.expires.clone()];
     let columns = [Column::Text("link"), Column::Text("state"), Column::Text("made"), Column::Text("ends")];
     blocks.push(format!("Links\n\n{}", terminal::table(&columns, &links.iter().map(link).collect::<Vec<_>>()).trim_end()));
-    blocks.push(format!("What people did\n\n{}", history.iter().map(show::entry).collect::<Vec<_>>().join("\n")));
+    blocks.push(format!("What people did\n\n{}", show::history(history)));
     let limits: Vec<String> = limits.iter().map(|limit| paragraph("- ", limit)).collect();
     blocks.push(format!("What this proves, and what not\n\n{}", limits.join("\n")));
     blocks.join("\n\n")
@@ -93,6 +88,7 @@ fn one_delivery(number: usize, delivery: &EvidenceDelivery, signs: Signs) -> Str
         format!("Delivery {number}  {}  {}", listed.id, listed.state),
         String::new(),
         paragraph("", meaning),
+        format!("{} of {} bytes were sent to one client.", terminal::grouped(listed.covered), terminal::grouped(listed.size)),
         String::new(),
         format!("clicked    {} from {}", listed.offered, listed.client),
         paragraph("as         ", if agent.is_empty() { "-" } else { agent }),

@@ -156,8 +156,12 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
         }
         Command::List(List { customer, file, before, limit }) => {
             let (before, limit) = (before.map(|id| id.to_string()), limit.to_string());
-            let which =
-                query(&[("customer", customer.as_deref()), ("file", file.as_deref()), ("before", before.as_deref()), ("limit", Some(&limit))]);
+            let which = query(&[
+                ("customer", customer.as_deref()),
+                ("file", file.as_deref()),
+                ("before", before.as_deref()),
+                ("limit", Some(&limit)),
+            ]);
             let grants: Vec<GrantView> = client("list")?.fetch(&format!("/api/v1/grants{which}"))?;
             let is_narrow = customer.is_some() || file.is_some() || before.is_some();
             if common.json { say_json(&grants) } else { say(show::list(&grants, is_narrow)) }

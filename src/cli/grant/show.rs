@@ -1,7 +1,6 @@
 //! Grants as text.
 
 use super::super::link::words;
-use super::super::paragraph::WIDTH;
 use super::super::terminal::{self, Column};
 use super::super::when::{ago, moment};
 use super::{customer, downloads};
@@ -68,7 +67,7 @@ pub(super) fn page(page: &GrantPage) -> String {
         links_table(links, now),
     ];
     blocks.push(if deliveries.is_empty() { "no deliveries yet".to_owned() } else { deliveries_table(deliveries, now) });
-    blocks.push(history.iter().map(entry).collect::<Vec<_>>().join("\n"));
+    blocks.push(self::history(history));
     if !measured {
         blocks.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
     }
@@ -90,29 +89,26 @@ fn deliveries_table(deliveries: &[ListedDelivery], now: Moment) -> String {
         vec![id.clone(), state.clone(), terminal::percent(*covered, *size), ago(active, now), client.clone()]
     };
     let rows: Vec<Vec<String>> = deliveries.iter().take(DELIVERIES).map(row).collect();
-    let mut text = terminal::table(&columns, &rows).trim_end().to_owned();
-    if let Some(delivery) = deliveries.get(DELIVERIES) {
-        text.push_str(&format!("\n… more of them: `cloakroom delivery list --grant {}`", delivery.grant_id));
+    let text = terminal::table(&columns, &rows).trim_end().to_owned();
+    match deliveries.get(DELIVERIES) {
+        Some(delivery) => format!("{text}\nmore of them: `cloakroom delivery list --grant {}`", delivery.grant_id),
+        None => text,
     }
-    text
 }
 
-/// `2027-01-31T12:00:00Z  suspended  anna (cloakroom grant suspend)`
-pub(super) fn entry(entry: &EntryView) -> String {
-    let done = act(entry);
-    let line = format!("{}  {done}  ", entry.at);
-    let by = format!("by {}", terminal::visible(&entry.author));
-    // The name goes to a line of its own where both do not fit.
-    if line.chars().count() + by.chars().count() > WIDTH { format!("{}\n{:22}{by}", line.trim_end(), "") } else { line + &by }
+/// What people did.
+pub(super) fn history(entries: &[EntryView]) -> String {
+    let columns = [Column::Text("when"), Column::Text("what"), Column::Text("who")];
+    let row = |entry: &EntryView| vec![entry.at.clone(), act(entry), entry.author.clone()];
+    terminal::table(&columns, &entries.iter().map(row).collect::<Vec<_>>()).trim_end().to_owned()
 }
 
 /// What was done, in words.
 pub(super) fn act(entry: &EntryView) -> String {
     let value = entry.value.as_deref().unwrap_or_default();
     match entry.act.as_str() {
-        "issued" => format!("made, with {value}"),
-        "linked" => format!("got {value}"),
-        "link_revoked" => format!("lost {value}"),
+        "issued" | "linked" => format!("made {value}"),
+        "link_revoked" => format!("revoked {value}"),
         "reset" => "reset: nothing used".to_owned(),
         "extended" if value == crate::api::wording::UNLIMITED => "ends never".to_owned(),
         "extended" => format!("ends {value}"),

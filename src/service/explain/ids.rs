@@ -69,9 +69,9 @@ async fn grant(site: &Site, id: GrantId) -> Result<Option<Explanation>, Down> {
     of_grant(&mut found, &grant, now);
     let links = site.store.links(id).await?;
     let good = links.iter().filter(|link| link.check(now).is_ok()).count();
-    let outcome = if good == 0 { links.first().map_or(Ok(()), |link| link.check(now)) } else { Ok(()) };
-    let is_the_links = found.refusal.is_none() && outcome.is_err();
-    found.step(outcome, format!("{good} of {} links are answered", links.len()));
+    let answered = if good == 0 { links.first().map_or(Ok(()), |link| link.check(now)) } else { Ok(()) };
+    let is_the_links = found.refusal.is_none() && answered.is_err();
+    found.step(answered, format!("{good} of {} links are answered", links.len()));
     let mends = if is_the_links { Some(format!("make a new one with `cloakroom link new {id}`")) } else { mends(&grant, found.refusal) };
     Ok(Some(found.told(format!("{id}, {}", grant.file), mends)))
 }
@@ -82,8 +82,8 @@ async fn link(site: &Site, id: LinkId) -> Result<Option<Explanation>, Down> {
     let now = clock::now();
     let mut found = Found::default();
     found.step(Ok(()), format!("it is a link of {}, for {}", grant.id, grant.file));
-    let outcome = link.check(now);
-    found.step(outcome, of_link(&link, outcome));
+    let answered = link.check(now);
+    found.step(answered, of_link(&link, answered));
     let by_link = found.refusal.map(|_| format!("make a new one with `cloakroom link new {}`", grant.id));
     of_grant(&mut found, &grant, now);
     let mends = by_link.or_else(|| mends(&grant, found.refusal));
@@ -102,11 +102,12 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
     let Some(delivery) = site.store.delivery(id).await? else { return Ok(None) };
     let Some(grant) = site.store.grant(delivery.grant).await? else { return Ok(None) };
     let now = clock::now();
-    let (covered, size, requests) = (delivery.covered(), delivery.version.size, delivery.requests_total());
+    let (covered, whole, requests) = (delivery.covered(), delivery.version.size, delivery.requests_total());
     let mut steps = vec![
-        format!("it is a download of {} under {}, clicked at {} from {}", grant.file, grant.id, delivery.offered, delivery.clicked_by.address),
-        format!("{requests} requests were admitted, {} of them are not reported yet", delivery.in_flight()),
-        format!("one client was sent {covered} of {size} bytes, as far as reported"),
+        format!("it is a download of {}, under {}", grant.file, grant.id),
+        format!("it was clicked at {} from {}", delivery.offered, delivery.clicked_by.address),
+        format!("{requests} requests were admitted, {} of them not reported yet", delivery.in_flight()),
+        format!("one client was sent {covered} of {whole} bytes, as far as reported"),
         meaning(&delivery).to_owned(),
     ];
     steps.push(if delivery.is_live(&grant.policy, now) {
@@ -155,7 +156,7 @@ fn of_grant(found: &mut Found, grant: &Grant, now: Moment) {
         (false, _) => Err(Refusal::DownloadRunning),
     };
     let most = grant.policy.max_downloads.map_or_else(|| "any number of".to_owned(), |most| most.to_string());
-    found.step(unit, format!("{} of {most} downloads are used, {} run", grant.used, grant.reserved));
+    found.step(unit, format!("{} of {most} downloads used, {} running", grant.used, grant.reserved));
 }
 
 fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
