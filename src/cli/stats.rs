@@ -41,7 +41,7 @@ fn to(text: &str) -> Result<String, String> {
 }
 
 /// Columns of the bars.
-const BAR_WIDTH: usize = 12;
+const BAR_WIDTH: usize = 8;
 
 /// Columns of the bars of reasons.
 const REASON_BAR_WIDTH: usize = 40;
