@@ -35,8 +35,10 @@ fn told(answer: &str, arguments: &[&str], locale: &str) -> (String, String) {
     let root = directory.path();
     let socket = UnixListener::bind(root.join("api.sock")).unwrap();
     let config = format!(
-        "[server]\nstate_dir = \"{0}\"\npublic_url = \"https://shop.example/dl/\"\n\n[[key]]\nid = \"main\"\nfile = \"keys/main\"\nuse = \"sign\"\n\n\
-         [[listener]]\naddress = \"unix:{0}/api.sock\"\nserve = \"api\"\n",
+        "[server]\nstate_dir = \"{0}/state\"\npublic_url = \"https://shop.example/dl/\"\n\n[[key]]\nid = \"main\"\nfile = \"keys/main\"\nuse = \"sign\"\n\n\
+         [[listener]]\naddress = \"unix:{0}/api.sock\"\nserve = \"api\"\n\n\
+         [[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"standalone\"\n\n\
+         [[storage]]\nname = \"masters\"\npath = \"{0}/masters\"\n\n[[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n",
         root.display()
     );
     fs::write(root.join("cloakroom.toml"), config).unwrap();

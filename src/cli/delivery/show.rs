@@ -68,15 +68,15 @@ pub(in super::super) fn course(delivery: &ListedDelivery, course: &CourseView, s
     lines.push(match (total, *folded_requests) {
         (0, _) => "no requests yet".to_owned(),
         (1, 0) => "1 request".to_owned(),
-        (_, 0) => format!("{total} requests"),
-        (_, folded) => format!("{total} requests; of {folded} of them only the number is kept"),
+        (_, 0) => format!("{} requests", terminal::grouped(total)),
+        (_, folded) => format!("{} requests; of {} of them only the number is kept", terminal::grouped(total), terminal::grouped(folded)),
     });
     if !requests.is_empty() {
         lines.push(requests_table(requests).trim_end().to_owned());
     }
     for interruption in interruptions.iter().take(INTERRUPTIONS) {
         let length = terminal::span(Span::from_seconds(interruption.seconds));
-        lines.push(format!("nothing was sent for {length}, from {} to {}", interruption.from, interruption.to));
+        lines.push(format!("nothing sent for {length}: {} to {}", interruption.from, interruption.to));
     }
     if interruptions.len() > INTERRUPTIONS {
         lines.push(format!("… and {} times more", interruptions.len() - INTERRUPTIONS));

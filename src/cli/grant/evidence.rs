@@ -15,7 +15,7 @@ use super::super::paragraph::paragraph;
 use super::super::terminal::{self, Column, Signs};
 use super::super::{Common, say, say_json, signs};
 use super::{customer, downloads, show};
-use crate::api::{EntryView, Evidence, EvidenceDelivery};
+use crate::api::{EntryView, Evidence, EvidenceClient, EvidenceDelivery};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Span;
 use crate::pages;
@@ -54,22 +54,9 @@ pub(super) fn text(evidence: &Evidence, signs: Signs) -> String {
         ]
         .join("\n"),
     ];
-    let columns =
-        [Column::Text("address"), Column::Text("network"), Column::Number("requests"), Column::Number("sent"), Column::Text("from")];
-    let row = |client: &crate::api::EvidenceClient| {
-        vec![
-            client.address.clone(),
-            client.network.clone(),
-            terminal::grouped(client.requests),
-            terminal::bytes(client.bytes),
-            client.first_seen.clone(),
-        ]
-    };
-    blocks.push(if clients.is_empty() {
-        "Who came\n\nnobody: no link of it was opened".to_owned()
-    } else {
-        format!("Who came\n\n{}", terminal::table(&columns, &clients.iter().map(row).collect::<Vec<_>>()).trim_end())
-    });
+    let clients: Vec<String> = clients.iter().map(one_client).collect();
+    blocks.push("Who came".to_owned());
+    blocks.push(if clients.is_empty() { "nobody: no link of it was opened".to_owned() } else { clients.join("\n") });
     for (number, delivery) in (1..).zip(deliveries) {
         blocks.push(one_delivery(number, delivery, signs));
     }
@@ -80,6 +67,15 @@ pub(super) fn text(evidence: &Evidence, signs: Signs) -> String {
     let limits: Vec<String> = limits.iter().map(|limit| paragraph("- ", limit)).collect();
     blocks.push(format!("What this proves, and what not\n\n{}", limits.join("\n")));
     blocks.join("\n\n")
+}
+
+fn one_client(client: &EvidenceClient) -> String {
+    let EvidenceClient { address, network, agents, requests, bytes, first_seen, last_seen } = client;
+    let requests = if *requests == 1 { "1 request".to_owned() } else { format!("{} requests", terminal::grouped(*requests)) };
+    let mut lines =
+        vec![format!("{address}, of {network}"), format!("  {requests}, {}, {first_seen} to {last_seen}", terminal::bytes(*bytes))];
+    lines.extend(agents.iter().map(|agent| paragraph("  as ", agent)));
+    lines.join("\n")
 }
 
 fn one_delivery(number: usize, delivery: &EvidenceDelivery, signs: Signs) -> String {

@@ -99,7 +99,8 @@ fn deliveries_table(deliveries: &[ListedDelivery], now: Moment) -> String {
 /// What people did.
 pub(super) fn history(entries: &[EntryView]) -> String {
     let columns = [Column::Text("when"), Column::Text("what"), Column::Text("who")];
-    let row = |entry: &EntryView| vec![entry.at.clone(), act(entry), entry.author.clone()];
+    // With the program's name before each command the lines would not fit.
+    let row = |entry: &EntryView| vec![entry.at.clone(), act(entry), entry.author.replace("(cloakroom ", "(")];
     terminal::table(&columns, &entries.iter().map(row).collect::<Vec<_>>()).trim_end().to_owned()
 }
 
