@@ -233,6 +233,38 @@ fn a_failure_says_what_is_wrong_and_ends_with_its_code() {
         (&["grant", "add", "--file", "masters/set/a b.zip", "--max=-1"], 2, &["--max"]),
         (&["grant", "add", "--file", "masters/set/a b.zip", "--max", "many"], 2, &["--max", "unlimited"]),
         (&["grant", "add", "--file", "masters/set/a b.zip", "--for", "long"], 2, &["--for", "\"30d\"", "unlimited"]),
+        (&["grant"], 2, &["add", "extend", "evidence"]),
+        (&["grant", "add"], 2, &["--file <STORAGE/PATH>"]),
+        (&["grant", "add", "masters/a.zip"], 2, &["'masters/a.zip'"]),
+        (&["grant", "list", "--limit", "1001"], 2, &["1..=1000"]),
+        (&["grant", "list", "--before", "d-1"], 2, &["`g-`"]),
+        (&["grant", "list"], 1, &["start it with `cloakroom serve`"]),
+        (&["grant", "show"], 2, &["<GRANT>"]),
+        (&["grant", "show", "l-00000000000000000000"], 2, &["`g-`"]),
+        (&["grant", "suspend", "g-1"], 2, &["`g-`", "20 letters"]),
+        (&["grant", "resume", ""], 2, &["GRANT"]),
+        (&["grant", "revoke", "--all"], 2, &["--all"]),
+        (&["grant", "reset", "g-00000000000000000000", "g-00000000000000000000"], 2, &["unexpected argument"]),
+        (&["grant", "extend", "g-00000000000000000000"], 2, &["--for", "--until", "--max"]),
+        (&["grant", "extend", "g-00000000000000000000", "--for", "1d", "--until", far], 2, &["--for", "--until", "cannot be used with"]),
+        (&["grant", "extend", "g-00000000000000000000", "--for", "long"], 2, &["\"30d\"", "unlimited"]),
+        (&["grant", "extend", "g-00000000000000000000", "--for", "0s"], 2, &["longer than nothing"]),
+        (&["grant", "extend", "g-00000000000000000000", "--until", "tomorrow"], 2, &["2027-01-31T12:00:00Z"]),
+        (&["grant", "extend", "g-00000000000000000000", "--until", "31.1.2027"], 2, &["2027-01-31"]),
+        (&["grant", "extend", "g-00000000000000000000", "--max", "+-1"], 2, &["`+`", "unlimited"]),
+        (&["grant", "extend", "g-00000000000000000000", "--max", "4294967296"], 2, &["4294967295"]),
+        (&["grant", "evidence", "g-00000000000000000000", "--json", "--html", "x"], 2, &["--json", "--html"]),
+        (&["grant", "evidence", "g-00000000000000000000"], 1, &["start it with `cloakroom serve`"]),
+        (&["link"], 2, &["new", "revoke"]),
+        (&["link", "masters/a.zip"], 2, &["masters/a.zip", "unrecognized subcommand"]),
+        (&["link", "new", "l-00000000000000000000"], 2, &["`g-`"]),
+        (&["link", "new", "g-00000000000000000000", "--for", "unlimited"], 2, &["\"30d\""]),
+        (&["link", "revoke", "g-00000000000000000000"], 2, &["`l-`"]),
+        (&["stats", "--by", "month"], 2, &["hour", "day"]),
+        (&["stats", "--from", "yesterday"], 2, &["2027-01-31T12:00:00Z"]),
+        (&["stats", "--to", "1969-12-31"], 2, &["1970"]),
+        (&["stats"], 1, &["start it with `cloakroom serve`"]),
+        (&["explain", "g-00000000000000000000"], 1, &["only the daemon remembers"]),
         (&["delivery"], 2, &["list", "show"]),
         (&["delivery", "list"], 1, &["api.sock", "start it with `cloakroom serve`"]),
         (&["delivery", "list", "--limit", "0"], 2, &["1..=1000"]),
@@ -480,6 +512,12 @@ fn the_daemon_replaces_a_stale_socket_names_what_is_taken_and_cleans_up() {
     let daemon = place.serve("log");
     assert_eq!(place.run(&["delivery", "list"]).code, 0);
     let second = place.run(&["serve"]);
+    assert_eq!(second.code, 1, "{second:?}");
+    says(&second.err, &["cloakroom.db", "in use", "running already"]);
+    let configuration = fs::read_to_string(place.path("cloakroom.toml")).unwrap();
+    place.write(&format!("{configuration}\n[store]\nkind = \"memory\"\n"));
+    let second = place.run(&["serve"]);
+    place.write(&configuration);
     assert_eq!(second.code, 1, "{second:?}");
     says(&second.err, &["api.sock", "nginx.sock", "another cloakroom"]);
     assert!(second.err.lines().all(|line| line.starts_with("cloakroom: cannot listen on ")), "{second:?}");

@@ -295,8 +295,8 @@ fn evidence_tells_the_bytes_that_nginx_logged_and_whose_content_they_were() {
 }
 
 #[test]
-fn downloads_and_refusals_are_numbers_over_time() {
-    let (site, goods) = open(1000, "");
+fn downloads_and_refusals_are_numbers_over_time_that_survive_a_stop() {
+    let (mut site, goods) = open(1000, "");
     let (_, _, link) = add(&site, &["--max", "0"]);
     let (_, _, good) = add(&site, &[]);
     for _ in 0..3 {
@@ -327,4 +327,9 @@ fn downloads_and_refusals_are_numbers_over_time() {
     ] {
         fails(&site, arguments, 2, words);
     }
+    // What was refused a moment before an orderly stop is brought to the store, too.
+    assert_eq!(refused(&site, &link).0, 403);
+    assert!(site.cloakroom.stop());
+    site.cloakroom.start();
+    assert_eq!(site.cloakroom.json(&["stats"])["total"]["refused"], json!({ "limit_reached": 4, "no_proof": 1 }));
 }

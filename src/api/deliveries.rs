@@ -53,7 +53,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
         Problem::unknown(if id == "newest" {
             "there are no deliveries yet: one begins with a click on a link"
         } else {
-            "there is no such delivery; `cloakroom delivery list` lists those that there are"
+            "there is no such delivery: an offer that nobody took up is forgotten after an hour"
         })
     };
     let delivery = delivery.ok_or_else(unknown)?;

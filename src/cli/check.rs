@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::failure::Failure;
 use super::{Common, say, say_json, serve};
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, StoreEntry};
+use crate::store::memory::Memory;
+use crate::store::sqlite::Sqlite;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -37,12 +40,13 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         "a download counts when it starts, since there is no [feed] to tell what arrived"
     };
     let feed = feed_fault(&configuration);
-    match (serve::site(configuration), feed) {
-        (Ok(_), None) => {}
-        (Ok(_), Some(fault)) => return Err(Failure::configuration(fault)),
-        (Err(Failure::Configuration(mut faults)), feed) => {
-            faults.extend(feed);
-            return Err(Failure::Configuration(faults));
+    let faults: Vec<String> = feed.into_iter().chain(store_fault(&configuration)).collect();
+    match (serve::site(configuration, Arc::new(Memory::new())), faults) {
+        (Ok(_), faults) if faults.is_empty() => {}
+        (Ok(_), faults) => return Err(Failure::Configuration(faults)),
+        (Err(Failure::Configuration(mut all)), faults) => {
+            all.extend(faults);
+            return Err(Failure::Configuration(all));
         }
         (Err(other), _) => return Err(other),
     }
@@ -50,6 +54,23 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         return say_json(&counts);
     }
     say(format!("{}: the configuration is right; its keys, storages and pages can be used; {counted}", common.config.display()))
+}
+
+/// What hinders the daemon, run by this user, from opening its store. One that is not there yet is made.
+fn store_fault(configuration: &Configuration) -> Option<String> {
+    let StoreEntry::Sqlite { file, .. } = &configuration.store else { return None };
+    let fault = |what: String| Some(format!("[store] {what}"));
+    match file.try_exists() {
+        Ok(true) => Sqlite::examine(file).err().and_then(|not| fault(not.to_string())),
+        Ok(false) => {
+            let directory = file.parent().unwrap_or(file);
+            if directory.is_dir() {
+                return None;
+            }
+            fault(format!("{} must lie in a directory that is there: there is no {}", file.display(), directory.display()))
+        }
+        Err(error) => fault(format!("{} must be a file that this user can read: {error}", file.display())),
+    }
 }
 
 /// What hinders the daemon, run by this user, from following the web server's log. A log that is not there yet is waited

@@ -77,7 +77,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     for entry in &configuration.keys {
         keys::create(&entry.file, &Zeroizing::new(random::bytes())).map_err(|fault| Failure::failed(fault.to_string()))?;
     }
-    let site = Arc::new(serve::site(configuration)?);
+    let store = serve::open_store(&configuration)?;
+    let site = Arc::new(serve::site(configuration, store)?);
     let events = site.follow();
     let daemon = Daemon::start(&site)?;
     let front = nginx.map(|nginx| Front::start(&nginx, &place)).transpose()?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -13,6 +14,7 @@ use super::{Common, say, say_json, signs};
 use crate::api::What;
 use crate::config::Configuration;
 use crate::service::explain::{Explanation, explain, is_remembered};
+use crate::store::memory::Memory;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -51,7 +53,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
 
 /// Explains without a daemon, or says why that cannot be.
 fn alone(configuration: Configuration, arguments: &Arguments, why: &str) -> Result<Explanation, Failure> {
-    let site = site(configuration)?;
+    let site = site(configuration, Arc::new(Memory::new()))?;
     if is_remembered(&site, &arguments.what) {
         return Err(Failure::failed(format!("only the daemon remembers this, and it is not reached: {why}")));
     }

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
-use crate::config::{Configuration, Serve};
+use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
 use crate::domain::feed_position::FeedPosition;
 use crate::feed::{self, Stop, Tail, Taken};
@@ -28,6 +28,7 @@ use crate::service::{refusals, settle, stream};
 use crate::storage::Storages;
 use crate::store::Store;
 use crate::store::memory::Memory;
+use crate::store::sqlite::Sqlite;
 use crate::wire::descriptors::{self, Shortage};
 use crate::wire::listener::bind;
 use crate::wire::serve::{Answers, Running, Station, start};
@@ -44,7 +45,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let configuration = common.load()?;
     log::start(common.json)?;
-    let site = Arc::new(site(configuration)?);
+    let store = open_store(&configuration)?;
+    let site = Arc::new(site(configuration, store)?);
     let daemon = Daemon::start(&site)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     runtime.block_on(async {
@@ -73,8 +75,19 @@ pub(super) fn hear(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))
 }
 
+/// Opens the store that the configuration names.
+pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>, Failure> {
+    match &configuration.store {
+        StoreEntry::Memory => Ok(Arc::new(Memory::new())),
+        StoreEntry::Sqlite { file, durability } => match Sqlite::open(file, *durability) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(fault) => Err(Failure::failed(fault.to_string())),
+        },
+    }
+}
+
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
-pub(super) fn site(configuration: Configuration) -> Result<Site, Failure> {
+pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
     let mut faults: Vec<String> = Vec::new();
     let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
     let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
@@ -82,7 +95,6 @@ pub(super) fn site(configuration: Configuration) -> Result<Site, Failure> {
     let (Ok(keys), Ok(storages), Ok(pages)) = (keys, storages, pages) else {
         return Err(Failure::Configuration(faults));
     };
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
     Site::new(configuration, keys, storages, store, pages).map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 

@@ -295,6 +295,35 @@ pub(super) static FEED: Section = Section {
     later: &[],
 };
 
+/// `[store]`.
+pub(super) static STORE: Section = Section {
+    name: "store",
+    many: false,
+    active: false,
+    doc: &["Where grants, links and deliveries are kept. Signed URLs need none of it."],
+    keys: &[
+        key(
+            "kind",
+            Value("\"sqlite\""),
+            "\"sqlite\" or \"memory\"",
+            "`sqlite` keeps one file; `memory` forgets every link when the daemon ends.",
+        ),
+        key(
+            "file",
+            Words("Without it, cloakroom.db in state_dir", "\"/var/lib/cloakroom/cloakroom.db\""),
+            "an absolute path such as \"/var/lib/cloakroom/cloakroom.db\"",
+            "The file of `sqlite`, on a disk of this machine: a file system of the network may not lock it.",
+        ),
+        key(
+            "durability",
+            Value("\"full\""),
+            "\"full\" or \"relaxed\"",
+            "`full` survives a power cut; `relaxed` does not wait for the disk, and a power cut may give the last seconds' downloads back.",
+        ),
+    ],
+    later: &[],
+};
+
 /// `[pages]`.
 pub(super) static PAGES: Section = Section {
     name: "pages",
@@ -311,7 +340,7 @@ pub(super) static PAGES: Section = Section {
 };
 
 /// All sections, in the order of the default file.
-pub(super) static SECTIONS: [&Section; 8] = [&SERVER, &LISTENER, &KEY, &STORAGE, &RULE, &POLICY, &FEED, &PAGES];
+pub(super) static SECTIONS: [&Section; 9] = [&SERVER, &LISTENER, &KEY, &STORAGE, &RULE, &POLICY, &FEED, &STORE, &PAGES];
 
 const HEAD: &str = "\
 # Cloakroom's configuration: every key that there is, each with what holds without it.

@@ -33,6 +33,7 @@ pub use fault::{Errors, Fault};
 pub use keys::default_file;
 
 use fault::Faults;
+use sections::ReadStore;
 
 /// The configuration as used: everything in it has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Configuration {
     pub policies: Vec<(String, Policy)>,
     /// Where reports come from.
     pub feed: Option<Feed>,
+    /// Where grants, links and deliveries are kept.
+    pub store: StoreEntry,
     /// A directory whose templates take the place of the built-in ones.
     pub templates: Option<PathBuf>,
 }
@@ -171,6 +174,33 @@ pub enum ProofKind {
     SignedUrl,
 }
 
+/// Where grants, links and deliveries are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreEntry {
+    /// In memory, until the daemon ends.
+    Memory,
+    /// In a file of SQLite.
+    Sqlite {
+        /// The file.
+        file: PathBuf,
+        /// What it survives.
+        durability: Durability,
+    },
+}
+
+/// What a decision survives once it is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: one wait for the disk for each batch of decisions.
+    #[default]
+    Full,
+    /// The end of the process. A power cut may take the last seconds, and downloads that were used come back.
+    Relaxed,
+}
+
+/// The file of a store that does not say one, in `state_dir`.
+const STORE_FILE: &str = "cloakroom.db";
+
 /// Where reports come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
@@ -244,8 +274,15 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
     let keys = keys.collect::<Option<_>>()?;
     let mut rules: Vec<Rule> = file.rules.into_iter().map(|rule| rule.rule).collect::<Option<_>>()?;
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.path.decoded().trim_end_matches('/').len()));
+    let store = match file.store? {
+        ReadStore::Memory => StoreEntry::Memory,
+        ReadStore::Sqlite { file, durability } => {
+            StoreEntry::Sqlite { file: file.unwrap_or_else(|| state_dir.join(STORE_FILE)), durability }
+        }
+    };
     Some(Configuration {
         keys,
+        store,
         rules,
         state_dir,
         public_url: server.public_url,

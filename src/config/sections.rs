@@ -12,7 +12,7 @@ use super::keys;
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
-use super::{Address, Feed, Listener, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
+use super::{Address, Durability, Feed, Listener, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::path::CanonicalPath;
@@ -40,6 +40,7 @@ pub(super) struct File {
     /// Whether there is a `[feed]`, right or wrong.
     pub(super) measured: bool,
     pub(super) feed: Option<Feed>,
+    pub(super) store: Option<ReadStore>,
     pub(super) templates: Option<PathBuf>,
 }
 
@@ -99,6 +100,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         policies: each(faults, root, &keys::POLICY, |table| policies::part(table, &mut seen)),
         measured: root.contains_key(keys::FEED.name),
         feed: feed(faults, root),
+        store: store(faults, root),
         templates: templates(faults, root),
     }
 }
@@ -274,6 +276,44 @@ fn feed<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Feed> {
         let access_log = table.needed_text("access_log", values::absolute_path)?.value;
         Some(Feed { access_log })
     });
+    read.into_iter().next().flatten()
+}
+
+/// `[store]`; its file may not be said.
+pub(super) enum ReadStore {
+    Memory,
+    Sqlite { file: Option<PathBuf>, durability: Durability },
+}
+
+/// The kinds of store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StoreKind {
+    Sqlite,
+    Memory,
+}
+
+const KINDS: [(&str, StoreKind); 2] = [("sqlite", StoreKind::Sqlite), ("memory", StoreKind::Memory)];
+const KINDS_LATER: [&str; 1] = ["postgresql"];
+const DURABILITIES: [(&str, Durability); 2] = [("full", Durability::Full), ("relaxed", Durability::Relaxed)];
+
+/// What `[store]` says, or what holds without it; `None` where it is wrong.
+fn store<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<ReadStore> {
+    let read = each(faults, root, &keys::STORE, |table| {
+        let kind = table.word("kind", &KINDS, &KINDS_LATER).or(StoreKind::Sqlite);
+        let file = table.text("file", values::absolute_path);
+        let durability = table.word("durability", &DURABILITIES, &[]).or(Durability::Full);
+        if kind == Some(StoreKind::Memory) {
+            for key in ["file", "durability"] {
+                table.misplaced(key, "must not stand beside kind = \"memory\", which keeps nothing in a file");
+            }
+            return Some(ReadStore::Memory);
+        }
+        kind?;
+        Some(ReadStore::Sqlite { file: file.optional(), durability: durability? })
+    });
+    if read.is_empty() && root.get(keys::STORE.name).is_none() {
+        return Some(ReadStore::Sqlite { file: None, durability: Durability::Full });
+    }
     read.into_iter().next().flatten()
 }
 

@@ -245,9 +245,7 @@ fn advice(refusal: Refusal) -> Option<String> {
             "the key has use = \"retired\": sign again with the current one, or set use = \"accept\" for the time of the rotation"
         }
         Refusal::NoRule => "add a [[rule]] for the path to the configuration",
-        Refusal::UnknownLink => {
-            "the link is not in the store: issue a new one with `cloakroom grant add` (the store in memory forgets at a restart)"
-        }
+        Refusal::UnknownLink => "the link is not in the store: issue a new one with `cloakroom grant add`",
         Refusal::FileMissing => "put the file back, or check the path and the owner of the storage's directory",
         Refusal::LimitReached => "give the grant another download with `cloakroom grant extend --max +1`",
         Refusal::DownloadRunning => {

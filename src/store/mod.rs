@@ -2,6 +2,8 @@
 //! not know them.
 
 pub mod memory;
+pub mod record;
+pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cloakroom::config::Durability;
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
@@ -15,28 +16,35 @@ use cloakroom::domain::policy::Policy;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
+use cloakroom::store::sqlite::Sqlite;
 use cloakroom::store::{Content, Down, Filter, Grants, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::fixtures::*;
 
-/// Runs each promise over an engine: `$make` is an empty store that nobody else uses.
+/// Each promise, run over each engine: an empty store that nobody else uses.
 macro_rules! contract {
-    ($engine:ident, $make:expr, $($promise:ident)*) => {
-        mod $engine {
-            use super::*;
-
+    ($($promise:ident)*) => {
+        mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
-                super::$promise(Arc::new($make)).await;
+                super::$promise(std::sync::Arc::new(super::Memory::new())).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                let directory = tempfile::tempdir().unwrap();
+                let store = super::Sqlite::open(&directory.path().join("cloakroom.db"), super::Durability::Full).unwrap();
+                super::$promise(std::sync::Arc::new(store)).await;
             })*
         }
     };
 }
 
 contract! {
-    memory, Memory::new(),
     what_was_issued_is_found_and_nothing_else_is
     issuing_twice_is_issuing_once_and_never_overwrites
     a_download_is_clicked_admitted_reported_and_counted

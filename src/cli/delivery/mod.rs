@@ -54,7 +54,7 @@ pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
 fn list(deliveries: &[ListedDelivery], grant: Option<&GrantId>) -> String {
     match grant {
         _ if !deliveries.is_empty() => {}
-        Some(grant) => return format!("no deliveries of {grant}, as far as the daemon remembers"),
+        Some(grant) => return format!("no deliveries of {grant}"),
         None => return "no deliveries yet: one begins with a click on a link (`cloakroom grant add` makes one)".to_owned(),
     }
     let now = clock::now();

@@ -1,0 +1,289 @@
+//! Everything in one file of SQLite, in the state directory. What is answered is durable.
+//!
+//! One thread ([`queue`]) decides and writes: it takes the decisions that wait, runs the rules on accounts in memory
+//! ([`working`]), writes what is different ([`changes`]) in one transaction, and answers when that is on the disk. Beside
+//! it others read what is durable. What a link or a delivery leads to never changes and is remembered here, so that the
+//! way to a decision seldom waits for a reader.
+
+mod changes;
+mod fault;
+mod open;
+mod queue;
+mod recent;
+mod rows;
+mod schema;
+mod working;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use self::fault::Fault;
+pub use self::open::{NotOpened, Why};
+use self::queue::{Readers, Writer};
+use self::recent::Recent;
+use self::working::{FEED, Working};
+use super::record::Written;
+use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
+use crate::config::Durability;
+use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::delivery::Delivery;
+use crate::domain::feed_position::FeedPosition;
+use crate::domain::grant::{Amendment, Grant};
+use crate::domain::history::{Author, Entry};
+use crate::domain::id::{DeliveryId, GrantId, LinkId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::refusal::Refusal;
+use crate::domain::tally::{Tally, hour_of};
+
+/// A list is never longer than this, whatever is asked for.
+pub const LIST_MAX: usize = 1000;
+
+/// What links and deliveries lead to, of those that were asked for lately: some 300 bytes each.
+const REMEMBERED_MAX: usize = 8192;
+
+/// A store in a file.
+pub struct Sqlite {
+    // The readers end first; the writer's last act is to bring its log into the file.
+    readers: Readers,
+    writer: Writer,
+    targets: Mutex<Recent<LinkId, Target>>,
+    contents: Arc<Mutex<Recent<DeliveryId, Content>>>,
+    path: PathBuf,
+    _lock: open::Lock,
+}
+
+impl Sqlite {
+    /// Opens the store at `path`, or makes an empty one; this process alone has it. Reads a file of moderate size whole,
+    /// brings an older one forward, and refuses what is damaged, foreign or newer.
+    pub fn open(path: &Path, durability: Durability) -> Result<Self, NotOpened> {
+        let not = |why| NotOpened { path: path.to_owned(), why };
+        let (database, lock) = open::open(path, durability)?;
+        let contents = Arc::new(Mutex::new(Recent::new(REMEMBERED_MAX)));
+        let told = Arc::clone(&contents);
+        let after = Box::new(move |working: &mut Working| {
+            let gone = std::mem::take(&mut working.changes.forgotten);
+            if !gone.is_empty() {
+                let mut contents = told.lock().unwrap_or_else(PoisonError::into_inner);
+                for id in gone {
+                    contents.take(&id);
+                }
+            }
+        });
+        let readers = Readers::start(|| open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
+        let writer = Writer::start(Working::new(database), after).map_err(|error| not(Why::System(error)))?;
+        Ok(Self { readers, writer, targets: Mutex::new(Recent::new(REMEMBERED_MAX)), contents, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Looks at the store at `path` without changing it: whose it is, of which version, whether it is whole. A daemon may
+    /// be working on it.
+    pub fn examine(path: &Path) -> Result<(), NotOpened> {
+        open::examine(path)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    async fn read<T: Send + 'static>(&self, question: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static) -> Result<T, Down> {
+        self.readers.read(question).await
+    }
+
+    /// A decision that is never refused by the store itself.
+    async fn decide<T: Send + 'static>(&self, rule: impl FnOnce(&mut Working) -> Result<T, Fault> + Send + 'static) -> Result<T, Down> {
+        self.writer.decide(move |working| rule(working).map(Ok)).await
+    }
+}
+
+/// What is remembered of `key`, else what `ask` finds, which is remembered then.
+async fn remembered<K: Eq + std::hash::Hash + Copy, V: Clone>(
+    kept: &Mutex<Recent<K, V>>,
+    key: K,
+    ask: impl Future<Output = Result<Option<V>, Down>>,
+) -> Result<Option<V>, Down> {
+    if let Some(known) = kept.lock().unwrap_or_else(PoisonError::into_inner).touch(&key) {
+        return Ok(Some(known.clone()));
+    }
+    let found = ask.await?;
+    if let Some(found) = &found {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(key, found.clone());
+        kept.age();
+    }
+    Ok(found)
+}
+
+fn most(limit: usize) -> i64 {
+    let most = if limit == 0 { LIST_MAX } else { limit.min(LIST_MAX) };
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+fn grants(database: &Connection, which: &Grants) -> Result<Vec<Grant>, Fault> {
+    let before = match which.before {
+        None => (rows::END_OF_TIME, String::new()),
+        Some(id) => {
+            let last = rows::one(database, schema::GRANT_BY_ID, [id.written()], rows::grant)?;
+            (last.map_or(Moment::EPOCH, |(_, grant)| grant.created), id.written())
+        }
+    };
+    let mut parameters = vec![Value::from(rows::millis(before.0)), Value::from(before.1), Value::from(most(which.limit))];
+    if let Some(file) = &which.file {
+        parameters.extend([Value::from(file.storage.as_str().to_owned()), Value::from(file.path.as_str().to_owned())]);
+    }
+    parameters.extend(which.customer.clone().map(Value::from));
+    let sql = match (&which.customer, &which.file) {
+        (None, None) => schema::GRANTS,
+        (Some(_), None) => schema::GRANTS_OF_CUSTOMER,
+        (None, Some(_)) => schema::GRANTS_OF_FILE,
+        (Some(_), Some(_)) => schema::GRANTS_OF_CUSTOMER_AND_FILE,
+    };
+    rows::all(database, sql, rows::values(parameters), |row| Ok(rows::grant(row)?.1))
+}
+
+fn account(database: &Connection, id: GrantId, with: Option<DeliveryId>) -> Result<Option<Account>, Fault> {
+    // Both are of one moment.
+    let together = database.unchecked_transaction()?;
+    let Some((number, grant)) = rows::one(&together, schema::GRANT_BY_ID, [id.written()], rows::grant)? else { return Ok(None) };
+    let read = |row: &rusqlite::Row<'_>| Ok(rows::delivery(&together, row)?.1);
+    let mut deliveries = rows::all(&together, schema::LIVE_DELIVERIES, [number], read)?;
+    if let Some(with) = with.filter(|with| deliveries.iter().all(|delivery| delivery.id != *with)) {
+        let ended = rows::one(&together, schema::DELIVERY_BY_ID, [with.written()], read)?;
+        deliveries.extend(ended.filter(|delivery| delivery.grant == id));
+    }
+    Ok(Some(Account { grant, deliveries }))
+}
+
+impl Store for Sqlite {
+    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
+        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author)))
+    }
+
+    fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {
+        Box::pin(self.writer.decide(move |working| working.add_link(&link, author)))
+    }
+
+    fn link(&self, id: LinkId) -> Later<'_, Option<Link>> {
+        Box::pin(self.read(move |database| rows::one(database, schema::LINK, [id.written()], rows::link)))
+    }
+
+    fn target(&self, link: LinkId) -> Later<'_, Option<Target>> {
+        let ask = self.read(move |database| {
+            let found = rows::one(database, schema::GRANT_OF_LINK, [link.written()], rows::grant)?;
+            Ok(found.map(|(_, grant)| Target::of(&grant)))
+        });
+        Box::pin(remembered(&self.targets, link, ask))
+    }
+
+    fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>> {
+        let ask = self.read(move |database| {
+            rows::one(database, schema::CONTENT, [delivery.written()], |row| {
+                Ok(Content { target: Target::of(&rows::grant(row)?.1), version: rows::version(row, 14)? })
+            })
+        });
+        Box::pin(remembered(&self.contents, delivery, ask))
+    }
+
+    fn grant(&self, id: GrantId) -> Later<'_, Option<Grant>> {
+        Box::pin(
+            self.read(move |database| Ok(rows::one(database, schema::GRANT_BY_ID, [id.written()], rows::grant)?.map(|(_, grant)| grant))),
+        )
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Later<'_, Option<Delivery>> {
+        Box::pin(
+            self.read(move |database| {
+                rows::one(database, schema::DELIVERY_BY_ID, [id.written()], |row| Ok(rows::delivery(database, row)?.1))
+            }),
+        )
+    }
+
+    fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Later<'_, Option<Account>> {
+        Box::pin(self.read(move |database| account(database, grant, with)))
+    }
+
+    fn grants(&self, which: Grants) -> Later<'_, Vec<Grant>> {
+        Box::pin(self.read(move |database| grants(database, &which)))
+    }
+
+    fn links(&self, grant: GrantId) -> Later<'_, Vec<Link>> {
+        Box::pin(self.read(move |database| rows::all(database, schema::LINKS, [grant.written()], rows::link)))
+    }
+
+    fn history(&self, grant: GrantId) -> Later<'_, Vec<Entry>> {
+        Box::pin(self.read(move |database| rows::all(database, schema::HISTORY, [grant.written()], rows::entry)))
+    }
+
+    fn deliveries(&self, filter: Filter) -> Later<'_, Vec<Delivery>> {
+        Box::pin(self.read(move |database| {
+            let read = |row: &rusqlite::Row<'_>| Ok(rows::delivery(database, row)?.1);
+            match filter.grant {
+                None => rows::all(database, schema::DELIVERIES, [most(filter.limit)], read),
+                Some(grant) => {
+                    rows::all(database, schema::DELIVERIES_OF_GRANT, rusqlite::params![grant.written(), most(filter.limit)], read)
+                }
+            }
+        }))
+    }
+
+    fn click(&self, click: Click) -> Later<'_, Result<Clicked, Refusal>> {
+        Box::pin(async move {
+            let (link, version) = (click.link, click.version.clone());
+            let clicked = self.writer.decide(move |working| working.click(&click)).await?;
+            // The next request is for its bytes.
+            if let Ok(fresh) = clicked.as_ref().map(|clicked| clicked.fresh.then_some(clicked.delivery))
+                && let Some(delivery) = fresh
+                && let Some(target) = self.targets.lock().unwrap_or_else(PoisonError::into_inner).touch(&link).cloned()
+            {
+                let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+                contents.insert(delivery, Content { target, version });
+                contents.age();
+            }
+            Ok(clicked)
+        })
+    }
+
+    fn admit(&self, ask: Ask) -> Later<'_, Result<Permit, Refusal>> {
+        Box::pin(self.decide(move |working| working.admit(&ask)))
+    }
+
+    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+        Box::pin(self.decide(move |working| working.settle(&reports, position)))
+    }
+
+    fn position(&self) -> Later<'_, Option<FeedPosition>> {
+        Box::pin(self.read(|database| rows::one(database, schema::POSITION, [FEED], rows::position)))
+    }
+
+    fn close_due(&self, now: Moment) -> Later<'_, Closing> {
+        Box::pin(self.decide(move |working| working.close_due(now)))
+    }
+
+    fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {
+        Box::pin(self.decide(move |working| working.amend(grant, amendment, author)))
+    }
+
+    fn revoke_link(&self, link: LinkId, author: Author) -> Later<'_, bool> {
+        Box::pin(self.decide(move |working| working.revoke_link(link, author)))
+    }
+
+    fn count(&self, tallies: Vec<Tally>) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| {
+            for tally in &tallies {
+                working.changes.count(tally);
+            }
+            Ok(())
+        }))
+    }
+
+    fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>> {
+        Box::pin(self.read(move |database| {
+            let mut found = rows::all(database, schema::TALLIES, [rows::millis(hour_of(from)), rows::millis(to)], rows::tally)?;
+            found.sort_unstable_by_key(|tally| (tally.hour, tally.what));
+            Ok(found)
+        }))
+    }
+}

@@ -1,0 +1,259 @@
+//! Opening the file: made whole or not at all, checked, brought forward, and never silently when it is damaged.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::Fault;
+use super::schema::{APPLICATION_ID, MIGRATIONS};
+use crate::config::Durability;
+
+/// The versions before it, back to 3.7.0, can lose what was written when a log file begins anew while another
+/// connection is open (`WAL-reset`, mended in 3.51.3).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// What every file of SQLite begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Files of up to this size are read whole when they are opened; larger ones would hold a restart up for seconds, and
+/// are read by `cloakroom store verify`.
+const CHECKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Memory for pages of the connection that writes, in KiB.
+const CACHE_KIB: i32 = 32 * 1024;
+
+/// The same of each that reads.
+const READ_CACHE_KIB: i32 = 2 * 1024;
+
+/// Pages after which the log is written into the file: 16 MiB.
+const CHECKPOINT_PAGES: u32 = 4096;
+
+/// The log file is cut to this when it begins anew.
+const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// Statements kept prepared; there are fewer.
+const STATEMENTS_MAX: usize = 128;
+
+/// How long a statement waits for a lock: somebody looks at the file with another program.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Why a store cannot be opened.
+#[derive(Debug)]
+pub struct NotOpened {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug)]
+pub enum Why {
+    /// This program was built with a SQLite that has a fault; its version.
+    OldSqlite(String),
+    /// Another process has it.
+    InUse,
+    /// It cannot be made, opened or read.
+    System(io::Error),
+    /// It is not a database, or not of ours; what it is instead.
+    Foreign(String),
+    /// A later version of Cloakroom made it: its version, and the one that is known.
+    Newer(i64, usize),
+    /// It is damaged; what was found first.
+    Damaged(String),
+    /// SQLite says no, in its words.
+    Database(String),
+}
+
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.why {
+            Why::OldSqlite(version) => {
+                write!(f, "this program holds SQLite {version}, which can lose data; build it with 3.51.3 or later")
+            }
+            Why::InUse => write!(f, "the store {path} is in use by another process: is Cloakroom running already?"),
+            Why::System(error) => write!(f, "the store {path}: {error}"),
+            Why::Foreign(what) => {
+                write!(f, "the store {path} is {what}: put the right file there, or move it away to begin an empty store")
+            }
+            Why::Newer(found, known) => write!(
+                f,
+                "the store {path} was made by a later version of Cloakroom (its version is {found}, this program knows {known}): install that version, or restore a backup"
+            ),
+            Why::Damaged(what) => write!(
+                f,
+                "the store {path} is damaged ({what}): nothing was changed. Keep a copy of it and of {path}-wal, then restore a backup; \
+                 what can be read of it `cloakroom store export` writes out"
+            ),
+            Why::Database(fault) => write!(f, "the store {path}: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for NotOpened {}
+
+/// The one process that has the store. The lock goes when the process does, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "it is held, not read")] File);
+
+/// Opens the file at `path` for writing, alone; makes it if it is not there.
+pub(super) fn open(path: &Path, durability: Durability) -> Result<(Connection, Lock), NotOpened> {
+    let not = |why| NotOpened { path: path.to_owned(), why };
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(not(Why::OldSqlite(rusqlite::version().to_owned())));
+    }
+    let lock = lock(path).map_err(not)?;
+    let is_new = !path.try_exists().map_err(|error| not(Why::System(error)))?;
+    if is_new {
+        make(path).map_err(not)?;
+    } else {
+        look_at(path).map_err(not)?;
+    }
+    let database = connect(path, durability).map_err(|fault| not(of_fault(&fault)))?;
+    check(path, &database, true).map_err(not)?;
+    Ok((database, lock))
+}
+
+/// Opens the file at `path` for reading only.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(&database, READ_CACHE_KIB)?;
+    Ok(database)
+}
+
+/// Looks at the file at `path` without changing it.
+pub(super) fn examine(path: &Path) -> Result<(), NotOpened> {
+    let look = || {
+        look_at(path)?;
+        let database = open_to_read(path).map_err(|fault| of_fault(&fault))?;
+        check(path, &database, false)
+    };
+    look().map_err(|why| NotOpened { path: path.to_owned(), why })
+}
+
+fn lock(path: &Path) -> Result<Lock, Why> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock")).map_err(Why::System)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(Why::InUse),
+        Err(TryLockError::Error(error)) => Err(Why::System(error)),
+    }
+}
+
+/// `path` with something behind its name.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-");
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Makes an empty store aside and puts it in its place when it is whole: a file that is there and empty is damage.
+fn make(path: &Path) -> Result<(), Why> {
+    if beside(path, "wal").exists() {
+        return Err(Why::Damaged("it is gone, and its log file is still there".to_owned()));
+    }
+    let aside = beside(path, "new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Why::System(error)),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(Why::System)?;
+    let made = Connection::open(&aside).and_then(|database| {
+        // A log of its own would stand beside the wrong name.
+        database.pragma_update(None, "journal_mode", "DELETE")?;
+        database.pragma_update(None, "application_id", APPLICATION_ID)?;
+        migrate(&database, 0)
+    });
+    made.map_err(|fault| of_fault(&fault.into()))?;
+    std::fs::rename(&aside, path).map_err(Why::System)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(Why::System)
+}
+
+/// Looks at the first bytes, before SQLite may take an empty file for a new one.
+fn look_at(path: &Path) -> Result<(), Why> {
+    let mut magic = [0; MAGIC.len()];
+    let mut file = File::open(path).map_err(Why::System)?;
+    if !file.metadata().map_err(Why::System)?.is_file() {
+        return Err(Why::Foreign("not a file".to_owned()));
+    }
+    match file.read_exact(&mut magic) {
+        Ok(()) if magic == *MAGIC => Ok(()),
+        Ok(()) => Err(Why::Foreign("not a database".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Why::Damaged("it is empty or cut off".to_owned())),
+        Err(error) => Err(Why::System(error)),
+    }
+}
+
+fn connect(path: &Path, durability: Durability) -> Result<Connection, Fault> {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(&database, CACHE_KIB)?;
+    let mode: String = database.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Fault::Database(rusqlite::Error::InvalidParameterName(format!("the file system allows no log file ({mode})"))));
+    }
+    database.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
+    database.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    database.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+    Ok(database)
+}
+
+fn prepare(database: &Connection, cache_kib: i32) -> Result<(), Fault> {
+    database.busy_timeout(LOCK_WAIT)?;
+    database.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    database.pragma_update(None, "cache_size", -cache_kib)?;
+    database.pragma_update(None, "cell_size_check", true)?;
+    database.pragma_update(None, "trusted_schema", false)?;
+    database.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(())
+}
+
+/// Whose file it is, of which version, and whether it is whole; brought forward where `bring_forward` says so.
+pub(super) fn check(path: &Path, database: &Connection, bring_forward: bool) -> Result<(), Why> {
+    let number = |name| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(|fault| of_fault(&fault.into()));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application != i64::from(APPLICATION_ID) {
+        return Err(Why::Foreign("the database of another program".to_owned()));
+    }
+    let known = usize::try_from(version).ok().filter(|version| (1..=MIGRATIONS.len()).contains(version));
+    let Some(version) = known else { return Err(Why::Newer(version, MIGRATIONS.len())) };
+    if std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_BYTES_MAX)
+        && let Some(first) = damage(database, "quick_check").map_err(|fault| of_fault(&fault))?
+    {
+        return Err(Why::Damaged(first));
+    }
+    if version < MIGRATIONS.len() {
+        if !bring_forward {
+            return Err(Why::Database(format!("its version is {version}; starting the daemon brings it to {}", MIGRATIONS.len())));
+        }
+        migrate(database, version).map_err(|fault| of_fault(&fault.into()))?;
+    }
+    Ok(())
+}
+
+/// What `PRAGMA check` finds first.
+pub(super) fn damage(database: &Connection, check: &str) -> Result<Option<String>, Fault> {
+    let first: String = database.query_row(&format!("PRAGMA {check}(1)"), [], |row| row.get(0))?;
+    Ok((first != "ok").then_some(first))
+}
+
+/// Runs what leads from `version` to the present one, all in one step.
+fn migrate(database: &Connection, version: usize) -> Result<(), rusqlite::Error> {
+    database.execute_batch("BEGIN IMMEDIATE")?;
+    for step in MIGRATIONS.iter().skip(version) {
+        database.execute_batch(step)?;
+    }
+    database.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+    database.execute_batch("COMMIT")
+}
+
+pub(super) fn of_fault(fault: &Fault) -> Why {
+    if fault.is_damage() { Why::Damaged(fault.to_string()) } else { Why::Database(fault.to_string()) }
+}

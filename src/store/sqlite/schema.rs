@@ -1,0 +1,241 @@
+//! The tables, and every statement that is run on them. Kept to what PostgreSQL would say the same way, as far as that
+//! goes: numbered parameters, `ON CONFLICT`, no row ids, no types by accident.
+
+/// `PRAGMA application_id` of a store: "Cloa".
+pub(super) const APPLICATION_ID: i32 = 0x436c_6f61;
+
+/// What leads from each version of the tables to the next; the first makes them. The version of a file is how many of
+/// these were run, `PRAGMA user_version`. What stands here once is never changed: files are made by it.
+pub(super) const MIGRATIONS: &[&str] = &["
+CREATE TABLE grants (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    storage TEXT NOT NULL,
+    path TEXT NOT NULL,
+    customer TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    standing TEXT NOT NULL,
+    used INTEGER NOT NULL,
+    reserved INTEGER NOT NULL,
+    bytes_closed INTEGER NOT NULL,
+    size_largest INTEGER NOT NULL,
+    networks_seen TEXT NOT NULL
+) STRICT;
+CREATE INDEX grants_by_customer ON grants (customer, created, id);
+CREATE INDEX grants_by_file ON grants (storage, path, created, id);
+CREATE INDEX grants_by_age ON grants (created, id);
+
+CREATE TABLE links (
+    id TEXT PRIMARY KEY,
+    grant_number INTEGER NOT NULL REFERENCES grants (number),
+    made INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    revoked INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_of_grant ON links (grant_number, made);
+
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    grant_number INTEGER NOT NULL REFERENCES grants (number),
+    link TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    state TEXT NOT NULL,
+    offered INTEGER NOT NULL,
+    offered_again INTEGER,
+    opened INTEGER,
+    opened_by TEXT,
+    active INTEGER NOT NULL,
+    closed INTEGER,
+    due INTEGER,
+    cookie TEXT NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    bytes_charged INTEGER NOT NULL,
+    bytes_unplaced INTEGER NOT NULL,
+    requests_folded INTEGER NOT NULL
+) STRICT;
+CREATE INDEX deliveries_of_grant ON deliveries (grant_number, closed);
+CREATE INDEX deliveries_due ON deliveries (due) WHERE due IS NOT NULL;
+
+CREATE TABLE requests (
+    delivery_number INTEGER NOT NULL REFERENCES deliveries (number),
+    id TEXT NOT NULL,
+    admitted INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    address TEXT NOT NULL,
+    bytes_max INTEGER NOT NULL,
+    ended INTEGER,
+    status INTEGER,
+    bytes INTEGER,
+    finished INTEGER,
+    first INTEGER,
+    total INTEGER,
+    PRIMARY KEY (delivery_number, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE coverage (
+    delivery_number INTEGER NOT NULL REFERENCES deliveries (number),
+    client TEXT NOT NULL,
+    ranges TEXT NOT NULL,
+    PRIMARY KEY (delivery_number, client)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE history (
+    number INTEGER PRIMARY KEY,
+    grant_number INTEGER NOT NULL REFERENCES grants (number),
+    at INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    act TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_of_grant ON history (grant_number, number);
+
+CREATE TABLE tallies (
+    hour INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (hour, what)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feeds (
+    name TEXT PRIMARY KEY,
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"];
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+
+        /// Every statement.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
+    };
+}
+
+macro_rules! grant_columns {
+    () => {
+        "g.number, g.id, g.storage, g.path, g.customer, g.policy, g.created, g.expires, g.standing, g.used, g.reserved, g.bytes_closed, \
+         g.size_largest, g.networks_seen"
+    };
+}
+
+macro_rules! delivery_columns {
+    () => {
+        "d.number, d.id, g.id, d.link, d.size, d.modified, d.etag, d.media_type, d.state, d.offered, d.offered_again, d.opened, \
+         d.opened_by, d.active, d.closed, d.cookie, d.address, d.agent, d.bytes_charged, d.bytes_unplaced, d.requests_folded"
+    };
+}
+
+statements! {
+    GRANT_BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = ?1");
+    GRANT_BY_NUMBER = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.number = ?1");
+    GRANT_OF_LINK = concat!("SELECT ", grant_columns!(), " FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1");
+    GRANTS = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
+    GRANTS_OF_CUSTOMER = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.customer = ?4 AND (g.created, g.id) < (?1, ?2) \
+        ORDER BY g.created DESC, g.id DESC LIMIT ?3");
+    GRANTS_OF_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.storage = ?4 AND g.path = ?5 AND (g.created, g.id) < (?1, ?2) \
+        ORDER BY g.created DESC, g.id DESC LIMIT ?3");
+    GRANTS_OF_CUSTOMER_AND_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.storage = ?4 AND g.path = ?5 AND g.customer = ?6 \
+        AND (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
+    GRANTS_FROM = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.number > ?1 ORDER BY g.number LIMIT ?2");
+    ADD_GRANT = "INSERT INTO grants (id, storage, path, customer, policy, created, expires, standing, used, reserved, bytes_closed, \
+        size_largest, networks_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    COUNT_GRANT = "UPDATE grants SET used = ?2, reserved = ?3, bytes_closed = ?4, size_largest = ?5 WHERE number = ?1";
+    AMEND_GRANT = "UPDATE grants SET policy = ?2, expires = ?3, standing = ?4, networks_seen = ?5 WHERE number = ?1";
+
+    LINK = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1";
+    LINKS = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM grants g JOIN links l ON l.grant_number = g.number WHERE g.id = ?1 \
+        ORDER BY l.made DESC";
+    LINKS_OF_NUMBER = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM grants g JOIN links l ON l.grant_number = g.number \
+        WHERE g.number = ?1 ORDER BY l.made";
+    ADD_LINK = "INSERT INTO links (id, grant_number, made, created, expires, revoked) \
+        VALUES (?1, ?2, 1 + (SELECT coalesce(max(made), 0) FROM links WHERE grant_number = ?2), ?3, ?4, ?5)";
+    REVOKE_LINK = "UPDATE links SET revoked = 1 WHERE id = ?1 AND revoked = 0";
+
+    DELIVERY_BY_ID = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1");
+    LIVE_DELIVERIES = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
+        WHERE d.grant_number = ?1 AND d.closed IS NULL ORDER BY d.number");
+    DELIVERIES = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
+        ORDER BY d.number DESC LIMIT ?1");
+    DELIVERIES_OF_GRANT = concat!("SELECT ", delivery_columns!(), " FROM grants g JOIN deliveries d ON d.grant_number = g.number WHERE g.id = ?1 \
+        ORDER BY d.number DESC LIMIT ?2");
+    DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
+        WHERE d.number > ?1 ORDER BY d.number LIMIT ?2");
+    GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
+    CONTENT = concat!("SELECT ", grant_columns!(), ", d.size, d.modified, d.etag, d.media_type FROM deliveries d \
+        JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1");
+    ADD_DELIVERY = "INSERT INTO deliveries (id, grant_number, link, size, modified, etag, media_type, state, offered, offered_again, opened, \
+        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+    CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, closed = ?7, due = ?8, \
+        bytes_charged = ?9, bytes_unplaced = ?10, requests_folded = ?11 WHERE number = ?1";
+    FORGET_DELIVERY = "DELETE FROM deliveries WHERE number = ?1";
+
+    REQUESTS = "SELECT id, admitted, client, address, bytes_max, ended, status, bytes, finished, first, total FROM requests \
+        WHERE delivery_number = ?1";
+    PUT_REQUEST = "INSERT INTO requests (delivery_number, id, admitted, client, address, bytes_max, ended, status, bytes, finished, first, total) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (delivery_number, id) DO UPDATE SET ended = excluded.ended, \
+        status = excluded.status, bytes = excluded.bytes, finished = excluded.finished, first = excluded.first, total = excluded.total";
+    FORGET_REQUEST = "DELETE FROM requests WHERE delivery_number = ?1 AND id = ?2";
+    FORGET_REQUESTS = "DELETE FROM requests WHERE delivery_number = ?1";
+
+    COVERAGE = "SELECT client, ranges FROM coverage WHERE delivery_number = ?1";
+    PUT_COVERAGE = "INSERT INTO coverage (delivery_number, client, ranges) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (delivery_number, client) DO UPDATE SET ranges = excluded.ranges";
+    FORGET_COVERAGE = "DELETE FROM coverage WHERE delivery_number = ?1 AND client = ?2";
+    FORGET_ALL_COVERAGE = "DELETE FROM coverage WHERE delivery_number = ?1";
+
+    DUE = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.due IS NOT NULL AND d.due <= ?1 \
+        ORDER BY d.due LIMIT ?2";
+    NEXT_DUE = "SELECT min(due) FROM deliveries WHERE due IS NOT NULL";
+
+    HISTORY = "SELECT h.at, h.author, h.act FROM grants g JOIN history h ON h.grant_number = g.number WHERE g.id = ?1 ORDER BY h.number";
+    HISTORY_OF_NUMBER = "SELECT at, author, act FROM history WHERE grant_number = ?1 ORDER BY number";
+    WRITE_DOWN = "INSERT INTO history (grant_number, at, author, act) VALUES (?1, ?2, ?3, ?4)";
+
+    COUNT = "INSERT INTO tallies (hour, what, count) VALUES (?1, ?2, ?3) ON CONFLICT (hour, what) DO UPDATE SET count = count + excluded.count";
+    TALLIES = "SELECT hour, what, count FROM tallies WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, what";
+
+    POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
+    PUT_POSITION = "INSERT INTO feeds (name, device, inode, position) VALUES (?1, ?2, ?3, ?4) \
+        ON CONFLICT (name) DO UPDATE SET device = excluded.device, inode = excluded.inode, position = excluded.position";
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn every_statement_is_understood_and_none_reads_a_whole_table_to_find_one_row() {
+        let database = Connection::open_in_memory().expect("a database");
+        for step in MIGRATIONS {
+            database.execute_batch(step).expect("a migration");
+        }
+        // These read tables in order, a page at a time, from a place that they are given.
+        let in_order = ["DELIVERIES"];
+        let mut seen = 0;
+        for (name, sql) in ALL {
+            database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
+            let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];
+            let steps = plan.query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>(3)).expect("a plan");
+            for step in steps.map(|step| step.expect("a step")) {
+                let scans = step.starts_with("SCAN") && !step.contains("CONSTANT ROW") && !step.contains("USING");
+                assert!(!scans || in_order.contains(name), "{name}: {step}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen}");
+    }
+}

@@ -1,0 +1,315 @@
+//! The accounts that are worked on, and the rules run on them: in memory between loading and writing.
+//!
+//! Decisions of one batch change accounts here, [`super::changes`] writes what is different in one go, and the caller
+//! commits. If anything fails the whole is forgotten, and the next decision loads again what the file says.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::changes::Changes;
+use super::fault::Fault;
+use super::recent::Recent;
+use super::rows::{self, Number};
+use super::schema;
+use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::feed_position::FeedPosition;
+use crate::domain::grant::{Amendment, Grant};
+use crate::domain::history::{Act, Author, Entry};
+use crate::domain::id::{DeliveryId, GrantId, LinkId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::refusal::Refusal;
+use crate::domain::tally::{Counted, Tally};
+use crate::store::record::Written;
+use crate::store::{Closing, Down};
+
+/// Accounts kept in memory, those used last: some 2 KiB each.
+const ACCOUNTS_MAX: usize = 8192;
+
+/// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
+const DUE_MAX: i64 = 128;
+
+/// One feed has one place; the name leaves room for more.
+pub(super) const FEED: &str = "access_log";
+
+/// An account with the numbers of its rows.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) number: Number,
+    pub(super) account: Account,
+}
+
+/// The one connection that writes, and what it works on.
+pub(super) struct Working {
+    pub(super) database: Connection,
+    pub(super) accounts: Recent<GrantId, Kept>,
+    /// The grant and the row of each delivery that has not ended, of the accounts that are kept.
+    pub(super) places: HashMap<DeliveryId, Place>,
+    pub(super) changes: Changes,
+}
+
+/// Where a delivery belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) grant: GrantId,
+    /// Its row; `None` until it is written.
+    pub(super) number: Option<Number>,
+}
+
+impl Working {
+    pub(super) fn new(database: Connection) -> Self {
+        Self { database, accounts: Recent::new(ACCOUNTS_MAX), places: HashMap::new(), changes: Changes::default() }
+    }
+
+    /// Forgets everything that is not in the file.
+    pub(super) fn forget(&mut self) {
+        self.accounts.clear();
+        self.places.clear();
+        self.changes = Changes::default();
+    }
+
+    /// Lets go of accounts that nobody used lately. Between batches: then all is written.
+    pub(super) fn age(&mut self) {
+        for kept in self.accounts.age().into_values() {
+            for delivery in &kept.account.deliveries {
+                self.places.remove(&delivery.id);
+            }
+        }
+    }
+
+    /// Makes sure that the account of `grant` is in memory; `false` when there is none.
+    fn load(&mut self, grant: GrantId) -> Result<bool, Fault> {
+        if self.accounts.touch(&grant).is_some() {
+            return Ok(true);
+        }
+        let found = rows::one(&self.database, schema::GRANT_BY_ID, [grant.written()], rows::grant)?;
+        let Some((number, known)) = found else { return Ok(false) };
+        let live = rows::all(&self.database, schema::LIVE_DELIVERIES, [number], |row| rows::delivery(&self.database, row))?;
+        let mut account = Account::new(known);
+        // Nothing is remembered of an account that could not be read whole.
+        for (number, delivery) in live {
+            self.places.insert(delivery.id, Place { grant, number: Some(number) });
+            account.deliveries.push(delivery);
+        }
+        self.accounts.insert(grant, Kept { number, account });
+        Ok(true)
+    }
+
+    /// The grant of a delivery, ended or not.
+    fn grant_of(&self, delivery: DeliveryId) -> Result<Option<GrantId>, Fault> {
+        if let Some(place) = self.places.get(&delivery) {
+            return Ok(Some(place.grant));
+        }
+        if let Some(grant) = self.changes.grant_of(delivery) {
+            return Ok(Some(grant));
+        }
+        if self.changes.is_gone(delivery) {
+            return Ok(None);
+        }
+        let id: Option<String> = rows::value(&self.database, schema::GRANT_OF_DELIVERY, [delivery.written()])?;
+        Ok(id.map(|id| Written::read(&id, "grant")).transpose()?)
+    }
+
+    /// The grant that a link opens, and the link.
+    fn link(&self, id: LinkId) -> Result<Option<Link>, Fault> {
+        rows::one(&self.database, schema::LINK, [id.written()], rows::link)
+    }
+
+    /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
+    /// is to learn that it is over. `ended` tells from the result which deliveries the rule ended; of others than `with`
+    /// it may only end some, add one at the end, and take away offers. `None` when the grant is not known.
+    fn run<R>(
+        &mut self,
+        grant: GrantId,
+        with: Option<DeliveryId>,
+        rule: impl FnOnce(&mut Account) -> R,
+        ended: impl FnOnce(&R) -> Vec<DeliveryId>,
+    ) -> Result<Option<R>, Fault> {
+        if !self.load(grant)? {
+            return Ok(None);
+        }
+        let late = match with {
+            Some(id) if !self.places.contains_key(&id) => self.ended(grant, id)?,
+            _ => None,
+        };
+        let Self { accounts, places, changes, .. } = self;
+        let Some(kept) = accounts.touch(&grant) else { return Ok(None) };
+        let account = &mut kept.account;
+        account.deliveries.extend(late);
+        changes.before_grant(kept.number, &account.grant);
+        if let Some(before) = with.and_then(|id| account.delivery(id)) {
+            changes.before_delivery(before);
+        }
+        let offers: Vec<DeliveryId> = offers(account).collect();
+
+        let result = rule(account);
+
+        if let Some(last) = account.deliveries.last().filter(|last| last.closed.is_none() && !places.contains_key(&last.id)) {
+            places.insert(last.id, Place { grant, number: None });
+            changes.made(last.id);
+        }
+        for id in ended(&result) {
+            changes.rewritten(id);
+        }
+        for gone in offers.into_iter().filter(|id| account.delivery(*id).is_none()) {
+            changes.gone(gone, places.remove(&gone).and_then(|place| place.number));
+        }
+        for delivery in account.deliveries.extract_if(.., |delivery| delivery.closed.is_some()) {
+            let number = places.remove(&delivery.id).and_then(|place| place.number);
+            changes.put_away(number, delivery);
+        }
+        Ok(Some(result))
+    }
+
+    /// A delivery of `grant` that has ended, taken out to be looked at.
+    fn ended(&mut self, grant: GrantId, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        if let Some(delivery) = self.changes.take_back(grant, id) {
+            return Ok(Some(delivery));
+        }
+        let found = rows::one(&self.database, schema::DELIVERY_BY_ID, [id.written()], |row| rows::delivery(&self.database, row))?;
+        let Some((number, delivery)) = found.filter(|(_, delivery)| delivery.grant == grant && delivery.closed.is_some()) else {
+            return Ok(None);
+        };
+        self.changes.know(id, number);
+        Ok(Some(delivery))
+    }
+
+    fn count(&mut self, changed: &[Change]) {
+        for tally in changed.iter().filter_map(Tally::of) {
+            self.changes.count(&tally);
+        }
+    }
+
+    pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author) -> Result<Result<(), Down>, Fault> {
+        let known = (self.load(grant.id)?, self.link(link.id)?);
+        match known {
+            (false, None) if link.grant != grant.id => Ok(Err(Down::Unreachable)),
+            (false, None) => {
+                let number = rows::add_grant(&self.database, grant)?;
+                rows::add_link(&self.database, number, link)?;
+                rows::write_down(&self.database, number, &Entry { author, act: Act::Issued(link.id) })?;
+                self.accounts.insert(grant.id, Kept { number, account: Account::new(grant.clone()) });
+                Ok(Ok(()))
+            }
+            // The same, asked again.
+            (true, Some(known)) if known == *link && link.grant == grant.id => Ok(Ok(())),
+            // An id that is taken: what stands is never overwritten.
+            _ => Ok(Err(Down::Unreachable)),
+        }
+    }
+
+    pub(super) fn add_link(&mut self, link: &Link, author: Author) -> Result<Result<bool, Down>, Fault> {
+        if !self.load(link.grant)? {
+            return Ok(Ok(false));
+        }
+        match self.link(link.id)? {
+            Some(known) if known == *link => Ok(Ok(true)),
+            Some(_) => Ok(Err(Down::Unreachable)),
+            None => {
+                if let Some(kept) = self.accounts.touch(&link.grant) {
+                    rows::add_link(&self.database, kept.number, link)?;
+                    rows::write_down(&self.database, kept.number, &Entry { author, act: Act::Linked(link.id) })?;
+                }
+                Ok(Ok(true))
+            }
+        }
+    }
+
+    pub(super) fn amend(&mut self, grant: GrantId, amendment: Amendment, author: Author) -> Result<Option<Grant>, Fault> {
+        if !self.load(grant)? {
+            return Ok(None);
+        }
+        let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
+        self.changes.before_grant(kept.number, &kept.account.grant);
+        kept.account.grant.amend(&amendment);
+        rows::write_down(&self.database, kept.number, &Entry { author, act: Act::Amended(amendment) })?;
+        Ok(Some(kept.account.grant.clone()))
+    }
+
+    pub(super) fn revoke_link(&mut self, id: LinkId, author: Author) -> Result<bool, Fault> {
+        let Some(link) = self.link(id)? else { return Ok(false) };
+        let changed = self.database.prepare_cached(schema::REVOKE_LINK)?.execute([id.written()])?;
+        if changed > 0
+            && self.load(link.grant)?
+            && let Some(kept) = self.accounts.touch(&link.grant)
+        {
+            rows::write_down(&self.database, kept.number, &Entry { author, act: Act::LinkRevoked(id) })?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn click(&mut self, click: &Click) -> Result<Result<Result<Clicked, Refusal>, Down>, Fault> {
+        let Some(link) = self.link(click.link)? else { return Ok(Ok(Err(Refusal::UnknownLink))) };
+        if self.grant_of(click.fresh)?.is_some() {
+            return Ok(Err(Down::Unreachable));
+        }
+        let closed = |clicked: &Result<Clicked, Refusal>| {
+            clicked.as_ref().map_or_else(|_| Vec::new(), |clicked| clicked.closed.iter().map(|change| change.delivery).collect())
+        };
+        let clicked = self.run(link.grant, None, |account| account.click(click, &link), closed)?.unwrap_or(Err(Refusal::UnknownLink));
+        if let Ok(clicked) = &clicked {
+            self.count(&clicked.closed);
+        }
+        Ok(Ok(clicked))
+    }
+
+    pub(super) fn admit(&mut self, ask: &Ask) -> Result<Result<Permit, Refusal>, Fault> {
+        let Some(grant) = self.grant_of(ask.delivery)? else { return Ok(Err(Refusal::UnknownLink)) };
+        let rule = |account: &mut Account| {
+            let is_offer = account.delivery(ask.delivery).is_some_and(|delivery| delivery.state == State::Offered);
+            account.admit(ask).map(|permit| (permit, is_offer))
+        };
+        let admitted = self.run(grant, Some(ask.delivery), rule, |_| Vec::new())?.unwrap_or(Err(Refusal::UnknownLink));
+        Ok(admitted.map(|(permit, opens)| {
+            if opens {
+                self.changes.count(&Tally::new(ask.now, Counted::Started, 1));
+            }
+            permit
+        }))
+    }
+
+    pub(super) fn settle(&mut self, reports: &[Reported], position: Option<FeedPosition>) -> Result<Vec<Change>, Fault> {
+        let mut settled = Vec::new();
+        for reported in reports {
+            let Some(grant) = self.grant_of(reported.delivery)? else { continue };
+            let rule = |account: &mut Account| account.report(reported);
+            let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { continue };
+            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, reported.report.bytes));
+            self.count(std::slice::from_ref(&change));
+            settled.push(change);
+        }
+        if let Some(position) = position {
+            rows::put_position(&self.database, FEED, position)?;
+        }
+        Ok(settled)
+    }
+
+    pub(super) fn close_due(&mut self, now: Moment) -> Result<Closing, Fault> {
+        // The table is asked for what is due, so it must know of every change.
+        self.write()?;
+        let due = rows::all(&self.database, schema::DUE, [rows::millis(now), DUE_MAX], |row| {
+            Ok(Written::read(&row.get::<_, String>(0)?, "grant")?)
+        })?;
+        let mut changes: Vec<Change> = Vec::new();
+        let mut before: Option<GrantId> = None;
+        for grant in due {
+            // Several of one grant end together.
+            if before.replace(grant) == Some(grant) {
+                continue;
+            }
+            let ended = |changes: &Vec<Change>| changes.iter().map(|change| change.delivery).collect();
+            changes.extend(self.run(grant, None, |account| account.close_due(now), ended)?.unwrap_or_default());
+        }
+        self.count(&changes);
+        self.write()?;
+        let next: Option<Option<i64>> = rows::value(&self.database, schema::NEXT_DUE, [])?;
+        let next = next.flatten().map(|next| Moment::from_millis(next.cast_unsigned()));
+        Ok(Closing { changes, next })
+    }
+}
+
+fn offers(account: &Account) -> impl Iterator<Item = DeliveryId> {
+    account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
+}
