@@ -85,6 +85,7 @@ fn evidence_is_told_as_text_and_as_a_page() {
     }
     let (page, _) = told("evidence/evidence.json", &["grant", "evidence", grant, "--html", "page.html"], "C");
     golden("evidence/evidence.html", &page);
+    assert!(!page.chars().any(|sign| sign.is_control() && sign != '\n'));
     for never in ["<script", "<img", "http://", "https://", "url(", "{{", "{%"] {
         assert!(!page.contains(never), "{never} is in the page");
     }

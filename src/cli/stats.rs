@@ -19,16 +19,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "WHEN", value_parser = to)]
     to: Option<String>,
 
-    /// Numbers of each hour or of each day; what suits the time if not said.
+    /// Numbers of each hour or of each day, UTC; what suits the time if not said.
     #[arg(long, value_name = "PART", value_enum)]
     by: Option<By>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// Each hour, UTC.
     Hour,
-    /// Each day, UTC.
     Day,
 }
 

@@ -12,7 +12,7 @@ use super::super::delivery::show::course;
 use super::super::failure::Failure;
 use super::super::link::words;
 use super::super::paragraph::paragraph;
-use super::super::terminal::{self, Column, Signs};
+use super::super::terminal::{self, Column, Signs, steers};
 use super::super::{Common, say, say_json, signs};
 use super::{customer, downloads, show};
 use crate::api::{EntryView, Evidence, EvidenceClient, EvidenceDelivery};
@@ -104,7 +104,7 @@ fn one_delivery(number: usize, delivery: &EvidenceDelivery, signs: Signs) -> Str
     lines.join("\n")
 }
 
-/// The evidence as a page.
+/// The evidence as a page. What strangers wrote is neither markup in it nor turns its reading direction.
 pub(super) fn page(evidence: &Evidence) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -119,12 +119,13 @@ pub(super) fn page(evidence: &Evidence) -> Result<String, minijinja::Error> {
     templates.add_function("segment", segment);
     let history: Vec<Value> = evidence.history.iter().map(entry).collect();
     let style = Value::from_safe_string(format!("{}\n{STYLE}", pages::style()));
-    templates.get_template("evidence.html")?.render(context! {
+    let page = templates.get_template("evidence.html")?.render(context! {
         evidence => Value::from(Serde(evidence)),
         downloads => downloads(&evidence.grant),
         history => history,
         style => style,
-    })
+    })?;
+    Ok(page.chars().map(|sign| if sign != '\n' && steers(sign) { char::REPLACEMENT_CHARACTER } else { sign }).collect())
 }
 
 fn entry(entry: &EntryView) -> Value {
