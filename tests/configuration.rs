@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloakroom::config::{self, Address, Configuration, Errors, Purpose, Serve};
+use cloakroom::config::{self, Address, Configuration, Errors, Feed, Purpose, Serve};
 use cloakroom::dialect::Dialect;
 use cloakroom::domain::file::StorageName;
 use cloakroom::domain::moment::Span;
@@ -264,11 +264,27 @@ fn the_default_file_is_the_one_that_the_program_makes_and_is_taken() {
     assert!(configuration.is_measured());
 }
 
-/// Each commented key of the default file, as it stands there, is right too.
+/// Each commented key of the default file, as it stands there, is right too; of the three feeds each.
 #[test]
 fn the_default_file_is_taken_with_every_comment_made_a_key() {
+    for (feed, others) in [
+        ("access-log", &["syslog", "mode", "group", "from"][..]),
+        ("syslog", &["access_log", "from"]),
+        ("api", &["access_log", "syslog", "mode", "group"]),
+    ] {
+        let default = config::default_file();
+        let (before, section) = default.split_once("[feed]\n").unwrap();
+        let unused = |line: &&str| !others.iter().any(|key| line.trim_start_matches('#').starts_with(&format!("{key} =")));
+        let section: Vec<&str> = section.lines().filter(unused).collect();
+        let configuration = every_comment_is_a_key(&format!("{before}[feed]\n{}", section.join("\n")));
+        assert_eq!(configuration.known_by(), feed);
+    }
+}
+
+#[track_caller]
+fn every_comment_is_a_key(text: &str) -> Configuration {
     let mut opened = 0;
-    let lines: Vec<String> = config::default_file()
+    let lines: Vec<String> = text
         .lines()
         // A unix socket has no trusted peers.
         .filter(|line| !line.starts_with("#trusted_peers"))
@@ -282,6 +298,25 @@ fn the_default_file_is_taken_with_every_comment_made_a_key() {
     let configuration = parse(&lines.join("\n"));
     assert_eq!((configuration.rules.len(), configuration.policies.len()), (1, 1));
     assert_eq!(configuration.policy("default"), Some(&Policy { rate: Some("2MB/s".parse().unwrap()), ..Policy::default() }));
+    configuration
+}
+
+#[test]
+fn a_feed_is_one_of_three() {
+    let syslog = |mode, group: Option<&str>| Feed::Syslog { path: "/run/c/log.sock".into(), mode, group: group.map(str::to_owned) };
+    let api = "[[listener]]\naddress = \"unix:/run/c/api.sock\"\nserve = \"api\"\n";
+    for (text, feed) in [
+        ("access_log = \"/var/log/a.log\"", Feed::AccessLog("/var/log/a.log".into())),
+        ("syslog = \"unix:/run/c/log.sock\"", syslog(0o660, None)),
+        ("syslog = \"unix:/run/c/log.sock\"\nmode = \"0600\"\ngroup = \"www-data\"", syslog(0o600, Some("www-data"))),
+        ("from = \"api\"", Feed::Api),
+    ] {
+        let configuration = parse(&format!("{SMALL}{api}[feed]\n{text}\n"));
+        assert_eq!((configuration.known_by(), configuration.is_measured()), (feed.word(), true));
+        assert_eq!(configuration.feed, Some(feed));
+    }
+    assert_eq!(parse(SMALL).known_by(), "none");
+    assert_eq!(parse(STANDALONE).known_by(), "stream");
 }
 
 /// What the default file calls a default is what holds without the key.

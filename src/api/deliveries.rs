@@ -58,5 +58,5 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     };
     let delivery = delivery.ok_or_else(unknown)?;
     let grant = site.store.grant(delivery.grant).await?.ok_or_else(unknown)?;
-    Ok(Json(DeliveryView::of(&delivery, &grant, site.configuration.knows_what_arrived(), clock::now())))
+    Ok(Json(DeliveryView::of(&delivery, &grant, &site.configuration, clock::now())))
 }

@@ -126,7 +126,6 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
             versions.push((delivery.version.clone(), found));
         }
     }
-    let measured = site.configuration.knows_what_arrived();
     let told = deliveries.iter().map(|delivery| {
         let fingerprint = versions.iter().find(|(known, _)| *known == delivery.version).map(|(_, found)| found.clone());
         Some(EvidenceDelivery {
@@ -147,7 +146,7 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
         clients: clients(&deliveries),
         deliveries: told.flatten().collect(),
         history: site.store.history(id).await?.iter().map(EntryView::of).collect(),
-        limits: limits(measured, are_all),
+        limits: limits(&site, &deliveries, are_all),
         grant: GrantView::of(&grant, now),
     }))
 }
@@ -174,14 +173,24 @@ const fn meaning(delivery: &Delivery) -> &'static str {
 }
 
 /// What the numbers prove and what not.
-fn limits(measured: bool, are_all: bool) -> Vec<String> {
+fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
+    let is_started = |delivery: &Delivery| delivery.state == Stands::Started;
+    let measured = site.configuration.knows_what_arrived();
     let told: &[(bool, &str)] = &[
         (
             measured,
             "Bytes count as sent when the operating system of the server had taken them for the client. A client that vanishes can leave \
              some megabytes of each connection in buffers on the way. That bytes were sent does not show that they were kept, opened or read.",
         ),
-        (!measured, "Nobody reports what arrived: this shows that downloads were begun, and not that they arrived."),
+        (
+            site.configuration.known_by() == "syslog",
+            "The web server reports by syslog, which can lose lines. What was lost is not shown, and its delivery is presumed and not \
+             completed.",
+        ),
+        (
+            !measured || deliveries.iter().any(is_started),
+            "Where it says started, nobody reports what arrived: this shows that downloads were begun, and not that they arrived.",
+        ),
         (
             true,
             "An address is not a person. A home, an office or a whole mobile network can share one, and one person can have several. \

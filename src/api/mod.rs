@@ -12,6 +12,7 @@
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
+//! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
 //!
@@ -33,6 +34,7 @@ pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::problem::Problem;
+pub use self::reports::{Handed, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, CourseView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued, LinkView, ListedDelivery, RangeView,
@@ -49,12 +51,13 @@ mod grants;
 pub mod health;
 mod links;
 mod problem;
+mod reports;
 mod stats;
 mod view;
 pub mod wording;
 
 /// Larger bodies are nobody's order.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// More is not listed at once.
 const LIST_MAX: usize = 1000;
@@ -91,6 +94,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/links/{id}/revoke", post(links::revoke))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
+        .route("/api/v1/reports", post(reports::take))
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/explain", post(explain_what))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))

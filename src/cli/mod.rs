@@ -16,6 +16,8 @@ mod delivery;
 mod demo;
 mod explain;
 mod failure;
+mod feed;
+mod follower;
 mod grant;
 mod key;
 mod link;
@@ -24,6 +26,7 @@ mod paragraph;
 mod serve;
 mod sign;
 mod stats;
+mod store;
 pub mod terminal;
 mod when;
 
@@ -91,6 +94,12 @@ enum Command {
     Delivery(delivery::Command),
     /// Show numbers over time: downloads, bytes, refusals.
     Stats(stats::Arguments),
+    /// Back the store up, verify it, move it, look into it.
+    #[command(subcommand)]
+    Store(store::Command),
+    /// Hand over the web server's report from standard input, line by line, to the running daemon.
+    #[command(after_help = feed::AFTER_HELP)]
+    Feed(feed::Arguments),
 }
 
 /// What every command gets.
@@ -135,6 +144,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
         Command::Stats(arguments) => stats::run(&common, &arguments),
+        Command::Store(command) => store::run(&common, &command),
+        Command::Feed(arguments) => feed::run(&common, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

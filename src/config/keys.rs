@@ -285,13 +285,37 @@ pub(super) static FEED: Section = Section {
     name: "feed",
     many: false,
     active: true,
-    doc: &["Where the web server reports what it sent. Without it a download counts when it starts."],
-    keys: &[key(
-        "access_log",
-        Refused("\"/var/log/nginx/cloakroom.log\""),
-        "an absolute path such as \"/var/log/nginx/cloakroom.log\"",
-        "An access log of its own, in the log_format of conf-examples/nginx/.",
-    )],
+    doc: &[
+        "Where the web server reports what it sent, by one of access_log, syslog and from. Without this section a download",
+        "counts when it starts. A download of which a line was lost counts, too, and is marked as presumed.",
+    ],
+    keys: &[
+        key(
+            "access_log",
+            Words("Needed, or one of syslog and from", "\"/var/log/nginx/cloakroom.log\""),
+            "an absolute path such as \"/var/log/nginx/cloakroom.log\"",
+            "An access log of its own, in the log_format of conf-examples/nginx/.",
+        ),
+        key(
+            "syslog",
+            Words("Not beside access_log", "\"unix:/run/cloakroom/log.sock\""),
+            "a unix socket such as \"unix:/run/cloakroom/log.sock\"",
+            "A socket for the same lines by syslog, which needs no disk and loses lines, all of them while Cloakroom is down.",
+        ),
+        key("mode", Value("\"0660\""), "a socket's mode as an octal string such as \"0660\"", "Who may write to the socket of syslog."),
+        key(
+            "group",
+            Words("Without it, the group of the socket's directory", "\"www-data\""),
+            "the name of a group such as \"www-data\"",
+            "The group of the socket of syslog: the web server's.",
+        ),
+        key(
+            "from",
+            Words("Not beside access_log", "\"api\""),
+            "\"api\"",
+            "\"api\": `cloakroom feed` hands over the lines that it reads from its standard input.",
+        ),
+    ],
     later: &[],
 };
 
@@ -385,7 +409,7 @@ pub fn default_file() -> String {
 
 /// Keys that have a default, but without which the smallest shop's file would not work or not be clear.
 fn shown(section: &Section, key: &Key) -> bool {
-    matches!((section.name, key.name), ("listener", "dialect" | "serve") | ("storage", "handoff"))
+    matches!((section.name, key.name), ("listener", "dialect" | "serve") | ("storage", "handoff") | ("feed", "access_log"))
 }
 
 fn put(text: &mut String, parts: &[&str]) {

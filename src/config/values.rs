@@ -66,6 +66,14 @@ pub(super) fn address(text: &str) -> Result<Address, Wrong> {
     }
 }
 
+/// `unix:/path`, and nothing else.
+pub(super) fn unix_socket(text: &str) -> Result<PathBuf, Wrong> {
+    match address(text)? {
+        Address::Unix { path, .. } => Ok(path),
+        Address::Tcp(_) => Err(Wrong::Shape),
+    }
+}
+
 /// `0660`: three or four octal digits, readable and writable by the owner, nothing but `rwx`.
 pub(super) fn mode(text: &str) -> Result<u32, Wrong> {
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));

@@ -4,8 +4,11 @@
 mod clients;
 mod feed;
 mod limits;
+mod lines;
+mod piped;
 mod resume;
 mod shop;
+mod syslog;
 mod uncounted;
 
 #[path = "../servers/mod.rs"]

@@ -33,6 +33,34 @@ impl Shop {
         Self { nginx, cloakroom, goods }
     }
 
+    /// Opens one whose nginx reports by syslog.
+    #[track_caller]
+    pub fn by_syslog(size: usize, more: &str) -> Self {
+        Self::by_syslog_in(&NginxSetup { syslog: true, ..NginxSetup::default() }, size, more)
+    }
+
+    /// The same in this setup.
+    #[track_caller]
+    pub fn by_syslog_in(setup: &NginxSetup, size: usize, more: &str) -> Self {
+        assert!(setup.syslog, "{setup:?}");
+        Self::fed(setup, size, more, |nginx| format!("syslog = \"unix:{}\"\nmode = \"0666\"\n", nginx.log_socket().display()))
+    }
+
+    /// Opens one that is told by `cloakroom feed` what nginx reports.
+    #[track_caller]
+    pub fn by_api(size: usize, more: &str) -> Self {
+        Self::fed(&NginxSetup::default(), size, more, |_| "from = \"api\"\n".to_owned())
+    }
+
+    #[track_caller]
+    fn fed(setup: &NginxSetup, size: usize, more: &str, feed: impl Fn(&Nginx) -> String) -> Self {
+        let nginx = Nginx::start(setup);
+        let goods = goods(size, 1);
+        fs::write(nginx.downloads().join("album.zip"), &goods).unwrap();
+        let cloakroom = Cloakroom::fed(&nginx, &feed(&nginx), more);
+        Self { nginx, cloakroom, goods }
+    }
+
     /// A counted link of the file: its URL.
     #[track_caller]
     pub fn link(&self, max: u32) -> String {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::GrantView;
+use crate::config::Configuration;
 use crate::domain::course::{self, Interruption};
-use crate::domain::delivery::{Delivery, Request};
+use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
@@ -180,16 +181,24 @@ pub struct DeliveryView {
     pub bytes_budget: u64,
     /// Whether anybody reports what is sent.
     pub measured: bool,
+    /// Who does: `access-log`, `syslog` or `api`; `stream` where Cloakroom sends all bytes itself; `none`.
+    pub feed: String,
 }
 
 impl DeliveryView {
-    pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant, measured: bool, now: Moment) -> Self {
+    pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration, now: Moment) -> Self {
+        let feed = match (configuration.known_by(), delivery.state) {
+            // What nobody reports is started with its first request, so this one was sent by us.
+            ("none", State::Open | State::Completed | State::Released | State::Presumed) => "stream",
+            (known_by, _) => known_by,
+        };
         Self {
             delivery: ListedDelivery::of(delivery, grant),
             grant: GrantView::of(grant, now),
             course: CourseView::of(delivery),
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
-            measured,
+            measured: feed != "none",
+            feed: feed.to_owned(),
         }
     }
 }

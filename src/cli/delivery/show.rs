@@ -17,7 +17,7 @@ const INTERRUPTIONS: usize = 10;
 
 /// One delivery.
 pub(super) fn show(view: &DeliveryView, signs: Signs) -> String {
-    let DeliveryView { delivery, grant, course, measured, bytes_budget } = view;
+    let DeliveryView { delivery, grant, course, bytes_budget, .. } = view;
     let now = clock::now();
     let max = grant.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
     let customer = if grant.customer.is_empty() { String::new() } else { format!("for       {}", terminal::visible(&grant.customer)) };
@@ -32,13 +32,23 @@ pub(super) fn show(view: &DeliveryView, signs: Signs) -> String {
     if let (Some(opened), Some(completed)) = (&course.opened, &course.completed) {
         lines.push(format!("took      {}, from {opened} to {completed}", between(opened, completed)));
     }
+    lines.push(format!("known by  {}", known_by(&view.feed)));
     lines.retain(|line| !line.is_empty());
     lines.push(String::new());
     lines.extend(self::course(delivery, course, signs));
-    if !measured {
-        lines.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
-    }
     lines.join("\n")
+}
+
+/// How much the numbers say.
+fn known_by(feed: &str) -> &str {
+    match feed {
+        "access-log" => "Nginx's access log",
+        "syslog" => "Nginx's syslog, which may lose lines: then presumed",
+        "api" => "Nginx's lines, handed over by `cloakroom feed`",
+        "stream" => "what Cloakroom itself sent",
+        "none" => "nobody, as there is no [feed]: a download counts when it starts",
+        other => other,
+    }
 }
 
 /// How it went: the bar of all, one of each request, the table, the interruptions.
