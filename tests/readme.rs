@@ -89,7 +89,8 @@ fn each_parameter_of_readme_s_table_can_be_signed_by_its_lines() {
     let site = Site::open();
     site.master("set/a.zip", b"the goods");
     site.master("set/b.zip", b"other goods");
-    let rows: Vec<&str> = README.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
+    let table = README.split_once("| parameter | meaning |").unwrap().1.split("\n\n").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
     assert_eq!(rows, ["kid", "exp", "nbf", "net", "prefix", "name", "rate"]);
     let mut program = signer(&site);
     program.push_str("print()\nnow = int(time.time())\n");

@@ -28,12 +28,10 @@ fn golden(name: &str, text: &str) {
     assert_eq!(kept, text, "{}", path.display());
 }
 
-/// Runs a command against a daemon that answers its one call with the JSON of `answer`. Gives what was printed, and the
-/// first line of the call.
-fn told(answer: &str, arguments: &[&str], locale: &str) -> (String, String) {
+/// A directory with a configuration whose API socket would be `api.sock`.
+fn configured() -> TempDir {
     let directory = TempDir::new().unwrap();
     let root = directory.path();
-    let socket = UnixListener::bind(root.join("api.sock")).unwrap();
     let config = format!(
         "[server]\nstate_dir = \"{0}/state\"\npublic_url = \"https://shop.example/dl/\"\n\n[[key]]\nid = \"main\"\nfile = \"keys/main\"\nuse = \"sign\"\n\n\
          [[listener]]\naddress = \"unix:{0}/api.sock\"\nserve = \"api\"\n\n\
@@ -42,6 +40,15 @@ fn told(answer: &str, arguments: &[&str], locale: &str) -> (String, String) {
         root.display()
     );
     fs::write(root.join("cloakroom.toml"), config).unwrap();
+    directory
+}
+
+/// Runs a command against a daemon that answers its one call with the JSON of `answer`. Gives what was printed, and the
+/// first line of the call.
+fn told(answer: &str, arguments: &[&str], locale: &str) -> (String, String) {
+    let directory = configured();
+    let root = directory.path();
+    let socket = UnixListener::bind(root.join("api.sock")).unwrap();
     let body = fs::read_to_string(kept(answer)).unwrap();
     let daemon = thread::spawn(move || {
         let (stream, _) = socket.accept().unwrap();
@@ -106,4 +113,53 @@ fn numbers_over_time_are_a_table_with_bars() {
         let (text, _) = told("stats/nothing.json", &["stats"], locale);
         golden("stats/nothing.txt", &text);
     }
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_told_with_what_would_be_right() {
+    let directory = configured();
+    let far = "9999-12-01T00:00:00Z";
+    let table: &[(&[&str], i32, &[&str])] = &[
+        (&["grant"], 2, &["add", "extend", "evidence"]),
+        (&["grant", "add"], 2, &["--file <STORAGE/PATH>"]),
+        (&["grant", "add", "masters/a.zip"], 2, &["'masters/a.zip'"]),
+        (&["grant", "list", "--limit", "1001"], 2, &["1..=1000"]),
+        (&["grant", "list", "--before", "d-1"], 2, &["`g-`"]),
+        (&["grant", "list"], 1, &["start it with `cloakroom serve`"]),
+        (&["grant", "show"], 2, &["<GRANT>"]),
+        (&["grant", "show", "l-00000000000000000000"], 2, &["`g-`"]),
+        (&["grant", "suspend", "g-1"], 2, &["`g-`", "20 letters"]),
+        (&["grant", "resume", ""], 2, &["GRANT"]),
+        (&["grant", "revoke", "--all"], 2, &["--all"]),
+        (&["grant", "reset", "g-00000000000000000000", "g-00000000000000000000"], 2, &["unexpected argument"]),
+        (&["grant", "extend", "g-00000000000000000000"], 2, &["--for", "--until", "--max"]),
+        (&["grant", "extend", "g-00000000000000000000", "--for", "1d", "--until", far], 2, &["--for", "--until", "cannot be used with"]),
+        (&["grant", "extend", "g-00000000000000000000", "--for", "long"], 2, &["\"30d\"", "unlimited"]),
+        (&["grant", "extend", "g-00000000000000000000", "--for", "0s"], 2, &["longer than nothing"]),
+        (&["grant", "extend", "g-00000000000000000000", "--until", "tomorrow"], 2, &["2027-01-31T12:00:00Z"]),
+        (&["grant", "extend", "g-00000000000000000000", "--until", "31.1.2027"], 2, &["2027-01-31"]),
+        (&["grant", "extend", "g-00000000000000000000", "--max", "+-1"], 2, &["`+`", "unlimited"]),
+        (&["grant", "extend", "g-00000000000000000000", "--max", "4294967296"], 2, &["4294967295"]),
+        (&["grant", "evidence", "g-00000000000000000000", "--json", "--html", "x"], 2, &["--json", "--html"]),
+        (&["grant", "evidence", "g-00000000000000000000"], 1, &["start it with `cloakroom serve`"]),
+        (&["link"], 2, &["new", "revoke"]),
+        (&["link", "masters/a.zip"], 2, &["masters/a.zip", "unrecognized subcommand"]),
+        (&["link", "new", "l-00000000000000000000"], 2, &["`g-`"]),
+        (&["link", "new", "g-00000000000000000000", "--for", "unlimited"], 2, &["\"30d\""]),
+        (&["link", "revoke", "g-00000000000000000000"], 2, &["`l-`"]),
+        (&["stats", "--by", "month"], 2, &["hour", "day"]),
+        (&["stats", "--from", "yesterday"], 2, &["2027-01-31T12:00:00Z"]),
+        (&["stats", "--to", "1969-12-31"], 2, &["1970"]),
+        (&["stats"], 1, &["start it with `cloakroom serve`"]),
+    ];
+    for (arguments, code, words) in table {
+        let config = directory.path().join("cloakroom.toml");
+        let output = Command::new(PROGRAM).arg("--config").arg(config).args(*arguments).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(*code), &b""[..]), "{arguments:?}: {said}");
+        for word in *words {
+            assert!(said.contains(word), "{arguments:?}: {word:?} is not in: {said}");
+        }
+    }
+    assert!(table.len() >= 30, "{}", table.len());
 }
