@@ -10,7 +10,7 @@ use cloakroom::dialect::Dialect;
 use cloakroom::domain::file::StorageName;
 use cloakroom::domain::moment::Span;
 use cloakroom::domain::path::CanonicalPath;
-use cloakroom::domain::policy::{Method, Policy};
+use cloakroom::domain::policy::{Ending, Method, Policy};
 
 const SMALL: &str = r#"
 [server]
@@ -179,6 +179,48 @@ fn a_policy_says_what_the_default_does_not_say() {
 }
 
 #[test]
+fn networks_and_endings_are_inherited_and_lifted() {
+    let configuration = parse(&format!(
+        "{SMALL}
+        [[policy]]
+        name = \"default\"
+        networks = [\"192.0.2.7\", \"2001:db8::/32\"]
+        networks_max = 3
+        expires = \"end-of-day\"
+        zone = \"europe/berlin\"
+        [[policy]]
+        name = \"same\"
+        [[policy]]
+        name = \"lifted\"
+        networks = [\"0.0.0.0/0\", \"::/0\"]
+        networks_max = \"unlimited\"
+        expires = \"exact\"
+        [[policy]]
+        name = \"elsewhere\"
+        zone = \"Asia/Tokyo\"
+        networks_max = 256
+        [[policy]]
+        name = \"said-again\"
+        expires = \"end-of-day\"
+        "
+    ));
+    let mut seen = 0;
+    for (name, networks, networks_max, ending) in [
+        ("default", "192.0.2.7/32 2001:db8::/32", Some(3), Ending::EndOfDay("Europe/Berlin".to_owned())),
+        ("same", "192.0.2.7/32 2001:db8::/32", Some(3), Ending::EndOfDay("Europe/Berlin".to_owned())),
+        ("lifted", "0.0.0.0/0 ::/0", None, Ending::Exact),
+        ("elsewhere", "192.0.2.7/32 2001:db8::/32", Some(256), Ending::EndOfDay("Asia/Tokyo".to_owned())),
+        ("said-again", "192.0.2.7/32 2001:db8::/32", Some(3), Ending::EndOfDay("Europe/Berlin".to_owned())),
+    ] {
+        let policy = configuration.policy(name).unwrap();
+        let shown: Vec<String> = policy.networks.iter().map(ToString::to_string).collect();
+        assert_eq!((shown.join(" ").as_str(), policy.networks_max, &policy.ending), (networks, networks_max, &ending), "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, configuration.policies.len());
+}
+
+#[test]
 fn listeners_are_taken_in_every_form() {
     let configuration = parse(&format!(
         "{SMALL}
@@ -286,8 +328,8 @@ fn every_comment_is_a_key(text: &str) -> Configuration {
     let mut opened = 0;
     let lines: Vec<String> = text
         .lines()
-        // A unix socket has no trusted peers.
-        .filter(|line| !line.starts_with("#trusted_peers"))
+        // A unix socket has no trusted peers, and an exact end no zone.
+        .filter(|line| !line.starts_with("#trusted_peers") && !line.starts_with("#zone"))
         .map(|line| {
             let key = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
             opened += usize::from(key.is_some());
@@ -297,7 +339,9 @@ fn every_comment_is_a_key(text: &str) -> Configuration {
     assert!(opened > 15, "{opened}");
     let configuration = parse(&lines.join("\n"));
     assert_eq!((configuration.rules.len(), configuration.policies.len()), (1, 1));
-    assert_eq!(configuration.policy("default"), Some(&Policy { rate: Some("2MB/s".parse().unwrap()), ..Policy::default() }));
+    let networks = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+    let expected = Policy { rate: Some("2MB/s".parse().unwrap()), networks, ..Policy::default() };
+    assert_eq!(configuration.policy("default"), Some(&expected));
     configuration
 }
 

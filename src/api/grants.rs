@@ -170,7 +170,7 @@ fn not_amended(fault: &NotAmended) -> Problem {
         NotAmended::Unknown => Problem::unknown(text),
         NotAmended::Revoked(_) | NotAmended::Endless | NotAmended::Unlimited => Problem::conflict(text),
         NotAmended::TooMany | NotAmended::Past(_) | NotAmended::TooFar | NotAmended::Nothing => Problem::unreadable(text),
-        NotAmended::Down(..) => Problem::unavailable(text),
+        NotAmended::Zone(_) | NotAmended::Down(..) => Problem::unavailable(text),
     }
 }
 

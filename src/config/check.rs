@@ -35,6 +35,7 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     }
     if file.all_formed {
         feed(faults, file);
+        policies::endings(faults, &file.policies);
     }
     let dialects = dialects(file).filter(|_| file.all_formed)?;
     listeners(faults, file, &dialects);

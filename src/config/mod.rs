@@ -2,9 +2,10 @@
 //!
 //! [`parse`] reads the TOML into a tree that knows where everything stands, `sections` and `policies` walk it key by key
 //! and go on after each fault, `check` tells what does not go together, and `keys` holds every key with its words: it
-//! drives the check for unknown ones, the errors, and [`default_file`].
+//! drives the check for unknown ones, the errors, and [`default_file()`].
 
 mod check;
+mod default_file;
 mod fault;
 mod keys;
 mod policies;
@@ -13,6 +14,7 @@ mod reader;
 mod sections;
 mod suggest;
 mod values;
+mod zones;
 
 use std::fmt;
 use std::io::Read as _;
@@ -29,8 +31,8 @@ use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
+pub use default_file::default_file;
 pub use fault::{Errors, Fault};
-pub use keys::default_file;
 
 use fault::Faults;
 use sections::ReadStore;

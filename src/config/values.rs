@@ -18,6 +18,8 @@ pub(super) enum Wrong {
     Shape,
     /// This would be right.
     Must(String),
+    /// The definition of the key says what would be right; this follows after what was found.
+    Hint(String),
     /// The design knows it, this version does not.
     Later,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ending::{check_zone, ends};
 use super::site::Site;
 use crate::clock;
 use crate::domain::grant::{Amendment, Grant, Standing};
@@ -9,6 +10,7 @@ use crate::domain::history::Author;
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::policy::Ending;
 use crate::domain::units::SPAN_MAX;
 use crate::store::Down;
 
@@ -77,6 +79,8 @@ pub enum NotAmended {
     Past(Moment),
     /// The moment is too far away.
     TooFar,
+    /// The zone of the policy's days is not known.
+    Zone(String),
     /// Neither a time nor a number was given.
     Nothing,
     /// The store does not answer; so much was done before.
@@ -97,6 +101,7 @@ impl fmt::Display for NotAmended {
             Self::TooMany => write!(f, "max_downloads: there must not be more than {} downloads", u32::MAX),
             Self::Past(until) => write!(f, "until: {until} is over, it must lie ahead; to shut a grant now, suspend or revoke it"),
             Self::TooFar => write!(f, "the end must lie within 100 years ({SPAN_MAX}) from now, or be `unlimited`"),
+            Self::Zone(fault) => f.write_str(fault),
             Self::Nothing => f.write_str("say how long (`for` or `until`), how many (`max_downloads`), or both"),
             Self::Down(down, done) => {
                 let done = if done.is_empty() { "nothing was changed" } else { "the time was changed, the number of downloads was not" };
@@ -171,7 +176,15 @@ fn end(grant: &Grant, until: Until, now: Moment) -> Result<Option<Moment>, NotAm
     let end = match (until, grant.expires) {
         (Until::Never, _) => return Ok(None),
         (Until::For(_), None) => return Err(NotAmended::Endless),
-        (Until::For(span), Some(expires)) => expires.max(now) + span,
+        (Until::For(span), Some(expires)) => {
+            check_zone(&grant.policy).map_err(|fault| NotAmended::Zone(fault.to_string()))?;
+            // The end of a day is the first moment of the next one, and what is added to it must not be a day more.
+            let last = match grant.policy.ending {
+                Ending::Exact => expires,
+                Ending::EndOfDay(_) => Moment::from_millis(expires.millis().saturating_sub(1)),
+            };
+            ends(&grant.policy, last.max(now), Some(span)).ok_or(NotAmended::Endless)?
+        }
         (Until::At(end), _) if end <= now => return Err(NotAmended::Past(end)),
         (Until::At(end), _) => end,
     };

@@ -10,6 +10,7 @@ pub mod answer;
 pub mod authorize;
 pub mod caller;
 pub mod download;
+pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 pub mod issue;

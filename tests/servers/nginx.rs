@@ -21,6 +21,8 @@ pub struct NginxSetup {
     pub syslog: bool,
     /// Words of the examples, and what stands there instead.
     pub instead: &'static [(&'static str, &'static str)],
+    /// How many connections a worker takes; 512, as nginx has it, where nothing is said.
+    pub connections: Option<u32>,
 }
 
 /// A running nginx. Ends with this value.
@@ -217,10 +219,13 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
         .concat();
     let main = directory.join("conf/nginx.conf");
     let text = format!(
-        "{user}\ndaemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
+        "{user}\n{descriptors}daemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ {connections} }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
         pid = place("nginx.pid"),
         error = place("log/error.log"),
         http = setup.http,
+        // As many for the files that are sent, and as many for Cloakroom.
+        descriptors = setup.connections.map_or_else(String::new, |most| format!("worker_rlimit_nofile {};\n", 3 * most)),
+        connections = setup.connections.map_or_else(String::new, |most| format!("worker_connections {most};")),
     );
     fs::write(&main, text).unwrap();
     main
