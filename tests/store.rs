@@ -144,7 +144,8 @@ fn an_import_that_is_not_whole_changes_nothing_and_names_the_line() {
     fs::remove_file(shop.file()).unwrap();
     let lines: Vec<&str> = good.lines().collect();
     let last = lines.len();
-    let without = |number: usize| lines.iter().enumerate().filter(|(at, _)| at + 1 != number).map(|(_, line)| *line).collect::<Vec<_>>().join("\n");
+    let without =
+        |number: usize| lines.iter().enumerate().filter(|(at, _)| at + 1 != number).map(|(_, line)| *line).collect::<Vec<_>>().join("\n");
     let grant = lines[1];
     let cases = [
         (String::new(), "the file ends before its last line"),

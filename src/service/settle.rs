@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::metrics::FeedLine;
 use super::site::{Event, Site};
 use crate::clock;
 use crate::domain::account::{Change, Reported};
 use crate::domain::delivery::State;
 use crate::domain::feed_position::FeedPosition;
+use crate::feed::Batch;
 use crate::store::Down;
 
 /// How long the sweep waits after the store did not answer.
@@ -27,8 +29,46 @@ pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPo
     Ok(changes.len())
 }
 
+/// What became of the lines of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCounts {
+    /// They reported a request of a delivery, and were settled.
+    pub settled: usize,
+    /// They name a delivery or a request that is not known, or was reported before.
+    pub unknown: usize,
+    /// They name no delivery.
+    pub other: usize,
+    /// They have not the form of the shipped log format.
+    pub malformed: usize,
+}
+
+/// Settles what a web server reports, and counts it.
+pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
+    let settled = settle(site, batch.reports.clone(), batch.position).await?;
+    let unknown = batch.reports.len().saturating_sub(settled);
+    let counts = LineCounts { settled, unknown, other: batch.others(), malformed: batch.faults.len() };
+    for (outcome, lines) in [
+        (FeedLine::Settled, counts.settled),
+        (FeedLine::Unknown, counts.unknown),
+        (FeedLine::Other, counts.other),
+        (FeedLine::Malformed, counts.malformed),
+        (FeedLine::Lost, batch.lost),
+    ] {
+        site.metrics.feed_lines(outcome, lines as u64);
+    }
+    Ok(counts)
+}
+
+/// So long the sweep waits for the feed after a start. A log of some GiB is read in less; one that cannot be read at all
+/// must not keep units reserved for ever.
+const CATCH_UP: Duration = Duration::from_mins(5);
+
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.
 pub async fn sweep(site: &Site) {
+    // What arrived while the daemon was down stands in the log: nothing is presumed before that has been read.
+    if tokio::time::timeout(CATCH_UP, site.caught_up.subscribe().wait_for(|caught_up| *caught_up)).await.is_err() {
+        tracing::warn!(event = "sweep_starts", "the feed has not caught up; what is due ends with what is known");
+    }
     loop {
         let wait = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
