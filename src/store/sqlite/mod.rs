@@ -2,8 +2,9 @@
 //!
 //! One thread ([`queue`]) decides and writes: it takes the decisions that wait, runs the rules on accounts in memory
 //! ([`working`]), writes what is different ([`changes`]) in one transaction, and answers when that is on the disk. Beside
-//! it others read what is durable. What a link or a delivery leads to never changes and is remembered here, so that the
-//! way to a decision seldom waits for a reader.
+//! it others read what is durable. What a link or a delivery leads to never changes and is remembered here. Of what is
+//! not, the writer is asked: a decision about the same account comes next, and every reader would have to read again
+//! what the last commit took from its memory.
 
 mod changes;
 mod fault;
@@ -175,19 +176,12 @@ impl Store for Sqlite {
     }
 
     fn target(&self, link: LinkId) -> Later<'_, Option<Target>> {
-        let ask = self.read(move |database| {
-            let found = rows::one(database, schema::GRANT_OF_LINK, [link.written()], rows::grant)?;
-            Ok(found.map(|(_, grant)| Target::of(&grant)))
-        });
+        let ask = self.decide(move |working| working.target(link));
         Box::pin(remembered(&self.targets, link, ask))
     }
 
     fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>> {
-        let ask = self.read(move |database| {
-            rows::one(database, schema::CONTENT, [delivery.written()], |row| {
-                Ok(Content { target: Target::of(&rows::grant(row)?.1), version: rows::version(row, 14)? })
-            })
-        });
+        let ask = self.decide(move |working| working.content(delivery));
         Box::pin(remembered(&self.contents, delivery, ask))
     }
 
