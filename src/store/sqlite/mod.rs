@@ -6,7 +6,9 @@
 //! not, the writer is asked: a decision about the same account comes next, and every reader would have to read again
 //! what the last commit took from its memory.
 
+mod answers;
 mod changes;
+mod checkpoint;
 mod fault;
 mod open;
 mod queue;
@@ -23,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use self::checkpoint::Checkpoints;
 use self::fault::Fault;
 pub use self::open::{NotOpened, Why};
 use self::queue::{Readers, Writer};
@@ -79,7 +82,9 @@ impl Sqlite {
             }
         });
         let readers = Readers::start(|| open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
-        let writer = Writer::start(Working::new(database), after).map_err(|error| not(Why::System(error)))?;
+        let beside = open::connect(path, durability).map_err(|fault| not(open::of_fault(&fault)))?;
+        let started = Checkpoints::start(beside).and_then(|beside| Writer::start(Working::new(database), beside, after));
+        let writer = started.map_err(|error| not(Why::System(error)))?;
         Ok(Self { readers, writer, targets: Mutex::new(Recent::new(REMEMBERED_MAX)), contents, path: path.to_owned(), _lock: lock })
     }
 

@@ -30,8 +30,8 @@ const CACHE_KIB: i32 = 32 * 1024;
 /// The same of each that reads.
 const READ_CACHE_KIB: i32 = 2 * 1024;
 
-/// Pages after which the log is written into the file: 16 MiB.
-const CHECKPOINT_PAGES: u32 = 4096;
+/// Pages after which a commit itself writes the log into the file: 128 MiB. Long before, [`super::checkpoint`] does.
+const CHECKPOINT_PAGES: u32 = 32768;
 
 /// The log file is cut to this when it begins anew.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
@@ -192,7 +192,7 @@ fn look_at(path: &Path) -> Result<(), Why> {
     }
 }
 
-fn connect(path: &Path, durability: Durability) -> Result<Connection, Fault> {
+pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection, Fault> {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     prepare(&database, CACHE_KIB)?;
     let mode: String = database.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;

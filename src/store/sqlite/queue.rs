@@ -11,6 +11,8 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::answers::{self, Round};
+use super::checkpoint::Checkpoints;
 use super::fault::Fault;
 use super::working::Working;
 use crate::store::Down;
@@ -32,13 +34,13 @@ trait Decision: Send {
     /// Decides and keeps the answer.
     fn decide(&mut self, working: &mut Working) -> Result<(), Fault>;
     /// Tells the answer, or that nothing happened.
-    fn answer(self: Box<Self>, committed: Result<(), Down>);
+    fn answer(self: Box<Self>, committed: Result<(), Down>, round: &Arc<Round>);
 }
 
 struct Waiting<T, F> {
     rule: Option<F>,
     answer: Option<Result<T, Down>>,
-    to: oneshot::Sender<Result<T, Down>>,
+    to: answers::Sender<T>,
 }
 
 impl<T, F> Decision for Waiting<T, F>
@@ -53,10 +55,10 @@ where
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Down>) {
+    fn answer(self: Box<Self>, committed: Result<(), Down>, round: &Arc<Round>) {
         let Self { answer, to, .. } = *self;
         // Whoever asked may have gone away; what was decided stands.
-        let _ = to.send(committed.and_then(|()| answer.unwrap_or(Err(Down::Unreachable))));
+        to.send(committed.and_then(|()| answer.unwrap_or(Err(Down::Unreachable))), round);
     }
 }
 
@@ -70,9 +72,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(working: Working, after: AfterCommit) -> std::io::Result<Self> {
+    pub(super) fn start(working: Working, checkpoints: Checkpoints, after: AfterCommit) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_MAX);
-        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || write(working, &waiting, &after))?;
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || write(working, &waiting, checkpoints, &after))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -82,10 +84,10 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Working) -> Result<Result<T, Down>, Fault> + Send + 'static,
     {
-        let (to, answer) = oneshot::channel();
+        let (to, answer) = answers::answer();
         let waiting = Box::new(Waiting { rule: Some(rule), answer: None, to });
         match self.queue.as_ref().ok_or(Down::Unreachable)?.try_send(waiting) {
-            Ok(()) => answer.await.unwrap_or(Err(Down::Unreachable)),
+            Ok(()) => answer.await,
             Err(TrySendError::Full(_)) => Err(Down::Full),
             Err(TrySendError::Disconnected(_)) => Err(Down::Unreachable),
         }
@@ -102,7 +104,7 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, after: &AfterCommit) {
+fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, mut checkpoints: Checkpoints, after: &AfterCommit) {
     let mut batch: Vec<Box<dyn Decision>> = Vec::with_capacity(BATCH_MAX);
     let mut health = Health::default();
     while let Ok(first) = waiting.recv() {
@@ -118,10 +120,14 @@ fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, after: &Af
             after(&mut working);
             working.age();
         }
+        let round = Arc::new(Round::default());
         for decision in batch.drain(..) {
-            decision.answer(outcome);
+            decision.answer(outcome, &round);
         }
+        round.begin();
+        checkpoints.between_batches(&working.database);
     }
+    drop(checkpoints);
     // What is in the log goes into the file, so that a copy of the file alone is whole.
     let _ = working.database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
 }
