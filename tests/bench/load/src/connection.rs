@@ -27,13 +27,12 @@ pub(crate) struct Answer {
 impl Connection {
     /// Connects to `unix:PATH` or an address and port.
     pub(crate) async fn open(to: &str) -> io::Result<Self> {
-        let stream: Box<dyn Stream> = match to.strip_prefix("unix:") {
-            Some(path) => Box::new(UnixStream::connect(path).await?),
-            None => {
-                let stream = TcpStream::connect(to).await?;
-                stream.set_nodelay(true)?;
-                Box::new(stream)
-            }
+        let stream: Box<dyn Stream> = if let Some(path) = to.strip_prefix("unix:") {
+            Box::new(UnixStream::connect(path).await?)
+        } else {
+            let stream = TcpStream::connect(to).await?;
+            stream.set_nodelay(true)?;
+            Box::new(stream)
         };
         Ok(Self { stream, read: Vec::with_capacity(16 * 1024) })
     }

@@ -74,7 +74,11 @@ fn keep_the_timetable(due: Arc<Semaphore>, began: Instant, rate: f64) {
     std::thread::spawn(move || {
         let mut let_go: usize = 0;
         while Arc::strong_count(&due) > 1 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of questions, which is positive and small")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a number of questions, which is positive and small"
+            )]
             let now = (began.elapsed().as_secs_f64() * rate) as usize;
             due.add_permits(now.saturating_sub(let_go));
             let_go = now;
@@ -111,7 +115,8 @@ impl Shared {
             due.acquire().await.ok()?.forget();
         }
         let number = self.next.get();
-        if (!self.job.cycle && number >= self.job.targets.len()) || self.job.seconds.is_some_and(|seconds| self.began.elapsed() >= seconds) {
+        if (!self.job.cycle && number >= self.job.targets.len()) || self.job.seconds.is_some_and(|seconds| self.began.elapsed() >= seconds)
+        {
             return None;
         }
         self.next.set(number + 1);
@@ -139,6 +144,7 @@ impl Shared {
             let _ = write!(question, "Range: {range}\r\n");
         }
         question.push_str("User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n");
-        question.push_str("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n\r\n");
+        question
+            .push_str("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n\r\n");
     }
 }

@@ -66,7 +66,7 @@ mod tests {
             times.note(200, Duration::from_micros(micros));
         }
         let mut more = Times::default();
-        more.note(503, Duration::from_micros(5000));
+        more.note(503, Duration::from_millis(5));
         times.add(more);
         let told = times.json();
         assert_eq!(told["requests"], 1001);
