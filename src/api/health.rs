@@ -11,7 +11,8 @@ pub struct Health(pub Arc<Site>);
 impl HealthSource for Health {
     fn parts(&self) -> Parts<'_> {
         Box::pin(async move {
-            let store = self.0.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
+            let answer = self.0.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
+            let store = self.0.store.trouble().or(answer);
             let feed = self.0.configuration.feed.as_ref().and_then(|feed| {
                 let log = crate::feed::check(&feed.access_log);
                 log.err().map(|error| format!("{}: {error}", feed.access_log.display()))
