@@ -200,7 +200,9 @@ impl Play {
                 let amendment = match amend {
                     Amend::Stand(standing) => Amendment::Stand(*standing),
                     Amend::Reset => Amendment::Reset,
-                    Amend::Expire(after) => Amendment::Expire(after.map(|after| Moment::from_millis(self.now.saturating_add_signed(after)))),
+                    Amend::Expire(after) => {
+                        Amendment::Expire(after.map(|after| Moment::from_millis(self.now.saturating_add_signed(after))))
+                    }
                     Amend::Allow(most) => Amendment::Allow(*most),
                 };
                 Decision::Amend(grant, amendment)
