@@ -10,7 +10,7 @@
 //!    may?   rule, or account: join the open delivery, or reserve one unit and its bytes         → Pass, Permit
 //!    how?   storage × policy × dialect                                                          → Method
 //!    say    dialect ─► answer          note  one counter; a log line for refusals and changes
-//!  web server's access log ─► feed ─► account ─► completed | released | presumed
+//!  web server's report: access log | syslog | cloakroom feed ─► feed ─► account ─► completed | released | presumed
 //! ```
 //!
 //! # Reading order

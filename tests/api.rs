@@ -32,12 +32,17 @@ const JSON: &str = "Content-Type: application/json\r\n";
 
 impl Api {
     fn start() -> Self {
+        Self::with("")
+    }
+
+    /// The same with more in its configuration.
+    fn with(more: &str) -> Self {
         let masters = TempDir::new().unwrap();
         fs::write(masters.path().join("a b.zip"), "the goods").unwrap();
         let more = format!(
             "[[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"standalone\"\n\n\
              [[storage]]\nname = \"masters\"\npath = \"{}\"\n\n\
-             [[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n\n[[policy]]\nname = \"gold\"\nmax_downloads = \"unlimited\"\n",
+             [[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n\n[[policy]]\nname = \"gold\"\nmax_downloads = \"unlimited\"\n\n{more}",
             masters.path().display()
         );
         Self { daemon: Cloakroom::with("https://shop.example/dl/", &more), _masters: masters }
@@ -161,6 +166,42 @@ fn bodies_that_are_no_json_or_too_large_are_refused() {
         is_problem(&api.send(&typed, large.as_bytes()), 413, &["larger"]);
     }
     // Whatever was sent, it goes on.
+    assert_eq!(api.get("/api/v1/deliveries").status, 200);
+}
+
+#[test]
+fn reports_are_lines_of_which_each_is_counted_and_too_many_are_refused() {
+    let line = "POST /api/v1/reports HTTP/1.1\r\n";
+    is_problem(&Api::start().send(line, b"{}\n"), 409, &["has no [feed]", "from = \"api\""]);
+    let api = Api::with("[feed]\nfrom = \"api\"\n");
+    let report = |delivery: &str| {
+        format!(
+            "{{\"v\":\"1\",\"time\":\"1795292217.083\",\"request\":\"a\",\"delivery\":\"{delivery}\",\"status\":\"200\",\"method\":\"GET\",\
+             \"bytes\":\"3\",\"done\":\"OK\",\"range\":\"\",\"length\":\"3\",\"encoding\":\"\",\"type\":\"text/plain\"}}"
+        )
+    };
+    let (unknown, other) = (report("d-00000000000000000000"), report(""));
+    let mut seen = 0;
+    for (body, unknowns, others, faults) in [
+        (String::new(), 0, 0, 0),
+        ("\n".to_owned(), 0, 0, 0),
+        (unknown.clone(), 1, 0, 0),
+        (format!("{unknown}\n{other}\n"), 1, 1, 0),
+        (format!("{unknown}\nnonsense\n\n{}", &other[..50]), 1, 0, 3),
+        ("x\n".repeat(1024), 0, 0, 1024),
+        ("x".repeat(64 * 1024), 0, 0, 1),
+    ] {
+        let answer = api.send(line, body.as_bytes());
+        let of = |name: &str| answer.body[name].as_u64();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!((of("settled"), of("unknown"), of("other"), of("malformed")), (Some(0), Some(unknowns), Some(others), Some(faults)));
+        assert_eq!(answer.body["first_fault"].is_string(), faults > 0, "{answer:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+    is_problem(&api.send(line, "x\n".repeat(1025).as_bytes()), 413, &["at most 1024 lines"]);
+    is_problem(&api.send(line, "x".repeat(70_000).as_bytes()), 413, &["larger"]);
+    is_problem(&api.send("GET /api/v1/reports HTTP/1.1\r\n", b""), 405, &["another method"]);
     assert_eq!(api.get("/api/v1/deliveries").status, 200);
 }
 

@@ -272,6 +272,7 @@ fn help_is_told_for_every_command_and_fits_eighty_columns() {
         &["delivery"],
         &["delivery", "list"],
         &["delivery", "show"],
+        &["feed"],
     ];
     for command in commands {
         let mut program = Command::new(PROGRAM);
@@ -442,6 +443,9 @@ fn check_tells_every_fault_at_once() {
     assert_eq!(ran.code, 78, "{ran:?}");
     says(&ran.err, &["cloakroom key new main", "/gone` must be a directory", "refusal.html:1", "/none/x.log"]);
     assert!(ran.err.lines().all(|line| line.starts_with("cloakroom: ")) && ran.err.lines().count() == 4, "{}", ran.err);
+    place.write(&format!("{text}\n[feed]\nsyslog = \"unix:{root}/none/log.sock\"\n"));
+    says(&place.run(&["check"]).err, &["[feed] syslog", "there is no", "/none"]);
+    place.write(&format!("{text}\n[pages]\ntemplates = \"{root}/templates\"\n"));
     let serve = place.run(&["serve"]);
     assert_eq!((serve.code, serve.out.as_str()), (78, ""), "{serve:?}");
     says(&serve.err, &["keys/main", "/gone", "refusal.html:1"]);
@@ -591,7 +595,7 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         (shown["state"] == "completed").then_some(shown)
     });
     assert_eq!((done["grant"]["used"].as_u64(), done["covered"].as_u64()), (Some(1), Some(9)), "{done}");
-    let fields = "active bytes_budget bytes_charged client closed coverage covered file folded_requests grant grant_id id measured offered requests size state";
+    let fields = "active bytes_budget bytes_charged client closed coverage covered feed file folded_requests grant grant_id id measured offered requests size state";
     assert_eq!(keys(&done).join(" "), fields);
     assert_eq!(keys(&done["requests"][0]), ["admitted", "bytes_max", "client", "id", "report"]);
     let (id, grant) = (done["id"].as_str().unwrap(), done["grant_id"].as_str().unwrap());
@@ -604,7 +608,19 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         let mut command = Command::new(PROGRAM);
         command.arg("--config").arg(site.daemon.config()).args(["delivery", "show", id]).env("LC_ALL", locale);
         let text = ran(command).out;
-        says(&text, &[id, "completed", bar, "100 %", "used 1, reserved 0, of 2", "order 7, Müller", "requests  1"]);
+        says(
+            &text,
+            &[
+                id,
+                "completed",
+                bar,
+                "100 %",
+                "used 1, reserved 0, of 2",
+                "order 7, Müller",
+                "known by  what Cloakroom itself sent",
+                "requests  1",
+            ],
+        );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
     says(&site.run(&["explain", id]).err, &["cloakroom delivery show"]);

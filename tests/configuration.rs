@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloakroom::config::{self, Address, Configuration, Errors, Purpose, Serve};
+use cloakroom::config::{self, Address, Configuration, Errors, Feed, Purpose, Serve};
 use cloakroom::dialect::Dialect;
 use cloakroom::domain::file::StorageName;
 use cloakroom::domain::moment::Span;
 use cloakroom::domain::path::CanonicalPath;
-use cloakroom::domain::policy::{Method, Policy};
+use cloakroom::domain::policy::{Ending, Method, Policy};
 
 const SMALL: &str = r#"
 [server]
@@ -179,6 +179,48 @@ fn a_policy_says_what_the_default_does_not_say() {
 }
 
 #[test]
+fn networks_and_endings_are_inherited_and_lifted() {
+    let configuration = parse(&format!(
+        "{SMALL}
+        [[policy]]
+        name = \"default\"
+        networks = [\"192.0.2.7\", \"2001:db8::/32\"]
+        networks_max = 3
+        expires = \"end-of-day\"
+        zone = \"europe/berlin\"
+        [[policy]]
+        name = \"same\"
+        [[policy]]
+        name = \"lifted\"
+        networks = [\"0.0.0.0/0\", \"::/0\"]
+        networks_max = \"unlimited\"
+        expires = \"exact\"
+        [[policy]]
+        name = \"elsewhere\"
+        zone = \"Asia/Tokyo\"
+        networks_max = 256
+        [[policy]]
+        name = \"said-again\"
+        expires = \"end-of-day\"
+        "
+    ));
+    let mut seen = 0;
+    for (name, networks, networks_max, ending) in [
+        ("default", "192.0.2.7/32 2001:db8::/32", Some(3), Ending::EndOfDay("Europe/Berlin".to_owned())),
+        ("same", "192.0.2.7/32 2001:db8::/32", Some(3), Ending::EndOfDay("Europe/Berlin".to_owned())),
+        ("lifted", "0.0.0.0/0 ::/0", None, Ending::Exact),
+        ("elsewhere", "192.0.2.7/32 2001:db8::/32", Some(256), Ending::EndOfDay("Asia/Tokyo".to_owned())),
+        ("said-again", "192.0.2.7/32 2001:db8::/32", Some(3), Ending::EndOfDay("Europe/Berlin".to_owned())),
+    ] {
+        let policy = configuration.policy(name).unwrap();
+        let shown: Vec<String> = policy.networks.iter().map(ToString::to_string).collect();
+        assert_eq!((shown.join(" ").as_str(), policy.networks_max, &policy.ending), (networks, networks_max, &ending), "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, configuration.policies.len());
+}
+
+#[test]
 fn listeners_are_taken_in_every_form() {
     let configuration = parse(&format!(
         "{SMALL}
@@ -264,14 +306,30 @@ fn the_default_file_is_the_one_that_the_program_makes_and_is_taken() {
     assert!(configuration.is_measured());
 }
 
-/// Each commented key of the default file, as it stands there, is right too.
+/// Each commented key of the default file, as it stands there, is right too; of the three feeds each.
 #[test]
 fn the_default_file_is_taken_with_every_comment_made_a_key() {
+    for (feed, others) in [
+        ("access-log", &["syslog", "mode", "group", "from"][..]),
+        ("syslog", &["access_log", "from"]),
+        ("api", &["access_log", "syslog", "mode", "group"]),
+    ] {
+        let default = config::default_file();
+        let (before, section) = default.split_once("[feed]\n").unwrap();
+        let unused = |line: &&str| !others.iter().any(|key| line.trim_start_matches('#').starts_with(&format!("{key} =")));
+        let section: Vec<&str> = section.lines().filter(unused).collect();
+        let configuration = every_comment_is_a_key(&format!("{before}[feed]\n{}", section.join("\n")));
+        assert_eq!(configuration.known_by(), feed);
+    }
+}
+
+#[track_caller]
+fn every_comment_is_a_key(text: &str) -> Configuration {
     let mut opened = 0;
-    let lines: Vec<String> = config::default_file()
+    let lines: Vec<String> = text
         .lines()
-        // A unix socket has no trusted peers.
-        .filter(|line| !line.starts_with("#trusted_peers"))
+        // A unix socket has no trusted peers, and an exact end no zone.
+        .filter(|line| !line.starts_with("#trusted_peers") && !line.starts_with("#zone"))
         .map(|line| {
             let key = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
             opened += usize::from(key.is_some());
@@ -281,7 +339,28 @@ fn the_default_file_is_taken_with_every_comment_made_a_key() {
     assert!(opened > 15, "{opened}");
     let configuration = parse(&lines.join("\n"));
     assert_eq!((configuration.rules.len(), configuration.policies.len()), (1, 1));
-    assert_eq!(configuration.policy("default"), Some(&Policy { rate: Some("2MB/s".parse().unwrap()), ..Policy::default() }));
+    let networks = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+    let expected = Policy { rate: Some("2MB/s".parse().unwrap()), networks, ..Policy::default() };
+    assert_eq!(configuration.policy("default"), Some(&expected));
+    configuration
+}
+
+#[test]
+fn a_feed_is_one_of_three() {
+    let syslog = |mode, group: Option<&str>| Feed::Syslog { path: "/run/c/log.sock".into(), mode, group: group.map(str::to_owned) };
+    let api = "[[listener]]\naddress = \"unix:/run/c/api.sock\"\nserve = \"api\"\n";
+    for (text, feed) in [
+        ("access_log = \"/var/log/a.log\"", Feed::AccessLog("/var/log/a.log".into())),
+        ("syslog = \"unix:/run/c/log.sock\"", syslog(0o660, None)),
+        ("syslog = \"unix:/run/c/log.sock\"\nmode = \"0600\"\ngroup = \"www-data\"", syslog(0o600, Some("www-data"))),
+        ("from = \"api\"", Feed::Api),
+    ] {
+        let configuration = parse(&format!("{SMALL}{api}[feed]\n{text}\n"));
+        assert_eq!((configuration.known_by(), configuration.is_measured()), (feed.word(), true));
+        assert_eq!(configuration.feed, Some(feed));
+    }
+    assert_eq!(parse(SMALL).known_by(), "none");
+    assert_eq!(parse(STANDALONE).known_by(), "stream");
 }
 
 /// What the default file calls a default is what holds without the key.

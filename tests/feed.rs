@@ -6,6 +6,7 @@ mod servers;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
@@ -17,7 +18,7 @@ use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::moment::Moment;
 use cloakroom::feed::nginx_line::{self, LINE_BYTES_MAX, LineFault};
-use cloakroom::feed::{Batch, Notice, Stop, Tail, Taken, follow};
+use cloakroom::feed::{Batch, Notice, Stop, Tail, Taken, follow, syslog};
 
 use servers::cloakroom::Cloakroom;
 use servers::http::get;
@@ -208,6 +209,27 @@ fn rotation_by_rename_loses_no_line_not_even_those_of_the_last_writers() {
     worker.write_all(line(2).as_bytes()).unwrap();
     feed.until_requests(0..4);
     assert_eq!(feed.notices, [Notice::Rotated]);
+    assert_eq!(feed.end(), Some(log.at(line(3).len())));
+}
+
+#[test]
+fn rotations_that_follow_each_other_at_once_lose_no_file_between() {
+    let log = Log::with(&line(0));
+    let mut feed = log.follow(Some(log.at(0)));
+    feed.until_requests(0..1);
+    let mut workers = vec![];
+    for rotations in 1..=3 {
+        fs::rename(&log.path, log.beside(&format!("cloakroom.log.{rotations}"))).unwrap();
+        // The second one between is empty as yet.
+        append(&log.path, &if rotations == 2 { String::new() } else { line(rotations) });
+        workers.push(OpenOptions::new().append(true).open(&log.path).unwrap());
+    }
+    feed.until("the lines of both", |feed| feed.requests.len() == 3);
+    feed.requests.sort_unstable();
+    assert_eq!(feed.requests, [0, 1, 3]);
+    workers[1].write_all(line(2).as_bytes()).unwrap();
+    feed.until("the line of a late worker", |feed| feed.requests.last() == Some(&2));
+    assert_eq!((feed.faults.len(), feed.notices.as_slice()), (0, &[Notice::Rotated][..]));
     assert_eq!(feed.end(), Some(log.at(line(3).len())));
 }
 
@@ -484,6 +506,56 @@ fn a_path_that_is_not_a_file_is_refused() {
     fs::create_dir(&log.path).unwrap();
     assert!(Tail::open(&log.path, None).is_err());
     assert!(Tail::open(Path::new("/dev/null"), None).is_err());
+}
+
+#[test]
+fn a_store_that_does_not_settle_holds_up_nobody_who_sends_by_syslog_and_what_is_thrown_away_is_counted() {
+    const SENT: usize = 17_000;
+    let (sender, socket) = UnixDatagram::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let stop = Stop::new().unwrap();
+    let (go, wait) = channel();
+    let until = stop.clone();
+    let thread = thread::spawn(move || {
+        let (mut lines, mut lost, mut reports, mut first) = (0, 0, 0, true);
+        let done = syslog::follow(&socket, &until, |batch| {
+            if std::mem::take(&mut first) {
+                wait.recv_timeout(PATIENCE).unwrap();
+            }
+            assert!(batch.lines <= 1024 && batch.position.is_none());
+            lines += batch.lines;
+            lost += batch.lost;
+            reports += batch.reports.len();
+            Taken::Yes
+        });
+        done.map(|()| (lines, lost, reports))
+    });
+    // A send that found no room would wait here for ever: it is read at once, whatever the sink does.
+    for number in 0..u32::try_from(SENT).unwrap() {
+        sender.send(format!("<190>Nov 21 23:02:12 cloakroom: {}", line(number)).as_bytes()).unwrap();
+    }
+    go.send(()).unwrap();
+    stop.stop();
+    let (lines, lost, reports) = thread.join().unwrap().unwrap();
+    assert_eq!(lines + lost, SENT, "each line was settled or is counted as thrown away");
+    assert!(lost > 0 && reports == lines && lines > 16_000, "{lines} settled, {lost} thrown away");
+}
+
+#[test]
+fn lines_by_syslog_that_are_not_settled_before_the_end_hold_up_no_end() {
+    let (sender, socket) = UnixDatagram::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    sender.send(format!("<190>Nov 21 23:02:12 cloakroom: {}", line(0)).as_bytes()).unwrap();
+    let stop = Stop::new().unwrap();
+    let mut offered = 0;
+    syslog::follow(&socket, &stop, |batch| {
+        assert_eq!(batch.reports.len(), 1);
+        offered += 1;
+        stop.stop();
+        Taken::NotNow
+    })
+    .unwrap();
+    assert_eq!(offered, 1);
 }
 
 /// The golden file: a line as nginx wrote it, and below it `=> ` with what it means.

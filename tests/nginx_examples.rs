@@ -271,6 +271,7 @@ fn what_a_site_switches_on_does_not_reach_the_files() {
                proxy_redirect / /rewritten/; proxy_set_header X-Site yes; max_ranges 0;"
                 .to_owned(),
         server: "location ~ \\.(php|txt)$ { return 200 stolen; } error_page 404 410 416 =200 /taken.html; auth_request /_cloakroom/authorize;".to_owned(),
+        ..NginxSetup::default()
     });
     let text = "A text that compresses. <!--# echo var=\"uri\" --> \u{e4}\u{f6}\u{fc}\n".repeat(1000);
     master(&nginx, "a.txt", text.as_bytes());

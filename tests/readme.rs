@@ -84,13 +84,45 @@ fn a_url_signed_by_readme_s_own_lines_opens_the_file() {
     }
 }
 
+/// The names in the first column of the table that begins so.
+fn names_in_table(head: &str) -> Vec<&'static str> {
+    let rows = README.lines().skip_while(|line| !line.starts_with(head)).take_while(|line| line.starts_with('|'));
+    let names = rows.filter_map(|row| row.strip_prefix("| ")?.split(" |").next()?.strip_prefix('`'));
+    names.flat_map(|cell| cell.split(['`', ',', ' ']).filter(|name| !name.is_empty())).collect()
+}
+
+#[test]
+fn the_table_of_limits_names_each_key_of_a_policy_with_its_default() {
+    let file = cloakroom::config::default_file();
+    let policy = file.lines().skip_while(|line| *line != "#[[policy]]").skip(1).take_while(|line| line.starts_with('#'));
+    let keys: Vec<(&str, &str)> = policy.filter_map(|line| line.strip_prefix('#')?.split_once(" = ")).collect();
+    let keys: Vec<(&str, &str)> =
+        keys.into_iter().filter(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')).collect();
+    // What is no limit.
+    let limits: Vec<(&str, &str)> = keys.into_iter().filter(|(key, _)| !["name", "method"].contains(key)).collect();
+    let mut named = names_in_table("| key | default |");
+    let mut wanted: Vec<&str> = limits.iter().map(|(key, _)| *key).collect();
+    named.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(named, wanted);
+    let mut defaults = 0;
+    for row in README.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let Some((_, value)) = limits.iter().find(|(key, _)| cells[1].starts_with(&format!("`{key}`"))) else { continue };
+        if cells[2].starts_with('`') {
+            assert_eq!(cells[2].trim_matches('`'), *value, "{row}");
+            defaults += 1;
+        }
+    }
+    assert!(defaults >= 8, "{defaults}");
+}
+
 #[test]
 fn each_parameter_of_readme_s_table_can_be_signed_by_its_lines() {
     let site = Site::open();
     site.master("set/a.zip", b"the goods");
     site.master("set/b.zip", b"other goods");
-    let rows: Vec<&str> = README.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
-    assert_eq!(rows, ["kid", "exp", "nbf", "net", "prefix", "name", "rate"]);
+    assert_eq!(names_in_table("| parameter |"), ["kid", "exp", "nbf", "net", "prefix", "name", "rate"]);
     let mut program = signer(&site);
     program.push_str("print()\nnow = int(time.time())\n");
     // What is signed beside the key; what is asked for with it; the code of the refusal, if it is one.

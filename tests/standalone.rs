@@ -313,3 +313,23 @@ fn a_rate_is_kept() {
     assert!(slow < 10.0, "{slow} s for 1.5 MB at 500 kB/s");
     assert!(fast < slow, "{fast} s without a rate");
 }
+
+/// A standalone listener names requests itself: a name that the client brings would make two requests one.
+#[test]
+fn a_client_cannot_name_its_requests() {
+    let alone = Alone::start("");
+    alone.put("a.zip", &bytes(1000));
+    let target = alone.click(1, &[]);
+    let name = "967f98bf42db0d3fd624ec50e8a62b7a";
+    for _ in 0..2 {
+        let headers = [("X-Request-Id", name), ("Request-Id", name), ("Cloakroom-Request", name)];
+        assert_eq!(get(alone.port, &target, &headers).status, 200);
+    }
+    let delivery = alone.becomes("completed");
+    let ids: Vec<&str> = delivery["requests"].as_array().unwrap().iter().map(|request| request["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), delivery["bytes_charged"].as_u64()), (2, Some(2000)), "{delivery:#}");
+    assert!(ids[0] != ids[1] && !ids.contains(&name), "{ids:?}");
+    assert_eq!(delivery["feed"], "stream");
+    let said = alone.cloakroom.say(&["delivery", "show"]);
+    assert!(said.contains("what Cloakroom itself sent"), "{said}");
+}

@@ -1,8 +1,10 @@
 //! How the daemon is, for `/health`.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Arc;
 
 use super::admin::{HealthSource, Part, Parts};
+use crate::config::Feed;
 use crate::service::site::Site;
 
 /// Asks the store, and looks whether the feed's log and the storages' directories are there.
@@ -13,13 +15,23 @@ impl HealthSource for Health {
         Box::pin(async move {
             let answer = self.0.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
             let store = self.0.store.trouble().or(answer);
-            let feed = self.0.configuration.feed.as_ref().and_then(|feed| {
-                let log = crate::feed::check(&feed.access_log);
-                log.err().map(|error| format!("{}: {error}", feed.access_log.display()))
-            });
+            let feed = self.0.configuration.feed.as_ref().and_then(fault);
             let storages: Vec<String> = self.0.storages.faults().iter().map(ToString::to_string).collect();
             let storages = (!storages.is_empty()).then(|| storages.join("; "));
             vec![Part { name: "store", fault: store }, Part { name: "feed", fault: feed }, Part { name: "storage", fault: storages }]
         })
+    }
+}
+
+/// What is wrong with where the reports come from.
+fn fault(feed: &Feed) -> Option<String> {
+    match feed {
+        Feed::AccessLog(path) => crate::feed::check(path).err().map(|error| format!("{}: {error}", path.display())),
+        Feed::Syslog { path, .. } => {
+            let there = path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket());
+            (!there).then(|| format!("{}: the socket's file is gone, nothing can be reported; restart the daemon", path.display()))
+        }
+        // Who hands over the lines comes and goes.
+        Feed::Api => None,
     }
 }

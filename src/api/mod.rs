@@ -5,6 +5,7 @@
 //! | `POST /api/v1/links` | makes a grant and its link ([`NewLink`] → [`Issued`]) |
 //! | `GET /api/v1/deliveries?grant=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
+//! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
 //!
 //! Errors are `application/problem+json` (RFC 9457): [`Problem`].
@@ -21,6 +22,7 @@ use axum::{Json, Router};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+pub use self::reports::{Handed, LINES_MAX};
 pub use self::view::{DeliveryView, GrantView, Issued, ListedDelivery, RangeView, ReportView, RequestView};
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::id::{DeliveryId, GrantId, NotAnId};
@@ -34,10 +36,11 @@ use crate::store::{Down, Filter};
 
 pub mod admin;
 pub mod health;
+mod reports;
 mod view;
 
 /// Larger bodies are nobody's order for a link.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// More deliveries are not listed at once.
 const LIST_MAX: usize = 1000;
@@ -143,6 +146,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/links", post(new_link))
         .route("/api/v1/deliveries", get(list_deliveries))
         .route("/api/v1/deliveries/{id}", get(show_delivery))
+        .route("/api/v1/reports", post(reports::take))
         .route("/api/v1/explain", post(explain_what))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
@@ -157,6 +161,7 @@ async fn new_link(State(site): State<Arc<Site>>, body: Result<Json<NewLink>, Jso
     let issued = issue(&site, Order { file, customer: wanted.customer, policy }, "api".to_owned()).await.map_err(|fault| match fault {
         NotIssued::Down(down) => Problem::down(down),
         NotIssued::Absent(..) => Problem::new(StatusCode::NOT_FOUND, fault.to_string()),
+        NotIssued::Zone(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.to_string()),
         NotIssued::Customer | NotIssued::NoKey => Problem::unreadable(fault.to_string()),
     })?;
     Ok(Json(Issued::of(&issued)))
@@ -240,7 +245,7 @@ async fn show_delivery(State(site): State<Arc<Site>>, id: Result<Path<String>, P
     };
     let delivery = delivery.ok_or_else(unknown)?;
     let grant = site.store.grant(delivery.grant).await.map_err(Problem::down)?.ok_or_else(unknown)?;
-    Ok(Json(DeliveryView::of(&delivery, &grant, site.configuration.knows_what_arrived())))
+    Ok(Json(DeliveryView::of(&delivery, &grant, &site.configuration)))
 }
 
 async fn explain_what(State(site): State<Arc<Site>>, body: Result<Json<What>, JsonRejection>) -> Result<Json<Explanation>, Problem> {

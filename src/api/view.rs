@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::delivery::{Delivery, Request};
+use crate::config::Configuration;
+use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::grant::Grant;
 use crate::service::issue;
 
@@ -192,13 +193,20 @@ pub struct DeliveryView {
     pub bytes_budget: u64,
     /// Whether anybody reports what is sent.
     pub measured: bool,
+    /// Who does: `access-log`, `syslog` or `api`; `stream` where Cloakroom sends all bytes itself; `none`.
+    pub feed: String,
 }
 
 impl DeliveryView {
-    pub(super) fn of(delivery: &Delivery, grant: &Grant, measured: bool) -> Self {
+    pub(super) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration) -> Self {
         let ranges = delivery.best_coverage().map(|(_, coverage)| coverage.ranges()).unwrap_or_default();
         let mut requests: Vec<_> = delivery.requests.iter().collect();
         requests.sort_by_key(|(_, request)| request.admitted);
+        let feed = match (configuration.known_by(), delivery.state) {
+            // What nobody reports is started with its first request, so this one was sent by us.
+            ("none", State::Open | State::Completed | State::Released | State::Presumed) => "stream",
+            (known_by, _) => known_by,
+        };
         Self {
             delivery: ListedDelivery::of(delivery, grant),
             grant: GrantView::of(grant),
@@ -207,7 +215,8 @@ impl DeliveryView {
             folded_requests: delivery.requests_folded,
             bytes_charged: delivery.bytes_charged,
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
-            measured,
+            measured: feed != "none",
+            feed: feed.to_owned(),
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::failure::Failure;
 use super::{Common, say, say_json, serve};
-use crate::config::{self, Configuration, StoreEntry};
+use crate::config::{self, Configuration, Feed, StoreEntry};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 
@@ -73,10 +74,22 @@ fn store_fault(configuration: &Configuration) -> Option<String> {
     }
 }
 
-/// What hinders the daemon, run by this user, from following the web server's log. A log that is not there yet is waited
-/// for.
+/// What hinders the daemon, run by this user, from hearing what the web server reports. A log that is not there yet is
+/// waited for.
 fn feed_fault(configuration: &Configuration) -> Option<String> {
-    let log = &configuration.feed.as_ref()?.access_log;
+    match configuration.feed.as_ref()? {
+        Feed::AccessLog(log) => log_fault(log),
+        Feed::Syslog { path, .. } => {
+            let directory = path.parent().unwrap_or(path);
+            let missing =
+                || format!("[feed] syslog: {} must lie in a directory that is there: there is no {}", path.display(), directory.display());
+            (!directory.is_dir()).then(missing)
+        }
+        Feed::Api => None,
+    }
+}
+
+fn log_fault(log: &Path) -> Option<String> {
     let fault = |wants: &str, error: &dyn std::fmt::Display| Some(format!("[feed] access_log: {} {wants}: {error}", log.display()));
     match File::open(log) {
         Ok(file) if file.metadata().is_ok_and(|found| found.is_dir()) => fault("must be a file", &"it is a directory"),

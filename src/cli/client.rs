@@ -1,5 +1,6 @@
 //! The API's client: talks to the running daemon over its socket.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +38,16 @@ pub(super) enum CallFault {
     Problem(Problem),
     /// Something else went wrong.
     Broken(String),
+}
+
+/// What it is, in words for whoever waits.
+impl fmt::Display for CallFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning(text) | Self::Broken(text) => f.write_str(text),
+            Self::Problem(problem) => f.write_str(&problem.detail),
+        }
+    }
 }
 
 impl From<CallFault> for Failure {
@@ -77,11 +88,13 @@ impl Client {
     fn call<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallFault> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CallFault::Broken(error.to_string()))?;
-        let (status, body) = runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, exchange(&self.socket, method, path, body)).await.map_err(|_| {
-                CallFault::Broken(format!("the daemon at {} did not answer within {} s", self.socket.display(), PATIENCE.as_secs()))
-            })?
-        })?;
+        runtime.block_on(self.ask(method, path, body))
+    }
+
+    /// Asks with this body, on a runtime that is there.
+    pub(super) async fn ask<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallFault> {
+        let late = |_| CallFault::Broken(format!("the daemon at {} did not answer within {} s", self.socket.display(), PATIENCE.as_secs()));
+        let (status, body) = tokio::time::timeout(PATIENCE, exchange(&self.socket, method, path, body)).await.map_err(late)??;
         if !status.is_success() {
             let problem = serde_json::from_slice(&body).map_err(|_| CallFault::Broken(format!("the daemon answered {status}")))?;
             return Err(CallFault::Problem(problem));

@@ -107,10 +107,20 @@ fn show(view: &DeliveryView) -> String {
         lines.push(String::new());
         lines.push(requests_table(requests).trim_end().to_owned());
     }
-    if !view.measured {
-        lines.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
-    }
+    lines.insert(6, format!("known by  {}", known_by(&view.feed)));
     lines.join("\n")
+}
+
+/// How much the numbers say.
+fn known_by(feed: &str) -> &str {
+    match feed {
+        "access-log" => "Nginx's access log",
+        "syslog" => "Nginx's syslog, which may lose lines: then presumed",
+        "api" => "Nginx's lines, handed over by `cloakroom feed`",
+        "stream" => "what Cloakroom itself sent",
+        "none" => "nobody, as there is no [feed]: a download counts when it starts",
+        other => other,
+    }
 }
 
 fn requests_table(requests: &[RequestView]) -> String {

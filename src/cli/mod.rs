@@ -16,11 +16,14 @@ mod delivery;
 mod demo;
 mod explain;
 mod failure;
+mod feed;
+mod follower;
 mod key;
 mod link;
 mod log;
 mod serve;
 mod sign;
+mod store;
 pub mod terminal;
 
 /// Where the configuration lies if nothing else is said.
@@ -81,6 +84,12 @@ enum Command {
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Back the store up, verify it, move it, look into it.
+    #[command(subcommand)]
+    Store(store::Command),
+    /// Hand over the web server's report from standard input, line by line, to the running daemon.
+    #[command(after_help = feed::AFTER_HELP)]
+    Feed(feed::Arguments),
 }
 
 /// What every command gets.
@@ -123,6 +132,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Link(arguments) => link::run(&common, arguments),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Store(command) => store::run(&common, &command),
+        Command::Feed(arguments) => feed::run(&common, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,6 @@
 //! `cloakroom serve`: the daemon.
 
 use std::num::NonZeroUsize;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,17 +11,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
+use super::follower::Follower;
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
 use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
-use crate::domain::feed_position::FeedPosition;
-use crate::feed::{self, Stop, Tail, Taken};
 use crate::keys;
 use crate::pages::Pages;
 use crate::service::answer::{Reply, answer, refuse_late};
-use crate::service::metrics::FeedLine;
 use crate::service::site::Site;
 use crate::service::{settle, stream};
 use crate::storage::Storages;
@@ -141,7 +138,7 @@ impl Daemon {
             );
         }
         let sweep = Sweep::start(Arc::clone(site))?;
-        let feed = Follower::start(site, &sweep)?;
+        let feed = Follower::start(site, &sweep.handle)?;
         // A port that was given as 0 has its number now.
         let bound: Vec<_> = stations.iter().map(|station| (station.bound.to_string(), station.bound.serve.word())).collect();
         let threads = site.configuration.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
@@ -228,58 +225,5 @@ impl Sweep {
     fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.thread.join();
-    }
-}
-
-/// The thread that follows the web server's log.
-struct Follower {
-    stop: Stop,
-    thread: JoinHandle<()>,
-}
-
-impl Follower {
-    fn start(site: &Arc<Site>, sweep: &Sweep) -> Result<Option<Self>, Failure> {
-        let Some(feed) = &site.configuration.feed else { return Ok(None) };
-        let failed = |error: std::io::Error| Failure::failed(format!("cannot follow {}: {error}", feed.access_log.display()));
-        let handle = sweep.handle.clone();
-        let position =
-            handle.block_on(site.store.position()).map_err(|down| Failure::failed(format!("the store does not answer: {down:?}")))?;
-        let tail = Tail::open(&feed.access_log, position).map_err(failed)?;
-        let stop = Stop::new().map_err(failed)?;
-        let (site, stopped) = (Arc::clone(site), stop.clone());
-        let work = move || feed::follow(tail, &stopped, |batch| handle.block_on(take(&site, batch)));
-        let thread = thread::Builder::new().name("feed".to_owned()).spawn(work).map_err(failed)?;
-        Ok(Some(Self { stop, thread }))
-    }
-
-    fn stop(self) {
-        self.stop.stop();
-        let _ = self.thread.join();
-    }
-}
-
-async fn take(site: &Site, batch: &feed::Batch) -> Taken {
-    match settle::settle(site, batch.reports.clone(), batch.position).await {
-        Ok(known) => {
-            site.metrics.feed_lines(FeedLine::Settled, known as u64);
-            site.metrics.feed_lines(FeedLine::Unknown, batch.reports.len().saturating_sub(known) as u64);
-            site.metrics.feed_lines(FeedLine::Other, batch.others() as u64);
-            site.metrics.feed_lines(FeedLine::Malformed, batch.faults.len() as u64);
-            note_place(site, batch.position);
-            Taken::Yes
-        }
-        Err(down) => {
-            tracing::warn!(event = "feed_waits", "the store does not settle: {down:?}");
-            Taken::NotNow
-        }
-    }
-}
-
-/// Notes how far the log is settled, and how much of it is not.
-fn note_place(site: &Site, place: Option<FeedPosition>) {
-    let (Some(place), Some(feed)) = (place, &site.configuration.feed) else { return };
-    // Right after a rotation the place is in a file of another name.
-    if let Some(log) = feed.access_log.metadata().ok().filter(|log| log.ino() == place.inode) {
-        site.metrics.feed_position(place.offset, log.len());
     }
 }

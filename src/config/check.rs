@@ -10,7 +10,7 @@ use crate::domain::question::Kind;
 use super::fault::Faults;
 use super::possible::{holds, possible};
 use super::sections::{File, Server};
-use super::{Purpose, Serve, policies};
+use super::{Address, Feed, Purpose, Serve, policies};
 
 /// The dialects of the web listeners, each once. `None` where a listener is faulty: then nothing is said about what
 /// the listeners cannot do.
@@ -33,6 +33,10 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     if let Some(server) = &file.server {
         directories(faults, file, server);
     }
+    if file.all_formed {
+        feed(faults, file);
+        policies::endings(faults, &file.policies);
+    }
     let dialects = dialects(file).filter(|_| file.all_formed)?;
     listeners(faults, file, &dialects);
     if !dialects.is_empty() {
@@ -52,6 +56,29 @@ fn listeners(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
         let (span, key) = file.listeners.first().map_or((0..0, "listener"), |first| (first.header.clone(), "listener[1].serve"));
         let found = if file.listeners.is_empty() { "is missing: there" } else { "is not enough: there" };
         faults.whole(span, key, format!("{found} must be at least one [[listener]] with serve = \"web\""));
+    }
+}
+
+/// A feed over the API needs one, and a feed's socket a path of its own.
+fn feed(faults: &mut Faults<'_>, file: &File) {
+    let Some(feed) = &file.feed else { return };
+    let told = |message: String, key: &str, faults: &mut Faults<'_>| faults.whole(feed.span.clone(), &format!("feed.{key}"), message);
+    match &feed.value {
+        Feed::Api if file.listeners.iter().all(|listener| listener.serve.is_some_and(|serve| serve != Serve::Api)) => {
+            let message = "must have a [[listener]] with serve = \"api\", over which `cloakroom feed` reaches the daemon, found none";
+            told(message.to_owned(), "from", faults);
+        }
+        Feed::Syslog { path: socket, .. } => {
+            let taken = file.listeners.iter().position(|listener| {
+                let address = listener.listener.as_ref().map(|listener| &listener.address);
+                matches!(address, Some(Address::Unix { path, .. }) if path == socket)
+            });
+            if let Some(place) = taken {
+                let message = format!("must differ from `listener[{}].address`, found \"unix:{}\"", place + 1, shown(socket));
+                told(message, "syslog", faults);
+            }
+        }
+        Feed::Api | Feed::AccessLog(_) => {}
     }
 }
 

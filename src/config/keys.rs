@@ -1,8 +1,6 @@
 //! Every section and key of the configuration file: what it is, what would be right, what holds without it. This one
 //! table drives the check for unknown keys, the words of the errors, and the commented default file.
 
-use std::fmt::Write as _;
-
 use super::suggest::closest;
 use Without::{Refused, Value, Words};
 
@@ -13,9 +11,9 @@ pub(super) struct Section {
     /// Whether it is written `[[listener]]` and may stand many times.
     pub(super) many: bool,
     /// Whether it stands in the default file, or only as a comment.
-    active: bool,
+    pub(super) active: bool,
     /// What it is, in lines.
-    doc: &'static [&'static str],
+    pub(super) doc: &'static [&'static str],
     /// Its keys, in the order of the default file.
     pub(super) keys: &'static [Key],
     /// Keys of the design that this version does not have.
@@ -31,7 +29,7 @@ pub(super) struct Key {
     /// What would be right, as it follows after "must be".
     pub(super) shape: &'static str,
     /// What it is, one line.
-    doc: &'static str,
+    pub(super) doc: &'static str,
 }
 
 /// What holds when a key is not written.
@@ -255,6 +253,18 @@ pub(super) static POLICY: Section = Section {
             "How many downloads of each file, or \"unlimited\"; 0 means none.",
         ),
         key("valid_for", Value("\"30d\""), "a duration such as \"30d\", or \"unlimited\"", "How long the grant lasts, or \"unlimited\"."),
+        key(
+            "expires",
+            Value("\"exact\""),
+            "\"exact\" or \"end-of-day\"",
+            "When its time is over: \"exact\", or \"end-of-day\" with the last second of that day in `zone`.",
+        ),
+        key(
+            "zone",
+            Words("Needed for expires = \"end-of-day\", and only there", "\"Europe/Berlin\""),
+            "a time zone such as \"Europe/Berlin\"",
+            "Whose days they are: a zone of /usr/share/zoneinfo.",
+        ),
         key("link_ttl", Value("\"30d\""), "a duration such as \"30d\"", "How long a link of the grant lasts."),
         key(
             "resume_grace",
@@ -276,8 +286,20 @@ pub(super) static POLICY: Section = Section {
             "a rate such as \"500k/s\", \"2MB/s\" or a number of bytes a second",
             "Bytes a second of each request: \"500k/s\" (k = 1024), \"2MB/s\" (MB = 1000000), or a number of bytes.",
         ),
+        key(
+            "networks",
+            Words("Without it, from anywhere", "[\"10.0.0.0/8\", \"2001:db8::/32\"]"),
+            "a list of 1 to 64 addresses and networks such as [\"10.0.0.0/8\", \"2001:db8::/32\"]",
+            "Downloads only from these networks.",
+        ),
+        key(
+            "networks_max",
+            Value("\"unlimited\""),
+            "a number from 1 to 256, or \"unlimited\"",
+            "From how many networks (/24 of IPv4, /56 of IPv6) a grant is used; a phone alone comes from two.",
+        ),
     ],
-    later: &["landing", "expires", "zone", "version", "networks_max"],
+    later: &["landing", "version"],
 };
 
 /// `[feed]`.
@@ -285,13 +307,37 @@ pub(super) static FEED: Section = Section {
     name: "feed",
     many: false,
     active: true,
-    doc: &["Where the web server reports what it sent. Without it a download counts when it starts."],
-    keys: &[key(
-        "access_log",
-        Refused("\"/var/log/nginx/cloakroom.log\""),
-        "an absolute path such as \"/var/log/nginx/cloakroom.log\"",
-        "An access log of its own, in the log_format of conf-examples/nginx/.",
-    )],
+    doc: &[
+        "Where the web server reports what it sent, by one of access_log, syslog and from. Without this section a download",
+        "counts when it starts. A download of which a line was lost counts, too, and is marked as presumed.",
+    ],
+    keys: &[
+        key(
+            "access_log",
+            Words("Needed, or one of syslog and from", "\"/var/log/nginx/cloakroom.log\""),
+            "an absolute path such as \"/var/log/nginx/cloakroom.log\"",
+            "An access log of its own, in the log_format of conf-examples/nginx/.",
+        ),
+        key(
+            "syslog",
+            Words("Not beside access_log", "\"unix:/run/cloakroom/log.sock\""),
+            "a unix socket such as \"unix:/run/cloakroom/log.sock\"",
+            "A socket for the same lines by syslog, which needs no disk and loses lines, all of them while Cloakroom is down.",
+        ),
+        key("mode", Value("\"0660\""), "a socket's mode as an octal string such as \"0660\"", "Who may write to the socket of syslog."),
+        key(
+            "group",
+            Words("Without it, the group of the socket's directory", "\"www-data\""),
+            "the name of a group such as \"www-data\"",
+            "The group of the socket of syslog: the web server's.",
+        ),
+        key(
+            "from",
+            Words("Not beside access_log", "\"api\""),
+            "\"api\"",
+            "\"api\": `cloakroom feed` hands over the lines that it reads from its standard input.",
+        ),
+    ],
     later: &[],
 };
 
@@ -341,60 +387,6 @@ pub(super) static PAGES: Section = Section {
 
 /// All sections, in the order of the default file.
 pub(super) static SECTIONS: [&Section; 9] = [&SERVER, &LISTENER, &KEY, &STORAGE, &RULE, &POLICY, &FEED, &STORE, &PAGES];
-
-const HEAD: &str = "\
-# Cloakroom's configuration: every key that there is, each with what holds without it.
-# Check it with `cloakroom check`; what is changed holds from the next start of `cloakroom serve` on.
-# Durations are \"90s\", \"15m\", \"24h\", \"30d\", \"2w\" or together as \"1h30m\".
-";
-
-/// The second listener of the default file.
-const COMMANDS: &str = "
-# Here `cloakroom link`, `delivery` and `explain` reach the daemon. Whoever may connect may use it: the daemon's user alone.
-[[listener]]
-address = \"unix:/run/cloakroom/api.sock\"
-serve = \"api\"
-mode = \"0600\"
-";
-
-/// The commented default file: what has to be written stands, all else is a comment (`#key` without a blank).
-pub fn default_file() -> String {
-    let mut text = HEAD.to_owned();
-    for section in SECTIONS {
-        text.push('\n');
-        for line in section.doc {
-            put(&mut text, &["# ", line]);
-        }
-        put(&mut text, &[if section.active { "" } else { "#" }, &section.header()]);
-        for key in section.keys {
-            let (value, word) = match &key.without {
-                Refused(example) => (*example, "Needed.".to_owned()),
-                Value(value) => (*value, format!("Default: {value}.")),
-                Words(words, example) => (*example, format!("{words}.")),
-            };
-            let needed = matches!(key.without, Refused(_)) || shown(section, key);
-            put(&mut text, &["# ", key.doc, " ", &word]);
-            put(&mut text, &[if section.active && needed { "" } else { "#" }, key.name, " = ", value]);
-        }
-        if section.name == LISTENER.name {
-            text.push_str(COMMANDS);
-        }
-    }
-    text
-}
-
-/// Keys that have a default, but without which the smallest shop's file would not work or not be clear.
-fn shown(section: &Section, key: &Key) -> bool {
-    matches!((section.name, key.name), ("listener", "dialect" | "serve") | ("storage", "handoff"))
-}
-
-fn put(text: &mut String, parts: &[&str]) {
-    for part in parts {
-        text.push_str(part);
-    }
-    // Writing to a String cannot fail.
-    let _ = writeln!(text);
-}
 
 #[cfg(test)]
 mod tests {

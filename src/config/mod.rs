@@ -2,9 +2,10 @@
 //!
 //! [`parse`] reads the TOML into a tree that knows where everything stands, `sections` and `policies` walk it key by key
 //! and go on after each fault, `check` tells what does not go together, and `keys` holds every key with its words: it
-//! drives the check for unknown ones, the errors, and [`default_file`].
+//! drives the check for unknown ones, the errors, and [`default_file()`].
 
 mod check;
+mod default_file;
 mod fault;
 mod keys;
 mod policies;
@@ -13,6 +14,7 @@ mod reader;
 mod sections;
 mod suggest;
 mod values;
+mod zones;
 
 use std::fmt;
 use std::io::Read as _;
@@ -29,8 +31,8 @@ use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
+pub use default_file::default_file;
 pub use fault::{Errors, Fault};
-pub use keys::default_file;
 
 use fault::Faults;
 use sections::ReadStore;
@@ -201,11 +203,33 @@ pub enum Durability {
 /// The file of a store that does not say one, in `state_dir`.
 const STORE_FILE: &str = "cloakroom.db";
 
-/// Where reports come from.
+/// Where reports of what the web server sent come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Feed {
-    /// The access log in the shipped format.
-    pub access_log: PathBuf,
+pub enum Feed {
+    /// The access log in the shipped format, at this path.
+    AccessLog(PathBuf),
+    /// A datagram socket to which the web server sends the same lines by syslog.
+    Syslog {
+        /// The socket's path.
+        path: PathBuf,
+        /// Its mode, default 0660.
+        mode: u32,
+        /// The name of its group, default that of the directory.
+        group: Option<String>,
+    },
+    /// `POST /api/v1/reports`: what `cloakroom feed` reads from its standard input.
+    Api,
+}
+
+impl Feed {
+    /// Its word in the API and in what commands print.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::AccessLog(_) => "access-log",
+            Self::Syslog { .. } => "syslog",
+            Self::Api => "api",
+        }
+    }
 }
 
 /// No configuration is longer; what is, is another file.
@@ -291,7 +315,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
         storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
         policies: policies?,
-        feed: file.feed,
+        feed: file.feed.map(|feed| feed.value),
         templates: file.templates,
     })
 }
@@ -335,6 +359,19 @@ impl Configuration {
 
     /// Whether it is known what arrived of every download: a feed tells it, or we send all bytes ourselves.
     pub fn knows_what_arrived(&self) -> bool {
-        self.is_measured() || self.web_dialects().all(|dialect| dialect == Dialect::Standalone)
+        self.is_measured() || self.sends_all_itself()
+    }
+
+    /// By whom it is known what arrived: `stream` where we send all bytes ourselves, else the word of the feed, or `none`.
+    pub fn known_by(&self) -> &'static str {
+        match &self.feed {
+            _ if self.sends_all_itself() => "stream",
+            Some(feed) => feed.word(),
+            None => "none",
+        }
+    }
+
+    fn sends_all_itself(&self) -> bool {
+        self.web_dialects().all(|dialect| dialect == Dialect::Standalone)
     }
 }

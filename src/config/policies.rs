@@ -5,19 +5,28 @@ use std::ops::Range;
 use crate::dialect::Dialect;
 use crate::domain::delivery::Delivery;
 use crate::domain::moment::Span;
-use crate::domain::policy::{Method, Policy};
+use crate::domain::policy::{Ending, Method, Policy};
 use crate::domain::question::Kind;
-use crate::domain::units::{Rate, Unreadable};
+use crate::domain::units::{Rate, Unreadable, parse_network};
+use ipnet::IpNet;
 
+use super::fault::Faults;
 use super::possible::{Limit, possible};
 use super::reader::{Once, Placed, Read, Table};
 use super::values::{self, Wrong};
+use super::zones;
 
 /// The policy that holds where none is named.
 pub(super) const DEFAULT: &str = "default";
 
 /// More copies of a file than this for one download are no longer a limit.
 const RETRY_FACTOR_LIMIT: u32 = 100;
+
+/// A policy is copied into each grant, and its networks with it.
+const NETWORKS_LIMIT: usize = 64;
+
+/// A grant remembers as many networks; a link for more places than this is for everybody.
+const NETWORKS_MAX_LIMIT: u32 = 256;
 
 /// The shortest time that means anything.
 const SPAN_MIN: Span = Span::from_seconds(1);
@@ -40,7 +49,22 @@ pub(super) struct Part {
     retry_factor: Option<u32>,
     connections_max: Option<u32>,
     rate: Option<Rate>,
+    networks: Option<Vec<IpNet>>,
+    networks_max: Option<Bound<u32>>,
+    expires: Option<Placed<Expires>>,
+    zone: Option<Placed<String>>,
+    /// Whether `expires` and `zone` could be read.
+    ending_known: bool,
 }
+
+/// The words of `expires`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expires {
+    Exact,
+    EndOfDay,
+}
+
+const EXPIRES: [(&str, Expires); 2] = [("exact", Expires::Exact), ("end-of-day", Expires::EndOfDay)];
 
 /// A limit that can be lifted.
 #[derive(Clone, Copy)]
@@ -88,12 +112,22 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
     let connections_max = table.number_or_text("connections_max", connections, |_| Err(Wrong::Shape));
     let wanted = |wrong: Unreadable| Wrong::Must(wrong.wanted().to_owned());
     let rate = table.number_or_text("rate", |bytes| Rate::new(bytes).map_err(wanted), |text| text.parse().map_err(wanted));
-    let is_limited = matches!(max_downloads, Read::Good(Placed { value: Bound::At(_), .. }));
+    let networks = networks(table);
+    let networks_max = table.number_or_text(
+        "networks_max",
+        |number| u32::try_from(number).ok().filter(|most| (1..=NETWORKS_MAX_LIMIT).contains(most)).map(Bound::At).ok_or(Wrong::Shape),
+        |text| if text == UNLIMITED { Ok(Bound::Unlimited) } else { Err(Wrong::Shape) },
+    );
+    let expires = table.word("expires", &EXPIRES, &[]);
+    let zone = table.text("zone", zones::zone);
+    let is_limited = |bound: &Read<Bound<u32>>| matches!(bound, Read::Good(Placed { value: Bound::At(_), .. }));
     let limits = [
-        (Limit::Downloads, max_downloads.span().filter(|_| is_limited)),
+        (Limit::Downloads, max_downloads.span().filter(|_| is_limited(&max_downloads))),
         (Limit::Bytes, retry_factor.span()),
         (Limit::Connections, connections_max.span()),
         (Limit::Rate, rate.span()),
+        (Limit::Networks, networks.span()),
+        (Limit::NetworksMax, networks_max.span().filter(|_| is_limited(&networks_max))),
     ];
     Part {
         limits: limits.into_iter().filter_map(|(limit, span)| Some((limit, span?))).collect(),
@@ -104,6 +138,11 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         retry_factor: retry_factor.optional(),
         connections_max: connections_max.optional(),
         rate: rate.optional(),
+        networks: networks.optional(),
+        networks_max: networks_max.optional(),
+        ending_known: !matches!(expires, Read::Faulty) && !matches!(zone, Read::Faulty),
+        expires: expires.placed(),
+        zone: zone.placed(),
         methods_known: !matches!(methods, Read::Faulty),
         methods: methods.optional(),
         section: table.name(),
@@ -121,6 +160,19 @@ fn connections(number: u64) -> Result<u32, Wrong> {
         Ok(0) => Err(Wrong::Shape),
         Ok(number) if usize::try_from(number).is_ok_and(|number| number <= MOST) => Ok(number),
         Ok(_) | Err(_) => Err(most()),
+    }
+}
+
+fn networks(table: &mut Table<'_, '_>) -> Read<Vec<IpNet>> {
+    let read = table.texts("networks", |text| parse_network(text).map_err(|wrong| Wrong::Must(wrong.wanted().to_owned())));
+    match read {
+        Read::Good(Placed { value, .. }) if value.len() > NETWORKS_LIMIT => {
+            table.misplaced("networks", &format!("must be at most {NETWORKS_LIMIT} addresses and networks, found {}", value.len()));
+            Read::Faulty
+        }
+        Read::Good(Placed { value, span }) => Read::Good(Placed { value: value.into_iter().map(|network| network.value).collect(), span }),
+        Read::Absent => Read::Absent,
+        Read::Faulty => Read::Faulty,
     }
 }
 
@@ -147,7 +199,40 @@ pub(super) fn policies(parts: &[Part], dialects: &[Dialect]) -> Vec<(String, Pol
     std::iter::once((DEFAULT.to_owned(), default)).chain(others).collect()
 }
 
+/// Tells where a day's end has no zone, and where a zone has no day's end.
+pub(super) fn endings(faults: &mut Faults<'_>, parts: &[Part]) {
+    let default = parts.iter().find(|part| part.name.as_deref() == Some(DEFAULT));
+    // Of a default that could not be read nobody knows what the others take from it.
+    if default.is_some_and(|part| !part.ending_known) {
+        return;
+    }
+    let inherited = default.map_or(Ending::Exact, |part| part.ending(&Ending::Exact));
+    for part in parts.iter().filter(|part| part.ending_known) {
+        let base = if part.name.as_deref() == Some(DEFAULT) { &Ending::Exact } else { &inherited };
+        let ends_with_a_day = part.ends_with_a_day(base);
+        if let (Some(expires), None, true, Ending::Exact) = (&part.expires, &part.zone, ends_with_a_day, base) {
+            let message = "needs a `zone` beside it, such as zone = \"Europe/Berlin\": a day ends at another moment in each";
+            faults.whole(expires.span.clone(), &format!("{}.expires", part.section), message.to_owned());
+        }
+        if let (Some(zone), false) = (&part.zone, ends_with_a_day) {
+            let message = "has its place with expires = \"end-of-day\" only";
+            faults.whole(zone.span.clone(), &format!("{}.zone", part.section), message.to_owned());
+        }
+    }
+}
+
 impl Part {
+    fn ends_with_a_day(&self, base: &Ending) -> bool {
+        self.expires.as_ref().map_or(*base != Ending::Exact, |expires| expires.value == Expires::EndOfDay)
+    }
+
+    fn ending(&self, base: &Ending) -> Ending {
+        if !self.ends_with_a_day(base) {
+            return Ending::Exact;
+        }
+        self.zone.as_ref().map_or_else(|| base.clone(), |zone| Ending::EndOfDay(zone.value.clone()))
+    }
+
     /// What it says, and what `base` says where it says nothing.
     fn over(&self, base: &Policy) -> Policy {
         let methods = self.methods.as_ref().map(|methods| methods.iter().map(|method| method.value).collect());
@@ -160,9 +245,9 @@ impl Part {
             methods: methods.unwrap_or_else(|| base.methods.clone()),
             connections_max: self.connections_max.unwrap_or(base.connections_max),
             rate: self.rate.or(base.rate),
-            ending: base.ending.clone(),
-            networks: base.networks.clone(),
-            networks_max: base.networks_max,
+            ending: self.ending(&base.ending),
+            networks: self.networks.clone().unwrap_or_else(|| base.networks.clone()),
+            networks_max: self.networks_max.map_or(base.networks_max, Bound::limit),
         }
     }
 }

@@ -16,6 +16,10 @@ pub(super) enum Limit {
     Connections,
     /// `rate`.
     Rate,
+    /// `networks`.
+    Networks,
+    /// `networks_max`.
+    NetworksMax,
 }
 
 impl Limit {
@@ -26,6 +30,8 @@ impl Limit {
             Self::Bytes => "retry_factor",
             Self::Connections => "connections_max",
             Self::Rate => "rate",
+            Self::Networks => "networks",
+            Self::NetworksMax => "networks_max",
         }
     }
 }
@@ -54,9 +60,10 @@ pub(super) const fn holds(limit: Limit, method: Method, measured: bool) -> Resul
             Ok(())
         }
         (Method::Copy, Limit::Downloads) => Err("a copy is counted when its download has ended"),
-        (Method::Stub | Method::Copy | Method::Public | Method::Presigned, Limit::Bytes | Limit::Connections | Limit::Rate) => {
-            Err("after a redirect the requests no longer pass by Cloakroom")
-        }
+        (
+            Method::Stub | Method::Copy | Method::Public | Method::Presigned,
+            Limit::Bytes | Limit::Connections | Limit::Rate | Limit::Networks | Limit::NetworksMax,
+        ) => Err("after a redirect the requests no longer pass by Cloakroom"),
     }
 }
 
@@ -87,7 +94,7 @@ mod tests {
 
     #[test]
     fn only_where_we_see_each_request_and_its_end_every_limit_holds() {
-        let all = [Limit::Downloads, Limit::Bytes, Limit::Connections, Limit::Rate];
+        let all = [Limit::Downloads, Limit::Bytes, Limit::Connections, Limit::Rate, Limit::Networks, Limit::NetworksMax];
         let broken = |method, measured| all.into_iter().filter(|limit| holds(*limit, method, measured).is_err()).collect::<Vec<_>>();
         for &method in Method::ALL {
             let (measured, unmeasured) = match method {

@@ -48,12 +48,17 @@ impl<T> Read<T> {
         }
     }
 
-    /// The value if it is written and right. What is wrong has been told, and nothing is used of a file with faults.
-    pub(super) fn optional(self) -> Option<T> {
+    /// The value and where it stands, if it is written and right.
+    pub(super) fn placed(self) -> Option<Placed<T>> {
         match self {
             Self::Absent | Self::Faulty => None,
-            Self::Good(placed) => Some(placed.value),
+            Self::Good(placed) => Some(placed),
         }
+    }
+
+    /// The value if it is written and right. What is wrong has been told, and nothing is used of a file with faults.
+    pub(super) fn optional(self) -> Option<T> {
+        self.placed().map(|placed| placed.value)
     }
 }
 
@@ -179,9 +184,10 @@ impl<'f, 't> Table<'f, 't> {
     fn refuse(&mut self, key: &str, found: &Spanned<DeValue<'_>>, wrong: Wrong, hint: &str) {
         let shape = self.section.key(key).shape;
         let (must, after) = match wrong {
-            Wrong::Shape => (shape.to_owned(), hint),
-            Wrong::Must(must) => (must, hint),
-            Wrong::Later => (shape.to_owned(), ", which is not in this version"),
+            Wrong::Shape => (shape.to_owned(), hint.to_owned()),
+            Wrong::Must(must) => (must, hint.to_owned()),
+            Wrong::Hint(hint) => (shape.to_owned(), hint),
+            Wrong::Later => (shape.to_owned(), ", which is not in this version".to_owned()),
         };
         let message = format!("must be {must}, found {}{after}", found_text(found.get_ref()));
         self.faults.value(found.span(), &self.path(key), message);

@@ -39,7 +39,8 @@ pub(super) struct File {
     pub(super) policies: Vec<Part>,
     /// Whether there is a `[feed]`, right or wrong.
     pub(super) measured: bool,
-    pub(super) feed: Option<Feed>,
+    /// What it is, and where the key stands that says so.
+    pub(super) feed: Option<Placed<Feed>>,
     pub(super) store: Option<ReadStore>,
     pub(super) templates: Option<PathBuf>,
 }
@@ -271,10 +272,36 @@ fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
     ReadRule { name: table.name(), header: table.header.clone(), rule }
 }
 
-fn feed<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Feed> {
+/// The keys of which a feed has exactly one.
+const SOURCES: [&str; 3] = ["access_log", "syslog", "from"];
+
+fn feed<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Placed<Feed>> {
     let read = each(faults, root, &keys::FEED, |table| {
-        let access_log = table.needed_text("access_log", values::absolute_path)?.value;
-        Some(Feed { access_log })
+        let mut written = SOURCES.into_iter().filter(|key| table.has(key));
+        match (written.next(), written.next()) {
+            (None, _) => table.missing("access_log", "; or `syslog` or `from` in its place"),
+            (Some(first), Some(second)) => {
+                table
+                    .misplaced(second, &format!("must stand alone: a feed has one of access_log, syslog and from, and `{first}` is there"));
+            }
+            (Some(_), None) => {}
+        }
+        let access_log = table.text("access_log", values::absolute_path);
+        let syslog = table.text("syslog", values::unix_socket);
+        let from = table.word("from", &[("api", ())], &[]);
+        let mode = table.text("mode", values::mode).or(values::SOCKET_MODE);
+        let group = table.text("group", values::group).optional();
+        if !table.has("syslog") {
+            for key in ["mode", "group"] {
+                table.misplaced(key, "has its place beside `syslog` only, whose socket it is for");
+            }
+        }
+        match (access_log, syslog, from) {
+            (Read::Good(Placed { value, span }), _, _) => Some(Placed { value: Feed::AccessLog(value), span }),
+            (_, Read::Good(Placed { value: path, span }), _) => Some(Placed { value: Feed::Syslog { path, mode: mode?, group }, span }),
+            (_, _, Read::Good(Placed { span, .. })) => Some(Placed { value: Feed::Api, span }),
+            (_, _, Read::Absent | Read::Faulty) => None,
+        }
     });
     read.into_iter().next().flatten()
 }

@@ -3,14 +3,14 @@
 /// Longer words are not compared: the work grows with the square, and nobody mistypes so long a key.
 const CHARS_MAX: usize = 40;
 
-/// The word of `words` that `typed` was probably meant to be.
+/// The word of `words` that `typed` was probably meant to be; capital letters do not matter.
 pub(super) fn closest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let typed: Vec<char> = typed.chars().take(CHARS_MAX + 1).flat_map(char::to_lowercase).map(|c| if c == '-' { '_' } else { c }).collect();
     if typed.len() > CHARS_MAX {
         return None;
     }
     let distances = words.into_iter().map(|word| {
-        let letters: Vec<char> = word.chars().map(|c| if c == '-' { '_' } else { c }).collect();
+        let letters: Vec<char> = word.chars().flat_map(char::to_lowercase).map(|c| if c == '-' { '_' } else { c }).collect();
         (distance(&typed, &letters), letters.len(), word)
     });
     // Up to a third of the letters may be wrong, else everything is close to a short word.

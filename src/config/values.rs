@@ -18,6 +18,8 @@ pub(super) enum Wrong {
     Shape,
     /// This would be right.
     Must(String),
+    /// The definition of the key says what would be right; this follows after what was found.
+    Hint(String),
     /// The design knows it, this version does not.
     Later,
 }
@@ -63,6 +65,14 @@ pub(super) fn address(text: &str) -> Result<Address, Wrong> {
     match text.rsplit_once(':').map_or(text, |(_, port)| port).parse::<u16>() {
         Ok(port) => Err(Wrong::Must(format!("an IP address and a port, such as \"127.0.0.1:{port}\""))),
         Err(_) => Err(Wrong::Shape),
+    }
+}
+
+/// `unix:/path`, and nothing else.
+pub(super) fn unix_socket(text: &str) -> Result<PathBuf, Wrong> {
+    match address(text)? {
+        Address::Unix { path, .. } => Ok(path),
+        Address::Tcp(_) => Err(Wrong::Shape),
     }
 }
 

@@ -21,11 +21,13 @@
 //! Nothing leads out of the last four. Completed and started deliveries can be joined until their grace is over; then
 //! they are closed, and stay what they are. What holds at every moment:
 //!
-//! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries.
+//! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries. Where a person
+//!   lowers the number below what is used, nothing is added until it is below the limit again.
 //! - The bytes charged under a grant (reported ones, and the most that unreported requests may send) are never more
 //!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL. Of a file
 //!   that is replaced the size is that of the largest version of which a request was admitted. Only a web server that
 //!   sends more than the request asked for can go beyond.
+//! - From no more than `networks_max` networks requests are admitted, and only those are remembered.
 //! - A refusal changes nothing.
 //! - Time is compared, never trusted: what was closed stays closed when the clock is set back, and a clock that jumps
 //!   ahead closes early. Neither counts a unit twice.

@@ -210,7 +210,10 @@ impl Delivery {
             return report.status == 200 && report.finished && report.bytes == 0;
         }
         let Some((first, _)) = report.from.filter(|&(_, total)| total == size) else {
-            self.bytes_unplaced = self.bytes_unplaced.saturating_add(report.bytes);
+            // A whole answer that was compressed on its way holds every byte in fewer.
+            let compressed = report.from.is_none() && report.status == 200 && report.finished && report.bytes > 0;
+            let bytes = if compressed { report.bytes.max(size) } else { report.bytes };
+            self.bytes_unplaced = self.bytes_unplaced.saturating_add(bytes);
             return false;
         };
         let coverage = self.coverage.entry(client).or_default();

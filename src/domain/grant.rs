@@ -1,5 +1,7 @@
 //! Grants: the right of one customer to one file.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::file::FileRef;
@@ -71,6 +73,29 @@ impl Grant {
         }
     }
 
+    /// Refuses who comes from outside of the networks that the grant is for.
+    pub(super) fn check_network(&self, address: IpAddr) -> Result<(), Refusal> {
+        let address = address.to_canonical();
+        let networks = &self.policy.networks;
+        let inside = networks.is_empty() || networks.iter().any(|network| network.contains(&address));
+        if inside { Ok(()) } else { Err(Refusal::WrongNetwork) }
+    }
+
+    /// Refuses a network that is new and would be one too many.
+    pub(super) fn check_networks_max(&self, address: IpAddr) -> Result<(), Refusal> {
+        let Some(most) = self.policy.networks_max else { return Ok(()) };
+        let is_room = self.networks_seen.len() < usize::try_from(most).unwrap_or(usize::MAX);
+        if is_room || self.networks_seen.contains(&network_of(address)) { Ok(()) } else { Err(Refusal::TooManyNetworks) }
+    }
+
+    /// Remembers from where a request was admitted, where the number of networks is limited.
+    pub(super) fn see(&mut self, address: IpAddr) {
+        let network = network_of(address);
+        if self.policy.networks_max.is_some() && !self.networks_seen.contains(&network) {
+            self.networks_seen.push(network);
+        }
+    }
+
     /// Holds one unit for a delivery that opens.
     pub(super) fn reserve(&mut self) {
         self.reserved = self.reserved.saturating_add(1);
@@ -85,6 +110,18 @@ impl Grant {
     pub(super) fn spend(&mut self) {
         self.used = self.used.saturating_add(1);
     }
+}
+
+/// So much of an address is one network, where networks are counted: what an office or a home has of its own.
+const IPV4_PREFIX: u8 = 24;
+const IPV6_PREFIX: u8 = 56;
+
+/// The network that `address` counts as: the /24 of an IPv4 address, mapped into IPv6 or not, and the /56 of an IPv6
+/// address.
+pub fn network_of(address: IpAddr) -> IpNet {
+    let address = address.to_canonical();
+    let prefix = if address.is_ipv4() { IPV4_PREFIX } else { IPV6_PREFIX };
+    IpNet::new(address, prefix).map_or_else(|_| IpNet::from(address), |network| network.trunc())
 }
 
 /// What a person changes about a grant.
@@ -118,6 +155,26 @@ impl Standing {
             Self::Active => Ok(()),
             Self::Suspended => Err(Refusal::Suspended),
             Self::Revoked => Err(Refusal::Revoked),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_counts_as_its_24_or_56_bits() {
+        for (address, network) in [
+            ("192.0.2.0", "192.0.2.0/24"),
+            ("192.0.2.255", "192.0.2.0/24"),
+            ("::ffff:192.0.2.7", "192.0.2.0/24"),
+            ("192.0.3.0", "192.0.3.0/24"),
+            ("2001:db8:1:2ff:ffff::1", "2001:db8:1:200::/56"),
+            ("2001:db8:1:300::", "2001:db8:1:300::/56"),
+            ("::1", "::/56"),
+        ] {
+            assert_eq!(network_of(address.parse().expect(address)).to_string(), network, "{address}");
         }
     }
 }

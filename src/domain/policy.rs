@@ -80,7 +80,8 @@ pub struct Policy {
     pub rate: Option<Rate>,
     /// Clients come from these networks only; empty is from anywhere.
     pub networks: Vec<IpNet>,
-    /// From how many networks (/24 of IPv4, /56 of IPv6) a grant is used; `None` is any number.
+    /// From how many networks a grant is used, each being a [`network_of`](super::grant::network_of); `None` is any
+    /// number. A telephone that changes from Wi-Fi to mobile data comes from two.
     pub networks_max: Option<u32>,
 }
 

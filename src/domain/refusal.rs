@@ -92,7 +92,7 @@ refusals! {
     /// The bytes that a download may send are used up.
     ByteBudget = "byte_budget" 429 "This download has been sent too many times." "Start it again from your order, or ask the shop.";
     /// Used from too many networks.
-    TooManyNetworks = "too_many_networks" 429 "This link was used from too many places." "Ask the shop for a new one.";
+    TooManyNetworks = "too_many_networks" 429 "This link was used from too many places." "Use a network from which it worked before, such as the one where you began, or ask the shop for a new link.";
     /// The file is still being prepared.
     Preparing = "preparing" 503 "The file is being prepared." "Try again in a moment.";
     /// More is asked than can be answered.

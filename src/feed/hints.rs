@@ -43,6 +43,14 @@ impl Stop {
             }
         }
     }
+
+    /// Waits until `other` has something to read or it is set; whether it is set.
+    pub(super) fn wait_beside(&self, other: &impl AsFd) -> bool {
+        let mut descriptors = [PollFd::new(&*self.0, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
+        // A fault is seen by whoever reads.
+        let _ = poll(&mut descriptors, None);
+        self.is_set()
+    }
 }
 
 /// Signs from the system that a look is worth while. They only bring a look forward: it also happens without them.

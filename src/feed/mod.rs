@@ -1,13 +1,41 @@
 //! What web servers report: which bytes of which delivery they really sent.
 //!
-//! [`tail`] follows the access log in the shipped format over half lines, rotation and restarts; [`nginx_line`] says
-//! what one of its lines means. The place in the log is remembered with what was settled from it, so that a line counts
-//! once, whatever ends in between. [`follow`] is the loop around both; it belongs on a thread of its own.
+//! Three ways lead here, of which a site has one; the lines are the same:
+//!
+//! | feed | where lines wait | lost are |
+//! |---|---|---|
+//! | [`tail`]: the access log (default) | in the log | those that `copytruncate` cut away, and those of a log removed unread; both are said |
+//! | [`syslog`]: a unix socket | in the kernel, 10 by default, then [here](syslog) | those sent while nobody listens, and those that do not fit |
+//! | `cloakroom feed`: standard input, over the API | in the pipe, then in that program | none while its input and the daemon come back |
+//!
+//! The place in the access log is remembered with what was settled from it, so that a line counts once, whatever ends in
+//! between; of the other two a line that comes twice is settled once, as its request was reported before.
+//!
+//! [`nginx_line`] says what a line means. What it proves, for a request that was admitted:
+//!
+//! | line | proves |
+//! |---|---|
+//! | 200, whole body | these bytes of the file, from its first; with `done` all of it |
+//! | 206, one range | these bytes of the file |
+//! | 206, `multipart/byteranges` | so many bytes; of which part of the file is not known |
+//! | 200 or 206 with `Content-Encoding`, or without a length | so many bytes, of no part: the body is not the file's bytes; whole, it may be all of them, in fewer |
+//! | any of these, of a file with another size than the version's | so many bytes, of no part |
+//! | any of these, aborted | the bytes up to there; they count as sent once the system has taken them |
+//! | HEAD, 304, 412, 416 and every other status | that nothing of the file was sent |
+//! | HTTP/2 and HTTP/3 | the same as HTTP/1.1: bodies are counted without their frames |
+//! | no line: lost, or the daemon was down and the feed keeps none | nothing: the request stays unreported, the download ends *presumed* and is used |
+//! | a line of a request that was never admitted, or the same line again | nothing |
+//! | half a line, another format | nothing, as no line |
+//! | no feed at all | nothing: a download counts when it starts, and is called *started* |
+//!
+//! What our own stream sends is known without any of this. [`follow`] and [`syslog::follow`] are the loops around; each
+//! belongs on a thread of its own.
 
 mod hints;
 pub mod nginx_line;
 mod opened;
 mod siblings;
+pub mod syslog;
 pub mod tail;
 
 use std::time::Duration;
@@ -39,12 +67,8 @@ pub fn follow(mut tail: Tail, stop: &Stop, mut sink: impl FnMut(&Batch) -> Taken
             Ok(None) => return,
             Ok(Some(batch)) => {
                 log(&tail, &batch);
-                pause = PAUSE_FIRST;
-                while sink(&batch) == Taken::NotNow {
-                    if stop.wait(pause) {
-                        return;
-                    }
-                    pause = (pause * 2).min(PAUSE_MAX);
+                if !offer(&batch, stop, &mut sink) {
+                    return;
                 }
                 pause = PAUSE_FIRST;
             }
@@ -57,6 +81,18 @@ pub fn follow(mut tail: Tail, stop: &Stop, mut sink: impl FnMut(&Batch) -> Taken
             }
         }
     }
+}
+
+/// Offers `batch` until it is taken; `false` where `stop` was set before that.
+fn offer(batch: &Batch, stop: &Stop, sink: &mut impl FnMut(&Batch) -> Taken) -> bool {
+    let mut pause = PAUSE_FIRST;
+    while sink(batch) == Taken::NotNow {
+        if stop.wait(pause) {
+            return false;
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    true
 }
 
 fn log(tail: &Tail, batch: &Batch) {

@@ -24,6 +24,8 @@ pub enum LineFault {
     TooLong,
     /// The file ended, for good, before the line did.
     Unfinished,
+    /// It came by syslog, without the head that nginx writes before it.
+    NotSyslog,
     /// It is not a JSON object with the format's keys, each once and each a string; the words are those of the parser.
     NotTheFormat(String),
     /// It is of another version of the format.
@@ -37,6 +39,7 @@ impl fmt::Display for LineFault {
         match self {
             Self::TooLong => write!(f, "the line has more than {LINE_BYTES_MAX} bytes"),
             Self::Unfinished => f.write_str("the file ends in the middle of the line"),
+            Self::NotSyslog => f.write_str("it does not begin as nginx's lines to syslog do: `<190>Nov 21 23:02:12 cloakroom: `"),
             Self::NotTheFormat(why) => write!(f, "not a line of the shipped log_format: {why}"),
             Self::AnotherVersion => write!(f, "another version of the log_format: `v` must be \"{VERSION}\""),
             Self::Odd(key) => write!(f, "`{key}` is not what nginx writes there"),

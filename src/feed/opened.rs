@@ -55,10 +55,10 @@ impl Opened {
     }
 
     /// From the start of a line among its last `bytes`. `None` where it does not begin as a log in the format does: log
-    /// rotation leaves packed files, too.
+    /// rotation leaves packed files, too. Into an empty one somebody may still write.
     pub(super) fn at_its_last(self, bytes: u64) -> io::Result<Option<Self>> {
         let mut first = [0];
-        if self.file.read_at(&mut first, 0)? == 0 || first != *b"{" {
+        if self.file.read_at(&mut first, 0)? == 1 && first != *b"{" {
             return Ok(None);
         }
         let size = self.file.metadata()?.len();
@@ -115,12 +115,7 @@ impl Opened {
             let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let read = if self.skipped > 0 { Err(LineFault::TooLong) } else { nginx_line::read(line) };
-            match read {
-                Ok(Some(reported)) => batch.reports.push(reported),
-                Ok(None) => {}
-                Err(fault) => batch.faults.push(fault),
-            }
-            batch.lines += 1;
+            batch.add(read);
             lines += 1;
             self.offset += self.skipped + length(end) + 1;
             self.skipped = 0;

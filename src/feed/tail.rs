@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::hints::{Hints, Stop};
-use super::nginx_line::LineFault;
+use super::nginx_line::{self, LineFault};
 use super::opened::Opened;
 use super::siblings::{directory, recent, renamed};
 use crate::domain::account::Reported;
@@ -45,6 +45,8 @@ pub struct Batch {
     pub lines: usize,
     /// The lines that were not understood.
     pub faults: Vec<LineFault>,
+    /// Lines that were thrown away before these, as too many waited.
+    pub lost: usize,
     /// What happened to the file.
     pub notices: Vec<Notice>,
     /// Where the next batch begins; `None` as long as there was no file.
@@ -234,8 +236,16 @@ impl Tail {
         let back = self.old.iter().position(|old| old.log.is(next.device, next.inode));
         let since = next.written()?;
         let next = back.map_or(next, |at| self.old.remove(at).log);
+        let (device, inode) = (next.device, next.inode);
         if let Some(log) = self.open.replace(next) {
             self.old.push(Old { log, since });
+        }
+        // Where the store did not settle for a while, or rotations follow each other at once, there are files between.
+        for log in recent(&self.path, since, OLD_LIFETIME, OLD_MAX) {
+            let known = log.is(device, inode) || self.old.iter().any(|old| old.log.is(log.device, log.inode));
+            if !known {
+                self.old.push(Old { since: log.written()?, log });
+            }
         }
         self.notices.push(Notice::Rotated);
         Ok(())
@@ -274,6 +284,25 @@ impl Tail {
 }
 
 impl Batch {
+    /// Adds what was read of one line.
+    pub(super) fn add(&mut self, line: Result<Option<Reported>, LineFault>) {
+        self.lines += 1;
+        match line {
+            Ok(Some(reported)) => self.reports.push(reported),
+            Ok(None) => {}
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// A batch of these lines of the shipped format, which come from no file.
+    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut batch = Self::default();
+        for line in lines {
+            batch.add(nginx_line::read(line));
+        }
+        batch
+    }
+
     /// How many lines were understood and report nothing.
     pub fn others(&self) -> usize {
         let faulty = self.faults.iter().filter(|fault| **fault != LineFault::Unfinished).count();

@@ -22,6 +22,9 @@ use crate::proof::token;
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
 
+/// So many of a grant's networks are told in one line.
+const NETWORKS_TOLD_MAX: usize = 8;
+
 /// What a download question comes to.
 #[derive(Debug)]
 pub enum Outcome {
@@ -335,6 +338,12 @@ async fn describe(store: &dyn Store, grant: GrantId, trace: &mut Trace) {
         let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
         let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
         trace.held(|| format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved));
+        if let Some(most) = grant.policy.networks_max {
+            let seen: Vec<String> = grant.networks_seen.iter().take(NETWORKS_TOLD_MAX).map(ToString::to_string).collect();
+            let more = if grant.networks_seen.len() > seen.len() { ", …" } else { "" };
+            let seen = if seen.is_empty() { String::new() } else { format!(": {}{more}", seen.join(", ")) };
+            trace.held(|| format!("networks: {} of {most} seen{seen}", grant.networks_seen.len()));
+        }
     }
 }
 

@@ -177,7 +177,7 @@ fn split(target: &str) -> (&str, Option<&str>) {
 
 fn advice_on(site: &Site, question: &Question, refusal: Refusal, from: Option<IpAddr>) -> Option<String> {
     let text = match (refusal, Address::read(&question.path, &site.public_path)) {
-        (Refusal::WrongNetwork, _) if from.is_none() => {
+        (Refusal::WrongNetwork | Refusal::TooManyNetworks, _) if from.is_none() => {
             "no client was given: say with --from ADDRESS for whom the URL shall be explained".to_owned()
         }
         (Refusal::BadProof, Some(Address::Link(_) | Address::Delivery(_))) => {
@@ -238,7 +238,10 @@ fn advice(refusal: Refusal) -> Option<String> {
         Refusal::Expired | Refusal::LinkExpired => "make a new one with `cloakroom sign` or `cloakroom link`",
         Refusal::NotYetValid => "wait, or compare the clocks of the signer and this host",
         Refusal::WrongNetwork => {
-            "the client comes from another network than the link was made for: sign it again without --network, or with the right one"
+            "the client comes from another network than the link was made for: sign it again without --network, or with the right one; a counted link follows `networks` in its policy"
+        }
+        Refusal::TooManyNetworks => {
+            "the grant was used from as many networks as its policy allows (networks_max; /24 of IPv4, /56 of IPv6): issue a new link, with a higher networks_max in its policy if that was one person"
         }
         Refusal::WrongPath => "the proof was made for another path: sign this one",
         Refusal::KeyRetired => {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::address;
+use super::ending::check_zone;
 use super::site::Site;
 use crate::clock;
 use crate::domain::file::FileRef;
@@ -16,6 +17,8 @@ use crate::proof::token;
 use crate::random;
 use crate::storage::Absent;
 use crate::store::Down;
+
+pub use super::ending::ends;
 
 /// A customer's name that is longer than this is a mistake.
 pub const CUSTOMER_BYTES_MAX: usize = 256;
@@ -56,6 +59,8 @@ pub enum NotIssued {
     Absent(FileRef, Absent),
     /// The customer's name is too long or holds control characters.
     Customer,
+    /// The grant would end with a day of a time zone that this system does not have.
+    Zone(String),
     /// No key signs.
     NoKey,
     /// The store does not answer.
@@ -67,6 +72,9 @@ impl fmt::Display for NotIssued {
         match self {
             Self::Absent(file, absent) => write!(f, "no link for `{file}`: {absent}"),
             Self::Customer => write!(f, "`customer` must have at most {CUSTOMER_BYTES_MAX} bytes and no control characters"),
+            Self::Zone(zone) => {
+                write!(f, "the policy ends with a day of the zone `{zone}`, which this system no longer has: install its package `tzdata`")
+            }
             Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
             Self::Down(Down::Full) => f.write_str("the store is full: no more grants fit"),
             Self::Down(Down::Unreachable) => f.write_str("the store does not answer"),
@@ -81,6 +89,7 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
         return Err(NotIssued::Customer);
     }
+    check_zone(&policy)?;
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let now = clock::now();
     let grant = new_grant(file, customer, policy, now);
@@ -99,7 +108,7 @@ fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Gr
         file,
         customer,
         created: now,
-        expires: policy.valid_for.map(|span| now + span),
+        expires: ends(&policy, now, policy.valid_for),
         standing: Standing::Active,
         used: 0,
         reserved: 0,

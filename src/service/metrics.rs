@@ -37,10 +37,12 @@ pub enum FeedLine {
     Unknown,
     /// It has not the form of the shipped log format.
     Malformed,
+    /// It was thrown away unread, as too many waited to be settled.
+    Lost,
 }
 
 impl FeedLine {
-    const ALL: [Self; 4] = [Self::Settled, Self::Other, Self::Unknown, Self::Malformed];
+    const ALL: [Self; 5] = [Self::Settled, Self::Other, Self::Unknown, Self::Malformed, Self::Lost];
 
     /// The word of the metrics and the log.
     pub const fn word(self) -> &'static str {
@@ -49,6 +51,7 @@ impl FeedLine {
             Self::Other => "other",
             Self::Unknown => "unknown",
             Self::Malformed => "malformed",
+            Self::Lost => "lost",
         }
     }
 }
@@ -82,7 +85,7 @@ pub struct Metrics {
     refusals: [Row<REFUSALS>; 2],
     deliveries: Row<6>,
     reported_bytes: Counter,
-    feed_lines: Row<4>,
+    feed_lines: Row<5>,
     feed_settled: Gauge,
     feed_lag: Gauge,
     malformed: Row<3>,
@@ -374,7 +377,7 @@ mod tests {
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         assert_eq!((helps, types), (12, 12), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 2 * 31 + 6 + 1 + 4 + 2 + 3 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 2 * 31 + 6 + 1 + 5 + 2 + 3 * 3, "{text}");
     }
 
     #[test]

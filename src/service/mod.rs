@@ -7,6 +7,7 @@ pub mod address;
 pub mod answer;
 pub mod authorize;
 pub mod download;
+pub mod ending;
 pub mod explain;
 pub mod issue;
 pub mod metrics;

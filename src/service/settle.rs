@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::metrics::FeedLine;
 use super::site::{Event, Site};
 use crate::clock;
 use crate::domain::account::{Change, Reported};
 use crate::domain::delivery::State;
 use crate::domain::feed_position::FeedPosition;
+use crate::feed::Batch;
 use crate::store::Down;
 
 /// How long the sweep waits after the store did not answer.
@@ -25,6 +27,36 @@ pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPo
         site.wake.notify_one();
     }
     Ok(changes.len())
+}
+
+/// What became of the lines of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCounts {
+    /// They reported a request of a delivery, and were settled.
+    pub settled: usize,
+    /// They name a delivery or a request that is not known, or was reported before.
+    pub unknown: usize,
+    /// They name no delivery.
+    pub other: usize,
+    /// They have not the form of the shipped log format.
+    pub malformed: usize,
+}
+
+/// Settles what a web server reports, and counts it.
+pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
+    let settled = settle(site, batch.reports.clone(), batch.position).await?;
+    let unknown = batch.reports.len().saturating_sub(settled);
+    let counts = LineCounts { settled, unknown, other: batch.others(), malformed: batch.faults.len() };
+    for (outcome, lines) in [
+        (FeedLine::Settled, counts.settled),
+        (FeedLine::Unknown, counts.unknown),
+        (FeedLine::Other, counts.other),
+        (FeedLine::Malformed, counts.malformed),
+        (FeedLine::Lost, batch.lost),
+    ] {
+        site.metrics.feed_lines(outcome, lines as u64);
+    }
+    Ok(counts)
 }
 
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.

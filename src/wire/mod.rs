@@ -1,6 +1,6 @@
 //! How requests reach us: listeners, HTTP/1.1 with strict limits, and an end in which nobody is cut without need.
 //!
-//! In reading order: [`listener`] (sockets), [`serve`] (threads, accepting, draining), `connection` (one connection's
+//! In reading order: [`listener`] (sockets, over `socket_file`), [`serve`] (threads, accepting, draining), `connection` (one connection's
 //! life and its timers, over `line`), [`gate`] (what HTTP allows and we do not), [`payload`] (bodies of answers).
 //!
 //! N threads with an event loop each accept on the same sockets; a connection goes to the thread that has the fewest
@@ -15,6 +15,7 @@ mod line;
 pub mod listener;
 pub mod payload;
 pub mod serve;
+mod socket_file;
 pub mod tally;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use http::request::Parts;
 
 pub use limits::Limits;
 pub use payload::{Payload, respond};
+pub use socket_file::SocketFile;
 pub use tally::Tally;
 
 /// The other end of a connection.

@@ -15,7 +15,8 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Door};
 use super::limits::{ACCEPT_PAUSE, Limits, STOP_PAUSE};
-use super::listener::{Bound, Socket, SocketFile};
+use super::listener::{Bound, Socket};
+use super::socket_file::SocketFile;
 use super::{Handler, Peer, Tally};
 use crate::service::metrics::{Metrics, OpenConnection};
 

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Barrier;
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -38,6 +40,13 @@ impl Customer {
         let mut curl = self.curl(url);
         let jar = self.0.path().join("jar");
         curl.arg("-b").arg(&jar).arg("-c").arg(&jar);
+        curl
+    }
+
+    /// `curl` as above, from another address of loopback.
+    pub fn curl_from(&self, address: &str, url: &str) -> Command {
+        let mut curl = self.curl(url);
+        curl.args(["--interface", address]);
         curl
     }
 
@@ -85,18 +94,45 @@ pub fn ends(mut command: Command) -> Output {
 
 /// Runs it until `enough`, then kills it as `kill -9` does.
 #[track_caller]
-pub fn killed_when(mut command: Command, enough: impl Fn() -> bool) {
+pub fn killed_when(command: Command, enough: impl Fn() -> bool) {
+    let name = format!("{command:?}");
+    assert_eq!(runs_until(command, enough), None, "{name} ended before it was killed");
+}
+
+/// Runs it to its end, which is given, or until `enough`, and then kills it.
+#[track_caller]
+pub fn runs_until(mut command: Command, enough: impl Fn() -> bool) -> Option<ExitStatus> {
     let mut child: Child = command.spawn().unwrap_or_else(|error| panic!("{command:?} (tests/run installs it): {error}"));
-    until("enough bytes to be killed after", || {
-        assert_eq!(child.try_wait().unwrap(), None, "{command:?} ended before it was killed");
-        enough().then_some(())
+    let ended = until("enough bytes to be killed after", || match child.try_wait().unwrap() {
+        Some(ended) => Some(Some(ended)),
+        None => enough().then_some(None),
     });
-    child.kill().unwrap();
-    child.wait().unwrap();
+    if ended.is_none() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    ended
 }
 
 /// Kills it once `file` has so many bytes.
 #[track_caller]
 pub fn killed_after(command: Command, file: &Path, bytes: u64) {
     killed_when(command, || fs::metadata(file).is_ok_and(|there| there.len() >= bytes));
+}
+
+/// Many at the same moment; what each of them came to.
+pub fn at_once<T: Send>(clients: usize, ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(clients);
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..clients)
+            .map(|number| {
+                let (start, ask) = (&start, &ask);
+                scope.spawn(move || {
+                    start.wait();
+                    ask(number)
+                })
+            })
+            .collect();
+        asking.into_iter().map(|client| client.join().unwrap()).collect()
+    })
 }

@@ -8,7 +8,7 @@ use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::{Download, get};
 use crate::servers::nginx::{Nginx, NginxSetup};
 use crate::servers::until;
-use crate::shop::{MIB, SLOW, Shop, goods, requests, units};
+use crate::shop::{MIB, SLOW, Shop, goods, in_flight, requests, units};
 
 /// A download of a slow shop that has begun and will take some seconds more.
 fn begun(shop: &Shop) -> Download {
@@ -42,6 +42,48 @@ fn a_log_that_is_renamed_before_nginx_hears_of_it_loses_nothing() {
     assert!(download.finish().body == shop.goods);
     assert_eq!(units(&shop.becomes("completed")), (1, 0));
     assert_eq!(fs::read_to_string(renamed).unwrap().lines().count(), 1, "the line stands in the old log");
+}
+
+/// Sixteen connections of which each ends with a line of its own, and what happens to the log meanwhile.
+#[track_caller]
+fn sixteen_connections_while(rotate: impl Fn(&Shop, usize)) -> (Shop, serde_json::Value) {
+    let shop = Shop::open(16 * MIB, "[[policy]]\nname = \"default\"\nrate = \"300k/s\"\nresume_grace = \"3s\"\n");
+    let customer = Customer::new();
+    let url = shop.click(&shop.link(1));
+    let mut aria = customer.aria2c(&url).spawn().unwrap();
+    for round in 0..3 {
+        // Twice at once, and once more when some connections have ended.
+        shop.comes_to("sixteen requests, and then reports", |delivery| {
+            requests(delivery).len() >= 16 && (round < 2 || in_flight(delivery) < requests(delivery).len())
+        });
+        rotate(&shop, round);
+    }
+    assert!(aria.wait().unwrap().success());
+    assert!(customer.got() == shop.goods);
+    let over = shop.comes_to("its end", |delivery| delivery["closed"].is_string());
+    assert_eq!(units(&over), (1, 0), "{over:#}");
+    (shop, over)
+}
+
+#[test]
+fn a_log_that_is_rotated_three_times_under_sixteen_connections_loses_nothing() {
+    let (shop, over) = sixteen_connections_while(|shop, round| {
+        // As logrotate does: each file is kept under another name.
+        let log = shop.nginx.access_log();
+        shop.nginx.rotate();
+        fs::rename(log.with_extension("log.1"), log.with_extension(format!("log.{}", 9 - round))).unwrap();
+    });
+    assert_eq!(over["state"], "completed", "{over:#}\n{}", shop.cloakroom.log().join("\n"));
+}
+
+#[test]
+fn a_log_that_is_copied_and_truncated_under_sixteen_connections_is_true_or_presumed() {
+    let (_shop, over) = sixteen_connections_while(|shop, round| {
+        let log = shop.nginx.access_log();
+        fs::copy(&log, log.with_extension(format!("log.{round}"))).unwrap();
+        OpenOptions::new().write(true).truncate(true).open(&log).unwrap();
+    });
+    assert!(over["state"] == "completed" || over["state"] == "presumed", "{over:#}");
 }
 
 #[test]
@@ -87,6 +129,24 @@ fn lines_of_nobody_half_lines_and_noise_change_nothing() {
     append(&shop, "the end\n");
     until("the end of the log", || (shop.cloakroom.log().iter().filter(|line| line.contains("not understood")).count() > 1).then_some(()));
     assert_eq!(shop.newest(), delivery);
+}
+
+/// A site that took `gzip off` out of the examples: what its customers get is the file, and no byte of it can be placed.
+#[test]
+fn a_file_that_is_compressed_on_its_way_is_presumed() {
+    let instead = &[("gzip off;", "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"), ("etag on;", "etag off;")];
+    let nginx = Nginx::start(&NginxSetup { instead, ..NginxSetup::default() });
+    let text = "the same line again and again\n".repeat(100_000);
+    fs::write(nginx.downloads().join("album.zip"), &text).unwrap();
+    let cloakroom = Cloakroom::behind(&nginx, "[[policy]]\nname = \"default\"\nresume_grace = \"2s\"\n");
+    let shop = Shop { nginx, cloakroom, goods: text.into_bytes() };
+    let url = shop.click(&shop.link(1));
+    let answer = shop.get(&url, &[("Accept-Encoding", "gzip")]);
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{:?}", answer.headers);
+    let delivery = shop.settled();
+    assert_eq!((delivery["covered"].as_u64(), units(&delivery)), (Some(0), (0, 1)), "{delivery:#}");
+    assert!(delivery["bytes_charged"].as_u64().unwrap() < 100_000, "{delivery:#}");
+    assert_eq!(units(&shop.becomes("presumed")), (1, 0));
 }
 
 #[test]

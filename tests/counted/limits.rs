@@ -1,40 +1,9 @@
 //! Never more downloads than were granted, and never more bytes, whoever shares the URL.
 
-use std::collections::BTreeMap;
-use std::sync::Barrier;
-use std::thread;
-
-use crate::clients::{Customer, killed_after, whole};
+use crate::clients::{Customer, at_once, killed_after, whole};
 use crate::servers::http::{Answer, Download};
 use crate::servers::until;
-use crate::shop::{MIB, SLOW, Shop, bytes_sent, in_flight, units};
-
-/// Many clients at the same moment; what each of them got.
-fn at_once(shop: &Shop, clients: usize, ask: impl Fn(usize, &Shop) -> Answer + Sync) -> Vec<Answer> {
-    let start = Barrier::new(clients);
-    thread::scope(|scope| {
-        let asking: Vec<_> = (0..clients)
-            .map(|number| {
-                let (start, ask) = (&start, &ask);
-                scope.spawn(move || {
-                    start.wait();
-                    ask(number, shop)
-                })
-            })
-            .collect();
-        asking.into_iter().map(|client| client.join().unwrap()).collect()
-    })
-}
-
-/// How often each outcome came: `200`, or the refusal's code.
-fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for answer in answers {
-        let outcome = answer.header("cloakroom-refusal").map_or_else(|| answer.status.to_string(), str::to_owned);
-        *counts.entry(outcome).or_default() += 1;
-    }
-    counts
-}
+use crate::shop::{MIB, SLOW, Shop, bytes_logged, bytes_sent, in_flight, outcomes, units};
 
 #[test]
 fn fifty_clients_on_one_delivery_url_never_get_more_than_twice_the_bytes() {
@@ -42,7 +11,7 @@ fn fifty_clients_on_one_delivery_url_never_get_more_than_twice_the_bytes() {
         let shop = Shop::open(8 * MIB, &format!("[[policy]]\nname = \"default\"\n{more}"));
         let size = shop.goods.len() as u64;
         let url = shop.click(&shop.link(1));
-        let answers = at_once(&shop, 50, |number, shop| {
+        let answers = at_once(50, |number| {
             let agent = format!("client {number}");
             shop.get(&url, &[("User-Agent", &agent)])
         });
@@ -63,9 +32,8 @@ fn fifty_clients_on_one_delivery_url_never_get_more_than_twice_the_bytes() {
         assert!(delivery["bytes_charged"].as_u64().unwrap() <= most as u64 * size, "{delivery:#}");
         assert!(bytes_sent(&delivery) <= most as u64 * size, "{delivery:#}");
         // What nginx itself wrote down, line by line.
-        let lines: Vec<serde_json::Value> = shop.nginx.reported().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let sent: u64 = lines.iter().map(|line| line["bytes"].as_str().unwrap().parse::<u64>().unwrap()).sum();
-        assert!(sent >= size && sent <= most as u64 * size, "round {round}: {sent} of {size}: {lines:#?}");
+        let sent = bytes_logged(&shop);
+        assert!(sent >= size && sent <= most as u64 * size, "round {round}: {sent} of {size}");
         // And nobody gets more of it later.
         let late = shop.get(&url, &[]);
         if whole.len() == most {
@@ -79,7 +47,7 @@ fn fifty_clients_on_one_delivery_url_never_get_more_than_twice_the_bytes() {
 fn of_thirty_customers_at_once_exactly_three_get_the_three_downloads() {
     let shop = Shop::open(MIB, "");
     let link = shop.link(3);
-    let answers = at_once(&shop, 30, |number, shop| {
+    let answers = at_once(30, |number| {
         let own = format!("cloakroom=customer{number:022}");
         let clicked = shop.get(&link, &[("Cookie", &own)]);
         match clicked.header("location") {
@@ -155,4 +123,71 @@ fn when_the_time_is_over_nothing_begins_and_what_is_open_goes_on() {
         let over = shop.get(&link, &[("User-Agent", "somebody else")]);
         assert_eq!((over.status, over.header("cloakroom-refusal")), (410, Some(refusal)));
     }
+}
+
+#[test]
+fn requests_at_once_are_as_many_as_the_policy_says() {
+    let shop = Shop::open(4 * MIB, &format!("{SLOW}connections_max = 2\nretry_factor = 9\n"));
+    let url = shop.click(&shop.link(1));
+    let open = || Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    let mut running = [open(), open()];
+    for download in &mut running {
+        assert_eq!(download.answer.status, 200);
+        download.read(1000);
+    }
+    let third = shop.get(&url, &[("Accept", "text/html")]);
+    assert_eq!((third.status, third.header("cloakroom-refusal")), (429, Some("too_many_connections")));
+    assert!(third.header("retry-after").is_some() && third.text().contains("R-"), "{}", third.text());
+    let [first, _second] = running;
+    drop(first);
+    // The place is free once nginx has told that the answer ended.
+    let joined = until("a free place", || Some(open()).filter(|download| download.answer.status == 200));
+    drop(joined);
+}
+
+#[test]
+fn a_rate_is_never_passed() {
+    const RATE: u64 = 100 * 1024;
+    let shop = Shop::open(300 * 1024, "[[policy]]\nname = \"default\"\nrate = \"100k/s\"\nretry_factor = 3\n");
+    let url = shop.click(&shop.link(1));
+    let answers = at_once(3, |_| shop.get(&url, &[]));
+    assert!(answers.iter().all(|answer| answer.body == shop.goods));
+    let lines = shop.nginx.reported();
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for line in lines {
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let of = |name: &str| line[name].as_str().unwrap().parse::<f64>().unwrap();
+        // nginx counts in whole seconds, and gives the first at once. Without a limit it takes milliseconds.
+        let seconds = of("bytes") / f64::from(u32::try_from(RATE).unwrap());
+        assert!(of("took") >= seconds - 2.0 && of("took") > 0.5, "{line:#}");
+    }
+}
+
+#[test]
+fn a_grant_that_ends_with_the_day_is_good_until_the_last_second_of_it() {
+    // Where it is noon, more or less: a second never ends the day.
+    let hour = i64::try_from(cloakroom::clock::now().seconds() / 3600 % 24).unwrap();
+    let zone = format!("Etc/GMT{:+}", hour - 12);
+    let shop = Shop::open(
+        100_000,
+        &format!(
+            "[[policy]]\nname = \"default\"\n\n[[policy]]\nname = \"day\"\nexpires = \"end-of-day\"\nzone = \"{zone}\"\nvalid_for = \"1s\"\n"
+        ),
+    );
+    let issued = |policy: &str, more: &[&str]| shop.cloakroom.json(&[&["link", "masters/album.zip", "--policy", policy], more].concat());
+    let exact = issued("default", &["--for", "1s"]);
+    let day = issued("day", &[]);
+    let noon_to_midnight = day["grant"]["expires"].as_str().unwrap().to_owned();
+    let midnight: jiff::Timestamp = noon_to_midnight.parse().unwrap();
+    let local = midnight.in_tz(&zone).unwrap();
+    assert_eq!(local.time(), jiff::civil::Time::midnight(), "{local}");
+    let ahead = u64::try_from(midnight.as_second()).unwrap().checked_sub(cloakroom::clock::now().seconds()).unwrap();
+    assert!((10 * 3600..14 * 3600).contains(&ahead), "{ahead} seconds to {local}");
+    let over =
+        until("the end of the exact one", || Some(shop.get(exact["url"].as_str().unwrap(), &[])).filter(|answer| answer.status != 303));
+    assert_eq!((over.status, over.header("cloakroom-refusal")), (410, Some("expired")));
+    let url = shop.click(day["url"].as_str().unwrap());
+    assert!(shop.get(&url, &[]).body == shop.goods);
+    let unlimited = issued("day", &["--for", "unlimited"]);
+    assert_eq!(unlimited["grant"]["expires"], serde_json::Value::Null);
 }

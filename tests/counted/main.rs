@@ -4,8 +4,13 @@
 mod clients;
 mod feed;
 mod limits;
+mod lines;
+mod networks;
+mod piped;
 mod resume;
 mod shop;
+mod storms;
+mod syslog;
 mod uncounted;
 
 #[path = "../servers/mod.rs"]

@@ -1,5 +1,6 @@
 //! A shop with one file, and what is asked about it.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
@@ -26,10 +27,44 @@ impl Shop {
     /// Opens one with a file of `size` bytes; `more` is added to the configuration.
     #[track_caller]
     pub fn open(size: usize, more: &str) -> Self {
-        let nginx = Nginx::start(&NginxSetup::default());
+        Self::behind(&NginxSetup::default(), size, more)
+    }
+
+    /// The same, behind an nginx of this kind.
+    #[track_caller]
+    pub fn behind(setup: &NginxSetup, size: usize, more: &str) -> Self {
+        let nginx = Nginx::start(setup);
         let goods = goods(size, 1);
         fs::write(nginx.downloads().join("album.zip"), &goods).unwrap();
         let cloakroom = Cloakroom::behind(&nginx, more);
+        Self { nginx, cloakroom, goods }
+    }
+
+    /// Opens one whose nginx reports by syslog.
+    #[track_caller]
+    pub fn by_syslog(size: usize, more: &str) -> Self {
+        Self::by_syslog_in(&NginxSetup { syslog: true, ..NginxSetup::default() }, size, more)
+    }
+
+    /// The same in this setup.
+    #[track_caller]
+    pub fn by_syslog_in(setup: &NginxSetup, size: usize, more: &str) -> Self {
+        assert!(setup.syslog, "{setup:?}");
+        Self::fed(setup, size, more, |nginx| format!("syslog = \"unix:{}\"\nmode = \"0666\"\n", nginx.log_socket().display()))
+    }
+
+    /// Opens one that is told by `cloakroom feed` what nginx reports.
+    #[track_caller]
+    pub fn by_api(size: usize, more: &str) -> Self {
+        Self::fed(&NginxSetup::default(), size, more, |_| "from = \"api\"\n".to_owned())
+    }
+
+    #[track_caller]
+    fn fed(setup: &NginxSetup, size: usize, more: &str, feed: impl Fn(&Nginx) -> String) -> Self {
+        let nginx = Nginx::start(setup);
+        let goods = goods(size, 1);
+        fs::write(nginx.downloads().join("album.zip"), &goods).unwrap();
+        let cloakroom = Cloakroom::fed(&nginx, &feed(&nginx), more);
         Self { nginx, cloakroom, goods }
     }
 
@@ -160,7 +195,24 @@ pub fn bytes_sent(delivery: &Value) -> u64 {
     requests(delivery).iter().filter_map(|request| request["report"]["bytes"].as_u64()).sum()
 }
 
+/// The bytes of the file that nginx itself wrote down, over all requests.
+#[track_caller]
+pub fn bytes_logged(shop: &Shop) -> u64 {
+    let lines: Vec<Value> = shop.nginx.reported().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.iter().map(|line| line["bytes"].as_str().unwrap().parse::<u64>().unwrap()).sum()
+}
+
 /// Whether every byte of the file was sent to one client.
 pub fn is_covered(delivery: &Value) -> bool {
     delivery["covered"] == delivery["size"]
+}
+
+/// How often each outcome came: `200`, or the refusal's code.
+pub fn outcomes<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for answer in answers {
+        let outcome = answer.header("cloakroom-refusal").map_or_else(|| answer.status.to_string(), str::to_owned);
+        *counts.entry(outcome).or_default() += 1;
+    }
+    counts
 }

@@ -123,6 +123,17 @@ pub fn ask(delivery: DeliveryId, request: &str, host: u8, now: Moment) -> Ask {
     }
 }
 
+/// The same click from `address`.
+pub fn click_from(address: &str, click: Click) -> Click {
+    Click { client: Client::new(address.parse().unwrap(), "curl/8.0"), ..click }
+}
+
+/// The same request from `address`.
+pub fn ask_from(address: &str, ask: Ask) -> Ask {
+    let client = Client::new(address.parse().unwrap(), "curl/8.0");
+    Ask { client: client.key(), address: address.parse().unwrap(), ..ask }
+}
+
 /// A good answer that sent `bytes` from `first` on, of a file of `total` bytes.
 pub fn sent(first: u64, bytes: u64, total: u64, ended: Moment) -> Report {
     let status = if first == 0 { 200 } else { 206 };

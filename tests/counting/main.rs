@@ -6,5 +6,6 @@ mod model;
 mod properties;
 mod rules_of_admission;
 mod rules_of_clicks;
+mod rules_of_networks;
 mod rules_of_settling;
 mod store_contract;

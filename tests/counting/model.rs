@@ -1,7 +1,7 @@
 //! The rules once more, as plainly as can be: the whole history is kept, every number is counted from it anew, and
 //! coverage is a row of booleans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::grant::Standing;
@@ -10,6 +10,7 @@ use cloakroom::domain::refusal::Refusal;
 const HOUR: u64 = 3_600_000;
 const OFFERS: usize = 32;
 
+#[derive(Clone)]
 pub struct Model {
     pub max: Option<u32>,
     pub retry: u32,
@@ -21,10 +22,35 @@ pub struct Model {
     pub grace: u64,
     pub expires: Option<u64>,
     pub standing: Standing,
+    /// The hosts that may come; none is all.
+    pub inside: Vec<u8>,
+    pub networks_max: Option<usize>,
+    /// By [`network`].
+    pub networks: BTreeSet<u8>,
+    /// Bytes of what is closed, as they are charged since the last reset.
+    pub closed_bytes: u64,
+    /// The numbers of those that were used before the last reset.
+    pub forgiven: BTreeSet<usize>,
     pub downloads: Vec<Download>,
 }
 
+/// The address of each host, and the number of its network: two share one of IPv4, one of them mapped; two share one of
+/// IPv6; the others are alone.
+pub const HOSTS: [(&str, u8); 6] = [
+    ("192.0.2.1", 0),
+    ("::ffff:192.0.2.250", 0),
+    ("192.0.3.1", 1),
+    ("2001:db8:0:100::4", 2),
+    ("2001:db8:0:1ff::5", 2),
+    ("2001:db8:0:200::6", 3),
+];
+
+fn network(host: u8) -> u8 {
+    HOSTS[usize::from(host)].1
+}
+
 /// A delivery; its number is its place.
+#[derive(Clone)]
 pub struct Download {
     pub state: State,
     pub cookie: u32,
@@ -45,6 +71,7 @@ pub struct Download {
     beside: u64,
 }
 
+#[derive(Clone)]
 struct Asked {
     host: u8,
     bound: u64,
@@ -85,6 +112,10 @@ impl Download {
         if self.in_flight() == 0 && !self.may_be_whole() { State::Released } else { State::Presumed }
     }
 
+    fn is_used(&self) -> bool {
+        [State::Completed, State::Presumed, State::Started].contains(&self.state)
+    }
+
     pub fn in_flight(&self) -> usize {
         self.requests.values().filter(|asked| asked.sent.is_none()).count()
     }
@@ -96,7 +127,13 @@ impl Model {
     }
 
     pub fn used(&self) -> u32 {
-        self.count(&[State::Completed, State::Presumed, State::Started])
+        let used = self.used_ever().filter(|number| !self.forgiven.contains(number));
+        u32::try_from(used.count()).unwrap()
+    }
+
+    fn used_ever(&self) -> impl Iterator<Item = usize> {
+        let used = self.downloads.iter().enumerate().filter(|(_, download)| download.is_used());
+        used.map(|(number, _)| number)
     }
 
     pub fn reserved(&self) -> u32 {
@@ -104,15 +141,17 @@ impl Model {
     }
 
     pub fn bytes(&self) -> u64 {
-        self.downloads.iter().map(Download::charged).sum()
+        self.closed_bytes + self.downloads.iter().filter(|download| !download.closed).map(Download::charged).sum::<u64>()
     }
 
     pub fn excess(&self) -> u64 {
         self.downloads.iter().map(Download::excess).sum()
     }
 
-    pub fn bytes_closed(&self) -> u64 {
-        self.downloads.iter().filter(|download| download.closed).map(Download::charged).sum()
+    pub fn reset(&mut self) {
+        self.closed_bytes = 0;
+        self.networks.clear();
+        self.forgiven = self.used_ever().collect();
     }
 
     /// With a delivery of a version of `size` bytes.
@@ -129,12 +168,18 @@ impl Model {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    fn withdrawn(&self) -> Option<Refusal> {
+    /// What is refused to this host whatever it asks for.
+    fn shut(&self, host: u8) -> Option<Refusal> {
         match self.standing {
-            Standing::Active => None,
+            Standing::Active if self.inside.is_empty() || self.inside.contains(&host) => None,
+            Standing::Active => Some(Refusal::WrongNetwork),
             Standing::Suspended => Some(Refusal::Suspended),
             Standing::Revoked => Some(Refusal::Revoked),
         }
+    }
+
+    fn is_one_network_too_many(&self, host: u8) -> bool {
+        !self.networks.contains(&network(host)) && self.networks_max.is_some_and(|most| self.networks.len() >= most)
     }
 
     fn newest(&self, now: u64, fits: impl Fn(&Download) -> bool) -> Option<usize> {
@@ -156,9 +201,28 @@ impl Model {
     /// The number of the delivery that the click goes on with, a new one having the next number, and those that end.
     /// `later` is whether a later part is asked for, `bound` the most that it can send.
     pub fn click(&mut self, now: u64, host: u8, cookie: Option<u32>, later: bool, bound: u64) -> Result<(usize, Vec<usize>), Refusal> {
-        if let Some(why) = self.withdrawn() {
+        if let Some(why) = self.shut(host) {
             return Err(why);
         }
+        if !self.is_one_network_too_many(host) {
+            return self.click_from_here(now, host, cookie, later, bound);
+        }
+        // From elsewhere it might be answered; what would be refused there too is told here.
+        let mut elsewhere = self.clone();
+        Err(match elsewhere.click_from_here(now, host, cookie, later, bound) {
+            Ok(_) | Err(Refusal::DownloadRunning) => Refusal::TooManyNetworks,
+            Err(why) => why,
+        })
+    }
+
+    fn click_from_here(
+        &mut self,
+        now: u64,
+        host: u8,
+        cookie: Option<u32>,
+        later: bool,
+        bound: u64,
+    ) -> Result<(usize, Vec<usize>), Refusal> {
         let running = |download: &Download| [State::Open, State::Started].contains(&download.state);
         let copies = u64::from(1 + self.retry);
         let room = |download: &Download| download.charged() + bound <= copies * download.size;
@@ -188,7 +252,7 @@ impl Model {
         let stale = self.stale();
         if (self.has_unit() || !stale.is_empty()) && !self.is_over(now) {
             for number in &stale {
-                (self.downloads[*number].state, self.downloads[*number].closed) = (State::Released, true);
+                self.close(*number, State::Released);
             }
             if let Some(found) = self.newest(now, |download| download.state == State::Offered && Some(download.cookie) == cookie) {
                 return Ok((found, stale));
@@ -228,7 +292,7 @@ impl Model {
 
     pub fn admit(&mut self, now: u64, number: usize, name: &str, host: u8, bound: u64, measured: bool) -> Result<(), Refusal> {
         let known = self.downloads.get(number).filter(|download| !download.gone).ok_or(Refusal::UnknownLink)?;
-        if let Some(why) = self.withdrawn() {
+        if let Some(why) = self.shut(host) {
             return Err(why);
         }
         if let Some(asked) = known.requests.get(name) {
@@ -241,8 +305,14 @@ impl Model {
         if offered && self.is_over(now) {
             return Err(Refusal::Expired);
         }
+        if offered && !self.has_unit() && self.reserved() == 0 {
+            return Err(Refusal::LimitReached);
+        }
+        if self.is_one_network_too_many(host) {
+            return Err(Refusal::TooManyNetworks);
+        }
         if offered && !self.has_unit() {
-            return Err(if self.reserved() > 0 { Refusal::DownloadRunning } else { Refusal::LimitReached });
+            return Err(Refusal::DownloadRunning);
         }
         if measured && known.state != State::Started && known.in_flight() >= self.connections {
             return Err(Refusal::TooManyConnections);
@@ -250,6 +320,9 @@ impl Model {
         let too_much = known.charged() + bound > u64::from(1 + self.retry) * known.size;
         if too_much || self.bytes_most(known.size).is_some_and(|most| self.bytes() + bound > most) {
             return Err(Refusal::ByteBudget);
+        }
+        if self.networks_max.is_some() {
+            self.networks.insert(network(host));
         }
         let download = &mut self.downloads[number];
         if offered {
@@ -267,6 +340,7 @@ impl Model {
         let Some(asked) = download.requests.get_mut(name).filter(|asked| asked.sent.is_none()) else { return false };
         asked.sent = Some(if sent.error { 0 } else { sent.bytes });
         if download.closed {
+            self.closed_bytes = self.closed_bytes.saturating_sub(asked.bound) + asked.sent.unwrap();
             return true;
         }
         download.active = download.active.max(sent.ended);
@@ -293,21 +367,27 @@ impl Model {
     /// The numbers of those that were closed.
     pub fn close_due(&mut self, now: u64) -> Vec<usize> {
         let mut closed = Vec::new();
-        for (number, download) in self.downloads.iter_mut().enumerate() {
+        for number in 0..self.downloads.len() {
+            let download = &mut self.downloads[number];
             if download.gone || download.closed || now < download.ends(self.grace) {
                 continue;
             }
-            if download.state == State::Offered {
-                download.gone = true;
-                continue;
+            match download.state {
+                State::Offered => download.gone = true,
+                state => {
+                    let state = if state == State::Open { download.ends_as() } else { state };
+                    self.close(number, state);
+                    closed.push(number);
+                }
             }
-            if download.state == State::Open {
-                download.state = download.ends_as();
-            }
-            download.closed = true;
-            closed.push(number);
         }
         closed
+    }
+
+    fn close(&mut self, number: usize, state: State) {
+        let download = &mut self.downloads[number];
+        (download.state, download.closed) = (state, true);
+        self.closed_bytes += download.charged();
     }
 
     pub fn next_due(&self) -> Option<u64> {

@@ -3,8 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use cloakroom::domain::account::{Account, Ask, Change, Click, Reported};
+use cloakroom::domain::client::Client;
 use cloakroom::domain::delivery::{Report, State};
 use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::DeliveryId;
@@ -17,7 +19,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::fixtures::{at, click, client, cookie, delivery_id, grant, link, replaced, request_id, version};
-use crate::model::{Model, Sent};
+use crate::model::{HOSTS, Model, Sent};
 
 const CASES: u32 = 1500;
 const STEPS: usize = 90;
@@ -62,8 +64,42 @@ enum Step {
     /// The file gets another content, of so many bytes.
     Replace(u64),
     Clock(i64),
-    Stand(Standing),
-    Expire,
+    Amend(Amendment),
+    /// The grant ends so many milliseconds from now.
+    ExpireIn(i64),
+}
+
+/// The limits of one case.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    max: Option<u32>,
+    retry: u32,
+    size: u64,
+    connections: u32,
+    networks_max: Option<u32>,
+    /// Whether some of the hosts are outside.
+    fenced: bool,
+}
+
+/// One address, one network, and one that no host is in.
+const FENCE: [&str; 3] = ["192.0.2.1/32", "2001:db8:0:100::/56", "203.0.113.0/24"];
+/// Which hosts are inside: the first, and the two of that network.
+const INSIDE: [u8; 3] = [0, 3, 4];
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let max = || prop_oneof![Just(None), (0_u32..5).prop_map(Some)];
+    let networks_max = prop_oneof![3 => Just(None), 1 => Just(Some(0)), 6 => (1_u32..4).prop_map(Some)];
+    (max(), 0_u32..3, size(), 1_u32..6, networks_max, prop::bool::weighted(0.2))
+        .prop_map(|(max, retry, size, connections, networks_max, fenced)| Limits { max, retry, size, connections, networks_max, fenced })
+}
+
+/// As the web server names it: an IPv4 address may come mapped into IPv6.
+fn address(host: u8) -> IpAddr {
+    HOSTS[usize::from(host)].0.parse().unwrap()
+}
+
+fn at_host(host: u8) -> Client {
+    Client::new(address(host), "curl/8.0")
 }
 
 /// What is asked for of a small file.
@@ -145,16 +181,23 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(-TEN_YEARS),
     ];
     let standing = prop_oneof![6 => Just(Standing::Active), 2 => Just(Standing::Suspended), 1 => Just(Standing::Revoked)];
+    let allow = prop_oneof![1 => Just(None), 4 => (0_u32..6).prop_map(Some)].prop_map(Amendment::Allow);
+    let expire = prop_oneof![2 => Just(0), 2 => Just(-HOUR), 4 => Just(25 * HOUR), 1 => Just(i64::MAX)];
+    // Two hosts ask as often as all others together: a download needs somebody who comes back.
+    let host = || prop_oneof![2 => 0_u8..2, 3 => 0_u8..6];
     prop_oneof![
-        20 => (1_u8..4, prop::option::of(0_u32..8), want()).prop_map(|(host, cookie, want)| Step::Click { host, cookie, want }),
-        40 => (0_u32..4, 0_u8..6, 1_u8..4, want(), prop::bool::weighted(0.93))
+        20 => (host(), prop::option::of(0_u32..8), want()).prop_map(|(host, cookie, want)| Step::Click { host, cookie, want }),
+        40 => (0_u32..4, 0_u8..6, host(), want(), prop::bool::weighted(0.93))
             .prop_map(|(back, request, host, want, measured)| Step::Admit { back, request, host, want, measured }),
         40 => (0_usize..8, prop_oneof![0_u64..4, Just(4)], kind).prop_map(|(back, share, kind)| Step::Report { back, share, kind }),
         6 => Just(Step::Close),
         3 => size().prop_map(Step::Replace),
         12 => clock.prop_map(Step::Clock),
-        1 => standing.prop_map(Step::Stand),
-        1 => Just(Step::Expire),
+        2 => standing.prop_map(|standing| Step::Amend(Amendment::Stand(standing))),
+        1 => Just(Step::Amend(Amendment::Reset)),
+        1 => allow.prop_map(Step::Amend),
+        1 => Just(Step::Amend(Amendment::Expire(None))),
+        1 => expire.prop_map(Step::ExpireIn),
     ]
 }
 
@@ -171,15 +214,22 @@ struct Pair {
     ended: u32,
     /// How many clicks went on with a delivery that had completed.
     rejoined: u32,
+    /// Used and reserved units, and bytes charged, before the last step.
+    before: (u32, u64),
+    /// Whether a person changed how much the grant allows.
+    amended: bool,
 }
 
 impl Pair {
-    fn new(max: Option<u32>, retry: u32, size: u64, connections: u32) -> Self {
+    fn new(limits: Limits) -> Self {
+        let Limits { max, retry, size, connections, networks_max, fenced } = limits;
         let policy = Policy {
             max_downloads: max,
             retry_factor: retry,
             connections_max: connections,
             resume_grace: Span::from_hours(24),
+            networks: FENCE.iter().filter(|_| fenced).map(|network| network.parse().unwrap()).collect(),
+            networks_max,
             ..Policy::default()
         };
         let model = Model {
@@ -191,10 +241,16 @@ impl Pair {
             grace: policy.resume_grace.millis(),
             expires: None,
             standing: Standing::Active,
+            inside: if fenced { INSIDE.to_vec() } else { Vec::new() },
+            networks_max: networks_max.map(|most| most as usize),
+            networks: BTreeSet::new(),
+            closed_bytes: 0,
+            forgiven: BTreeSet::new(),
             downloads: Vec::new(),
         };
         let account = Account::new(Grant { policy, ..grant(1, max) });
-        Self { account, model, now: at(0).millis(), wants: BTreeMap::new(), asked: Vec::new(), ended: 0, rejoined: 0 }
+        let (wants, asked) = (BTreeMap::new(), Vec::new());
+        Self { account, model, now: at(0).millis(), wants, asked, ended: 0, rejoined: 0, before: (0, 0), amended: false }
     }
 
     /// Of the version that delivery `number` sends.
@@ -206,8 +262,16 @@ impl Pair {
         Moment::from_millis(self.now)
     }
 
+    /// Used and reserved units, and bytes charged.
+    fn totals(&self) -> (u32, u64) {
+        let (grant, deliveries) = (&self.account.grant, &self.account.deliveries);
+        let live: u64 = deliveries.iter().filter(|delivery| delivery.closed.is_none()).map(|delivery| delivery.bytes_charged).sum();
+        (grant.used + grant.reserved, grant.bytes_closed + live)
+    }
+
     /// Does one step on both sides; tells why, if it was refused.
     fn step(&mut self, step: &Step) -> Result<Option<Refusal>, TestCaseError> {
+        self.before = self.totals();
         match *step {
             Step::Click { host, cookie, want } => self.click(host, cookie, want),
             Step::Admit { back, request, host, want, measured } => {
@@ -233,15 +297,27 @@ impl Pair {
                 self.now = self.now.saturating_add_signed(step);
                 Ok(None)
             }
-            Step::Stand(standing) => {
-                self.account.grant.amend(&Amendment::Stand(standing));
-                self.model.standing = if self.model.standing == Standing::Revoked { Standing::Revoked } else { standing };
+            Step::Amend(amendment) => {
+                self.amend(amendment);
                 Ok(None)
             }
-            Step::Expire => {
-                self.account.grant.expires = Some(self.moment());
-                self.model.expires = Some(self.now);
+            Step::ExpireIn(step) => {
+                self.amend(Amendment::Expire(Some(Moment::from_millis(self.now.saturating_add_signed(step)))));
                 Ok(None)
+            }
+        }
+    }
+
+    fn amend(&mut self, amendment: Amendment) {
+        self.account.grant.amend(&amendment);
+        match amendment {
+            Amendment::Stand(_) if self.model.standing == Standing::Revoked => {}
+            Amendment::Stand(standing) => self.model.standing = standing,
+            Amendment::Reset => self.model.reset(),
+            Amendment::Expire(expires) => self.model.expires = expires.map(Moment::millis),
+            Amendment::Allow(most) => {
+                self.model.max = most;
+                self.amended = true;
             }
         }
     }
@@ -253,6 +329,7 @@ impl Pair {
             cookie: brought.map(cookie),
             range: want.range(),
             version: replaced(self.model.version, self.model.size),
+            client: at_host(host),
             ..click(number, host, self.moment())
         };
         // The link outlives everything here; its own checks have their own tests.
@@ -283,8 +360,8 @@ impl Pair {
             delivery: delivery_id(delivery),
             request: request_id(&name),
             now: self.moment(),
-            client: client(host).key(),
-            address: client(host).address,
+            client: at_host(host).key(),
+            address: address(host),
             range: want.range(),
             measured,
         };
@@ -298,6 +375,9 @@ impl Pair {
         } else {
             self.wants.insert((delivery, request), want);
             self.asked.push((delivery, request));
+            // Whatever a person lowered meanwhile: with this request all are within the limits.
+            let (_, bytes) = self.totals();
+            prop_assert!(self.model.bytes_most(0).is_none_or(|most| bytes <= most));
         }
         Ok(admitted.err())
     }
@@ -330,16 +410,20 @@ impl Pair {
 
     fn holds(&self) -> Result<(), TestCaseError> {
         let (Self { account, model, .. }, grant) = (self, &self.account.grant);
-        prop_assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (model.used(), model.reserved(), model.bytes_closed()));
+        prop_assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (model.used(), model.reserved(), model.closed_bytes));
         if let Some(max) = model.max {
-            prop_assert!(grant.used + grant.reserved <= max);
+            // Only a person lowers the limit below what is used; nothing is added to that.
+            prop_assert!(grant.used + grant.reserved <= max.max(self.before.0));
+            prop_assert!(self.amended || grant.used + grant.reserved <= max);
         }
+        prop_assert_eq!(grant.networks_seen.len(), model.networks.len());
+        prop_assert!(model.networks_max.map_or(grant.networks_seen.is_empty(), |most| grant.networks_seen.len() <= most));
         let open = account.deliveries.iter().filter(|delivery| delivery.state == State::Open).count();
         prop_assert_eq!(grant.reserved as usize, open);
-        let live: u64 = account.deliveries.iter().filter(|delivery| delivery.closed.is_none()).map(|delivery| delivery.bytes_charged).sum();
-        prop_assert_eq!(grant.bytes_closed + live, model.bytes());
-        if let Some(most) = model.bytes_most(0) {
-            prop_assert!(grant.bytes_closed + live <= most + model.excess());
+        let (_, bytes) = self.totals();
+        prop_assert_eq!(bytes, model.bytes());
+        if let Some(most) = model.bytes_most(0).filter(|_| !self.amended) {
+            prop_assert!(bytes <= most + model.excess());
         }
         prop_assert_eq!(account.next_due(), model.next_due().map(Moment::from_millis));
         let mut known = account.deliveries.iter();
@@ -368,14 +452,12 @@ fn config(cases: u32) -> ProptestConfig {
 
 #[test]
 fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
-    let max = prop_oneof![Just(None), (0_u32..5).prop_map(Some)];
-    let cases = (max, 0_u32..3, size(), 1_u32..6);
     let seen: [Cell<u32>; 6] = Default::default();
     let (again, ended, rejoined) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
     let refusals = RefCell::new(BTreeSet::new());
     let mut runner = TestRunner::new(config(CASES));
-    let ran = runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((max, retry, size, connections), steps)| {
-        let mut pair = Pair::new(max, retry, size, connections);
+    let ran = runner.run(&(limits(), prop::collection::vec(step(), 1..STEPS)), |(limits, steps)| {
+        let mut pair = Pair::new(limits);
         for step in &steps {
             refusals.borrow_mut().extend(pair.step(step)?);
             pair.holds()?;
@@ -408,6 +490,8 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
         Refusal::LinkExpired,
         Refusal::TooManyConnections,
         Refusal::ByteBudget,
+        Refusal::WrongNetwork,
+        Refusal::TooManyNetworks,
     ];
     assert_eq!(refusals.into_inner(), BTreeSet::from(reasons));
 }

@@ -161,6 +161,24 @@ fn what_may_be_whole_of_a_file_that_was_replaced_keeps_its_unit_until_it_is_pres
 }
 
 #[test]
+fn a_whole_answer_that_was_compressed_on_its_way_is_presumed_and_a_part_of_one_is_released() {
+    let encoded = Report { bytes: SIZE / 10, from: None, ..sent(0, SIZE, SIZE, at(1)) };
+    for (what, report, state, units) in [
+        ("all of it", encoded.clone(), State::Presumed, (1, 0)),
+        ("broken off", Report { finished: false, ..encoded.clone() }, State::Released, (0, 0)),
+        ("some parts", Report { status: 206, ..encoded.clone() }, State::Released, (0, 0)),
+        ("a smaller file", Report { from: Some((0, SIZE / 10)), ..encoded }, State::Released, (0, 0)),
+    ] {
+        let mut shop = Shop::new(Some(1));
+        let delivery = shop.open(1, 1, at(0));
+        shop.report(delivery, "r1", report).unwrap();
+        assert_eq!(shop.delivery(delivery).bytes_charged, SIZE / 10, "{what}");
+        assert_eq!(shop.account.close_due(at(1 + DAY))[0].state, state, "{what}");
+        assert_eq!(shop.units(), units, "{what}");
+    }
+}
+
+#[test]
 fn reports_that_say_nothing_about_the_file_are_bytes_only() {
     let good = sent(0, SIZE, SIZE, at(1));
     for (what, report, charged, covered) in [

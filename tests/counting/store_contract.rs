@@ -12,7 +12,7 @@ use cloakroom::domain::history::{Act, Author};
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::link::Link;
 use cloakroom::domain::path::FilePath;
-use cloakroom::domain::policy::Policy;
+use cloakroom::domain::policy::{Ending, Policy};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
@@ -52,6 +52,7 @@ contract! {
     fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies
     one_request_asked_fifty_times_at_once_is_charged_once
     a_hundred_clients_open_exactly_as_many_downloads_as_were_bought
+    of_a_hundred_networks_at_once_as_many_as_are_allowed_are_remembered
     reports_and_the_position_of_the_feed_are_settled_together
     what_is_due_is_closed_and_the_next_deadline_is_told
     a_late_report_finds_a_delivery_that_has_ended
@@ -206,6 +207,37 @@ async fn a_hundred_clients_open_exactly_as_many_downloads_as_were_bought<S: Stor
     }
     let open = store.deliveries(Filter::default()).await.unwrap().iter().filter(|delivery| delivery.state == State::Open).count();
     assert_eq!((open, units(&*store).await), (3, (0, 3)));
+}
+
+async fn of_a_hundred_networks_at_once_as_many_as_are_allowed_are_remembered<S: Store + 'static>(store: Arc<S>) {
+    let policy = Policy {
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        networks_max: Some(3),
+        retry_factor: 1000,
+        connections_max: 500,
+        ending: Ending::EndOfDay("Europe/Berlin".to_owned()),
+        ..Policy::default()
+    };
+    store.issue(Grant { policy: policy.clone(), ..grant(1, None) }, link(1), author()).await.unwrap();
+    let clicked = store.click(click_from("10.0.0.1", click(1, 1, at(0)))).await.unwrap().unwrap();
+    let from = |number: u32| if number.is_multiple_of(2) { format!("10.0.{number}.1") } else { format!("2001:db8:0:{:x}::1", number << 8) };
+    let asks = (0..100).map(|number| ask_from(&from(number), ask(clicked.delivery, &format!("r{number}"), 1, at(1)))).collect();
+    let (admitted, refused) = at_once(&store, asks).await;
+    assert_eq!((admitted, refused.len()), (3, 97));
+    assert!(refused.iter().all(|refusal| *refusal == Refusal::TooManyNetworks), "{refused:?}");
+    let kept = store.grant(grant_id(1)).await.unwrap().unwrap();
+    assert_eq!((kept.networks_seen.len(), &kept.policy), (3, &policy));
+    for network in &kept.networks_seen {
+        let again = Ask {
+            range: range("bytes=0-0"),
+            ..ask_from(&network.addr().to_string(), ask(clicked.delivery, &network.addr().to_string().replace([':', '.'], "-"), 1, at(2)))
+        };
+        assert!(store.admit(again).await.unwrap().is_ok(), "{network}");
+    }
+    let outside = click_from("192.0.2.1", click(2, 1, at(2)));
+    assert_eq!(store.click(outside).await.unwrap(), Err(Refusal::WrongNetwork));
+    store.amend(grant_id(1), Amendment::Reset, author()).await.unwrap();
+    assert!(store.grant(grant_id(1)).await.unwrap().unwrap().networks_seen.is_empty());
 }
 
 async fn reports_and_the_position_of_the_feed_are_settled_together<S: Store>(store: Arc<S>) {

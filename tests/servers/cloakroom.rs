@@ -32,14 +32,19 @@ impl Cloakroom {
     /// `public_url` is `http://127.0.0.1:PORT/dl/`. `more` is added to the configuration.
     #[track_caller]
     pub fn behind(nginx: &Nginx, more: &str) -> Self {
+        Self::fed(nginx, &format!("access_log = \"{}\"\n", nginx.access_log().display()), more)
+    }
+
+    /// The same with these lines under `[feed]`.
+    #[track_caller]
+    pub fn fed(nginx: &Nginx, feed: &str, more: &str) -> Self {
         let text = format!(
             "[[listener]]\naddress = \"unix:{}\"\nmode = \"0666\"\ndialect = \"nginx\"\nserve = \"web\"\n\n\
              [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n\n\
              [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n\
-             [feed]\naccess_log = \"{}\"\n\n{more}",
+             [feed]\n{feed}\n{more}",
             nginx.socket().display(),
             nginx.downloads().display(),
-            nginx.access_log().display()
         );
         Self::with(&format!("http://127.0.0.1:{}/dl/", nginx.port), &text)
     }

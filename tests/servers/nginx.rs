@@ -17,6 +17,12 @@ pub struct NginxSetup {
     pub http: String,
     /// Lines inside the `server { … }` of `site.conf`, before everything else.
     pub server: String,
+    /// Whether the report goes by syslog, as the examples have it in a comment.
+    pub syslog: bool,
+    /// Words of the examples, and what stands there instead.
+    pub instead: &'static [(&'static str, &'static str)],
+    /// How many connections a worker takes; 512, as nginx has it, where nothing is said.
+    pub connections: Option<u32>,
 }
 
 /// A running nginx. Ends with this value.
@@ -47,6 +53,11 @@ impl Nginx {
     /// The socket on which it looks for Cloakroom.
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("run/nginx.sock")
+    }
+
+    /// The socket to which it reports by syslog.
+    pub fn log_socket(&self) -> PathBuf {
+        self.directory.path().join("run/log.sock")
     }
 
     /// The directory of the masters: `/srv/downloads` in the examples.
@@ -159,6 +170,16 @@ pub fn test(setup: &NginxSetup) -> Result<(), String> {
     if said.status.success() && !words.contains("[warn]") { Ok(()) } else { Err(words) }
 }
 
+/// The line of the access log becomes a comment, and the comment about syslog a line.
+fn by_syslog(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| match line.trim_start() {
+        there if there.starts_with("# access_log syslog:") => line.replacen("# ", "", 1),
+        there if there.starts_with("access_log ") && there.contains("cloakroom.log") => line.replacen("access_log", "# access_log", 1),
+        _ => line.to_owned(),
+    });
+    lines.collect()
+}
+
 fn nginx(directory: &Path, main: &Path) -> Command {
     let mut command = Command::new("nginx");
     command.arg("-p").arg(directory).arg("-c").arg(main).arg("-e").arg(directory.join("log/error.log")).stdin(Stdio::null());
@@ -185,6 +206,8 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
             .replace("/var/log/nginx", &place("log"))
             .replace("/var/www/shop", &place("www"))
             .replace("listen 80;", &format!("listen 127.0.0.1:{port};\n{}", setup.server));
+        let text = if setup.syslog { by_syslog(&text) } else { text };
+        let text = setup.instead.iter().fold(text, |text, (words, others)| text.replace(words, others));
         fs::write(directory.join("conf/cloakroom").join(path.file_name().unwrap()), text).unwrap();
         seen += 1;
     }
@@ -196,10 +219,13 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
         .concat();
     let main = directory.join("conf/nginx.conf");
     let text = format!(
-        "{user}\ndaemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
+        "{user}\n{descriptors}daemon off;\nworker_processes {WORKERS};\npid {pid};\nerror_log {error} notice;\nevents {{ {connections} }}\nhttp {{\n{temporary}    access_log off;\n{http}\n    include cloakroom/cloakroom.conf;\n    include cloakroom/site.conf;\n}}\n",
         pid = place("nginx.pid"),
         error = place("log/error.log"),
         http = setup.http,
+        // As many for the files that are sent, and as many for Cloakroom.
+        descriptors = setup.connections.map_or_else(String::new, |most| format!("worker_rlimit_nofile {};\n", 3 * most)),
+        connections = setup.connections.map_or_else(String::new, |most| format!("worker_connections {most};")),
     );
     fs::write(&main, text).unwrap();
     main

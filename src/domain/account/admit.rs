@@ -13,16 +13,23 @@ impl Account {
     /// |---|---|
     /// | the delivery is not known | [`Refusal::UnknownLink`] |
     /// | the grant is revoked or suspended, the delivery open or not | [`Refusal::Revoked`], [`Refusal::Suspended`] |
+    /// | the grant is for other networks | [`Refusal::WrongNetwork`] |
     /// | the request was admitted and is not reported: asked again | the same permit, nothing is charged |
     /// | the request was admitted and is reported: it is over | [`Refusal::BadRequest`] |
     /// | *offered*, and its lifetime is over | [`Refusal::LinkExpired`] |
     /// | *offered*, and the grant's time is over | [`Refusal::Expired`] |
-    /// | *offered*, no unit is left, another delivery is open | [`Refusal::DownloadRunning`] |
-    /// | *offered*, no unit is left | [`Refusal::LimitReached`] |
     /// | *open*, *completed* or *started*, and its grace is over; *released* or *presumed* | [`Refusal::LinkExpired`] |
+    /// | *offered*, no unit is left, and no delivery is open | [`Refusal::LimitReached`] |
+    /// | the request is from a network that is new and would be one too many | [`Refusal::TooManyNetworks`] |
+    /// | *offered*, no unit is left | [`Refusal::DownloadRunning`] |
     /// | as many requests are in flight as may be | [`Refusal::TooManyConnections`] |
     /// | the most that it may send fits no longer into the delivery's or the grant's bytes | [`Refusal::ByteBudget`] |
-    /// | | the permit; the bytes are charged, and an offer takes its unit and opens |
+    /// | | the permit; the bytes are charged, the network is remembered, and an offer takes its unit and opens |
+    ///
+    /// Networks count for every request, those of an open delivery too: what is limited is from how many places one link
+    /// is used, and a delivery's URL can be passed on as a link can. One that broke off when its telephone left the Wi-Fi
+    /// goes on where a network is left, else from the network where it began. They are remembered only where the
+    /// policy limits them, and then at most so many.
     ///
     /// The bytes of a request are the most that its ranges can send, with the part headers of a multipart answer, which
     /// are bytes too. The delivery's budget is (1 + `retry_factor`) × size. The grant's is `max_downloads` times that,
@@ -34,6 +41,7 @@ impl Account {
     pub fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let delivery = self.delivery(ask.delivery).ok_or(Refusal::UnknownLink)?;
         self.grant.standing.check()?;
+        self.grant.check_network(ask.address)?;
         if let Some(known) = delivery.requests.get(&ask.request) {
             let again = known.report.is_none();
             return again.then(|| permit(&self.grant, delivery, &ask.request)).ok_or(Refusal::BadRequest);
@@ -49,6 +57,7 @@ impl Account {
             open(grant, delivery, ask);
         }
         grant.size_largest = grant.size_largest.max(delivery.version.size);
+        grant.see(ask.address);
         let client = delivery.known_as(ask.client);
         delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, address: ask.address, bytes_max, report: None });
         Ok(permit(grant, delivery, &ask.request))
@@ -56,13 +65,14 @@ impl Account {
 
     fn joinable(&self, delivery: &Delivery, ask: &Ask) -> Result<(), Refusal> {
         let live = delivery.is_live(&self.grant.policy, ask.now);
+        let from_here = self.grant.check_networks_max(ask.address);
         match delivery.state {
             State::Offered if !live => Err(Refusal::LinkExpired),
             State::Offered if self.grant.is_over(ask.now) => Err(Refusal::Expired),
-            State::Offered if self.grant.has_unit() => Ok(()),
-            State::Offered if self.is_any_open() => Err(Refusal::DownloadRunning),
+            State::Offered if self.grant.has_unit() => from_here,
+            State::Offered if self.is_any_open() => from_here.and(Err(Refusal::DownloadRunning)),
             State::Offered => Err(Refusal::LimitReached),
-            State::Open | State::Completed | State::Started if live => Ok(()),
+            State::Open | State::Completed | State::Started if live => from_here,
             State::Open | State::Completed | State::Started | State::Released | State::Presumed => Err(Refusal::LinkExpired),
         }
     }

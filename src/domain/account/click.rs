@@ -20,6 +20,7 @@ impl Account {
     /// | | the link is not this grant's | [`Refusal::UnknownLink`] |
     /// | | the link was withdrawn, or its time is over | [`Refusal::Revoked`], [`Refusal::LinkExpired`] |
     /// | | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
+    /// | | the grant is for other networks | [`Refusal::WrongNetwork`] |
     /// | 1 | the cookie of a delivery that is under way, or of one that completed, is brought | on with it |
     /// | 2 | a later part is asked for by who clicked a delivery under way, or else one that completed | on with the newest such |
     /// | 3 | no cookie, by who clicked a delivery under way; nothing in flight, bytes left for it | on with the newest such |
@@ -30,8 +31,16 @@ impl Account {
     /// | 8 | a delivery is open and none of its requests is in flight | on with the newest such, whoever clicks |
     /// | 9 | a later part is asked for, and one completed; nothing in flight | on with the newest such, whoever clicks |
     /// | 10 | the grant's time is over | [`Refusal::Expired`] |
-    /// | 11 | a delivery is open | [`Refusal::DownloadRunning`] |
-    /// | 12 | | [`Refusal::LimitReached`] |
+    /// | 11 | every download is used, and none is open | [`Refusal::LimitReached`] |
+    /// | 12 | the click is from a network that would be one too many | [`Refusal::TooManyNetworks`] |
+    /// | 13 | a delivery is open | [`Refusal::DownloadRunning`] |
+    ///
+    /// Rows 1 to 3 and 5 to 9 refuse a click that is from a network that would be one too many, too
+    /// ([`Refusal::TooManyNetworks`]). A click itself adds no network: the first request does.
+    ///
+    /// Who is outside of the grant's networks learns nothing else of it. Who would be one network too many is told so
+    /// before what may pass by itself, and after what no other network changes: nobody shall be sent home to
+    /// hear there that the time is over.
     ///
     /// *Who clicked* is told by address and agent; in row 4 by the cookie, too. *Under way* is open, or started where
     /// nobody reports, and joinable still. One that *completed* is joined while its grace lasts and its byte budget has
@@ -57,26 +66,30 @@ impl Account {
         }
         link.check(click.now)?;
         self.grant.standing.check()?;
+        self.grant.check_network(click.client.address)?;
+        let from_here = self.grant.check_networks_max(click.client.address);
         let carry_on = |delivery| Clicked { delivery, fresh: false, closed: Vec::new() };
         if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)).or_else(|| self.started_over(click)) {
-            return Ok(carry_on(own));
+            return from_here.map(|()| carry_on(own));
         }
         if self.would_mix(click) {
             return Err(Refusal::LinkExpired);
         }
         let is_over = self.grant.is_over(click.now);
         if !is_over && (self.grant.has_unit() || self.is_any_replaced(click)) {
+            from_here?;
             let closed = self.close_replaced(click);
             let offer = self.offered_before(click).map_or_else(|| self.offer(click), carry_on);
             return Ok(Clicked { closed, ..offer });
         }
         if let Some(other) = self.began_again(click).or_else(|| self.idle(click)).or_else(|| self.rest_of_completed(click)) {
-            return Ok(carry_on(other));
+            return from_here.map(|()| carry_on(other));
         }
-        Err(match () {
-            () if is_over => Refusal::Expired,
-            () if self.is_any_open() => Refusal::DownloadRunning,
-            () => Refusal::LimitReached,
+        Err(match from_here {
+            _ if is_over => Refusal::Expired,
+            _ if !self.is_any_open() => Refusal::LimitReached,
+            Err(too_many) => too_many,
+            Ok(()) => Refusal::DownloadRunning,
         })
     }
 

@@ -6,10 +6,12 @@
 mod delivery;
 mod grant;
 mod history;
+mod line;
 
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
+pub use self::line::{EntryRecord, FORMAT, FeedRecord, Head, Line, TallyRecord, Totals};
 use crate::domain::client::ClientKey;
 use crate::domain::coverage::Coverage;
 use crate::domain::delivery::State;

@@ -13,6 +13,8 @@ mod queue;
 mod recent;
 mod rows;
 mod schema;
+mod transfer;
+mod upkeep;
 mod working;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +28,8 @@ use self::fault::Fault;
 pub use self::open::{NotOpened, Why};
 use self::queue::{Readers, Writer};
 use self::recent::Recent;
+pub use self::transfer::{NotMoved, export, import};
+pub use self::upkeep::{Info, Verified, backup, info, verify};
 use self::working::{ACCOUNTS_MAX, FEED, Working};
 use super::record::Written;
 use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};

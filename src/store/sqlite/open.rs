@@ -84,7 +84,7 @@ impl fmt::Display for NotOpened {
                 write!(f, "this program holds SQLite {version}, which can lose data; build it with 3.51.3 or later")
             }
             Why::InUse => write!(f, "the store {path} is in use by another process: is Cloakroom running already?"),
-            Why::System(error) => write!(f, "the store {path} cannot be opened: {error}{}", advice(error)),
+            Why::System(error) => write!(f, "the store {path}: {error}{}", advice(error)),
             Why::Foreign(what) => {
                 write!(f, "the store {path} is {what}: put the right file there, or move it away to begin an empty store")
             }

@@ -137,7 +137,6 @@ macro_rules! delivery_columns {
 
 statements! {
     GRANT_BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = ?1");
-    GRANT_BY_NUMBER = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.number = ?1");
     GRANT_OF_LINK = concat!("SELECT ", grant_columns!(), " FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1");
     GRANTS = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
     GRANTS_OF_CUSTOMER = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.customer = ?4 AND (g.created, g.id) < (?1, ?2) \
@@ -168,8 +167,8 @@ statements! {
         ORDER BY d.number DESC LIMIT ?1");
     DELIVERIES_OF_GRANT = concat!("SELECT ", delivery_columns!(), " FROM grants g JOIN deliveries d ON d.grant_number = g.number WHERE g.id = ?1 \
         ORDER BY d.number DESC LIMIT ?2");
-    DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
-        WHERE d.number > ?1 ORDER BY d.number LIMIT ?2");
+    DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), ", d.due FROM grants g JOIN deliveries d ON d.grant_number = g.number \
+        WHERE g.number = ?1 AND d.number > ?2 ORDER BY d.number LIMIT ?3");
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
     CONTENT = concat!("SELECT ", grant_columns!(), ", d.size, d.modified, d.etag, d.media_type FROM deliveries d \
         JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1");
@@ -207,6 +206,13 @@ statements! {
         SET count = CASE WHEN tallies.count > 9223372036854775807 - excluded.count THEN 9223372036854775807 ELSE tallies.count + excluded.count END";
     TALLIES = "SELECT hour, what, count FROM tallies WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, what";
 
+    ALL_TALLIES = "SELECT hour, what, count FROM tallies ORDER BY hour, what";
+    FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
+    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies)";
+    STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
+    TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), \
+        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
+
     POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
     PUT_POSITION = "INSERT INTO feeds (name, device, inode, position) VALUES (?1, ?2, ?3, ?4) \
         ON CONFLICT (name) DO UPDATE SET device = excluded.device, inode = excluded.inode, position = excluded.position";
@@ -225,7 +231,7 @@ mod tests {
             database.execute_batch(step).expect("a migration");
         }
         // These read tables in order, a page at a time, from a place that they are given.
-        let in_order = ["DELIVERIES"];
+        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "TOTALS", "IS_USED"];
         let mut seen = 0;
         for (name, sql) in ALL {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));

@@ -1,10 +1,18 @@
-//! Any line of an access log: reported, not ours, or refused with a reason; a report never has more than the line said.
+//! Any line of an access log: reported, not ours, or refused with a reason; a report never has more than the line said. By
+//! syslog it says the same behind its head, and the head is never part of it.
 #![no_main]
 
 use cloakroom::feed::nginx_line::{LINE_BYTES_MAX, LineFault, read};
+use cloakroom::feed::syslog;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &[u8]| {
+    if line.starts_with(b"<") {
+        assert!(read(line).is_err() || syslog::read(line).is_err(), "a line is one or the other");
+    } else {
+        let sent = [b"<190>Nov 21 23:02:12 cloakroom: ", line].concat();
+        assert_eq!(syslog::read(&sent), read(line.strip_suffix(b"\n").unwrap_or(line)));
+    }
     match read(line) {
         Ok(Some(reported)) => {
             let text = String::from_utf8_lossy(line);

@@ -1,0 +1,241 @@
+//! Out of a store as lines of text, and into an empty one.
+
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::fault::Fault;
+use super::open::{self, NotOpened, Why};
+use super::rows::{self, Number};
+use super::schema;
+use super::upkeep::{each_delivery, each_grant, not, reader};
+use crate::config::Durability;
+use crate::domain::delivery::Delivery;
+use crate::domain::feed_position::FeedPosition;
+use crate::domain::grant::Grant;
+use crate::domain::history::{Author, Entry};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::tally::{Counted, Tally};
+use crate::store::record::{
+    ActRecord, DeliveryRecord, EntryRecord, FORMAT, FeedRecord, GrantRecord, Head, Line, LinkRecord, TallyRecord, Totals, Unreadable,
+    Written,
+};
+
+/// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
+const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Why nothing was imported, or not everything exported.
+#[derive(Debug)]
+pub enum NotMoved {
+    /// The store.
+    Store(NotOpened),
+    /// What is written to or read from.
+    Stream(io::Error),
+    /// The store is not empty.
+    NotEmpty,
+    /// A line, by its number, and what is wrong with it.
+    Line(u64, String),
+}
+
+impl std::fmt::Display for NotMoved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(not) => write!(f, "{not}"),
+            Self::Stream(error) => write!(f, "{error}"),
+            Self::NotEmpty => f.write_str("the store is not empty, and an import never mixes: move its file away first"),
+            Self::Line(number, what) => write!(f, "line {number}: {what}; nothing was imported"),
+        }
+    }
+}
+
+impl std::error::Error for NotMoved {}
+
+/// Writes everything in the store at `path`, as it stands at one moment.
+pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
+    let database = reader(path).map_err(NotMoved::Store)?;
+    let mut totals = Totals::default();
+    let mut stream: io::Result<()> = Ok(());
+    let mut put = |line: &Line| {
+        if stream.is_ok() {
+            stream = serde_json::to_writer(&mut *out, line).map_err(io::Error::from).and_then(|()| out.write_all(b"\n"));
+        }
+        // A reader that went away ends it: nobody wants the rest.
+        if stream.is_ok() { Ok(()) } else { Err(Fault::Database(rusqlite::Error::InvalidQuery)) }
+    };
+    let done = write_all(&database, &mut totals, &mut put);
+    stream.map_err(NotMoved::Stream)?;
+    done.map_err(|fault| NotMoved::Store(not(path, &fault)))?;
+    out.flush().map_err(NotMoved::Stream)?;
+    Ok(totals)
+}
+
+fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Line) -> Result<(), Fault>) -> Result<(), Fault> {
+    let together = database.unchecked_transaction()?;
+    put(&Line::CloakroomStore(Head { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned() }))?;
+    each_grant(&together, &mut |number, grant| {
+        totals.grants += 1;
+        put(&Line::Grant(Box::new(GrantRecord::from(grant))))?;
+        for link in rows::all(&together, schema::LINKS_OF_NUMBER, [number], rows::link)? {
+            totals.links += 1;
+            put(&Line::Link(LinkRecord::from(&link)))?;
+        }
+        for Entry { author, act } in rows::all(&together, schema::HISTORY_OF_NUMBER, [number], rows::entry)? {
+            totals.history += 1;
+            let entry = EntryRecord { grant: grant.id.written(), at: author.at.millis(), author: author.name, act: ActRecord::from(&act) };
+            put(&Line::History(entry))?;
+        }
+        each_delivery(&together, number, &mut |delivery, _| {
+            totals.deliveries += 1;
+            put(&Line::Delivery(Box::new(DeliveryRecord::from(delivery))))
+        })
+    })?;
+    for tally in rows::all(&together, schema::ALL_TALLIES, [], rows::tally)? {
+        totals.tallies += 1;
+        put(&Line::Tally(TallyRecord { hour: tally.hour.millis(), what: tally.what.word().to_owned(), count: tally.count }))?;
+    }
+    for (name, position) in rows::all(&together, schema::FEEDS, [], |row| Ok((row.get(3)?, rows::position(row)?)))? {
+        totals.feeds += 1;
+        let FeedPosition { device, inode, offset } = position;
+        put(&Line::Feed(FeedRecord { name, device, inode, offset }))?;
+    }
+    put(&Line::End(*totals))
+}
+
+/// Reads what [`export`] wrote into the store at `path`, which is empty or not there; all of it or nothing. No daemon may
+/// have it.
+pub fn import(path: &Path, input: &mut dyn BufRead) -> Result<Totals, NotMoved> {
+    let (database, _lock) = open::open(path, Durability::Full).map_err(NotMoved::Store)?;
+    let failed = |fault: &Fault| NotMoved::Store(not(path, fault));
+    let is_used: bool = rows::value(&database, schema::IS_USED, []).map_err(|fault| failed(&fault))?.unwrap_or(true);
+    if is_used {
+        return Err(NotMoved::NotEmpty);
+    }
+    database.execute_batch("BEGIN IMMEDIATE").map_err(|fault| failed(&fault.into()))?;
+    let read = Reading { database: &database, totals: Totals::default(), grant: None, number: 0 }.read(input, path)?;
+    database.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);").map_err(|fault| failed(&fault.into()))?;
+    Ok(read)
+}
+
+struct Reading<'a> {
+    database: &'a Connection,
+    totals: Totals,
+    /// The grant that was read last, and its row.
+    grant: Option<(Number, Grant)>,
+    /// The line's number.
+    number: u64,
+}
+
+impl Reading<'_> {
+    fn read(mut self, input: &mut dyn BufRead, path: &Path) -> Result<Totals, NotMoved> {
+        let mut text = Vec::new();
+        let mut is_over = false;
+        loop {
+            text.clear();
+            let read = io::Read::take(&mut *input, LINE_BYTES_MAX).read_until(b'\n', &mut text).map_err(NotMoved::Stream)?;
+            if read == 0 {
+                break;
+            }
+            self.number += 1;
+            let wrong = |what: String| NotMoved::Line(self.number, what);
+            if is_over {
+                return Err(wrong("something stands behind the last line".to_owned()));
+            }
+            let line: Line = serde_json::from_slice(&text).map_err(|fault| wrong(format!("is not a line of an export: {fault}")))?;
+            if (self.number == 1) != matches!(line, Line::CloakroomStore(_)) {
+                return Err(wrong("an export begins with its head, which stands nowhere else".to_owned()));
+            }
+            match self.take(line) {
+                Ok(over) => is_over = over,
+                Err(Wrong::Line(what)) => return Err(NotMoved::Line(self.number, what)),
+                Err(Wrong::Store(Fault::Row(unreadable))) => return Err(NotMoved::Line(self.number, unreadable.to_string())),
+                Err(Wrong::Store(Fault::Database(fault)))
+                    if fault.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+                {
+                    return Err(NotMoved::Line(self.number, "the same id stood before".to_owned()));
+                }
+                Err(Wrong::Store(fault)) => {
+                    return Err(NotMoved::Store(NotOpened { path: path.to_owned(), why: Why::Database(fault.to_string()) }));
+                }
+            }
+        }
+        if is_over {
+            Ok(self.totals)
+        } else {
+            Err(NotMoved::Line(self.number, "the file ends before its last line: it was cut off".to_owned()))
+        }
+    }
+
+    /// Takes one line; whether it was the last.
+    fn take(&mut self, line: Line) -> Result<bool, Wrong> {
+        match line {
+            Line::CloakroomStore(Head { format: FORMAT, .. }) => {}
+            Line::CloakroomStore(Head { format, .. }) => {
+                return Err(Wrong::Line(format!("is of format {format}; this program reads format {FORMAT}")));
+            }
+            Line::Grant(record) => {
+                let grant = Grant::try_from(*record)?;
+                let number = rows::add_grant(self.database, &grant)?;
+                self.grant = Some((number, grant));
+                self.totals.grants += 1;
+            }
+            Line::Link(record) => {
+                let opens = Link::try_from(record)?;
+                let (number, _) = self.of(&opens.grant.written())?;
+                rows::add_link(self.database, number, &opens)?;
+                self.totals.links += 1;
+            }
+            Line::History(record) => {
+                let (number, _) = self.of(&record.grant)?;
+                let author = Author { name: record.author, at: Moment::from_millis(record.at) };
+                rows::write_down(self.database, number, &Entry { author, act: record.act.try_into()? })?;
+                self.totals.history += 1;
+            }
+            Line::Delivery(record) => {
+                let delivery = Delivery::try_from(*record)?;
+                let (number, grant) = self.of(&delivery.grant.written())?;
+                rows::add_delivery(self.database, number, grant, &delivery)?;
+                self.totals.deliveries += 1;
+            }
+            Line::Tally(record) => {
+                let what = Counted::parse(&record.what).ok_or_else(|| Unreadable::new("what", &record.what))?;
+                rows::count(self.database, &Tally { hour: Moment::from_millis(record.hour), what, count: record.count })?;
+                self.totals.tallies += 1;
+            }
+            Line::Feed(FeedRecord { name, device, inode, offset }) => {
+                rows::put_position(self.database, &name, FeedPosition { device, inode, offset })?;
+                self.totals.feeds += 1;
+            }
+            Line::End(totals) if totals == self.totals => return Ok(true),
+            Line::End(totals) => {
+                return Err(Wrong::Line(format!("counts {totals:?}, and there were {:?}: lines are missing", self.totals)));
+            }
+        }
+        Ok(false)
+    }
+
+    fn of(&self, id: &str) -> Result<(Number, &Grant), Wrong> {
+        let found = self.grant.as_ref().filter(|(_, grant)| grant.id.written() == id);
+        found
+            .map(|(number, grant)| (*number, grant))
+            .ok_or_else(|| Wrong::Line(format!("belongs to {id:?}, whose line is not the last grant's before it")))
+    }
+}
+
+enum Wrong {
+    Line(String),
+    Store(Fault),
+}
+
+impl From<Fault> for Wrong {
+    fn from(fault: Fault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+impl From<Unreadable> for Wrong {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Store(unreadable.into())
+    }
+}

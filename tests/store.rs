@@ -1,0 +1,225 @@
+//! `cloakroom store`, beside a daemon that counts downloads behind a real nginx.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rusqlite::Connection;
+use servers::cloakroom::{Cloakroom, PROGRAM};
+use servers::http::{Answer, get};
+use servers::nginx::{Nginx, NginxSetup};
+use servers::until;
+
+const SIZE: usize = 300_000;
+
+/// A shop of which one download has arrived, one broke off, and one was only clicked.
+struct Shop {
+    nginx: Nginx,
+    cloakroom: Cloakroom,
+    link: String,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let nginx = Nginx::start(&NginxSetup::default());
+        fs::write(nginx.downloads().join("a.zip"), vec![b'1'; SIZE]).unwrap();
+        let cloakroom = Cloakroom::behind(&nginx, "");
+        let url = cloakroom.link("masters/a.zip", 3);
+        let link = url.strip_prefix(&format!("http://127.0.0.1:{}", nginx.port)).unwrap().to_owned();
+        let shop = Self { nginx, cloakroom, link };
+        for (client, range) in [("whole", None), ("some", Some("bytes=0-999"))] {
+            let headers: Vec<(&str, &str)> = range.map(|range| ("Range", range)).into_iter().chain([("User-Agent", client)]).collect();
+            let delivery = shop.click(client);
+            assert!(shop.get(&delivery, &headers).status < 300);
+            until("the report", || {
+                (shop.cloakroom.json(&["delivery", "show"])["requests"][0]["report"]["bytes"].as_u64() > Some(0)).then_some(())
+            });
+        }
+        shop.click("looks only");
+        shop
+    }
+
+    fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
+        get(self.nginx.port, target, headers)
+    }
+
+    #[track_caller]
+    fn click(&self, agent: &str) -> String {
+        let answer = self.get(&self.link, &[("User-Agent", agent)]);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let to = answer.header("location").unwrap();
+        to.strip_prefix(&format!("http://127.0.0.1:{}", self.nginx.port)).unwrap_or(to).to_owned()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.cloakroom.state().join("cloakroom.db")
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.cloakroom.state().join(name)
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn what_is_in_the_store_is_told_while_the_daemon_works() {
+    let shop = Shop::open();
+    let info = shop.cloakroom.json(&["store", "info"]);
+    assert_eq!((info["grants"].as_u64(), info["links"].as_u64(), info["version"].as_u64()), (Some(1), Some(1), Some(1)), "{info:#}");
+    assert_eq!(info["deliveries"], serde_json::json!({"completed": 1, "offered": 1, "open": 1}));
+    let said = shop.cloakroom.say(&["store", "info"]);
+    for words in ["cloakroom.db", "deliveries  3: 1 completed, 1 offered, 1 open", "of SQLite"] {
+        assert!(said.contains(words), "{words:?} is missing:\n{said}");
+    }
+    assert_eq!(fs::metadata(shop.file()).unwrap().permissions().mode() & 0o777, 0o600, "it names customers");
+}
+
+#[test]
+fn a_backup_is_whole_and_leaves_what_is_there_alone() {
+    let mut shop = Shop::open();
+    let copy = shop.beside("backup.db");
+    let said = shop.cloakroom.say(&["store", "backup", text(&copy)]);
+    assert!(said.contains("backup.db"), "{said}");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!shop.beside("backup.db-new").exists());
+    let before = fs::read(&copy).unwrap();
+    let again = shop.cloakroom.command(&["store", "backup", text(&copy)]);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is kept: name another"), "{again:?}");
+    assert!(fs::read(&copy).unwrap() == before);
+    let verified = shop.cloakroom.say(&["store", "verify", text(&copy)]);
+    assert!(verified.ends_with("nothing is wrong; 1 grants and 3 deliveries were read"), "{verified}");
+
+    // What comes after the backup is lost with the store, and what came before is not.
+    assert!(shop.get(&shop.click("later"), &[("User-Agent", "later")]).status == 200);
+    shop.cloakroom.kill();
+    for name in ["cloakroom.db", "cloakroom.db-wal", "cloakroom.db-shm"] {
+        fs::remove_file(shop.beside(name)).unwrap();
+    }
+    fs::rename(&copy, shop.file()).unwrap();
+    shop.cloakroom.start();
+    assert_eq!(shop.cloakroom.json(&["delivery", "list"]).as_array().unwrap().len(), 3);
+    assert_eq!(shop.get(&shop.link, &[("User-Agent", "another")]).status, 303);
+}
+
+#[test]
+fn an_export_read_into_an_empty_store_is_the_same_export() {
+    let mut shop = Shop::open();
+    let lines = shop.cloakroom.say(&["store", "export"]);
+    assert!(lines.lines().count() >= 8, "{lines}");
+    for line in lines.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 1, "{line}");
+    }
+    let file = shop.beside("export.jsonl");
+    shop.cloakroom.say(&["store", "export", text(&file)]);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let running = shop.cloakroom.command(&["store", "import", text(&file)]);
+    assert!(String::from_utf8_lossy(&running.stderr).contains("in use by another process"), "{running:?}");
+    shop.cloakroom.stop();
+    let full = shop.cloakroom.command(&["store", "import", text(&file)]);
+    assert!(String::from_utf8_lossy(&full.stderr).contains("not empty"), "{full:?}");
+    fs::rename(shop.file(), shop.beside("old.db")).unwrap();
+    let said = shop.cloakroom.say(&["store", "import", text(&file)]);
+    assert!(said.contains("1 grants, 1 links, 3 deliveries"), "{said}");
+    assert_eq!(shop.cloakroom.say(&["store", "export"]), fs::read_to_string(&file).unwrap().trim_end());
+    shop.cloakroom.say(&["store", "verify"]);
+    shop.cloakroom.start();
+    let completed = shop.cloakroom.json(&["delivery", "list"]);
+    assert_eq!(completed.as_array().unwrap().iter().filter(|delivery| delivery["state"] == "completed").count(), 1, "{completed:#}");
+}
+
+#[test]
+fn an_import_that_is_not_whole_changes_nothing_and_names_the_line() {
+    let mut shop = Shop::open();
+    let good = shop.cloakroom.say(&["store", "export"]);
+    shop.cloakroom.stop();
+    fs::remove_file(shop.file()).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    let last = lines.len();
+    let without =
+        |number: usize| lines.iter().enumerate().filter(|(at, _)| at + 1 != number).map(|(_, line)| *line).collect::<Vec<_>>().join("\n");
+    let grant = lines[1];
+    let cases = [
+        (String::new(), "the file ends before its last line"),
+        (without(last), "the file ends before its last line"),
+        (without(1), "line 1: an export begins with its head"),
+        (without(2), "line 2: belongs to"),
+        (without(last - 1), &*format!("line {}: counts", last - 1)),
+        (format!("{good}\n{grant}"), "something stands behind the last line"),
+        (good.replacen(grant, &format!("{grant}\n{grant}"), 1), "line 3: the same id stood before"),
+        (good.replacen("\"format\":1", "\"format\":2", 1), "line 1: is of format 2"),
+        (good.replacen("\"standing\":\"active\"", "\"standing\":\"fine\"", 1), "line 2: `standing` holds \"fine\""),
+        (good.replacen("\"used\":1", "\"used\":-1", 1), "line 2: is not a line of an export"),
+        ("{\"grant\":".to_owned(), "line 1: is not a line of an export"),
+        ("\u{0}\u{1}".to_owned(), "line 1: is not a line of an export"),
+    ];
+    let file = shop.beside("bad.jsonl");
+    for (text, words) in cases {
+        fs::write(&file, text).unwrap();
+        let told = shop.cloakroom.command(&["store", "import", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.status.code() == Some(1) && said.contains(words), "{words:?}: {said}");
+        assert_eq!(shop.cloakroom.json(&["store", "info"])["grants"], 0, "{words:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_found() {
+    let mut shop = Shop::open();
+    shop.cloakroom.stop();
+    let good = fs::read(shop.file()).unwrap();
+    for (change, words) in [
+        ("UPDATE grants SET used = 2", "2 downloads are used, and 1 deliveries used one"),
+        ("UPDATE grants SET reserved = 0", "0 downloads are reserved, and 1 are open"),
+        ("UPDATE grants SET used = 3, reserved = 1", "3 downloads are used and 1 reserved, of 3"),
+        ("UPDATE grants SET bytes_closed = 7", "7 bytes were sent"),
+        ("UPDATE deliveries SET due = 5 WHERE state = 'open'", "is due at"),
+        ("UPDATE deliveries SET bytes_charged = 5 WHERE state = 'open'", "5 bytes are charged"),
+        ("DELETE FROM coverage", "no client was sent all of its"),
+        ("UPDATE deliveries SET state = 'gone' WHERE state = 'open'", "a row cannot be read"),
+        ("PRAGMA foreign_keys = OFF; DELETE FROM grants", "belong to a grant or a delivery that is not there"),
+    ] {
+        Connection::open(shop.file()).unwrap().execute_batch(change).unwrap();
+        let told = shop.cloakroom.command(&["store", "verify"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
+        assert!(told.status.code() == Some(1) && said.contains(words), "{change}: {said}");
+        let _ = fs::remove_file(shop.beside("cloakroom.db-wal"));
+        fs::write(shop.file(), &good).unwrap();
+    }
+    let clean = shop.cloakroom.json(&["store", "verify"]);
+    assert_eq!(clean["clean"], true, "{clean:#}");
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_look_at() {
+    let place = tempfile::tempdir().unwrap();
+    let configuration = place.path().join("cloakroom.toml");
+    let text = |more: &str| {
+        format!(
+            "[server]\nstate_dir = \"{0}\"\npublic_url = \"http://127.0.0.1/dl/\"\n\n[[listener]]\naddress = \"127.0.0.1:0\"\n\
+             dialect = \"standalone\"\nserve = \"web\"\n{more}",
+            place.path().display()
+        )
+    };
+    for (more, arguments, words) in [
+        ("[store]\nkind = \"memory\"\n", &["info"][..], "there is no file"),
+        ("", &["info"], "No such file"),
+        ("", &["verify"], "No such file"),
+        ("", &["export"], "No such file"),
+        ("", &["backup", "/nowhere/at/all"], "No such file"),
+        ("", &["import", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
+    ] {
+        fs::write(&configuration, text(more)).unwrap();
+        let told = Command::new(PROGRAM).arg("--config").arg(&configuration).arg("store").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.status.code() == Some(1) && said.contains(words), "{more}{arguments:?}: {said}");
+    }
+}
