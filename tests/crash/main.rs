@@ -3,7 +3,9 @@
 
 mod books;
 mod customers;
+mod disk;
 mod rounds;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod shop;
+mod steps;
