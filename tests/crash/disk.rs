@@ -87,9 +87,11 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
         for _ in 0..3 {
             let answer = get(port, target, &[("User-Agent", "b")]);
             assert_store_down(&answer, &format!("{fault}: {what}"));
+            assert_refused(&shop, &second, &format!("{fault}: {what}"));
         }
     }
     assert_eq!(shop.api("POST", "/api/v1/links", "{\"file\":\"masters/small.bin\"}"), None, "{fault}: nothing is issued");
+    assert_refused(&shop, &second, fault);
     assert_eq!(get(port, &signed, &[]).status, 200, "{fault}: what is signed needs no store");
     let health = get(admin, "/health", &[]);
     assert_eq!(health.status, 503, "{fault}: {health:?}");
@@ -103,16 +105,6 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
     assert_eq!((during.grants[&grant].used, during.grants[&grant].reserved), (0, 1), "{fault}");
     assert_eq!((during.deliveries.len(), during.settled), (before.deliveries.len(), before.settled), "{fault}");
     assert_eq!(said(&shop.cloakroom, "store_fails"), 1, "{fault}: it is said once: {:#?}", shop.cloakroom.log());
-
-    // What kill -9 leaves now holds nothing that was refused.
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["cloakroom.db", "cloakroom.db-wal"] {
-        fs::copy(shop.cloakroom.state().join(name), copy.path().join(name)).unwrap();
-    }
-    let left = Books::read(&copy.path().join("cloakroom.db"));
-    left.assert_true(fault);
-    assert_eq!(left.deliveries[&delivery(&second)].state, "offered", "{fault}: what was refused did not happen");
-    assert_eq!(left.grants.len(), 1, "{fault}: what was not issued is not there");
 
     fs::remove_file(&control).unwrap();
     until("health", || (get(admin, "/health", &[]).status == 200).then_some(()));
@@ -132,6 +124,19 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
     assert_eq!((books.grants[&grant].used, books.grants[&grant].reserved), (1, 1), "{fault}");
     assert!(shop.cloakroom.stop());
     assert_eq!(integrity(&shop.file()), "ok", "{fault}");
+}
+
+/// Fails unless what kill -9 would leave now holds nothing that was refused.
+#[track_caller]
+fn assert_refused(shop: &Shop, second: &str, when: &str) {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["cloakroom.db", "cloakroom.db-wal"] {
+        fs::copy(shop.cloakroom.state().join(name), copy.path().join(name)).unwrap();
+    }
+    let left = Books::read(&copy.path().join("cloakroom.db"));
+    left.assert_true(when);
+    assert_eq!(left.deliveries[&delivery(second)].state, "offered", "{when}: what was refused did not happen");
+    assert_eq!((left.deliveries.len(), left.grants.len()), (2, 1), "{when}: what was refused did not happen");
 }
 
 fn delivery(target: &str) -> String {
