@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
 
 mod books;
+mod clock;
 mod customers;
 mod disk;
 mod rounds;
+mod row;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod shop;
