@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use cloakroom::clock;
 
 use crate::books::{Books, lines};
 use crate::customers::delivery_of;
@@ -113,7 +114,7 @@ fn a_clock_that_is_set_while_a_download_runs_counts_it_once() {
         assert_eq!(other.status, link, "{offset}: {other:?}");
         if link == 303 {
             // The daemon goes by this clock, and not by the real one.
-            let real = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+            let real = i64::try_from(clock::now().seconds()).unwrap();
             let late = real + offset - offered(&timed.shop, &delivery_of(other.header("location").unwrap()));
             assert!((0..60).contains(&late), "{offset}: {late} s");
         }

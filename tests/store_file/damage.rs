@@ -70,7 +70,8 @@ impl Place {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let bytes = if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
-            if !name.ends_with("-lock") && !name.ends_with("-shm") && !(name.ends_with("-wal") && bytes.is_empty()) {
+            let says_nothing = name.ends_with("-lock") || name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty();
+            if !says_nothing {
                 found.insert(name, bytes);
             }
         }
