@@ -103,7 +103,7 @@ fn is_problem(answer: &Answer, status: u16, words: &[&str]) {
 }
 
 #[test]
-fn a_link_is_made_with_the_limits_that_were_given() {
+fn a_grant_is_made_with_the_limits_that_were_given() {
     let api = Api::start();
     for (wanted, max, expires) in [
         (json!({ "file": "masters/a b.zip" }), json!(5), true),
@@ -112,7 +112,7 @@ fn a_link_is_made_with_the_limits_that_were_given() {
         (json!({ "file": "masters/a b.zip", "max_downloads": "0", "customer": "Müller & Töchter" }), json!(0), true),
         (json!({ "file": "masters/a b.zip", "max_downloads": null, "policy": null, "valid_for": "1h" }), json!(5), true),
     ] {
-        let made = api.post("/api/v1/links", &wanted);
+        let made = api.post("/api/v1/grants", &wanted);
         assert_eq!((made.status, made.media_type.as_str()), (200, "application/json"), "{wanted}: {made:?}");
         let url = made.body["url"].as_str().unwrap();
         assert!(url.starts_with("https://shop.example/dl/l/") && url.ends_with("/a%20b.zip"), "{url}");
@@ -124,7 +124,7 @@ fn a_link_is_made_with_the_limits_that_were_given() {
 }
 
 #[test]
-fn a_link_that_cannot_be_made_says_what_would_be_right() {
+fn a_grant_that_cannot_be_made_says_what_would_be_right() {
     let api = Api::start();
     for (wanted, status, words) in [
         (json!({}), 422, &["file"][..]),
@@ -145,7 +145,7 @@ fn a_link_that_cannot_be_made_says_what_would_be_right() {
         (json!({ "file": "masters/a b.zip", "customer": "x".repeat(257) }), 422, &["customer", "256"]),
         (json!({ "file": "masters/a b.zip", "customer": "a\nb" }), 422, &["customer", "control"]),
     ] {
-        is_problem(&api.post("/api/v1/links", &wanted), status, words);
+        is_problem(&api.post("/api/v1/grants", &wanted), status, words);
     }
     assert_eq!(api.get("/api/v1/deliveries").body, json!([]), "nothing was made");
 }
@@ -153,7 +153,7 @@ fn a_link_that_cannot_be_made_says_what_would_be_right() {
 #[test]
 fn bodies_that_are_no_json_or_too_large_are_refused() {
     let api = Api::start();
-    for path in ["/api/v1/links", "/api/v1/explain"] {
+    for path in ["/api/v1/grants", "/api/v1/explain"] {
         let line = format!("POST {path} HTTP/1.1\r\n");
         let typed = format!("{line}{JSON}");
         for body in [&b""[..], b"{", b"nonsense", &[0xff, 0xfe]] {
@@ -212,8 +212,8 @@ fn other_calls_and_methods_are_told_what_there_is() {
         ("GET / HTTP/1.1\r\n", 404, &["/api/v1/"][..]),
         ("GET /api/v1/ HTTP/1.1\r\n", 404, &["/api/v1/"]),
         ("GET /api/v2/links HTTP/1.1\r\n", 404, &["/api/v1/"]),
-        ("POST /api/v1/links/ HTTP/1.1\r\nContent-Type: application/json\r\n", 404, &["/api/v1/"]),
-        ("GET /api/v1/links HTTP/1.1\r\n", 405, &["another method"]),
+        ("POST /api/v1/grants/ HTTP/1.1\r\nContent-Type: application/json\r\n", 404, &["/api/v1/"]),
+        ("DELETE /api/v1/grants HTTP/1.1\r\n", 405, &["another method"]),
         ("DELETE /api/v1/deliveries HTTP/1.1\r\n", 405, &["another method"]),
         ("PUT /api/v1/explain HTTP/1.1\r\n", 405, &["another method"]),
         ("GET /api/v1/deliveries?colour=red HTTP/1.1\r\n", 400, &["colour", "limit"]),
@@ -231,6 +231,95 @@ fn other_calls_and_methods_are_told_what_there_is() {
     for path in ["/api/v1/deliveries", "/api/v1/deliveries?limit=1", "/api/v1/deliveries?grant=g-00000000000000000000&limit=1000"] {
         let listed = api.get(path);
         assert_eq!((listed.status, &listed.body), (200, &json!([])), "{path}");
+    }
+}
+
+#[test]
+fn a_change_that_cannot_be_says_what_would_be_right() {
+    let api = Api::start();
+    let made = api.post("/api/v1/grants", &json!({ "file": "masters/a b.zip" }));
+    let (grant, link) = (made.body["grant"]["id"].as_str().unwrap(), made.body["link"].as_str().unwrap());
+    let extend = format!("/api/v1/grants/{grant}/extend");
+    for (body, status, words) in [
+        (json!({}), 422, &["`for` or `until`", "max_downloads"][..]),
+        (json!({ "for": "1d", "until": "2099-01-01" }), 422, &["either `for` or `until`"]),
+        (json!({ "for": 7 }), 422, &["for", "string"]),
+        (json!({ "longer": "1d" }), 422, &["longer", "until"]),
+        (json!({ "for": "soon" }), 422, &["for: `soon`", "\"30d\"", "unlimited"]),
+        (json!({ "for": "36500d" }), 422, &["within 100 years"]),
+        (json!({ "until": "2099-02-30" }), 422, &["until: `2099-02-30`", "2027-01-31"]),
+        (json!({ "until": "1999-12-31" }), 422, &["2000-01-01T00:00:00Z is over"]),
+        (json!({ "max_downloads": "+" }), 422, &["max_downloads: `+`", "4294967295"]),
+        (json!({ "max_downloads": "+4294967295" }), 422, &["more than 4294967295"]),
+        (json!({ "for": "1d", "max_downloads": "some" }), 422, &["max_downloads: `some`"]),
+    ] {
+        is_problem(&api.post(&extend, &body), status, words);
+    }
+    let untouched = api.get(&format!("/api/v1/grants/{grant}"));
+    assert_eq!(untouched.body["history"].as_array().unwrap().len(), 1, "nothing was changed: {untouched:?}");
+    let (nobody, no_link) = ("g-00000000000000000000", "l-00000000000000000000");
+    for call in ["suspend", "resume", "revoke", "reset"] {
+        is_problem(&api.post(&format!("/api/v1/grants/{nobody}/{call}"), &json!({})), 404, &["no such grant", "grant list"]);
+        is_problem(&api.post(&format!("/api/v1/grants/{link}/{call}"), &json!({})), 422, &["`g-`"]);
+        is_problem(&api.get(&format!("/api/v1/grants/{grant}/{call}")), 405, &["another method"]);
+    }
+    for (path, body, status, words) in [
+        (format!("/api/v1/grants/{nobody}/extend"), json!({ "for": "1d" }), 404, &["no such grant"][..]),
+        (format!("/api/v1/grants/{nobody}/links"), json!({}), 404, &["no such grant"]),
+        (format!("/api/v1/grants/{grant}/links"), json!({ "valid_for": "unlimited" }), 422, &["valid_for: `unlimited`", "\"30d\""]),
+        (format!("/api/v1/grants/{grant}/links"), json!({ "ttl": "1d" }), 422, &["ttl", "valid_for"]),
+        (format!("/api/v1/links/{no_link}/revoke"), json!({}), 404, &["no such link", "grant show"]),
+        (format!("/api/v1/links/{grant}/revoke"), json!({}), 422, &["`l-`"]),
+    ] {
+        is_problem(&api.post(&path, &body), status, words);
+    }
+    for (path, status, words) in [
+        (format!("/api/v1/grants/{nobody}"), 404, &["no such grant"][..]),
+        ("/api/v1/grants/x".to_owned(), 422, &["`x` must be `g-`"]),
+        (format!("/api/v1/grants/{nobody}/evidence"), 404, &["no such grant"]),
+        ("/api/v1/grants?limit=0".to_owned(), 422, &["1 to 1000"]),
+        ("/api/v1/grants?file=nope".to_owned(), 422, &["file: `nope`", "STORAGE/PATH"]),
+        ("/api/v1/grants?before=x".to_owned(), 422, &["before: `x`", "`g-`"]),
+        ("/api/v1/grants?colour=red".to_owned(), 400, &["colour", "customer"]),
+        ("/api/v1/stats?by=month".to_owned(), 422, &["by: `month`", "`hour` or `day`"]),
+        ("/api/v1/stats?from=x".to_owned(), 422, &["from: `x`", "2027-01-31"]),
+        ("/api/v1/stats?since=x".to_owned(), 400, &["since", "from"]),
+    ] {
+        is_problem(&api.get(&path), status, words);
+    }
+    // A revoked one stays so, and says it.
+    assert_eq!(api.post(&format!("/api/v1/grants/{grant}/revoke"), &json!({})).body["grant"]["state"], "revoked");
+    is_problem(&api.post(&extend, &json!({ "for": "1d" })), 409, &[grant, "stays revoked for good"]);
+    is_problem(&api.post(&format!("/api/v1/grants/{grant}/links"), &json!({})), 409, &["stays revoked for good"]);
+}
+
+#[test]
+fn the_history_keeps_who_called_and_with_what_and_no_answer_but_a_makers_has_a_token() {
+    let api = Api::start();
+    let agent = |agent: &str, path: &str, body: &Value| {
+        api.send(&format!("POST {path} HTTP/1.1\r\n{JSON}User-Agent: {agent}\r\n"), body.to_string().as_bytes())
+    };
+    let made = agent("zencart/2.1 (shop)", "/api/v1/grants", &json!({ "file": "masters/a b.zip" })).body;
+    let grant = made["grant"]["id"].as_str().unwrap();
+    let more = agent(&"x".repeat(300), &format!("/api/v1/grants/{grant}/links"), &json!({})).body;
+    let mut answers = vec![api.post(&format!("/api/v1/grants/{grant}/suspend"), &json!({}))];
+    answers.push(api.get(&format!("/api/v1/grants/{grant}")));
+    let history = answers[1].body["history"].clone();
+    answers.push(api.get(&format!("/api/v1/grants/{grant}/evidence")));
+    answers.push(api.get("/api/v1/grants"));
+    answers.push(api.post(&format!("/api/v1/links/{}/revoke", made["link"].as_str().unwrap()), &json!({})));
+    let user = std::process::Command::new("id").arg("-un").output().unwrap();
+    let user = String::from_utf8(user.stdout).unwrap();
+    let authors: Vec<&str> = history.as_array().unwrap().iter().map(|entry| entry["author"].as_str().unwrap()).collect();
+    let user = user.trim();
+    assert_eq!(authors, [format!("{user} (zencart/2.1 (shop))"), format!("{user} ({})", "x".repeat(64)), format!("{user} (api)")]);
+    for made in [&made, &more] {
+        let token = made["url"].as_str().unwrap().split('/').nth(5).unwrap();
+        assert_eq!(token.len(), 40, "{made}");
+        for answer in &answers {
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(!answer.body.to_string().contains(token), "{answer:?}");
+        }
     }
 }
 

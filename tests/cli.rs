@@ -229,10 +229,10 @@ fn a_failure_says_what_is_wrong_and_ends_with_its_code() {
         (&["sign", "masters/set/a b.zip", "--name", ""], 2, &["--name", "1 to 255 bytes"]),
         (&["sign", "masters/set/a b.zip", "--name", &long], 2, &["--name", "1 to 255 bytes"]),
         (&["sign", "masters/set/a b.zip", "--key", "x"], 2, &["--key x", "main"]),
-        (&["link", "masters/set/a b.zip"], 1, &["api.sock", "start it with `cloakroom serve`"]),
-        (&["link", "masters/set/a b.zip", "--max=-1"], 2, &["--max"]),
-        (&["link", "masters/set/a b.zip", "--max", "many"], 2, &["--max", "unlimited"]),
-        (&["link", "masters/set/a b.zip", "--for", "long"], 2, &["--for", "\"30d\"", "unlimited"]),
+        (&["grant", "add", "--file", "masters/set/a b.zip"], 1, &["api.sock", "start it with `cloakroom serve`"]),
+        (&["grant", "add", "--file", "masters/set/a b.zip", "--max=-1"], 2, &["--max"]),
+        (&["grant", "add", "--file", "masters/set/a b.zip", "--max", "many"], 2, &["--max", "unlimited"]),
+        (&["grant", "add", "--file", "masters/set/a b.zip", "--for", "long"], 2, &["--for", "\"30d\"", "unlimited"]),
         (&["delivery"], 2, &["list", "show"]),
         (&["delivery", "list"], 1, &["api.sock", "start it with `cloakroom serve`"]),
         (&["delivery", "list", "--limit", "0"], 2, &["1..=1000"]),
@@ -241,6 +241,7 @@ fn a_failure_says_what_is_wrong_and_ends_with_its_code() {
         (&["delivery", "show"], 1, &["start it with `cloakroom serve`"]),
         (&["explain"], 2, &["<WHAT>"]),
         (&["explain", "R-7F3K-22AB"], 1, &["only the daemon remembers", "start it with `cloakroom serve`"]),
+        (&["explain", "g-00000000000000000000"], 1, &["only the daemon remembers"]),
         (&["explain", "https://shop.example/dl/l/x/a.zip"], 1, &["only the daemon remembers"]),
         (&["explain", "https://elsewhere.example/"], 1, &["https://shop.example/"]),
         (&["explain", "what is this"], 1, &["R-7F3K-22AB", "request id"]),
@@ -267,7 +268,20 @@ fn help_is_told_for_every_command_and_fits_eighty_columns() {
         &["key"],
         &["key", "new"],
         &["sign"],
+        &["grant"],
+        &["grant", "add"],
+        &["grant", "list"],
+        &["grant", "show"],
+        &["grant", "suspend"],
+        &["grant", "resume"],
+        &["grant", "revoke"],
+        &["grant", "reset"],
+        &["grant", "extend"],
+        &["grant", "evidence"],
         &["link"],
+        &["link", "new"],
+        &["link", "revoke"],
+        &["stats"],
         &["explain"],
         &["delivery"],
         &["delivery", "list"],
@@ -565,7 +579,10 @@ fn who_may_not_is_told_what_would_be_right() {
 #[test]
 fn links_and_deliveries_are_told_as_text_and_as_json() {
     let site = site();
-    assert_eq!(site.run(&["delivery", "list"]).out, "no deliveries yet: one begins with a click on a link (`cloakroom link`)\n");
+    assert_eq!(
+        site.run(&["delivery", "list"]).out,
+        "no deliveries yet: one begins with a click on a link (`cloakroom grant add` makes one)\n"
+    );
     assert_eq!(site.run(&["delivery", "list", "--json"]).out, "[]\n");
     let none = site.run(&["delivery", "show"]);
     assert_eq!(none.code, 1, "{none:?}");
@@ -580,13 +597,13 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         (&["masters/a.zip", "--policy", "gold"], 2, &["`gold`", "default"]),
         (&["masters/a.zip", "--customer", "a\nb"], 2, &["control characters"]),
     ] {
-        let ran = site.run(&[&["link"], arguments].concat());
+        let ran = site.run(&[&["grant", "add", "--file"], arguments].concat());
         assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
         says(&ran.err, words);
     }
-    let made = site.daemon.json(&["link", "masters/a.zip", "--max", "2", "--for", "2d", "--customer", "order 7, Müller"]);
+    let made = site.daemon.json(&["grant", "add", "--file", "masters/a.zip", "--max", "2", "--for", "2d", "--customer", "order 7, Müller"]);
     assert_eq!(keys(&made), ["grant", "link", "link_expires", "url"]);
-    assert_eq!(keys(&made["grant"]), ["customer", "expires", "file", "id", "max_downloads", "reserved", "used"]);
+    assert_eq!(keys(&made["grant"]), ["created", "customer", "expires", "file", "id", "max_downloads", "reserved", "state", "used"]);
     assert_eq!((made["grant"]["max_downloads"].as_u64(), made["grant"]["customer"].as_str()), (Some(2), Some("order 7, Müller")));
     let url = made["url"].as_str().unwrap();
     assert_eq!(site.open(url), 200);
@@ -595,9 +612,9 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
         (shown["state"] == "completed").then_some(shown)
     });
     assert_eq!((done["grant"]["used"].as_u64(), done["covered"].as_u64()), (Some(1), Some(9)), "{done}");
-    let fields = "active bytes_budget bytes_charged client closed coverage covered feed file folded_requests grant grant_id id measured offered requests size state";
+    let fields = "active bytes_budget bytes_charged client closed completed coverage covered feed file folded_requests grant grant_id id interruptions measured offered opened requests size state";
     assert_eq!(keys(&done).join(" "), fields);
-    assert_eq!(keys(&done["requests"][0]), ["admitted", "bytes_max", "client", "id", "report"]);
+    assert_eq!(keys(&done["requests"][0]), ["address", "admitted", "bytes_max", "client", "id", "report"]);
     let (id, grant) = (done["id"].as_str().unwrap(), done["grant_id"].as_str().unwrap());
     let listed = site.daemon.json(&["delivery", "list", "--grant", grant, "--limit", "1"]);
     assert_eq!(keys(&listed[0]).join(" "), "active client closed covered file grant_id id offered size state");
@@ -618,13 +635,13 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
                 "used 1, reserved 0, of 2",
                 "order 7, Müller",
                 "known by  what Cloakroom itself sent",
-                "requests  1",
+                "1 request",
             ],
         );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
-    says(&site.run(&["explain", id]).err, &["cloakroom delivery show"]);
-    says(&site.run(&["explain", grant]).err, &["cloakroom delivery list --grant"]);
+    says(&site.daemon.say(&["explain", id]), &["completed", id, "it counts"]);
+    says(&site.daemon.say(&["explain", grant]), &["allowed", grant, "1 of 2 downloads"]);
 }
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -657,7 +674,7 @@ fn explain_tells_every_step_and_what_mends_it() {
         ("/members/a%20b", None, "no_proof", &["cloakroom sign '/members/a b'"]),
         ("/other/", None, "no_rule", &["[[rule]]"]),
         (&link, None, "allowed", &["used 0, reserved 0, of 1", "303"]),
-        (&shortened, None, "bad_proof", &["NO ", "cloakroom link"]),
+        (&shortened, None, "bad_proof", &["NO ", "cloakroom link new"]),
     ] {
         let from: Vec<&str> = from.map(|from| ["--from", from]).into_iter().flatten().collect();
         let ran = site.run(&[&["explain", what], from.as_slice()].concat());
@@ -741,7 +758,7 @@ fn the_json_log_carries_fields() {
     let fields = "client detail event level question refusal request subject support timestamp";
     assert_eq!(keys(&refused).join(" "), fields, "{refused}");
     assert_eq!((refused["client"].as_str(), refused["refusal"].as_str()), (Some("127.0.0.1"), Some("no_proof")));
-    let url = place.run(&["link", "masters/set/a b.zip"]).out;
+    let url = place.run(&["grant", "add", "--file", "masters/set/a b.zip"]).out;
     let answer = get(web, Site::target(url.trim_end()), &[]);
     assert_eq!(get(web, answer.header("location").unwrap(), &[]).status, 200);
     let completed = until("a completed delivery", || events("completed").pop());
@@ -756,10 +773,10 @@ fn the_json_log_carries_fields() {
 fn a_terminal_gets_what_a_pipe_does_not() {
     // `script` gives a program a terminal; what it prints is what stands on the screen.
     let site = site();
-    let command = format!("{PROGRAM} --config {} link masters/a.zip --max 3", site.daemon.config().display());
+    let command = format!("{PROGRAM} --config {} grant add --file masters/a.zip --max 3", site.daemon.config().display());
     let typed = Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output();
     let shown = String::from_utf8(typed.expect("script (util-linux) is installed").stdout).unwrap();
     says(&shown, &["https://shop.example/dl/l/", "3 downloads of masters/a.zip", "grant g-"]);
-    let piped = site.run(&["link", "masters/a.zip", "--max", "3"]);
+    let piped = site.run(&["grant", "add", "--file", "masters/a.zip", "--max", "3"]);
     assert_eq!((piped.out.lines().count(), piped.err.as_str()), (1, ""), "{piped:?}");
 }

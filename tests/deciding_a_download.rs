@@ -208,7 +208,7 @@ async fn what_holds_a_secret_does_not_print_it() {
 
     let asked = Question { query: Some("sig=c2ln".to_owned()), cookie: Some(value.to_owned()), ..question(Method::Get, &issued.url, 9) };
     let in_api = json!({ "url": issued.url, "link": issued.link.id.to_string(), "link_expires": "2027-01-01T00:00:00Z", "grant": {
-        "id": issued.grant.id.to_string(), "file": "masters/a.zip", "customer": "", "used": 0, "reserved": 0, "max_downloads": 5, "expires": null
+        "id": issued.grant.id.to_string(), "file": "masters/a.zip", "customer": "", "state": "active", "created": "2026-12-01T00:00:00Z", "used": 0, "reserved": 0, "max_downloads": 5, "expires": null
     }});
     let in_api: api::Issued = serde_json::from_value(in_api).unwrap();
     let what = api::What { what: format!("{}?sig=c2ln", issued.url), from: None };

@@ -179,7 +179,7 @@ fn tour(demo: &Demo, behind_nginx: bool) {
     let told = demo.run(&command("explain").replace("R-XXXX-XXXX", &code));
     assert!(told.contains("bad_proof"), "{told}");
     let shown = demo.run(&command("delivery show"));
-    for words in ["completed", "used 1, reserved 0, of 5", "100 %", "requests  2"] {
+    for words in ["completed", "used 1, reserved 0, of 5", "100 %", "2 requests"] {
         assert!(shown.contains(words), "{words:?} is missing:\n{shown}");
     }
 }

@@ -293,7 +293,7 @@ fn what_is_no_file_inside_the_storage_is_missing_and_counts_nothing() {
         let target = site.sign(&format!("masters/{missing}"), &[]);
         assert_refused(&site, &target, 404, "file_missing");
         // As a counted link, where one can be made.
-        let made = site.cloakroom.command(&["link", &format!("masters/{missing}"), "--max", "1"]);
+        let made = site.cloakroom.command(&["grant", "add", "--file", &format!("masters/{missing}"), "--max", "1"]);
         if made.status.success() {
             let link = site.target(String::from_utf8(made.stdout).unwrap().trim());
             assert_refused(&site, &link, 404, "file_missing");

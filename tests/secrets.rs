@@ -301,8 +301,42 @@ fn nothing_that_is_secret_is_said_anywhere() {
     let refused = session.ask("GET", "/dl/f/masters/a.bin", "", &format!("Basic {BASIC}"));
     let code = refused.header("Cloakroom-Support").unwrap().to_owned();
     assert!(session.command(&["explain", &code]).contains("no_proof"));
+    let grants = session.cloakroom.json(&["grant", "list"]);
+    let grants: Vec<String> = grants.as_array().unwrap().iter().map(|grant| grant["id"].as_str().unwrap().to_owned()).collect();
+    assert!(grants.len() >= 2, "{grants:?}");
+    for grant in &grants {
+        let more = session.cloakroom.say(&["link", "new", grant]);
+        session.target("one more link", &more);
+        let page = session.cloakroom.state().join("evidence.html");
+        for arguments in [
+            &["grant", "show", grant][..],
+            &["grant", "show", grant, "--json"],
+            &["grant", "extend", grant, "--for", "1d", "--max", "+1"],
+            &["grant", "suspend", grant, "--json"],
+            &["grant", "resume", grant],
+            &["grant", "reset", grant],
+            &["grant", "evidence", grant],
+            &["grant", "evidence", grant, "--json"],
+            &["grant", "evidence", grant, "--html", page.to_str().unwrap()],
+            &["explain", grant],
+            &["grant", "revoke", grant],
+            &["link", "new", grant],
+        ] {
+            session.command(arguments);
+        }
+        session.said.push(("the page of evidence".to_owned(), fs::read_to_string(&page).unwrap()));
+        let shown = session.cloakroom.json(&["grant", "show", grant]);
+        for link in shown["links"].as_array().unwrap() {
+            session.command(&["link", "revoke", link["id"].as_str().unwrap()]);
+            session.command(&["explain", link["id"].as_str().unwrap()]);
+        }
+    }
     for arguments in [
-        &["delivery", "list"][..],
+        &["grant", "list"][..],
+        &["grant", "list", "--json"],
+        &["stats"],
+        &["stats", "--json"],
+        &["delivery", "list"],
         &["delivery", "list", "--json"],
         &["delivery", "show", "newest"],
         &["delivery", "show", "newest", "--json"],

@@ -19,7 +19,7 @@ use crate::store::memory::Memory;
 #[derive(Args)]
 pub(super) struct Arguments {
     /// A URL of the site (quote it: it has `&` in it), its part from the path on, a support code from a refusal page
-    /// (R-7F3K-22AB), or a request id.
+    /// (R-7F3K-22AB), a request id, or the id of a grant, link or delivery.
     #[arg(value_name = "WHAT")]
     what: String,
 
@@ -39,7 +39,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let configuration = common.load()?;
     let what = What { what: arguments.what.clone(), from: arguments.from };
     // What is stateless can be explained without a daemon; what it remembers, by the daemon alone.
-    let asked = match Client::of(&configuration) {
+    let asked = match Client::of(&configuration, "explain") {
         Ok(client) => client.post("/api/v1/explain", &what),
         Err(Failure::Configuration(faults)) => Err(CallFault::NotRunning(faults.join("\n"))),
         Err(other) => return Err(other),

@@ -56,7 +56,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 const LEAVING: Duration = Duration::from_secs(10);
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure> {
-    let client = Client::of(&common.load()?)?;
+    let client = Client::of(&common.load()?, "feed")?;
     let broken = |error: std::io::Error| Failure::failed(format!("cannot start: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
     let (sender, lines) = unbounded_channel();

@@ -30,11 +30,15 @@ impl Follower {
     /// and where the lines come by the API.
     pub(super) fn start(site: &Arc<Site>, handle: &Handle) -> Result<Option<Self>, Failure> {
         match &site.configuration.feed {
-            None | Some(Feed::Api) => Ok(None),
+            None | Some(Feed::Api) => {
+                site.caught_up.send_replace(true);
+                Ok(None)
+            }
             Some(Feed::AccessLog(path)) => Self::log(site, handle, path).map(Some),
             Some(Feed::Syslog { path, mode, group }) => {
                 let (socket, file) =
                     bind_datagrams(path, *mode, group.as_deref()).map_err(|fault| Failure::failed(format!("[feed] syslog: {fault}")))?;
+                site.caught_up.send_replace(true);
                 tracing::info!(event = "listening", address = %format_args!("unix:{}", path.display()), serve = "syslog");
                 Self::socket(site, handle, socket, file).map(Some)
             }
@@ -45,7 +49,11 @@ impl Follower {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot follow {}: {error}", path.display()));
         let position =
             handle.block_on(site.store.position()).map_err(|down| Failure::failed(format!("the store does not answer: {down:?}")))?;
-        let tail = Tail::open(path, position).map_err(failed)?;
+        let mut tail = Tail::open(path, position).map_err(failed)?;
+        let waiting = Arc::clone(site);
+        tail.when_at_end(move || {
+            waiting.caught_up.send_replace(true);
+        });
         let stop = Stop::new().map_err(failed)?;
         let (site, handle, path, stopped) = (Arc::clone(site), handle.clone(), path.to_owned(), stop.clone());
         let work = move || {

@@ -1,49 +1,73 @@
-//! `cloakroom link`: a counted link, made by the running daemon.
+//! `cloakroom link`: further links of a grant, and their end.
 
 use std::io::IsTerminal;
+use std::str::FromStr;
 
-use clap::Args;
+use clap::Subcommand;
 
 use super::client::Client;
 use super::failure::{Failure, warn};
 use super::{Common, say, say_json, terminal};
-use crate::api::{Issued, NewLink};
+use crate::api::{Issued, NewLink, RevokedLink};
+use crate::domain::id::{GrantId, LinkId};
 use crate::domain::moment::Span;
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The file; its name is taken as it is, not percent-encoded.
-    #[arg(value_name = "STORAGE/PATH")]
-    file: String,
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make one more link of a grant, and print its URL.
+    New {
+        /// The grant, `g-…`.
+        #[arg(value_name = "GRANT", value_parser = GrantId::from_str)]
+        grant: GrantId,
 
-    /// How many downloads: a number, or `unlimited`; the policy's if not said.
-    #[arg(long, value_name = "NUMBER", value_parser = max)]
-    max: Option<String>,
-
-    /// How long downloads can be started: 24h, 30d, or `unlimited`; the policy's if not said.
-    #[arg(long = "for", value_name = "TIME", value_parser = valid_for)]
-    valid_for: Option<String>,
-
-    /// Whom it is for, in your words: an order number, a name.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    customer: String,
-
-    /// The policy whose limits hold where none are given here; `default` if not said.
-    #[arg(long, value_name = "NAME")]
-    policy: Option<String>,
+        /// How long the link is answered: 24h, 30d; the policy's `link_ttl` if not said.
+        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        valid_for: Option<String>,
+    },
+    /// Withdraw a link for good; the grant and its other links go on.
+    Revoke {
+        /// The link, `l-…`; `cloakroom grant show` lists those of a grant.
+        #[arg(value_name = "LINK", value_parser = LinkId::from_str)]
+        link: LinkId,
+    },
 }
 
-pub(super) fn run(common: &Common, arguments: Arguments) -> Result<(), Failure> {
+/// The daemon reads it again; here the mistake is told beside its option.
+fn span(text: &str) -> Result<String, String> {
+    text.parse::<Span>().map(|_| text.to_owned()).map_err(|why| why.to_string())
+}
+
+pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
     let configuration = common.load()?;
-    let Arguments { file, max, valid_for, customer, policy } = arguments;
-    let issued: Issued =
-        Client::of(&configuration)?.post("/api/v1/links", &NewLink { file, customer, policy, max_downloads: max, valid_for })?;
+    match command {
+        Command::New { grant, valid_for } => {
+            let client = Client::of(&configuration, "link new")?;
+            let issued: Issued = client.post(&format!("/api/v1/grants/{grant}/links"), &NewLink { valid_for })?;
+            tell(common, &issued)
+        }
+        Command::Revoke { link } => {
+            let revoked: RevokedLink = Client::of(&configuration, "link revoke")?.order(&format!("/api/v1/links/{link}/revoke"))?;
+            if common.json {
+                return say_json(&revoked);
+            }
+            let RevokedLink { grant_id, changed, .. } = revoked;
+            say(if changed {
+                format!("{link} is revoked; {grant_id} and its other links go on")
+            } else {
+                format!("{link} was revoked already")
+            })
+        }
+    }
+}
+
+/// Says a URL that was made. Nothing else stands on standard output, so that a script can take it.
+pub(super) fn tell(common: &Common, issued: &Issued) -> Result<(), Failure> {
     if common.json {
-        return say_json(&issued);
+        return say_json(issued);
     }
     say(&issued.url)?;
     if std::io::stdout().is_terminal() {
-        warn(&about(&issued));
+        warn(&about(issued));
     }
     Ok(())
 }
@@ -57,20 +81,16 @@ fn about(issued: &Issued) -> String {
         Some(max) => format!("{max} downloads"),
     };
     let until = grant.expires.as_ref().map_or_else(String::new, |expires| format!(", to be started before {expires}"));
-    format!("grant {}: {downloads} of {}{until}; the link is answered until {link_expires}", grant.id, terminal::visible(&grant.file))
+    let used = if grant.used == 0 { String::new() } else { format!(", {} used", grant.used) };
+    let state = if grant.state == "active" { String::new() } else { format!("; the grant is {}", words(&grant.state)) };
+    format!(
+        "grant {}: {downloads} of {}{used}{until}; the link is answered until {link_expires}{state}",
+        grant.id,
+        terminal::visible(&grant.file)
+    )
 }
 
-const UNLIMITED: &str = "unlimited";
-
-/// The daemon reads it again; here the mistake is told beside its option.
-fn max(text: &str) -> Result<String, String> {
-    let good = text == UNLIMITED || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u32>().is_ok());
-    if good { Ok(text.to_owned()) } else { Err("must be a number from 0 to 4294967295, or `unlimited`".to_owned()) }
-}
-
-fn valid_for(text: &str) -> Result<String, String> {
-    if text != UNLIMITED {
-        text.parse::<Span>().map_err(|why| format!("{why}, or `unlimited`"))?;
-    }
-    Ok(text.to_owned())
+/// A word of the API as people write it.
+pub(super) fn words(word: &str) -> String {
+    word.replace('_', " ")
 }

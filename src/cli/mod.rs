@@ -10,6 +10,7 @@ use self::failure::Failure;
 use self::terminal::Signs;
 use crate::config::{self, Configuration};
 
+mod audit;
 mod check;
 mod client;
 mod delivery;
@@ -18,13 +19,17 @@ mod explain;
 mod failure;
 mod feed;
 mod follower;
+mod grant;
 mod key;
 mod link;
 mod log;
+mod paragraph;
 mod serve;
 mod sign;
+mod stats;
 mod store;
 pub mod terminal;
+mod when;
 
 /// Where the configuration lies if nothing else is said.
 const CONFIG_PATH: &str = "/etc/cloakroom/cloakroom.toml";
@@ -77,13 +82,22 @@ enum Command {
     /// Sign a URL: stateless, nothing is counted, no daemon is needed.
     #[command(after_help = sign::AFTER_HELP)]
     Sign(sign::Arguments),
-    /// Make a counted link: a grant for one file, and its URL. The daemon must run.
-    Link(link::Arguments),
+    /// Sell a file to a customer: make grants, change them, show what came of them.
+    #[command(subcommand, after_help = grant::AFTER_HELP)]
+    Grant(grant::Command),
+    /// Make further links of a grant, and withdraw links.
+    #[command(subcommand)]
+    Link(link::Command),
     /// Tell every step of a decision, and what mends it.
     Explain(explain::Arguments),
+    /// Count the true downloads in the access log of a site, before anything is installed.
+    #[command(after_help = audit::AFTER_HELP)]
+    Audit(audit::Arguments),
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// Show numbers over time: downloads, bytes, refusals.
+    Stats(stats::Arguments),
     /// Back the store up, verify it, move it, look into it.
     #[command(subcommand)]
     Store(store::Command),
@@ -129,9 +143,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(&common, &arguments),
         Command::Key(command) => key::run(&common, &command),
         Command::Sign(arguments) => sign::run(&common, &arguments),
-        Command::Link(arguments) => link::run(&common, arguments),
+        Command::Grant(command) => grant::run(&common, command),
+        Command::Link(command) => link::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
+        Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Stats(arguments) => stats::run(&common, &arguments),
         Command::Store(command) => store::run(&common, &command),
         Command::Feed(arguments) => feed::run(&common, &arguments),
     };

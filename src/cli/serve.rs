@@ -21,7 +21,7 @@ use crate::keys;
 use crate::pages::Pages;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::Site;
-use crate::service::{settle, stream};
+use crate::service::{refusals, settle, stream};
 use crate::storage::Storages;
 use crate::store::Store;
 use crate::store::memory::Memory;
@@ -207,7 +207,7 @@ fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody
     response
 }
 
-/// The thread that ends what is due.
+/// The thread that ends what is due, and brings numbers to the store.
 struct Sweep {
     handle: tokio::runtime::Handle,
     stop: oneshot::Sender<()>,
@@ -224,9 +224,11 @@ impl Sweep {
             runtime.block_on(async {
                 tokio::select! {
                     () = settle::sweep(&site) => {}
+                    () = refusals::keep(&site) => {}
                     // The sender is dropped or used: both mean the end.
                     _ = stopped => {}
                 }
+                refusals::bring_last(&site).await;
             });
         };
         let thread = thread::Builder::new().name("sweep".to_owned()).spawn(work).map_err(failed)?;

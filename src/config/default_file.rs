@@ -13,7 +13,7 @@ const HEAD: &str = "\
 
 /// The second listener of the default file.
 const COMMANDS: &str = "
-# Here `cloakroom link`, `delivery` and `explain` reach the daemon. Whoever may connect may use it: the daemon's user alone.
+# Here `cloakroom grant`, `link`, `delivery` and others reach the daemon. Whoever may connect may use it: the daemon's user alone.
 [[listener]]
 address = \"unix:/run/cloakroom/api.sock\"
 serve = \"api\"

@@ -30,7 +30,9 @@
 //!
 //! What our own stream sends is known without any of this. [`follow`] and [`syslog::follow`] are the loops around; each
 //! belongs on a thread of its own.
+//! [`access`] reads the logs of sites that have no Cloakroom yet.
 
+pub mod access;
 mod hints;
 pub mod nginx_line;
 mod opened;

@@ -7,6 +7,7 @@
 //! that it opened for as long as it has a download to end. The place is always one of the newest file: a restart reads
 //! the last megabytes of the others again, of which every line that was settled changes nothing.
 
+use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,17 @@ pub struct Tail {
     notices: Vec<Notice>,
     told: Option<FeedPosition>,
     buffer: Vec<u8>,
+    at_end: AtEnd,
+}
+
+/// What happens when everything that was there has been read.
+#[derive(Default)]
+struct AtEnd(Option<Box<dyn FnOnce() + Send>>);
+
+impl fmt::Debug for AtEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AtEnd").field(&self.0.is_some()).finish()
+    }
 }
 
 /// A file that was rotated away.
@@ -118,6 +130,7 @@ impl Tail {
             notices: Vec::new(),
             told: resume,
             buffer: vec![0; BATCH_BYTES_MAX],
+            at_end: AtEnd::default(),
         };
         let current = Opened::at(path)?;
         tail.open = match resume {
@@ -128,6 +141,11 @@ impl Tail {
             tail.notices.push(Notice::Missing);
         }
         Ok(tail)
+    }
+
+    /// Does `once` when everything that is there has been read, and taken by whoever asks for the next batch.
+    pub fn when_at_end(&mut self, once: impl FnOnce() + Send + 'static) {
+        self.at_end = AtEnd(Some(Box::new(once)));
     }
 
     /// The log's path.
@@ -157,6 +175,9 @@ impl Tail {
                 }
                 self.move_on()?;
             } else {
+                if let Some(once) = self.at_end.0.take() {
+                    once();
+                }
                 self.hints.wait(stop);
             }
         }

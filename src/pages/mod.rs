@@ -24,6 +24,11 @@ const HTML: &str = "text/html; charset=utf-8";
 /// The media type of a line.
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// The style of the built-in pages, for others that shall look like them.
+pub const fn style() -> &'static str {
+    templates::BUILT_IN_STYLE
+}
+
 /// The pages, ready to be written: every template in it has been rendered for every refusal.
 #[derive(Debug)]
 pub struct Pages {

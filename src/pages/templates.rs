@@ -26,12 +26,15 @@ pub(super) const DOWNLOAD_RUNNING: &str = "download-running.html";
 /// The style; the only one that is no template.
 const STYLE: &str = "style.css";
 
+/// The built-in style.
+pub(super) const BUILT_IN_STYLE: &str = include_str!("templates/style.css");
+
 /// The built-in templates.
 const BUILT_IN: [(&str, &str); 4] = [
     ("layout.html", include_str!("templates/layout.html")),
     (REFUSAL, include_str!("templates/refusal.html")),
     (DOWNLOAD_RUNNING, include_str!("templates/download-running.html")),
-    (STYLE, include_str!("templates/style.css")),
+    (STYLE, BUILT_IN_STYLE),
 ];
 
 /// The names that a template may use.

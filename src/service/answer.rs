@@ -171,8 +171,9 @@ fn keep_refusal(site: &Site, question: &Question, refusal: Refusal, detail: Stri
     remember(site, Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail });
 }
 
-/// Logs a refusal, tells it to those who follow, and keeps it for `explain`.
+/// Counts and logs a refusal, tells it to those who follow, and keeps it for `explain`.
 fn remember(site: &Site, refused: Refused) {
+    site.refusals.add(refused.refusal, refused.at);
     let refused = refused.shortened();
     let Refused { refusal, kind, client, request, subject, detail, .. } = &refused;
     let support = SupportCode::of(request);

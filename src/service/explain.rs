@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+mod ids;
+
+use self::ids::Id;
 use super::address::Address;
 use super::authorize::authorize;
 use super::download::{Outcome, download};
@@ -13,7 +16,7 @@ use super::trace::{Step, Trace};
 use crate::clock;
 use crate::dialect::Dialect;
 use crate::domain::client::Client;
-use crate::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
+use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Method, Question};
@@ -45,8 +48,8 @@ enum Named {
     Url,
     /// A refusal.
     Refusal(SupportCode, Option<RequestId>),
-    /// An id of ours, and what shows more of it.
-    Id(String),
+    /// An id of ours.
+    Id(Id),
     /// What has the length of a token and could be one; it is not said back.
     Token,
     /// Nothing that is known.
@@ -57,14 +60,8 @@ fn named(what: &str) -> Named {
     if what.starts_with('/') || what.contains("://") {
         return Named::Url;
     }
-    if let Ok(id) = what.parse::<DeliveryId>() {
-        return Named::Id(format!("{id} is a delivery: `cloakroom delivery show {id}` shows it"));
-    }
-    if let Ok(id) = what.parse::<GrantId>() {
-        return Named::Id(format!("{id} is a grant: `cloakroom delivery list --grant {id}` lists its deliveries"));
-    }
-    if let Ok(id) = what.parse::<LinkId>() {
-        return Named::Id(format!("{id} names a link and opens nothing: explain the link's URL"));
+    if let Some(id) = Id::parse(what) {
+        return Named::Id(id);
     }
     if let Ok(code) = what.parse::<SupportCode>() {
         return Named::Refusal(code, None);
@@ -75,7 +72,7 @@ fn named(what: &str) -> Named {
     RequestId::parse(what).map_or(Named::Junk, |request| Named::Refusal(SupportCode::of(&request), Some(request)))
 }
 
-/// Whether only the daemon that was asked can explain `what`: a refusal, a link or a delivery. Everything else follows
+/// Whether only the daemon that was asked can explain `what`: a refusal, a grant, a link or a delivery. Everything else follows
 /// from the configuration.
 pub fn is_remembered(site: &Site, what: &str) -> bool {
     let what = what.trim();
@@ -85,24 +82,25 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
             let address = path.as_ref().and_then(|path| Address::read(path, &site.public_path));
             matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
         }
-        Named::Refusal(..) => true,
-        Named::Id(_) | Named::Token | Named::Junk => false,
+        Named::Refusal(..) | Named::Id(_) => true,
+        Named::Token | Named::Junk => false,
     }
 }
 
-/// Explains `what`: a URL of the site (whole, or from its path on), or a support code or request id of a refusal.
+/// Explains `what`: a URL of the site (whole, or from its path on), a support code or request id of a refusal, or the id
+/// of a grant, a link or a delivery.
 /// `from` is the address of the client that shall be assumed.
 pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
     let what = what.trim();
     match named(what) {
         Named::Url => explain_url(site, what, from).await,
         Named::Refusal(code, request) => explain_refusal(site, &code, request.as_ref()),
-        Named::Id(hint) => Err(Unexplained(hint)),
+        Named::Id(id) => ids::explain(site, id).await,
         Named::Token => {
             Err(Unexplained("this has the length of a link's or a delivery's token: explain the whole URL that it is in".to_owned()))
         }
         Named::Junk => Err(Unexplained(format!(
-            "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, or a request id",
+            "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, a request id, or an id (g-…, l-…, d-…)",
             site.public_url().origin
         ))),
     }
@@ -181,7 +179,7 @@ fn advice_on(site: &Site, question: &Question, refusal: Refusal, from: Option<Ip
             "no client was given: say with --from ADDRESS for whom the URL shall be explained".to_owned()
         }
         (Refusal::BadProof, Some(Address::Link(_) | Address::Delivery(_))) => {
-            "copy the link again, whole, or make a new one with `cloakroom link`".to_owned()
+            "copy the link again, whole, or make a new one with `cloakroom link new`".to_owned()
         }
         (Refusal::NoProof, Some(Address::File(file))) => {
             format!("the URL carries no proof: make one with `cloakroom sign '{file}' --for 7d`")
@@ -235,7 +233,9 @@ fn advice(refusal: Refusal) -> Option<String> {
     let text = match refusal {
         Refusal::NoProof => "the URL carries no proof: make one with `cloakroom sign PATH --for 7d`",
         Refusal::BadProof => "the URL was altered, cut off, or signed with another key, site or path: sign it again with `cloakroom sign`",
-        Refusal::Expired | Refusal::LinkExpired => "make a new one with `cloakroom sign` or `cloakroom link`",
+        Refusal::Expired | Refusal::LinkExpired => {
+            "make a new one with `cloakroom sign` or `cloakroom link new`; a grant whose time is over gets more with `cloakroom grant extend`"
+        }
         Refusal::NotYetValid => "wait, or compare the clocks of the signer and this host",
         Refusal::WrongNetwork => {
             "the client comes from another network than the link was made for: sign it again without --network, or with the right one; a counted link follows `networks` in its policy"
@@ -248,9 +248,9 @@ fn advice(refusal: Refusal) -> Option<String> {
             "the key has use = \"retired\": sign again with the current one, or set use = \"accept\" for the time of the rotation"
         }
         Refusal::NoRule => "add a [[rule]] for the path to the configuration",
-        Refusal::UnknownLink => "the link is not in the store: issue a new one with `cloakroom link`",
+        Refusal::UnknownLink => "the link is not in the store: issue a new one with `cloakroom grant add`",
         Refusal::FileMissing => "put the file back, or check the path and the owner of the storage's directory",
-        Refusal::LimitReached => "issue a new link with `cloakroom link`, with a higher --max if it should last longer",
+        Refusal::LimitReached => "give the grant another download with `cloakroom grant extend --max +1`",
         Refusal::DownloadRunning => {
             "the last download of the grant is running: `cloakroom delivery list` shows it; it can be finished from anywhere once no request is in flight"
         }

@@ -1,4 +1,4 @@
-//! A counted link: a grant for one file, and its first link.
+//! A grant for one file with its first link, and further links of it.
 
 use std::fmt;
 
@@ -11,8 +11,9 @@ use crate::domain::grant::{Grant, Standing};
 use crate::domain::history::Author;
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Moment, Span};
 use crate::domain::policy::Policy;
+use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
 use crate::storage::Absent;
@@ -63,6 +64,10 @@ pub enum NotIssued {
     Zone(String),
     /// No key signs.
     NoKey,
+    /// No such grant.
+    Unknown,
+    /// The grant was revoked, and stays so.
+    Revoked(GrantId),
     /// The store does not answer.
     Down(Down),
 }
@@ -76,6 +81,8 @@ impl fmt::Display for NotIssued {
                 write!(f, "the policy ends with a day of the zone `{zone}`, which this system no longer has: install its package `tzdata`")
             }
             Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
+            Self::Unknown => f.write_str("there is no such grant: `cloakroom grant list` lists those that there are"),
+            Self::Revoked(id) => write!(f, "{id} is revoked, and stays revoked for good; make a new grant with `cloakroom grant add`"),
             Self::Down(Down::Full) => f.write_str("the store is full: no more grants fit"),
             Self::Down(Down::Unreachable) => f.write_str("the store does not answer"),
         }
@@ -93,13 +100,38 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let now = clock::now();
     let grant = new_grant(file, customer, policy, now);
-    let link =
-        Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires: now + grant.policy.link_ttl, revoked: false };
+    let link = new_link(&grant, None, now);
     let author = Author { name: author, at: now };
     site.store.issue(grant.clone(), link.clone(), author).await.map_err(NotIssued::Down)?;
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
+    Ok(Issued { url: url_of(site, &grant, &link, key), grant, link })
+}
+
+/// Makes one more link of a grant, that lasts as long as its policy says or as `lasts` says.
+pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author: String) -> Result<Issued, NotIssued> {
+    let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
+    let grant = site.store.grant(grant).await.map_err(NotIssued::Down)?.ok_or(NotIssued::Unknown)?;
+    if grant.standing == Standing::Revoked {
+        return Err(NotIssued::Revoked(grant.id));
+    }
+    let now = clock::now();
+    let link = new_link(&grant, lasts, now);
+    let author = Author { name: author, at: now };
+    if !site.store.add_link(link.clone(), author).await.map_err(NotIssued::Down)? {
+        return Err(NotIssued::Unknown);
+    }
+    tracing::info!(event = "linked", grant = %grant.id, link = %link.id, file = %grant.file);
+    Ok(Issued { url: url_of(site, &grant, &link, key), grant, link })
+}
+
+fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
+    let expires = now + lasts.unwrap_or(grant.policy.link_ttl);
+    Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires, revoked: false }
+}
+
+fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
     let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
-    Ok(Issued { url: format!("{}{path}", site.public_url().origin), grant, link })
+    format!("{}{path}", site.public_url().origin)
 }
 
 fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
 use super::metrics::Metrics;
+use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
@@ -37,6 +38,14 @@ pub struct Site {
     pub metrics: Arc<Metrics>,
     /// The last refusals.
     pub remembered: Remembered,
+    /// Whether what was reported while nobody listened has been settled, so that the sweep may end what is due.
+    pub caught_up: watch::Sender<bool>,
+    /// Refusals that were counted and not kept yet.
+    pub refusals: Refusals,
+    /// Whoever changes a grant by what it is now holds this meanwhile.
+    pub(super) amending: Mutex<()>,
+    /// Masters are read to be hashed one after the other, so that the disk is there for customers.
+    pub(super) hashing: Arc<Semaphore>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Notify,
     events: broadcast::Sender<Event>,
@@ -69,6 +78,10 @@ impl Site {
             pages,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Remembered::default(),
+            caught_up: watch::Sender::new(false),
+            refusals: Refusals::default(),
+            amending: Mutex::new(()),
+            hashing: Arc::new(Semaphore::new(1)),
             wake: Notify::new(),
             events: broadcast::channel(EVENTS_MAX).0,
         })

@@ -149,7 +149,7 @@ impl<H: Handler> Door<H> {
 
 async fn route(router: axum::Router, head: Parts, body: Bytes, peer: Peer) -> Response<Payload> {
     let mut request = Request::from_parts(head, axum::body::Body::from(body));
-    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(peer.caller());
     match router.oneshot(request).await {
         Ok(response) => response.map(|body| Payload::stream(body.map_err(Into::into))),
     }

@@ -24,6 +24,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::Response;
 use http::request::Parts;
 
+use crate::service::caller::Caller;
+
 pub use limits::Limits;
 pub use payload::{Payload, respond};
 pub use socket_file::SocketFile;
@@ -32,8 +34,8 @@ pub use tally::Tally;
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Somebody whom the mode of a unix socket lets in.
-    Unix,
+    /// Somebody whom the mode of a unix socket lets in: the number of the user, where the system was asked and told it.
+    Unix(Option<u32>),
     /// Somebody at an address that the listener trusts.
     Tcp(SocketAddr),
 }
@@ -42,8 +44,16 @@ impl Peer {
     /// The address, an IPv4 address mapped into IPv6 as IPv4; nobody has one on a unix socket.
     pub fn address(self) -> Option<IpAddr> {
         match self {
-            Self::Unix => None,
+            Self::Unix(_) => None,
             Self::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
+
+    /// The same as the API knows it.
+    pub(crate) fn caller(self) -> Caller {
+        match self {
+            Self::Unix(user) => Caller { user, address: None },
+            Self::Tcp(_) => Caller { user: None, address: self.address() },
         }
     }
 }

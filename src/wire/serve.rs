@@ -24,8 +24,8 @@ use crate::service::metrics::{Metrics, OpenConnection};
 pub enum Answers<H> {
     /// Questions of web servers, answered from the head alone.
     Web(H),
-    /// The API or the admin pages; small bodies are read before the router is asked, and [`Peer`] is an extension of the
-    /// request.
+    /// The API or the admin pages; small bodies are read before the router is asked, and who calls is an extension of the
+    /// request: [`Caller`](crate::service::caller::Caller).
     Router(axum::Router),
 }
 
@@ -386,7 +386,12 @@ fn welcome<H: Handler>(caught: Caught, guest: Guest<H>, stages: watch::Receiver<
     tokio::spawn(async move {
         let _until_the_end = (stay, alive);
         match caught {
-            Caught::Unix(stream) => connection::run(stream, Peer::Unix, door, stages).await,
+            Caught::Unix(stream) => {
+                // Who it is matters where something is done and not only asked.
+                let is_asked = matches!(door.answers, Answers::Router(_));
+                let user = if is_asked { stream.peer_cred().ok().map(|peer| peer.uid()) } else { None };
+                connection::run(stream, Peer::Unix(user), door, stages).await;
+            }
             Caught::Tcp(stream, peer) => {
                 // Answers are small and must not wait for one another.
                 let _ = stream.set_nodelay(true);

@@ -104,7 +104,7 @@ fn when_the_time_is_over_nothing_begins_and_what_is_open_goes_on() {
     let slow = "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\n";
     for (more, arguments, refusal) in [("link_ttl = \"2s\"\n", &[][..], "link_expired"), ("", &["--for", "2s"][..], "expired")] {
         let shop = Shop::open(3 * MIB, &format!("{slow}{more}"));
-        let new_link = || shop.cloakroom.say(&[&["link", "masters/album.zip", "--max", "5"], arguments].concat());
+        let new_link = || shop.cloakroom.say(&[&["grant", "add", "--file", "masters/album.zip", "--max", "5"], arguments].concat());
         let link = new_link();
         let delivery_url = shop.click(&link);
         let customer = Customer::new();

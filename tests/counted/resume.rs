@@ -48,7 +48,7 @@ fn is_killed_and_resumed(name: &str, fetch: Fetch, by_link: bool) {
     whole(fetch(&customer, &url));
     let delivery = arrived_once(&shop, &customer, 2);
     let said = shop.cloakroom.say(&["delivery", "show", delivery["id"].as_str().unwrap()]);
-    for words in ["completed", "used 1, reserved 0, of 5", "100 %", "requests  2", "cut off", "whole"] {
+    for words in ["completed", "used 1, reserved 0, of 5", "100 %", "2 requests", "cut off", "whole"] {
         assert!(said.contains(words), "{name} {by_link}: {words:?} is missing:\n{said}");
     }
     shop.cloakroom.logged(&["127.0.0.1 completed"]);

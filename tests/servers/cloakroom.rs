@@ -160,10 +160,10 @@ impl Cloakroom {
         self.say(&["sign", what, "--for", "1h"])
     }
 
-    /// A counted link: its URL.
+    /// A grant for a file: the URL of its link.
     #[track_caller]
     pub fn link(&self, file: &str, max: u32) -> String {
-        self.say(&["link", file, "--max", &max.to_string()])
+        self.say(&["grant", "add", "--file", file, "--max", &max.to_string()])
     }
 
     /// Ends it at once, as a power cut would.

@@ -1,78 +1,13 @@
-//! What the API shows. Times are RFC 3339 UTC, sizes are bytes; no token stands in any view but in the answer that
-//! makes a link.
-
-use std::fmt;
+//! Deliveries and their requests.
 
 use serde::{Deserialize, Serialize};
 
+use super::GrantView;
 use crate::config::Configuration;
+use crate::domain::course::{self, Interruption};
 use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::grant::Grant;
-use crate::service::issue;
-
-/// A grant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GrantView {
-    /// `g-…`.
-    pub id: String,
-    /// `STORAGE/PATH`.
-    pub file: String,
-    /// Whom it is for.
-    pub customer: String,
-    /// Downloads that are used up.
-    pub used: u32,
-    /// Downloads that open deliveries hold.
-    pub reserved: u32,
-    /// How many there may be; `null` is unlimited.
-    pub max_downloads: Option<u32>,
-    /// From when on no download starts; `null` is never.
-    pub expires: Option<String>,
-}
-
-impl GrantView {
-    fn of(grant: &Grant) -> Self {
-        Self {
-            id: grant.id.to_string(),
-            file: grant.file.to_string(),
-            customer: grant.customer.clone(),
-            used: grant.used,
-            reserved: grant.reserved,
-            max_downloads: grant.policy.max_downloads,
-            expires: grant.expires.map(|moment| moment.to_string()),
-        }
-    }
-}
-
-/// A link that was made. Its URL is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Issued {
-    /// The URL for the customer: whoever has it can use it.
-    pub url: String,
-    /// `l-…`.
-    pub link: String,
-    /// From when on the link is not answered.
-    pub link_expires: String,
-    /// What it opens.
-    pub grant: GrantView,
-}
-
-impl fmt::Debug for Issued {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { link, link_expires, grant, url: _ } = self;
-        f.debug_struct("Issued").field("link", link).field("link_expires", link_expires).field("grant", grant).finish_non_exhaustive()
-    }
-}
-
-impl Issued {
-    pub(super) fn of(issued: &issue::Issued) -> Self {
-        Self {
-            url: issued.url.clone(),
-            link: issued.link.id.to_string(),
-            link_expires: issued.link.expires.to_string(),
-            grant: GrantView::of(&issued.grant),
-        }
-    }
-}
+use crate::domain::moment::Moment;
 
 /// A delivery in a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,7 +35,7 @@ pub struct ListedDelivery {
 }
 
 impl ListedDelivery {
-    pub(super) fn of(delivery: &Delivery, grant: &Grant) -> Self {
+    pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant) -> Self {
         Self {
             id: delivery.id.to_string(),
             grant_id: delivery.grant.to_string(),
@@ -134,6 +69,8 @@ pub struct RequestView {
     pub admitted: String,
     /// The client it is counted for.
     pub client: String,
+    /// From where it came.
+    pub address: String,
     /// The most body bytes that it may send.
     pub bytes_max: u64,
     /// What was sent; `null` as long as nobody said.
@@ -153,6 +90,8 @@ pub struct ReportView {
     pub finished: bool,
     /// The first byte of the file that was sent, where the bytes are a part of the file.
     pub from: Option<u64>,
+    /// Bytes per second, from the admission to the end of the answer.
+    pub bytes_per_second: Option<u64>,
 }
 
 impl RequestView {
@@ -161,14 +100,68 @@ impl RequestView {
             id: id.to_owned(),
             admitted: request.admitted.to_string(),
             client: request.client.to_string(),
+            address: request.address.to_string(),
             bytes_max: request.bytes_max,
             report: request.report.as_ref().map(|report| ReportView {
                 ended: report.ended.to_string(),
                 status: report.status,
                 bytes: report.bytes,
                 finished: report.finished,
-                from: report.from.map(|(first, _)| first),
+                from: report.part().map(|(first, _)| first),
+                bytes_per_second: request.bytes_per_second(),
             }),
+        }
+    }
+}
+
+/// A time in which no request ran.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InterruptionView {
+    /// When the last request before it ended.
+    pub from: String,
+    /// When the first one after it was admitted.
+    pub to: String,
+    /// How long it was.
+    pub seconds: u64,
+}
+
+/// How a delivery went.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CourseView {
+    /// When the first request was admitted.
+    pub opened: Option<String>,
+    /// When one client had every byte, where that can be told.
+    pub completed: Option<String>,
+    /// What the best-covered client was sent.
+    pub coverage: Vec<RangeView>,
+    /// The requests, oldest first.
+    pub requests: Vec<RequestView>,
+    /// Other requests, of which only the number is kept.
+    pub folded_requests: u64,
+    /// The times in which nothing ran, as far as the requests above show.
+    pub interruptions: Vec<InterruptionView>,
+    /// Body bytes charged: reported, or the most that unreported requests may send.
+    pub bytes_charged: u64,
+}
+
+impl CourseView {
+    pub(in crate::api) fn of(delivery: &Delivery) -> Self {
+        let ranges = delivery.best_coverage().map(|(_, coverage)| coverage.ranges()).unwrap_or_default();
+        let mut requests: Vec<_> = delivery.requests.iter().collect();
+        requests.sort_by_key(|(_, request)| request.admitted);
+        let interruption = |Interruption { from, to }: Interruption| InterruptionView {
+            from: from.to_string(),
+            to: to.to_string(),
+            seconds: to.since(from).seconds(),
+        };
+        Self {
+            opened: delivery.opened.map(|moment| moment.to_string()),
+            completed: course::completed(delivery).map(|moment| moment.to_string()),
+            coverage: ranges.iter().map(|&(first, end)| RangeView { first, end }).collect(),
+            requests: requests.into_iter().map(|(id, request)| RequestView::of(id.as_str(), request)).collect(),
+            folded_requests: delivery.requests_folded,
+            interruptions: course::interruptions(delivery).into_iter().map(interruption).collect(),
+            bytes_charged: delivery.bytes_charged,
         }
     }
 }
@@ -181,14 +174,9 @@ pub struct DeliveryView {
     pub delivery: ListedDelivery,
     /// What pays for it.
     pub grant: GrantView,
-    /// What the best-covered client was sent.
-    pub coverage: Vec<RangeView>,
-    /// The requests, oldest first.
-    pub requests: Vec<RequestView>,
-    /// Older requests of which only the number is kept.
-    pub folded_requests: u64,
-    /// Body bytes charged: reported, or the most that unreported requests may send.
-    pub bytes_charged: u64,
+    /// How it went.
+    #[serde(flatten)]
+    pub course: CourseView,
     /// Body bytes that it may send at most.
     pub bytes_budget: u64,
     /// Whether anybody reports what is sent.
@@ -198,10 +186,7 @@ pub struct DeliveryView {
 }
 
 impl DeliveryView {
-    pub(super) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration) -> Self {
-        let ranges = delivery.best_coverage().map(|(_, coverage)| coverage.ranges()).unwrap_or_default();
-        let mut requests: Vec<_> = delivery.requests.iter().collect();
-        requests.sort_by_key(|(_, request)| request.admitted);
+    pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration, now: Moment) -> Self {
         let feed = match (configuration.known_by(), delivery.state) {
             // What nobody reports is started with its first request, so this one was sent by us.
             ("none", State::Open | State::Completed | State::Released | State::Presumed) => "stream",
@@ -209,11 +194,8 @@ impl DeliveryView {
         };
         Self {
             delivery: ListedDelivery::of(delivery, grant),
-            grant: GrantView::of(grant),
-            coverage: ranges.iter().map(|&(first, end)| RangeView { first, end }).collect(),
-            requests: requests.into_iter().map(|(id, request)| RequestView::of(id.as_str(), request)).collect(),
-            folded_requests: delivery.requests_folded,
-            bytes_charged: delivery.bytes_charged,
+            grant: GrantView::of(grant, now),
+            course: CourseView::of(delivery),
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
             measured: feed != "none",
             feed: feed.to_owned(),

@@ -1,0 +1,22 @@
+//! Who calls, as the history of a grant keeps it.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use http::header::USER_AGENT;
+use http::request::Parts;
+
+use crate::service::caller::Caller;
+
+/// `anna (cloakroom grant extend)`.
+pub(super) struct Author(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Author {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let caller = parts.extensions.get::<Caller>().copied().unwrap_or_default();
+        let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ok(Self(caller.in_words(agent)))
+    }
+}

@@ -1,0 +1,62 @@
+//! Calls about deliveries.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+
+use super::LIST_MAX;
+use super::problem::{self, Problem};
+use super::view::{DeliveryView, ListedDelivery};
+use crate::clock;
+use crate::domain::id::{DeliveryId, GrantId};
+use crate::service::site::Site;
+use crate::store::Filter;
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    grant: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Vec<ListedDelivery>>, Problem> {
+    let which = problem::query(which)?;
+    let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read("grant", text)).transpose()?;
+    let limit = problem::limit(which.limit, LIST_MAX)?;
+    let deliveries = site.store.deliveries(Filter { grant, limit }).await?;
+    let mut listed = Vec::with_capacity(deliveries.len());
+    for delivery in &deliveries {
+        if let Some(grant) = site.store.grant(delivery.grant).await? {
+            listed.push(ListedDelivery::of(delivery, &grant));
+        }
+    }
+    Ok(Json(listed))
+}
+
+pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<DeliveryView>, Problem> {
+    let id = problem::name(id)?;
+    let delivery = if id == "newest" {
+        site.store.deliveries(Filter { grant: None, limit: 1 }).await?.into_iter().next()
+    } else {
+        site.store.delivery(problem::read::<DeliveryId>("", &id)?).await?
+    };
+    let unknown = || {
+        Problem::unknown(if id == "newest" {
+            "there are no deliveries yet: one begins with a click on a link"
+        } else {
+            "there is no such delivery: an offer that nobody took up is forgotten after an hour"
+        })
+    };
+    let delivery = delivery.ok_or_else(unknown)?;
+    let grant = site.store.grant(delivery.grant).await?.ok_or_else(unknown)?;
+    Ok(Json(DeliveryView::of(&delivery, &grant, &site.configuration, clock::now())))
+}

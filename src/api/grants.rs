@@ -1,0 +1,210 @@
+//! Calls about grants.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+
+use super::author::Author;
+use super::links::not_issued;
+use super::problem::{self, Problem};
+use super::view::{Amended, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
+use super::{LIST_MAX, wording};
+use crate::clock;
+use crate::domain::file::{FileRef, StorageName};
+use crate::domain::id::GrantId;
+use crate::domain::path::FilePath;
+use crate::domain::policy::Policy;
+use crate::service::amend::{NotAmended, Wish, amend};
+use crate::service::issue::{Order, issue};
+use crate::service::site::Site;
+use crate::store::{Filter, Grants};
+
+/// So many deliveries stand on the page of a grant, besides those that have not ended.
+const RECENT: usize = 100;
+
+/// What to make a grant for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// `STORAGE/PATH`.
+    pub file: String,
+    /// Whom it is for, in the caller's words.
+    #[serde(default)]
+    pub customer: String,
+    /// The policy whose limits are taken where none are given; `default` if none is named.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// A number, or `unlimited`.
+    #[serde(default)]
+    pub max_downloads: Option<String>,
+    /// A duration such as `30d`, or `unlimited`.
+    #[serde(default)]
+    pub valid_for: Option<String>,
+}
+
+/// How much more a grant gets: a time, a number of downloads, or both.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extension {
+    /// A duration such as `30d`, from its end on, or from now on if that is over; or `unlimited`.
+    #[serde(default, rename = "for")]
+    pub longer: Option<String>,
+    /// Its new end: a date, which is in, or a time (RFC 3339).
+    #[serde(default)]
+    pub until: Option<String>,
+    /// A number, those that are used included; `+` and a number for so many more; or `unlimited`.
+    #[serde(default)]
+    pub max_downloads: Option<String>,
+}
+
+/// Which grants to list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    customer: Option<String>,
+    #[serde(default)]
+    file: Option<String>,
+    #[serde(default)]
+    before: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+pub(super) async fn add(
+    State(site): State<Arc<Site>>,
+    Author(author): Author,
+    body: Result<Json<NewGrant>, JsonRejection>,
+) -> Result<Json<Issued>, Problem> {
+    let wanted = problem::body(body)?;
+    let file = file_of(&wanted.file)?;
+    if site.configuration.storage(&file.storage).is_none() {
+        let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
+        let (storage, known) = (&file.storage, names.join(", "));
+        return Err(Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]] (there are: {known})")));
+    }
+    let policy = policy_of(&site, &wanted)?;
+    let issued = issue(&site, Order { file, customer: wanted.customer, policy }, author).await.map_err(|fault| not_issued(&fault))?;
+    Ok(Json(Issued::of(&issued, clock::now())))
+}
+
+fn file_of(text: &str) -> Result<FileRef, Problem> {
+    let (storage, path) = text.split_once('/').ok_or_else(|| Problem::unreadable(format!("file: `{text}` must be STORAGE/PATH")))?;
+    let storage = StorageName::parse(storage).ok_or_else(|| {
+        Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`"))
+    })?;
+    let path = FilePath::parse(path).map_err(|why| Problem::unreadable(format!("file: `{text}`: {why}")))?;
+    Ok(FileRef { storage, path })
+}
+
+fn policy_of(site: &Site, wanted: &NewGrant) -> Result<Policy, Problem> {
+    let name = wanted.policy.as_deref().unwrap_or("default");
+    let mut policy = site.configuration.policy(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
+        Problem::unreadable(format!("policy: there is no [[policy]] named `{name}` (there are: {})", known.join(", ")))
+    })?;
+    if let Some(text) = &wanted.max_downloads {
+        policy.max_downloads = field("max_downloads", text, wording::downloads)?;
+    }
+    if let Some(text) = &wanted.valid_for {
+        policy.valid_for = field("valid_for", text, wording::lasting)?;
+    }
+    Ok(policy)
+}
+
+/// Reads what stands in a field of a body.
+fn field<T>(name: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Problem> {
+    read(text).map_err(|why| Problem::unreadable(format!("{name}: `{text}` {why}")))
+}
+
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Vec<GrantView>>, Problem> {
+    let Which { customer, file, before, limit } = problem::query(which)?;
+    let which = Grants {
+        customer,
+        file: file.as_deref().map(file_of).transpose()?,
+        before: before.as_deref().map(|text| problem::read("before", text)).transpose()?,
+        limit: problem::limit(limit, LIST_MAX)?,
+    };
+    if let Some(before) = which.before
+        && site.store.grant(before).await?.is_none()
+    {
+        return Err(Problem::unknown(format!("before: there is no grant {before}")));
+    }
+    let now = clock::now();
+    Ok(Json(site.store.grants(which).await?.iter().map(|grant| GrantView::of(grant, now)).collect()))
+}
+
+pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<GrantPage>, Problem> {
+    let id: GrantId = problem::read("", &problem::name(id)?)?;
+    let account = site.store.account(id, None).await?.ok_or_else(|| not_amended(&NotAmended::Unknown))?;
+    let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: RECENT }).await?;
+    // Those that have not ended may be older than all of these.
+    let missing = account.deliveries.iter().rev().filter(|live| !deliveries.iter().any(|listed| listed.id == live.id));
+    let missing: Vec<_> = missing.cloned().collect();
+    deliveries.extend(missing);
+    let now = clock::now();
+    Ok(Json(GrantPage {
+        links: site.store.links(id).await?.iter().map(|link| LinkView::of(link, now)).collect(),
+        deliveries: deliveries.iter().map(|delivery| ListedDelivery::of(delivery, &account.grant)).collect(),
+        history: site.store.history(id).await?.iter().map(EntryView::of).collect(),
+        grant: GrantView::of(&account.grant, now),
+        measured: site.configuration.knows_what_arrived(),
+    }))
+}
+
+async fn changed(site: &Site, id: Result<Path<String>, PathRejection>, wish: Wish, author: Author) -> Result<Json<Amended>, Problem> {
+    let id = problem::read("", &problem::name(id)?)?;
+    let amended = amend(site, id, wish, author.0).await.map_err(|fault| not_amended(&fault))?;
+    Ok(Json(Amended::of(amended, clock::now())))
+}
+
+fn not_amended(fault: &NotAmended) -> Problem {
+    let text = fault.to_string();
+    match fault {
+        NotAmended::Unknown => Problem::unknown(text),
+        NotAmended::Revoked(_) | NotAmended::Endless | NotAmended::Unlimited => Problem::conflict(text),
+        NotAmended::TooMany | NotAmended::Past(_) | NotAmended::TooFar | NotAmended::Nothing => Problem::unreadable(text),
+        NotAmended::Zone(_) | NotAmended::Down(..) => Problem::unavailable(text),
+    }
+}
+
+type Id = Result<Path<String>, PathRejection>;
+
+pub(super) async fn suspend(State(site): State<Arc<Site>>, id: Id, author: Author) -> Result<Json<Amended>, Problem> {
+    changed(&site, id, Wish::Suspend, author).await
+}
+
+pub(super) async fn resume(State(site): State<Arc<Site>>, id: Id, author: Author) -> Result<Json<Amended>, Problem> {
+    changed(&site, id, Wish::Resume, author).await
+}
+
+pub(super) async fn revoke(State(site): State<Arc<Site>>, id: Id, author: Author) -> Result<Json<Amended>, Problem> {
+    changed(&site, id, Wish::Revoke, author).await
+}
+
+pub(super) async fn reset(State(site): State<Arc<Site>>, id: Id, author: Author) -> Result<Json<Amended>, Problem> {
+    changed(&site, id, Wish::Reset, author).await
+}
+
+pub(super) async fn extend(
+    State(site): State<Arc<Site>>,
+    id: Id,
+    author: Author,
+    body: Result<Json<Extension>, JsonRejection>,
+) -> Result<Json<Amended>, Problem> {
+    let Extension { longer, until, max_downloads } = problem::body(body)?;
+    let until = match (longer, until) {
+        (Some(_), Some(_)) => return Err(Problem::unreadable("say either `for` or `until`, not both")),
+        (Some(longer), None) => Some(field("for", &longer, wording::longer)?),
+        (None, Some(until)) => Some(field("until", &until, wording::until)?),
+        (None, None) => None,
+    };
+    let downloads = max_downloads.as_deref().map(|text| field("max_downloads", text, wording::more_downloads)).transpose()?;
+    changed(&site, id, Wish::Extend(until, downloads), author).await
+}

@@ -1,0 +1,190 @@
+//! Grants, their links and their history.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ListedDelivery;
+use crate::domain::grant::{Amendment, Grant, Standing};
+use crate::domain::history::{Act, Entry};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::service::{amend, issue};
+
+/// A grant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GrantView {
+    /// `g-…`.
+    pub id: String,
+    /// `STORAGE/PATH`.
+    pub file: String,
+    /// Whom it is for.
+    pub customer: String,
+    /// active, suspended, revoked, expired or `used_up`: the first of these, from behind, that is so.
+    pub state: String,
+    /// When it was made.
+    pub created: String,
+    /// From when on no download starts; `null` is never.
+    pub expires: Option<String>,
+    /// Downloads that are used up.
+    pub used: u32,
+    /// Downloads that open deliveries hold.
+    pub reserved: u32,
+    /// How many there may be; `null` is unlimited.
+    pub max_downloads: Option<u32>,
+}
+
+impl GrantView {
+    pub(in crate::api) fn of(grant: &Grant, now: Moment) -> Self {
+        let state = match grant.standing {
+            Standing::Revoked => "revoked",
+            Standing::Suspended => "suspended",
+            Standing::Active if grant.is_over(now) => "expired",
+            Standing::Active if grant.policy.max_downloads.is_some_and(|most| grant.used >= most) => "used_up",
+            Standing::Active => "active",
+        };
+        Self {
+            id: grant.id.to_string(),
+            file: grant.file.to_string(),
+            customer: grant.customer.clone(),
+            state: state.to_owned(),
+            created: grant.created.to_string(),
+            expires: grant.expires.map(|moment| moment.to_string()),
+            used: grant.used,
+            reserved: grant.reserved,
+            max_downloads: grant.policy.max_downloads,
+        }
+    }
+}
+
+/// A link. Its URL is a secret that only its maker was told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinkView {
+    /// `l-…`.
+    pub id: String,
+    /// good, expired or revoked.
+    pub state: String,
+    /// When it was made.
+    pub created: String,
+    /// From when on it is not answered.
+    pub expires: String,
+}
+
+impl LinkView {
+    pub(in crate::api) fn of(link: &Link, now: Moment) -> Self {
+        let state = if link.revoked {
+            "revoked"
+        } else if now >= link.expires {
+            "expired"
+        } else {
+            "good"
+        };
+        Self { id: link.id.to_string(), state: state.to_owned(), created: link.created.to_string(), expires: link.expires.to_string() }
+    }
+}
+
+/// A link that was revoked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RevokedLink {
+    /// Its grant, `g-…`.
+    pub grant_id: String,
+    /// The link.
+    pub link: LinkView,
+    /// Whether it was good before, or expired.
+    pub changed: bool,
+}
+
+/// A link that was made. Its URL is answered and not printed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Issued {
+    /// The URL for the customer: whoever has it can use it.
+    pub url: String,
+    /// `l-…`.
+    pub link: String,
+    /// From when on the link is not answered.
+    pub link_expires: String,
+    /// What it opens.
+    pub grant: GrantView,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { link, link_expires, grant, url: _ } = self;
+        f.debug_struct("Issued").field("link", link).field("link_expires", link_expires).field("grant", grant).finish_non_exhaustive()
+    }
+}
+
+impl Issued {
+    pub(in crate::api) fn of(issued: &issue::Issued, now: Moment) -> Self {
+        Self {
+            url: issued.url.clone(),
+            link: issued.link.id.to_string(),
+            link_expires: issued.link.expires.to_string(),
+            grant: GrantView::of(&issued.grant, now),
+        }
+    }
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Amended {
+    /// The grant as it is now.
+    pub grant: GrantView,
+    /// Whether anything is other than before.
+    pub changed: bool,
+    /// What to know besides, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Amended {
+    pub(in crate::api) fn of(amended: amend::Amended, now: Moment) -> Self {
+        Self { grant: GrantView::of(&amended.grant, now), changed: amended.changed, notes: amended.notes }
+    }
+}
+
+/// One line of a grant's history.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EntryView {
+    /// When.
+    pub at: String,
+    /// Who, and with what.
+    pub author: String,
+    /// issued, linked, `link_revoked`, suspended, resumed, revoked, reset, extended or allowed.
+    pub act: String,
+    /// The link that was made or revoked; the new end, or number of downloads (`unlimited` where there is none).
+    pub value: Option<String>,
+}
+
+impl EntryView {
+    pub(in crate::api) fn of(entry: &Entry) -> Self {
+        const UNLIMITED: &str = super::super::wording::UNLIMITED;
+        let (act, value) = match entry.act {
+            Act::Issued(link) => ("issued", Some(link.to_string())),
+            Act::Linked(link) => ("linked", Some(link.to_string())),
+            Act::LinkRevoked(link) => ("link_revoked", Some(link.to_string())),
+            Act::Amended(Amendment::Stand(Standing::Active)) => ("resumed", None),
+            Act::Amended(Amendment::Stand(Standing::Suspended)) => ("suspended", None),
+            Act::Amended(Amendment::Stand(Standing::Revoked)) => ("revoked", None),
+            Act::Amended(Amendment::Reset) => ("reset", None),
+            Act::Amended(Amendment::Expire(end)) => ("extended", Some(end.map_or_else(|| UNLIMITED.to_owned(), |end| end.to_string()))),
+            Act::Amended(Amendment::Allow(most)) => ("allowed", Some(most.map_or_else(|| UNLIMITED.to_owned(), |most| most.to_string()))),
+        };
+        Self { at: entry.author.at.to_string(), author: entry.author.name.clone(), act: act.to_owned(), value }
+    }
+}
+
+/// A grant with all that belongs to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GrantPage {
+    /// The grant.
+    #[serde(flatten)]
+    pub grant: GrantView,
+    /// Its links, the newest first.
+    pub links: Vec<LinkView>,
+    /// Its deliveries: those that have not ended, and the newest of the others.
+    pub deliveries: Vec<ListedDelivery>,
+    /// What people did about it, the oldest first.
+    pub history: Vec<EntryView>,
+    /// Whether anybody reports what is sent.
+    pub measured: bool,
+}

@@ -1,0 +1,78 @@
+//! `cloakroom delivery`: what was sent, to whom, and how it counts.
+
+use std::str::FromStr;
+
+use clap::Subcommand;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::terminal::{self, Column};
+use super::when::ago;
+use super::{Common, say, say_json, signs};
+use crate::api::{DeliveryView, ListedDelivery};
+use crate::clock;
+use crate::domain::id::{DeliveryId, GrantId};
+
+pub(super) mod show;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The newest deliveries.
+    List {
+        /// Only those of this grant, `g-…`.
+        #[arg(long, value_name = "GRANT", value_parser = GrantId::from_str)]
+        grant: Option<GrantId>,
+        /// At most so many, 1 to 1000.
+        #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// One delivery: state, coverage, requests.
+    Show {
+        /// Its id, `d-…`; the newest one if none is named.
+        #[arg(value_name = "DELIVERY", value_parser = DeliveryId::from_str)]
+        id: Option<DeliveryId>,
+    },
+}
+
+pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
+    let configuration = common.load()?;
+    let client = |name: &str| Client::of(&configuration, &format!("delivery {name}"));
+    match command {
+        Command::List { grant, limit } => {
+            let of_grant = grant.as_ref().map(|grant| format!("&grant={grant}")).unwrap_or_default();
+            let deliveries: Vec<ListedDelivery> = client("list")?.fetch(&format!("/api/v1/deliveries?limit={limit}{of_grant}"))?;
+            if common.json { say_json(&deliveries) } else { say(list(&deliveries, grant.as_ref())) }
+        }
+        Command::Show { id } => {
+            let id = id.as_ref().map_or_else(|| "newest".to_owned(), ToString::to_string);
+            let delivery: DeliveryView = client("show")?.fetch(&format!("/api/v1/deliveries/{id}"))?;
+            if common.json { say_json(&delivery) } else { say(show::show(&delivery, signs())) }
+        }
+    }
+}
+
+fn list(deliveries: &[ListedDelivery], grant: Option<&GrantId>) -> String {
+    match grant {
+        _ if !deliveries.is_empty() => {}
+        Some(grant) => return format!("no deliveries of {grant}"),
+        None => return "no deliveries yet: one begins with a click on a link (`cloakroom grant add` makes one)".to_owned(),
+    }
+    let now = clock::now();
+    // What can be long stands last, so that a narrow terminal breaks nothing else.
+    let columns = [
+        Column::Text("delivery"),
+        Column::Text("state"),
+        Column::Number("sent"),
+        Column::Text("last active"),
+        Column::Text("client"),
+        Column::Text("file"),
+    ];
+    let rows: Vec<Vec<String>> = deliveries
+        .iter()
+        .map(|delivery| {
+            let ListedDelivery { id, state, covered, size, file, client, active, .. } = delivery;
+            vec![id.clone(), state.clone(), terminal::percent(*covered, *size), ago(active, now), client.clone(), file.clone()]
+        })
+        .collect();
+    terminal::table(&columns, &rows).trim_end().to_owned()
+}

@@ -1,0 +1,171 @@
+//! Grants, links and deliveries by their ids: whether they open anything now, and why.
+
+use super::{Explanation, Unexplained, advice};
+use crate::clock;
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::grant::Grant;
+use crate::domain::id::{DeliveryId, GrantId, LinkId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::refusal::Refusal;
+use crate::service::site::Site;
+use crate::service::trace::Step;
+use crate::store::Down;
+
+/// An id of ours.
+#[derive(Clone, Copy)]
+pub(super) enum Id {
+    Grant(GrantId),
+    Link(LinkId),
+    Delivery(DeliveryId),
+}
+
+impl Id {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let grant = text.parse().ok().map(Self::Grant);
+        grant.or_else(|| text.parse().ok().map(Self::Link)).or_else(|| text.parse().ok().map(Self::Delivery))
+    }
+}
+
+/// Explains what an id names.
+pub(super) async fn explain(site: &Site, id: Id) -> Result<Explanation, Unexplained> {
+    let found = match id {
+        Id::Grant(id) => grant(site, id).await,
+        Id::Link(id) => link(site, id).await,
+        Id::Delivery(id) => delivery(site, id).await,
+    };
+    let found = found.map_err(|down| Unexplained(format!("the store does not tell: {down:?}")))?;
+    found.ok_or_else(|| Unexplained("nothing of that id is known: `cloakroom grant list` and `delivery list` list what is".to_owned()))
+}
+
+/// The steps so far, and the first refusal.
+#[derive(Default)]
+struct Found {
+    steps: Vec<Step>,
+    refusal: Option<Refusal>,
+}
+
+impl Found {
+    fn step(&mut self, outcome: Result<(), Refusal>, text: String) {
+        self.steps.push(Step { held: outcome.is_ok(), text });
+        self.refusal = self.refusal.or(outcome.err());
+    }
+
+    fn told(self, subject: String, mends: Option<String>) -> Explanation {
+        let refusal = self.refusal;
+        Explanation {
+            subject,
+            outcome: refusal.map_or_else(|| "allowed".to_owned(), |refusal| refusal.code().to_owned()),
+            steps: self.steps,
+            advice: refusal.and_then(|refusal| mends.or_else(|| advice(refusal))),
+        }
+    }
+}
+
+async fn grant(site: &Site, id: GrantId) -> Result<Option<Explanation>, Down> {
+    let Some(grant) = site.store.grant(id).await? else { return Ok(None) };
+    let now = clock::now();
+    let mut found = Found::default();
+    of_grant(&mut found, &grant, now);
+    let links = site.store.links(id).await?;
+    let good = links.iter().filter(|link| link.check(now).is_ok()).count();
+    let answered = if good == 0 { links.first().map_or(Ok(()), |link| link.check(now)) } else { Ok(()) };
+    let is_the_links = found.refusal.is_none() && answered.is_err();
+    found.step(answered, format!("{good} of {} links are answered", links.len()));
+    let mends = if is_the_links { Some(format!("make a new one with `cloakroom link new {id}`")) } else { mends(&grant, found.refusal) };
+    Ok(Some(found.told(format!("{id}, {}", grant.file), mends)))
+}
+
+async fn link(site: &Site, id: LinkId) -> Result<Option<Explanation>, Down> {
+    let Some(link) = site.store.link(id).await? else { return Ok(None) };
+    let Some(grant) = site.store.grant(link.grant).await? else { return Ok(None) };
+    let now = clock::now();
+    let mut found = Found::default();
+    found.step(Ok(()), format!("it is a link of {}, for {}", grant.id, grant.file));
+    let answered = link.check(now);
+    found.step(answered, of_link(&link, answered));
+    let by_link = found.refusal.map(|_| format!("make a new one with `cloakroom link new {}`", grant.id));
+    of_grant(&mut found, &grant, now);
+    let mends = by_link.or_else(|| mends(&grant, found.refusal));
+    Ok(Some(found.told(id.to_string(), mends)))
+}
+
+fn of_link(link: &Link, outcome: Result<(), Refusal>) -> String {
+    match outcome {
+        Err(Refusal::Revoked) => "it was revoked".to_owned(),
+        Err(_) => format!("it has expired, at {}", link.expires),
+        Ok(()) => format!("it is answered until {}", link.expires),
+    }
+}
+
+async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Down> {
+    let Some(delivery) = site.store.delivery(id).await? else { return Ok(None) };
+    let Some(grant) = site.store.grant(delivery.grant).await? else { return Ok(None) };
+    let now = clock::now();
+    let (covered, whole, requests) = (delivery.covered(), delivery.version.size, delivery.requests_total());
+    let mut steps = vec![
+        format!("it is a download of {}, under {}", grant.file, grant.id),
+        format!("it was clicked at {} from {}", delivery.offered, delivery.clicked_by.address),
+        format!("{requests} requests were admitted, {} of them not reported yet", delivery.in_flight()),
+        format!("one client was sent {covered} of {whole} bytes, as far as reported"),
+        meaning(&delivery).to_owned(),
+    ];
+    steps.push(if delivery.is_live(&grant.policy, now) {
+        format!("it can be gone on with until {}", delivery.grace_ends(&grant.policy))
+    } else {
+        "it cannot be gone on with: its time is over".to_owned()
+    });
+    Ok(Some(Explanation {
+        subject: id.to_string(),
+        outcome: delivery.state.word().to_owned(),
+        steps: steps.into_iter().map(|text| Step { held: true, text }).collect(),
+        advice: Some(format!("`cloakroom delivery show {id}` shows its requests")),
+    }))
+}
+
+const fn meaning(delivery: &Delivery) -> &'static str {
+    match delivery.state {
+        State::Offered => "nothing was sent, and nothing is reserved",
+        State::Open => "it runs, and holds one download of the grant",
+        State::Completed => "one client was sent every byte: it counts",
+        State::Released => "it ended before the whole file was sent: it does not count",
+        State::Presumed => "it counts, though nobody showed that one client was sent every byte",
+        State::Started => "nobody reports what is sent: it counts from its start",
+    }
+}
+
+/// What of the grant allows or refuses a new download.
+fn of_grant(found: &mut Found, grant: &Grant, now: Moment) {
+    let standing = grant.standing.check();
+    let words = match standing {
+        Ok(()) => "nobody suspended or revoked the grant",
+        Err(Refusal::Suspended) => "the grant is suspended",
+        Err(_) => "the grant is revoked, for good",
+    };
+    found.step(standing, words.to_owned());
+    let time = if grant.is_over(now) { Err(Refusal::Expired) } else { Ok(()) };
+    let words = match (grant.expires, time) {
+        (None, _) => "it never ends".to_owned(),
+        (Some(expires), Ok(())) => format!("downloads can be started until {expires}"),
+        (Some(expires), Err(_)) => format!("its time was over at {expires}"),
+    };
+    found.step(time, words);
+    let unit = match (grant.has_unit(), grant.reserved) {
+        (true, _) => Ok(()),
+        (false, 0) => Err(Refusal::LimitReached),
+        (false, _) => Err(Refusal::DownloadRunning),
+    };
+    let most = grant.policy.max_downloads.map_or_else(|| "any number of".to_owned(), |most| most.to_string());
+    found.step(unit, format!("{} of {most} downloads used, {} running", grant.used, grant.reserved));
+}
+
+fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
+    let id = grant.id;
+    match refusal? {
+        Refusal::Suspended => Some(format!("`cloakroom grant resume {id}` opens it again")),
+        Refusal::Revoked => Some("nothing opens it again: make a new grant with `cloakroom grant add`".to_owned()),
+        Refusal::Expired => Some(format!("`cloakroom grant extend {id} --for 7d` gives it more time")),
+        Refusal::LimitReached => Some(format!("`cloakroom grant extend {id} --max +1` gives it one more, `grant reset` all of them")),
+        _ => None,
+    }
+}
