@@ -90,7 +90,7 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
             assert_refused(&shop, &second, &format!("{fault}: {what}"));
         }
     }
-    assert_eq!(shop.api("POST", "/api/v1/links", "{\"file\":\"masters/small.bin\"}"), None, "{fault}: nothing is issued");
+    assert_eq!(shop.api("POST", "/api/v1/grants", "{\"file\":\"masters/small.bin\"}"), None, "{fault}: nothing is issued");
     assert_refused(&shop, &second, fault);
     assert_eq!(get(port, &signed, &[]).status, 200, "{fault}: what is signed needs no store");
     let health = get(admin, "/health", &[]);
@@ -124,6 +124,8 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
     assert_eq!((books.grants[&grant].used, books.grants[&grant].reserved), (1, 1), "{fault}");
     assert!(shop.cloakroom.stop());
     assert_eq!(integrity(&shop.file()), "ok", "{fault}");
+    let verified = shop.cloakroom.command(&["store", "verify"]);
+    assert!(verified.status.success(), "{fault}: {verified:?}");
 }
 
 /// Fails unless what kill -9 would leave now holds nothing that was refused.

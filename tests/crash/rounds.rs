@@ -92,6 +92,8 @@ fn whatever_moment_it_is_killed_at_nothing_is_lost_and_nothing_counts_twice() {
     }
     assert!(shop.cloakroom.stop(), "it ends well");
     assert_eq!(integrity(&shop.file()), "ok");
+    let verified = shop.cloakroom.command(&["store", "verify"]);
+    assert!(verified.status.success(), "{verified:?}");
 
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     for delivery in books.deliveries.values() {

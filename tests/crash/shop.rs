@@ -78,7 +78,7 @@ impl Shop {
     /// A link of `file` for `max` downloads: its grant, and its path at nginx.
     pub fn link(&self, file: &str, max: u32) -> Option<(String, String)> {
         let wanted = format!("{{\"file\":\"masters/{file}\",\"max_downloads\":\"{max}\"}}");
-        let issued = self.api("POST", "/api/v1/links", &wanted)?;
+        let issued = self.api("POST", "/api/v1/grants", &wanted)?;
         let url = issued["url"].as_str().unwrap();
         let target = url.strip_prefix(&format!("http://127.0.0.1:{}", self.nginx.port)).unwrap();
         Some((issued["grant"]["id"].as_str().unwrap().to_owned(), target.to_owned()))

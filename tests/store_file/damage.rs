@@ -144,6 +144,7 @@ fn cases() -> Vec<Case> {
         case("another first letter", Place::filled(), |place| place.change(|bytes| bytes[0] = b's'), NO_DATABASE),
         case("pages of no size", Place::filled(), |place| place.change(|bytes| bytes[16..18].fill(0)), DAMAGED),
         case("a text", Place::new(), |place| fs::write(place.file(), "not a database\n".repeat(20)).unwrap(), NO_DATABASE),
+        case("a short text", Place::new(), |place| fs::write(place.file(), "no").unwrap(), NO_DATABASE),
         case("a directory", Place::new(), |place| fs::create_dir(place.file()).unwrap(), NO_FILE),
         case("a pipe", Place::new(), |place| assert!(Command::new("mkfifo").arg(place.file()).status().unwrap().success()), NO_FILE),
         case(

@@ -178,7 +178,8 @@ impl Play {
                     request: request_id(&request),
                     now: self.now(),
                     client: client(*host).key(),
-                    address: client(*host).address,
+                    // Each host is in a network of its own.
+                    address: [198, 51, *host, 1].into(),
                     range: range(*first),
                     measured: *measured,
                 })
@@ -247,8 +248,9 @@ fn range(first: u64) -> Range {
 }
 
 /// The grants that a case begins with.
-fn issued(grants: u32, max: Option<u32>, retry_factor: u32, connections_max: u32) -> Vec<Decision> {
-    let policy = Policy { max_downloads: max, retry_factor, connections_max, resume_grace: Span::from_hours(24), ..Policy::default() };
+fn issued(grants: u32, max: Option<u32>, retry_factor: u32, connections_max: u32, networks_max: Option<u32>) -> Vec<Decision> {
+    let resume_grace = Span::from_hours(24);
+    let policy = Policy { max_downloads: max, retry_factor, connections_max, networks_max, resume_grace, ..Policy::default() };
     let made = |number| Decision::Issue(Grant { policy: policy.clone(), ..grant(number, None) }, link(number));
     (1..=grants).map(made).collect()
 }
@@ -348,12 +350,14 @@ fn whatever_happens_the_file_answers_as_memory_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let max = prop_oneof![1 => Just(None), 4 => (0_u32..5).prop_map(Some)];
     // One or two accounts are kept: others are let go of, and read again, all the time.
-    let cases = (1_usize..3, 1_u32..=4, max, 0_u32..3, 1_u32..5);
+    let networks = prop_oneof![2 => Just(None), 1 => (1_u32..3).prop_map(Some)];
+    let cases = (1_usize..3, 1_u32..=4, max, 0_u32..3, 1_u32..5, networks);
     let seen = Seen::default();
     let mut runner = TestRunner::new(config());
-    let ran = runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((accounts, grants, max, retry, connections), steps)| {
-        runtime.block_on(play(&seen, accounts, issued(grants, max, retry, connections), &steps))
-    });
+    let ran =
+        runner.run(&(cases, prop::collection::vec(step(), 1..STEPS)), |((accounts, grants, max, retry, connections, networks), steps)| {
+            runtime.block_on(play(&seen, accounts, issued(grants, max, retry, connections, networks), &steps))
+        });
     ran.unwrap();
     for state in [State::Offered, State::Open, State::Completed, State::Released, State::Presumed, State::Started] {
         let count = seen.states[state as usize].get();

@@ -212,15 +212,14 @@ fn look_at(path: &Path) -> Result<(), Why> {
     if !std::fs::metadata(path).map_err(Why::System)?.is_file() {
         return Err(Why::Foreign("not a file".to_owned()));
     }
-    let mut head = [0; HEAD_BYTES];
-    let mut file = File::open(path).map_err(Why::System)?;
-    match file.read_exact(&mut head) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Why::Damaged("it is empty or cut off".to_owned())),
-        Err(error) => return Err(Why::System(error)),
-    }
-    if !head.starts_with(MAGIC) {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head)).map_err(Why::System)?;
+    let letters = head.len().min(MAGIC.len());
+    if head.get(..letters) != MAGIC.get(..letters) {
         return Err(Why::Foreign("not a database".to_owned()));
+    }
+    if head.len() < HEAD_BYTES {
+        return Err(Why::Damaged("it is empty or cut off".to_owned()));
     }
     let number = |at: usize| head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_be_bytes);
     is_ours(number(APPLICATION_ID_AT).into(), number(USER_VERSION_AT).into()).map(drop)
