@@ -128,6 +128,28 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
     assert!(verified.status.success(), "{fault}: {verified:?}");
 }
 
+#[test]
+fn a_store_that_cannot_be_made_is_no_half_store() {
+    let mut shop = Shop::open("", "");
+    assert!(shop.cloakroom.stop());
+    let control = shop.cloakroom.state().join("fault");
+    shop.cloakroom.environment = vec![("LD_PRELOAD", library().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
+    for (fault, words) in [("enospc", "full"), ("short", "full"), ("eio", "disk I/O error"), ("fsync", "disk I/O error")] {
+        let _ = fs::remove_file(shop.file());
+        fs::write(&control, fault).unwrap();
+        shop.cloakroom.launch();
+        until("the end", || shop.cloakroom.has_ended().then_some(()));
+        shop.cloakroom.logged(&["the store", "cloakroom.db", words]);
+        assert!(!shop.file().exists(), "{fault}: what is there is whole");
+        fs::remove_file(&control).unwrap();
+        shop.cloakroom.stop();
+        shop.cloakroom.start();
+        assert!(shop.link("small.bin", 1).is_some(), "{fault}");
+        assert!(shop.cloakroom.stop(), "{fault}");
+        assert_eq!(integrity(&shop.file()), "ok", "{fault}");
+    }
+}
+
 /// Fails unless what kill -9 would leave now holds nothing that was refused.
 #[track_caller]
 fn assert_refused(shop: &Shop, second: &str, when: &str) {

@@ -90,6 +90,10 @@ fn whatever_moment_it_is_killed_at_nothing_is_lost_and_nothing_counts_twice() {
         let known = &books.deliveries[delivery["id"].as_str().unwrap()];
         assert_eq!(delivery["state"], known.state.as_str(), "{delivery:#}");
     }
+    for grant in shop.api("GET", "/api/v1/grants?limit=1000", "").unwrap().as_array().unwrap() {
+        let known = &books.grants[grant["id"].as_str().unwrap()];
+        assert_eq!((grant["used"].as_i64(), grant["reserved"].as_i64()), (Some(known.used), Some(0)), "{grant:#}");
+    }
     assert!(shop.cloakroom.stop(), "it ends well");
     assert_eq!(integrity(&shop.file()), "ok");
     let verified = shop.cloakroom.command(&["store", "verify"]);
