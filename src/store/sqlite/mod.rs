@@ -1,7 +1,7 @@
 //! Everything in one file of SQLite, in the state directory. What is answered is durable.
 //!
-//! One thread ([`queue`]) decides and writes: it takes the decisions that wait, runs the rules on accounts in memory
-//! ([`working`]), writes what is different ([`changes`]) in one transaction, and answers when that is on the disk. Beside
+//! One thread (`queue`) decides and writes: it takes the decisions that wait, runs the rules on accounts in memory
+//! (`working`), writes what is different (`changes`) in one transaction, and answers when that is on the disk. Beside
 //! it others read what is durable. What a link or a delivery leads to never changes and is remembered here, so that the
 //! way to a decision seldom waits for a reader.
 
