@@ -95,7 +95,7 @@ fn a_backup_is_whole_and_leaves_what_is_there_alone() {
     assert!(String::from_utf8_lossy(&again.stderr).contains("is kept: name another"), "{again:?}");
     assert!(fs::read(&copy).unwrap() == before);
     let verified = shop.cloakroom.say(&["store", "verify", text(&copy)]);
-    assert!(verified.ends_with("nothing is wrong; 1 grants and 3 deliveries were read"), "{verified}");
+    assert!(verified.ends_with("nothing is wrong; read 1 grant and 3 deliveries"), "{verified}");
 
     // What comes after the backup is lost with the store, and what came before is not.
     assert!(shop.get(&shop.click("later"), &[("User-Agent", "later")]).status == 200);
@@ -128,7 +128,7 @@ fn an_export_read_into_an_empty_store_is_the_same_export() {
     assert!(String::from_utf8_lossy(&full.stderr).contains("not empty"), "{full:?}");
     fs::rename(shop.file(), shop.beside("old.db")).unwrap();
     let said = shop.cloakroom.say(&["store", "import", text(&file)]);
-    assert!(said.contains("1 grants, 1 links, 3 deliveries"), "{said}");
+    assert!(said.contains("1 grant, 1 link, 3 deliveries"), "{said}");
     assert_eq!(shop.cloakroom.say(&["store", "export"]), fs::read_to_string(&file).unwrap().trim_end());
     shop.cloakroom.say(&["store", "verify"]);
     shop.cloakroom.start();

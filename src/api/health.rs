@@ -13,7 +13,8 @@ pub struct Health(pub Arc<Site>);
 impl HealthSource for Health {
     fn parts(&self) -> Parts<'_> {
         Box::pin(async move {
-            let store = self.0.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
+            let answer = self.0.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
+            let store = self.0.store.trouble().or(answer);
             let feed = self.0.configuration.feed.as_ref().and_then(fault);
             let storages: Vec<String> = self.0.storages.faults().iter().map(ToString::to_string).collect();
             let storages = (!storages.is_empty()).then(|| storages.join("; "));

@@ -44,11 +44,13 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     log::start(common.json)?;
     let store = open_store(&configuration)?;
     let site = Arc::new(site(configuration, store)?);
-    let daemon = Daemon::start(&site)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
+    // Heard from the first answer on: who is told to stop before that ends in disorder.
+    let stop = runtime.block_on(async { Stopping::hear() })?;
+    let daemon = Daemon::start(&site)?;
     runtime.block_on(async {
         tokio::select! {
-            told = told_to_stop() => told?,
+            () = stop.told() => {}
             never = outlive_hangups() => never?,
         }
         daemon.stop().await;
@@ -95,14 +97,23 @@ pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Resul
     Site::new(configuration, keys, storages, store, pages).map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn told_to_stop() -> Result<(), Failure> {
-    let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT.
+struct Stopping {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stopping {
+    fn hear() -> Result<Self, Failure> {
+        Ok(Self { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn told(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The running daemon: listeners, sweep and feed.

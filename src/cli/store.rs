@@ -117,8 +117,8 @@ fn verify(common: &Common, path: &Path) -> Result<(), Failure> {
         }))?;
     }
     if verified.is_clean() {
-        let read = format!("{} grants and {} deliveries", terminal::grouped(*grants), terminal::grouped(*deliveries));
-        return if common.json { Ok(()) } else { say(format!("{}: nothing is wrong; {read} were read", path.display())) };
+        let read = format!("{} and {}", counted(*grants, "grant", "grants"), counted(*deliveries, "delivery", "deliveries"));
+        return if common.json { Ok(()) } else { say(format!("{}: nothing is wrong; read {read}", path.display())) };
     }
     if !common.json {
         for fault in faults {
@@ -130,6 +130,10 @@ fn verify(common: &Common, path: &Path) -> Result<(), Failure> {
     }
     let number = faults.len() as u64 + faults_more;
     Err(Failure::failed(format!("{}: {} wrong; keep a copy, and restore a backup if the file is damaged", path.display(), things(number))))
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", terminal::grouped(number), if number == 1 { one } else { many })
 }
 
 fn things(number: u64) -> String {
@@ -181,8 +185,8 @@ fn told(common: &Common, file: &Path, totals: &Totals) -> Result<(), Failure> {
         return say_json(&serde_json::json!({ "file": file, "totals": totals }));
     }
     let Totals { grants, links, deliveries, .. } = totals;
-    let grouped = terminal::grouped;
-    say(format!("{}: {} grants, {} links, {} deliveries", file.display(), grouped(*grants), grouped(*links), grouped(*deliveries)))
+    let all = [counted(*grants, "grant", "grants"), counted(*links, "link", "links"), counted(*deliveries, "delivery", "deliveries")];
+    say(format!("{}: {}", file.display(), all.join(", ")))
 }
 
 fn moment(millis: Option<u64>) -> Option<String> {

@@ -159,4 +159,9 @@ pub trait Store: Send + Sync {
     /// What was counted in the hours from that of `from` up to, not including, `to`, by hour; what is of one hour and
     /// kind stands once.
     fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>>;
+
+    /// What keeps it from deciding or from being read, in words for an operator; `None` as far as it knows. Costs nothing.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }

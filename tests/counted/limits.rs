@@ -174,7 +174,9 @@ fn a_grant_that_ends_with_the_day_is_good_until_the_last_second_of_it() {
             "[[policy]]\nname = \"default\"\n\n[[policy]]\nname = \"day\"\nexpires = \"end-of-day\"\nzone = \"{zone}\"\nvalid_for = \"1s\"\n"
         ),
     );
-    let issued = |policy: &str, more: &[&str]| shop.cloakroom.json(&[&["link", "masters/album.zip", "--policy", policy], more].concat());
+    let issued = |policy: &str, more: &[&str]| {
+        shop.cloakroom.json(&[&["grant", "add", "--file", "masters/album.zip", "--policy", policy], more].concat())
+    };
     let exact = issued("default", &["--for", "1s"]);
     let day = issued("day", &[]);
     let noon_to_midnight = day["grant"]["expires"].as_str().unwrap().to_owned();

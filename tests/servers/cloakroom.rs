@@ -23,6 +23,8 @@ pub struct Cloakroom {
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
     level: &'static str,
+    /// What more stands in its environment when it is started.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Cloakroom {
@@ -58,7 +60,7 @@ impl Cloakroom {
              [[listener]]\naddress = \"unix:{root}/api.sock\"\nserve = \"api\"\n\n{more}"
         );
         fs::write(directory.path().join("cloakroom.toml"), text).unwrap();
-        let mut daemon = Self { directory, child: None, log: Arc::default(), reader: None, level: "info" };
+        let mut daemon = Self { directory, child: None, log: Arc::default(), reader: None, level: "info", environment: Vec::new() };
         let made = daemon.command(&["key", "new", "main"]);
         assert!(made.status.success(), "{made:?}");
         daemon.start();
@@ -68,11 +70,27 @@ impl Cloakroom {
     /// Starts it again after [`Cloakroom::kill`] or [`Cloakroom::stop`], and waits until its commands reach it.
     #[track_caller]
     pub fn start(&mut self) {
+        self.launch();
+        until("the daemon answers", || {
+            assert!(!self.has_ended(), "the daemon ended: {:#?}", self.log());
+            self.command(&["delivery", "list"]).status.success().then_some(())
+        });
+    }
+
+    /// Whether it ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().expect("it was started").try_wait().unwrap().is_some()
+    }
+
+    /// Starts it and waits for nothing.
+    #[track_caller]
+    pub fn launch(&mut self) {
         let mut child = Command::new(PROGRAM)
             .arg("--config")
             .arg(self.config())
             .arg("serve")
             .env("CLOAKROOM_LOG", self.level)
+            .envs(self.environment.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -81,11 +99,6 @@ impl Cloakroom {
         let (log, lines) = (Arc::clone(&self.log), BufReader::new(child.stderr.take().unwrap()).lines());
         self.reader = Some(thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))));
         self.child = Some(child);
-        until("the daemon answers", || {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "the daemon ended: {:#?}", self.log());
-            self.command(&["delivery", "list"]).status.success().then_some(())
-        });
     }
 
     /// Starts it again, saying everything that it can say.

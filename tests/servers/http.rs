@@ -38,6 +38,21 @@ pub fn get(port: u16, target: &str, headers: &[(&str, &str)]) -> Answer {
     ask(port, "GET", target, headers)
 }
 
+/// Asks with GET; `None` when there is no answer, or it breaks off.
+pub fn try_get(port: u16, target: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut bytes = vec![];
+    stream.read_to_end(&mut bytes).ok()?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Some(Answer { status, headers, body: bytes[end + 4..].to_vec() })
+}
+
 /// Asks with `method` and waits for the whole answer.
 #[track_caller]
 pub fn ask(port: u16, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {

@@ -49,6 +49,13 @@ pub struct EntryRecord {
     pub(in crate::store) act: ActRecord,
 }
 
+impl EntryRecord {
+    /// What was done.
+    pub fn into_act(self) -> ActRecord {
+        self.act
+    }
+}
+
 /// What was counted in an hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

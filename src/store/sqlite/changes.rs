@@ -23,6 +23,8 @@ pub(super) struct Changes {
     grants: HashMap<GrantId, (Number, Grant)>,
     /// Deliveries that may differ from the file.
     deliveries: BTreeMap<DeliveryId, Before>,
+    /// Those that were made, the oldest first: their rows are numbered in this order, and it tells the newest.
+    made: Vec<DeliveryId>,
     /// Those of them that have ended, and are in no account any more; and their rows, where they have one.
     ended: HashMap<DeliveryId, (Option<Number>, Delivery)>,
     /// Rows of deliveries that had ended before.
@@ -57,6 +59,7 @@ impl Changes {
 
     pub(super) fn made(&mut self, id: DeliveryId) {
         self.deliveries.insert(id, Before::Missing);
+        self.made.push(id);
     }
 
     /// The delivery is changed in ways that nobody looked at.
@@ -122,7 +125,12 @@ impl Changes {
 impl Working {
     /// Writes every change into the open transaction.
     pub(super) fn write(&mut self) -> Result<(), Fault> {
-        let Changes { grants, deliveries, ended, tallies, forgotten, .. } = std::mem::take(&mut self.changes);
+        let Changes { grants, mut deliveries, made, ended, tallies, forgotten, .. } = std::mem::take(&mut self.changes);
+        for id in made {
+            if let Some(before) = deliveries.remove(&id) {
+                self.write_delivery(id, before, ended.get(&id))?;
+            }
+        }
         for (id, before) in deliveries {
             self.write_delivery(id, before, ended.get(&id))?;
         }

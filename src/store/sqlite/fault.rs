@@ -13,6 +13,8 @@ pub(super) enum Fault {
     Database(rusqlite::Error),
     /// A row that no version of the program wrote.
     Row(Unreadable),
+    /// What is needed is not allowed here.
+    Unusable(String),
 }
 
 impl Fault {
@@ -20,9 +22,16 @@ impl Fault {
     pub(super) fn is_damage(&self) -> bool {
         match self {
             Self::Row(_) => true,
+            Self::Unusable(_) => false,
             Self::Database(fault) => {
                 matches!(fault.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch))
-                    || matches!(fault, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))
+                    || matches!(
+                        fault,
+                        rusqlite::Error::InvalidColumnType(..)
+                            | rusqlite::Error::FromSqlConversionFailure(..)
+                            | rusqlite::Error::IntegralValueOutOfRange(..)
+                            | rusqlite::Error::Utf8Error(..)
+                    )
             }
         }
     }
@@ -45,6 +54,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Database(fault) => write!(f, "{fault}"),
             Self::Row(unreadable) => write!(f, "{unreadable}"),
+            Self::Unusable(why) => f.write_str(why),
         }
     }
 }

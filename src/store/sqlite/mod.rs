@@ -9,6 +9,7 @@
 mod answers;
 mod changes;
 mod checkpoint;
+mod condition;
 mod fault;
 mod open;
 mod queue;
@@ -26,13 +27,14 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use self::checkpoint::Checkpoints;
+use self::condition::Condition;
 use self::fault::Fault;
 pub use self::open::{NotOpened, Why};
 use self::queue::{Readers, Writer};
 use self::recent::Recent;
 pub use self::transfer::{NotMoved, export, import};
 pub use self::upkeep::{Info, Verified, backup, info, verify};
-use self::working::{FEED, Working};
+use self::working::{ACCOUNTS_MAX, FEED, Working};
 use super::record::Written;
 use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
 use crate::config::Durability;
@@ -60,6 +62,7 @@ pub struct Sqlite {
     writer: Writer,
     targets: Mutex<Recent<LinkId, Target>>,
     contents: Arc<Mutex<Recent<DeliveryId, Content>>>,
+    condition: Arc<Condition>,
     path: PathBuf,
     _lock: open::Lock,
 }
@@ -68,6 +71,12 @@ impl Sqlite {
     /// Opens the store at `path`, or makes an empty one; this process alone has it. Reads a file of moderate size whole,
     /// brings an older one forward, and refuses what is damaged, foreign or newer.
     pub fn open(path: &Path, durability: Durability) -> Result<Self, NotOpened> {
+        Self::open_with(path, durability, ACCOUNTS_MAX)
+    }
+
+    /// The same, with at least `accounts` of the accounts used last kept in memory.
+    #[doc(hidden)]
+    pub fn open_with(path: &Path, durability: Durability, accounts: usize) -> Result<Self, NotOpened> {
         let not = |why| NotOpened { path: path.to_owned(), why };
         let (database, lock) = open::open(path, durability)?;
         let contents = Arc::new(Mutex::new(Recent::new(REMEMBERED_MAX)));
@@ -81,11 +90,14 @@ impl Sqlite {
                 }
             }
         });
-        let readers = Readers::start(|| open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
-        let beside = open::connect(path, durability).map_err(|fault| not(open::of_fault(&fault)))?;
-        let started = Checkpoints::start(beside).and_then(|beside| Writer::start(Working::new(database), beside, after));
+        let condition = Arc::new(Condition::default());
+        let readers = Readers::start(&condition, || open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
+        let working = Working::new(database, accounts);
+        let beside = open::open_to_copy(path, durability).map_err(|fault| not(open::of_fault(&fault)))?;
+        let started = Checkpoints::start(beside).and_then(|beside| Writer::start(working, beside, Arc::clone(&condition), after));
         let writer = started.map_err(|error| not(Why::System(error)))?;
-        Ok(Self { readers, writer, targets: Mutex::new(Recent::new(REMEMBERED_MAX)), contents, path: path.to_owned(), _lock: lock })
+        let targets = Mutex::new(Recent::new(REMEMBERED_MAX));
+        Ok(Self { readers, writer, targets, contents, condition, path: path.to_owned(), _lock: lock })
     }
 
     /// Looks at the store at `path` without changing it: whose it is, of which version, whether it is whole. A daemon may
@@ -280,6 +292,11 @@ impl Store for Sqlite {
             }
             Ok(())
         }))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let ended = || self.writer.has_ended().then(|| "the thread that decides has ended: restart the daemon".to_owned());
+        self.condition.trouble().or_else(ended)
     }
 
     fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>> {

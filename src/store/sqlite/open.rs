@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::fault::Fault;
 use super::schema::{APPLICATION_ID, MIGRATIONS};
@@ -19,6 +20,11 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// What every file of SQLite begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// The head of such a file, and where numbers stand in it (<https://www.sqlite.org/fileformat2.html#the_database_header>).
+const HEAD_BYTES: usize = 100;
+const USER_VERSION_AT: usize = 60;
+const APPLICATION_ID_AT: usize = 68;
 
 /// Files of up to this size are read whole when they are opened; larger ones would hold a restart up for seconds, and
 /// are read by `cloakroom store verify`.
@@ -78,7 +84,7 @@ impl fmt::Display for NotOpened {
                 write!(f, "this program holds SQLite {version}, which can lose data; build it with 3.51.3 or later")
             }
             Why::InUse => write!(f, "the store {path} is in use by another process: is Cloakroom running already?"),
-            Why::System(error) => write!(f, "the store {path}: {error}"),
+            Why::System(error) => write!(f, "the store {path}: {error}{}", advice(error)),
             Why::Foreign(what) => {
                 write!(f, "the store {path} is {what}: put the right file there, or move it away to begin an empty store")
             }
@@ -91,8 +97,21 @@ impl fmt::Display for NotOpened {
                 "the store {path} is damaged ({what}): nothing was changed. Keep a copy of it and of {path}-wal, then restore a backup; \
                  what can be read of it `cloakroom store export` writes out"
             ),
-            Why::Database(fault) => write!(f, "the store {path}: {fault}"),
+            Why::Database(fault) => write!(f, "the store {path} cannot be used: {fault}"),
         }
+    }
+}
+
+/// What to do about `error`, where that is known.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ". The user that the daemon runs as must be able to read and write it, and to make files in its directory"
+        }
+        io::ErrorKind::NotFound => ". Is its directory there, and what it may be a link to?",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ". Make room on its disk",
+        io::ErrorKind::ReadOnlyFilesystem => ". Its disk must be mounted for writing",
+        _ => "",
     }
 }
 
@@ -108,16 +127,26 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<(Connection, L
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(not(Why::OldSqlite(rusqlite::version().to_owned())));
     }
-    let lock = lock(path).map_err(not)?;
-    let is_new = !path.try_exists().map_err(|error| not(Why::System(error)))?;
-    if is_new {
-        make(path).map_err(not)?;
-    } else {
+    if is_there(path).map_err(not)? {
         look_at(path).map_err(not)?;
     }
-    let database = connect(path, durability).map_err(|fault| not(of_fault(&fault)))?;
+    let lock = lock(path).map_err(not)?;
+    if !is_there(path).map_err(not)? {
+        make(path).map_err(not)?;
+    }
+    let database = connect(path).map_err(|fault| not(of_fault(&fault)))?;
     check(path, &database, true).map_err(not)?;
+    begin_to_write(&database, durability).map_err(|fault| not(of_fault(&fault)))?;
     Ok((database, lock))
+}
+
+/// A link to nothing is there, too: what it leads to may be on a disk that is not mounted.
+fn is_there(path: &Path) -> Result<bool, Why> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Why::System(error)),
+    }
 }
 
 /// Opens the file at `path` for reading only.
@@ -156,7 +185,7 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
 
 /// Makes an empty store aside and puts it in its place when it is whole: a file that is there and empty is damage.
 fn make(path: &Path) -> Result<(), Why> {
-    if beside(path, "wal").exists() {
+    if has_log(path) {
         return Err(Why::Damaged("it is gone, and its log file is still there".to_owned()));
     }
     let aside = beside(path, "new");
@@ -177,32 +206,80 @@ fn make(path: &Path) -> Result<(), Why> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(Why::System)
 }
 
-/// Looks at the first bytes, before SQLite may take an empty file for a new one.
+/// Looks at the first bytes, before SQLite does: it takes an empty file for a new one, and writes into what is its own.
 fn look_at(path: &Path) -> Result<(), Why> {
-    let mut magic = [0; MAGIC.len()];
-    let mut file = File::open(path).map_err(Why::System)?;
-    if !file.metadata().map_err(Why::System)?.is_file() {
+    // A pipe would be waited for.
+    if !std::fs::metadata(path).map_err(Why::System)?.is_file() {
         return Err(Why::Foreign("not a file".to_owned()));
     }
-    match file.read_exact(&mut magic) {
-        Ok(()) if magic == *MAGIC => Ok(()),
-        Ok(()) => Err(Why::Foreign("not a database".to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Why::Damaged("it is empty or cut off".to_owned())),
-        Err(error) => Err(Why::System(error)),
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head)).map_err(Why::System)?;
+    let letters = head.len().min(MAGIC.len());
+    if head.get(..letters) != MAGIC.get(..letters) {
+        return Err(Why::Foreign("not a database".to_owned()));
+    }
+    if head.len() < HEAD_BYTES {
+        return Err(Why::Damaged("it is empty or cut off".to_owned()));
+    }
+    let number = |at: usize| head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_be_bytes);
+    is_ours(number(APPLICATION_ID_AT).into(), number(USER_VERSION_AT).into()).map(drop)
+}
+
+/// Its version, if it is a store that this program knows.
+fn is_ours(application: i64, version: i64) -> Result<usize, Why> {
+    if application != i64::from(APPLICATION_ID) {
+        return Err(Why::Foreign("the database of another program".to_owned()));
+    }
+    match usize::try_from(version) {
+        Ok(known) if (1..=MIGRATIONS.len()).contains(&known) => Ok(known),
+        Ok(1..) => Err(Why::Newer(version, MIGRATIONS.len())),
+        _ => Err(Why::Damaged(format!("its version is {version}, and the first was 1"))),
     }
 }
 
-pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection, Fault> {
+/// Connects without writing: what is refused stays as it is, its log too.
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    let keep = has_log(path);
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    keep_log(&database, keep)?;
     prepare(&database, CACHE_KIB)?;
+    Ok(database)
+}
+
+/// Opens the file at `path`, which is open for writing, once more, to copy its log into it.
+pub(super) fn open_to_copy(path: &Path, durability: Durability) -> Result<Connection, Fault> {
+    let database = connect(path)?;
+    begin_to_write(&database, durability)?;
+    // What is to become of the log at the end, the one that writes decides.
+    keep_log(&database, true)?;
+    Ok(database)
+}
+
+/// Whether something stands in a log beside `path`.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// Whether the log stays beside the file when `database` is closed; else it is brought into it.
+pub(super) fn keep_log(database: &Connection, keep: bool) -> Result<(), rusqlite::Error> {
+    database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
+}
+
+fn begin_to_write(database: &Connection, durability: Durability) -> Result<(), Fault> {
+    // Where only reading is allowed, SQLite opens for reading.
+    if database.is_readonly(MAIN_DB)? {
+        let fault = "only reading is allowed. The user that the daemon runs as must be able to write it";
+        return Err(Fault::Unusable(fault.to_owned()));
+    }
     let mode: String = database.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Fault::Database(rusqlite::Error::InvalidParameterName(format!("the file system allows no log file ({mode})"))));
+        return Err(Fault::Unusable(format!("its file system allows no log file ({mode})")));
     }
     database.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
     database.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     database.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
-    Ok(database)
+    keep_log(database, false)?;
+    Ok(())
 }
 
 fn prepare(database: &Connection, cache_kib: i32) -> Result<(), Fault> {
@@ -219,11 +296,7 @@ fn prepare(database: &Connection, cache_kib: i32) -> Result<(), Fault> {
 pub(super) fn check(path: &Path, database: &Connection, bring_forward: bool) -> Result<(), Why> {
     let number = |name| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(|fault| of_fault(&fault.into()));
     let (application, version) = (number("application_id")?, number("user_version")?);
-    if application != i64::from(APPLICATION_ID) {
-        return Err(Why::Foreign("the database of another program".to_owned()));
-    }
-    let known = usize::try_from(version).ok().filter(|version| (1..=MIGRATIONS.len()).contains(version));
-    let Some(version) = known else { return Err(Why::Newer(version, MIGRATIONS.len())) };
+    let version = is_ours(application, version)?;
     if std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_BYTES_MAX)
         && let Some(first) = damage(database, "quick_check").map_err(|fault| of_fault(&fault))?
     {

@@ -4,16 +4,20 @@
 //! makes it durable at once, and only then answers: hundreds of decisions share one wait for the disk. If anything fails,
 //! nothing of the batch happened, and all are told so.
 
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::answers::{self, Round};
 use super::checkpoint::Checkpoints;
+use super::condition::Condition;
 use super::fault::Fault;
+use super::open;
+use super::schema::MIGRATIONS;
 use super::working::Working;
 use crate::store::Down;
 
@@ -25,6 +29,9 @@ const BATCH_MAX: usize = 512;
 
 /// Questions that wait for a reader.
 const READS_MAX: usize = 1024;
+
+/// How often a disk that failed is tried while nothing waits to be decided.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Threads that read. They wait for the disk, not for the processor.
 const READERS: usize = 2;
@@ -72,10 +79,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(working: Working, checkpoints: Checkpoints, after: AfterCommit) -> std::io::Result<Self> {
+    pub(super) fn start(
+        working: Working,
+        checkpoints: Checkpoints,
+        condition: Arc<Condition>,
+        after: AfterCommit,
+    ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_MAX);
-        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || write(working, &waiting, checkpoints, &after))?;
+        let work = move || write(working, &waiting, checkpoints, &condition, &after);
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Whether it decides no more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Decides in its turn; the answer comes once it is durable.
@@ -104,10 +122,15 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, mut checkpoints: Checkpoints, after: &AfterCommit) {
+fn write(
+    mut working: Working,
+    waiting: &Receiver<Box<dyn Decision>>,
+    mut checkpoints: Checkpoints,
+    condition: &Condition,
+    after: &AfterCommit,
+) {
     let mut batch: Vec<Box<dyn Decision>> = Vec::with_capacity(BATCH_MAX);
-    let mut health = Health::default();
-    while let Ok(first) = waiting.recv() {
+    while let Some(first) = next(&working, waiting, condition) {
         batch.push(first);
         while batch.len() < BATCH_MAX {
             match waiting.try_recv() {
@@ -115,7 +138,7 @@ fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, mut checkp
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
-        let outcome = if health.is_damaged { Err(Down::Unreachable) } else { commit(&mut working, &mut batch, &mut health) };
+        let outcome = if condition.is_damaged() { Err(Down::Unreachable) } else { commit(&mut working, &mut batch, condition) };
         if outcome.is_ok() {
             after(&mut working);
             working.age();
@@ -125,27 +148,42 @@ fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, mut checkp
             decision.answer(outcome, &round);
         }
         round.begin();
-        checkpoints.between_batches(&working.database);
+        // A damaged file stays as it is.
+        if !condition.is_damaged() {
+            checkpoints.between_batches(&working.database);
+        }
     }
     drop(checkpoints);
-    // What is in the log goes into the file, so that a copy of the file alone is whole.
-    let _ = working.database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+    // What is in the log goes into the file, so that a copy of the file alone is whole. A damaged one stays as it is.
+    if condition.is_damaged() {
+        let _ = open::keep_log(&working.database, true);
+    } else {
+        let _ = working.database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+    }
 }
 
-/// What the log was told about the disk.
-#[derive(Default)]
-struct Health {
-    /// Nothing of the file can be trusted until a person has looked.
-    is_damaged: bool,
-    /// Whether the last batch failed: of a disk that is full one line is enough.
-    failing: bool,
+/// Waits for the next decision; `None` when there will be none. A disk that failed is tried meanwhile.
+fn next(working: &Working, waiting: &Receiver<Box<dyn Decision>>, condition: &Condition) -> Option<Box<dyn Decision>> {
+    while condition.is_failing() && !condition.is_damaged() {
+        match waiting.recv_timeout(TRY_AGAIN) {
+            Ok(next) => return Some(next),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => match write_nothing(working) {
+                Ok(()) => condition.wrote(),
+                Err(fault) => condition.not_written(&fault),
+            },
+        }
+    }
+    waiting.recv().ok()
 }
 
-fn commit(working: &mut Working, batch: &mut [Box<dyn Decision>], health: &mut Health) -> Result<(), Down> {
+fn commit(working: &mut Working, batch: &mut [Box<dyn Decision>], condition: &Condition) -> Result<(), Down> {
+    let before = working.database.total_changes();
     match in_transaction(working, batch) {
         Ok(()) => {
-            if std::mem::take(&mut health.failing) {
-                tracing::warn!(event = "store_back", "the store decides again");
+            // A batch that found nothing to write says nothing about the disk.
+            if working.database.total_changes() != before {
+                condition.wrote();
             }
             Ok(())
         }
@@ -153,15 +191,25 @@ fn commit(working: &mut Working, batch: &mut [Box<dyn Decision>], health: &mut H
             // Fails where SQLite has rolled back by itself.
             let _ = working.database.execute_batch("ROLLBACK");
             working.forget();
-            if fault.is_damage() {
-                health.is_damaged = true;
-                tracing::error!(event = "store_damaged", %fault, "the store's file is damaged: counted downloads are refused until it is mended; see `cloakroom store verify`");
-            } else if !std::mem::replace(&mut health.failing, true) {
-                tracing::error!(event = "store_fails", %fault, "the store cannot write: counted downloads are refused until it can");
+            condition.not_written(&fault);
+            if !condition.is_damaged() {
+                // Where only the wait for the disk failed, the whole batch stands in the log, and would be taken for
+                // durable if the process ended now. What is written next takes its place, if it can be written at all.
+                let _ = write_nothing(working);
             }
             Err(Down::Unreachable)
         }
     }
+}
+
+/// Writes a page as it is.
+fn write_nothing(working: &Working) -> Result<(), Fault> {
+    let version = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let written = working.database.execute_batch(&format!("BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT"));
+    if written.is_err() {
+        let _ = working.database.execute_batch("ROLLBACK");
+    }
+    Ok(written?)
 }
 
 fn in_transaction(working: &mut Working, batch: &mut [Box<dyn Decision>]) -> Result<(), Fault> {
@@ -180,11 +228,12 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 pub(super) struct Readers {
     queue: Option<SyncSender<Read>>,
     threads: Vec<JoinHandle<()>>,
+    condition: Arc<Condition>,
 }
 
 impl Readers {
     /// Starts threads, each with a connection that `open` opens.
-    pub(super) fn start(open: impl Fn() -> Result<Connection, Fault>) -> Result<Self, Fault> {
+    pub(super) fn start(condition: &Arc<Condition>, open: impl Fn() -> Result<Connection, Fault>) -> Result<Self, Fault> {
         let (queue, waiting) = sync_channel::<Read>(READS_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut threads = Vec::new();
@@ -200,7 +249,7 @@ impl Readers {
                 threads.push(thread);
             }
         }
-        Ok(Self { queue: Some(queue), threads })
+        Ok(Self { queue: Some(queue), threads, condition: Arc::clone(condition) })
     }
 
     /// Reads in its turn.
@@ -210,11 +259,18 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let (to, answer) = oneshot::channel();
+        let condition = Arc::clone(&self.condition);
         let read: Read = Box::new(move |database| {
-            let answer = question(database).map_err(|fault| {
-                tracing::error!(event = "store_unread", %fault, "the store cannot be read");
-                Down::Unreachable
-            });
+            let answer = match question(database) {
+                Ok(answer) => {
+                    condition.read();
+                    Ok(answer)
+                }
+                Err(fault) => {
+                    condition.not_read(&fault);
+                    Err(Down::Unreachable)
+                }
+            };
             let _ = to.send(answer);
         });
         match self.queue.as_ref().ok_or(Down::Unreachable)?.try_send(read) {

@@ -203,7 +203,9 @@ statements! {
     HISTORY_OF_NUMBER = "SELECT at, author, act FROM history WHERE grant_number = ?1 ORDER BY number";
     WRITE_DOWN = "INSERT INTO history (grant_number, at, author, act) VALUES (?1, ?2, ?3, ?4)";
 
-    COUNT = "INSERT INTO tallies (hour, what, count) VALUES (?1, ?2, ?3) ON CONFLICT (hour, what) DO UPDATE SET count = count + excluded.count";
+    /// Counts as far as 63 bits do, and stays there: a sum beyond them would be refused, and every batch with it.
+    COUNT = "INSERT INTO tallies (hour, what, count) VALUES (?1, ?2, ?3) ON CONFLICT (hour, what) DO UPDATE \
+        SET count = CASE WHEN tallies.count > 9223372036854775807 - excluded.count THEN 9223372036854775807 ELSE tallies.count + excluded.count END";
     TALLIES = "SELECT hour, what, count FROM tallies WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, what";
 
     ALL_TALLIES = "SELECT hour, what, count FROM tallies ORDER BY hour, what";

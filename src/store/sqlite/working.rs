@@ -26,7 +26,7 @@ use crate::store::record::Written;
 use crate::store::{Closing, Content, Down, Target};
 
 /// Accounts kept in memory, those used last: some 2 KiB each.
-const ACCOUNTS_MAX: usize = 8192;
+pub(super) const ACCOUNTS_MAX: usize = 8192;
 
 /// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
 const DUE_MAX: i64 = 128;
@@ -65,8 +65,9 @@ pub(super) struct Place {
 }
 
 impl Working {
-    pub(super) fn new(database: Connection) -> Self {
-        Self { database, accounts: Recent::new(ACCOUNTS_MAX), places: HashMap::new(), changes: Changes::default() }
+    /// Keeps at least `accounts` of the accounts used last.
+    pub(super) fn new(database: Connection, accounts: usize) -> Self {
+        Self { database, accounts: Recent::new(accounts), places: HashMap::new(), changes: Changes::default() }
     }
 
     /// Forgets everything that is not in the file.

@@ -1,0 +1,41 @@
+//! Any line of an export: read into what it stands for, or refused with a reason; what was read is written as it was read.
+#![no_main]
+
+use cloakroom::domain::delivery::Delivery;
+use cloakroom::domain::grant::Grant;
+use cloakroom::domain::history::Act;
+use cloakroom::domain::link::Link;
+use cloakroom::store::record::{DeliveryRecord, GrantRecord, Line, LinkRecord, Unreadable};
+use libfuzzer_sys::fuzz_target;
+
+fn refused<T>(read: Result<T, Unreadable>) -> Option<T> {
+    read.map_err(|unreadable| assert!(!unreadable.to_string().is_empty())).ok()
+}
+
+fuzz_target!(|line: &[u8]| {
+    let Ok(line) = serde_json::from_slice::<Line>(line) else { return };
+    let text = serde_json::to_vec(&line).expect("what was read can be written");
+    assert_eq!(serde_json::from_slice::<Line>(&text).ok(), Some(line.clone()));
+    match line {
+        Line::Grant(record) => {
+            if let Some(grant) = refused(Grant::try_from(*record)) {
+                assert_eq!(Grant::try_from(GrantRecord::from(&grant)).as_ref(), Ok(&grant));
+            }
+        }
+        Line::Link(record) => {
+            if let Some(link) = refused(Link::try_from(record)) {
+                assert_eq!(Link::try_from(LinkRecord::from(&link)).as_ref(), Ok(&link));
+            }
+        }
+        Line::Delivery(record) => {
+            if let Some(delivery) = refused(Delivery::try_from(*record)) {
+                assert_eq!(Delivery::try_from(DeliveryRecord::from(&delivery)).as_ref(), Ok(&delivery));
+                let _ = (delivery.covered(), delivery.in_flight());
+            }
+        }
+        Line::History(record) => {
+            let _ = refused(Act::try_from(record.into_act()));
+        }
+        Line::CloakroomStore(_) | Line::Tally(_) | Line::Feed(_) | Line::End(_) => {}
+    }
+});
