@@ -167,6 +167,20 @@ fn what_cannot_be_audited_is_refused_with_a_way_out() {
     }
 }
 
+#[test]
+fn a_log_in_which_no_download_was_sent_claims_nothing() {
+    let directory = TempDir::new().unwrap();
+    let line = "203.0.113.9 - - [21/Nov/2026:23:02:10 +0000] \"GET /a.zip HTTP/1.1\" 404 153 \"-\" \"agent\"\n";
+    fs::write(directory.path().join("access.log"), line.repeat(3)).unwrap();
+    let said = text(&["access.log"], directory.path());
+    for words in ["TRUE DOWNLOADS  0 of 0 that were begun", "BYTES  none were sent", "each line", "other 4xx 3"] {
+        assert!(said.contains(words), "{words:?} is missing: {said}");
+    }
+    for never in ['█', '#', '%'] {
+        assert!(!said.contains(never), "{never:?}: {said}");
+    }
+}
+
 /// A real Apache; ends with this value.
 struct Apache {
     directory: TempDir,

@@ -86,7 +86,7 @@ fn downloads(found: &Findings, signs: Signs) -> String {
     ];
     for (name, count, meaning) in rows {
         if count > 0 || name.starts_with("complete") {
-            let bar = terminal::coverage_bar(&[(0, count)], sessions.all, 10, signs);
+            let bar = terminal::coverage_bar(&[(0, count)], sessions.all.max(1), 10, signs);
             let _ = writeln!(text, "  {name:<24}{:>12}  {bar}  {meaning}", grouped(count));
         }
     }
@@ -98,8 +98,11 @@ fn downloads(found: &Findings, signs: Signs) -> String {
         );
     }
     if sessions.again > 0 {
-        let _ =
-            writeln!(text, "  {} times a client got the whole file once more within the grace; that counts once.", grouped(sessions.again));
+        let _ = writeln!(
+            text,
+            "  {} a client got the whole file once more within the grace; that counts once.",
+            plural(sessions.again, "time", "times")
+        );
     }
     text
 }
@@ -109,7 +112,8 @@ fn counters(found: &Findings) -> String {
     let naive = [("each answer with bytes", hits.whole + hits.part), ("each 200, without ranges", hits.whole)];
     let mut text = String::from("\nWHAT A COUNTER WOULD HAVE SAID\n\n");
     for (name, count) in naive {
-        let _ = writeln!(text, "  {name:<24}{:>12}  {}", grouped(count), compared(count, complete));
+        let line = format!("  {name:<24}{:>12}  {}", grouped(count), compared(count, complete));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     let others = [
         ("206", hits.part),
@@ -130,6 +134,10 @@ fn counters(found: &Findings) -> String {
         grouped(hits.all),
         if told.is_empty() { "all are 200".to_owned() } else { told.join(", ") }
     );
+    if found.bytes_sent == 0 {
+        text.push_str("\nBYTES  none were sent\n");
+        return text;
+    }
     let rest = found.bytes_sent.saturating_sub(found.bytes_complete);
     let _ = writeln!(
         text,
@@ -182,6 +190,9 @@ fn files(found: &Findings, rules: &Rules) -> String {
             ]
         })
         .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
     let shown =
         if found.files > rules.top as u64 { format!(", the {} first of {}", rules.top, grouped(found.files)) } else { String::new() };
     format!("\nFILES{shown}\n\n{}", indented(&terminal::table(&columns, &rows)))
