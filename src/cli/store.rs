@@ -222,7 +222,7 @@ fn text_of(path: &Path, info: &Info) -> String {
     let by_state = if by_state.is_empty() { String::new() } else { format!(": {}", by_state.join(", ")) };
     let mut lines = vec![
         format!("store       {}", path.display()),
-        format!("size        {}, and {} in its log", terminal::bytes(info.bytes), terminal::bytes(info.log_bytes)),
+        format!("size        {}, and {} in its -wal beside it", terminal::bytes(info.bytes), terminal::bytes(info.log_bytes)),
         format!("versions    {} of the tables, {} of SQLite", info.version, info.sqlite),
         format!("grants      {}", terminal::grouped(info.grants)),
         format!("links       {}", terminal::grouped(info.links)),
