@@ -95,7 +95,7 @@ impl fmt::Display for NotOpened {
             Why::Damaged(what) => write!(
                 f,
                 "the store {path} is damaged ({what}): nothing was changed. Keep a copy of it and of {path}-wal, then restore a backup; \
-                 what can be read of it `cloakroom store export` writes out"
+                 without one, `.recover` of the program sqlite3 may still read a part of it"
             ),
             Why::Database(fault) => write!(f, "the store {path} cannot be used: {fault}"),
         }
@@ -305,7 +305,9 @@ pub(super) fn check(path: &Path, database: &Connection, bring_forward: bool) -> 
 /// What `PRAGMA check` finds first.
 pub(super) fn damage(database: &Connection, check: &str) -> Result<Option<String>, Fault> {
     let first: String = database.query_row(&format!("PRAGMA {check}(1)"), [], |row| row.get(0))?;
-    Ok((first != "ok").then_some(first))
+    // The first line may only say which database it is about.
+    let told = first.lines().find(|line| !line.starts_with("***")).unwrap_or(&first);
+    Ok((first != "ok").then(|| told.to_owned()))
 }
 
 /// Runs what leads from `version` to the present one, all in one step.
