@@ -140,6 +140,8 @@ pub struct Permit {
     pub rate: Option<Rate>,
     /// Whether this request opened the delivery.
     pub opened: bool,
+    /// When nothing can join the delivery any more, unless it is asked for again.
+    pub grace_ends: Moment,
 }
 
 /// One line of the feed.

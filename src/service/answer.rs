@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Serve;
 use crate::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
 use crate::domain::account::Change;
-use crate::domain::delivery::State;
+use crate::domain::delivery::{Delivery, State};
 use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
 use crate::domain::policy::Method;
@@ -82,8 +82,7 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
         Decision::Pass(pass) => Reply::Answer(dialect.write(question.kind, Say::Allow { rate: pass.rate })),
         Decision::Download(Outcome::Redirect(redirect)) => {
             if redirect.fresh {
-                // An offer has a limited life; the sweep must know of it.
-                site.wake.notify_one();
+                site.due(now + Delivery::OFFER_LIFETIME);
             }
             for change in &redirect.closed {
                 super::settle::note(site, change);
@@ -217,7 +216,7 @@ fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment
         tracing::debug!(client = %question.client.address, event = "sent", file = %sending.file, request = %question.request);
         return;
     };
-    site.wake.notify_one();
+    site.due(counted.ends);
     let change = Change {
         delivery: counted.delivery,
         grant: counted.grant,

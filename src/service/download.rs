@@ -62,6 +62,8 @@ pub struct Counted {
     pub grant: GrantId,
     /// Whether this request opened it.
     pub opened: bool,
+    /// When it ends, unless it is asked for again.
+    pub ends: Moment,
 }
 
 /// The way to a delivery. Address and cookie are not printed.
@@ -219,7 +221,7 @@ async fn deliver(
         name: permit.file.path.file_name().to_owned(),
         rate: permit.rate,
         method,
-        counted: Some(Counted { delivery: permit.delivery, grant: permit.grant, opened: permit.opened }),
+        counted: Some(Counted { delivery: permit.delivery, grant: permit.grant, opened: permit.opened, ends: permit.grace_ends }),
         version: permit.version,
         file: permit.file,
     })

@@ -1,5 +1,6 @@
 //! What web servers and our own streams report settles deliveries; what nobody finished ends when its time comes.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::metrics::FeedLine;
@@ -8,6 +9,7 @@ use crate::clock;
 use crate::domain::account::{Change, Reported};
 use crate::domain::delivery::State;
 use crate::domain::feed_position::FeedPosition;
+use crate::domain::moment::Moment;
 use crate::feed::Batch;
 use crate::store::Down;
 
@@ -70,11 +72,14 @@ pub async fn sweep(site: &Site) {
         tracing::warn!(event = "sweep_starts", "the feed has not caught up; what is due ends with what is known");
     }
     loop {
+        // What is decided from here on may be missing in the answer, and wakes the sweep again.
+        site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
         let wait = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
                 for change in &closing.changes {
                     note(site, change);
                 }
+                site.sweep_sleeps_until.store(closing.next.map_or(u64::MAX, Moment::millis), Ordering::SeqCst);
                 closing.next.map(|next| next.since(clock::now()).into())
             }
             Err(down) => {

@@ -1,6 +1,7 @@
 //! A running site: everything that the use cases work with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
@@ -10,6 +11,7 @@ use super::remembered::{Refused, Remembered};
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
 use crate::domain::account::Change;
+use crate::domain::moment::Moment;
 use crate::domain::path::{CanonicalPath, PathFault};
 use crate::domain::policy::Method;
 use crate::pages::Pages;
@@ -48,6 +50,8 @@ pub struct Site {
     pub(super) hashing: Arc<Semaphore>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Notify,
+    /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
+    pub(super) sweep_sleeps_until: AtomicU64,
     events: broadcast::Sender<Event>,
 }
 
@@ -83,6 +87,7 @@ impl Site {
             amending: Mutex::new(()),
             hashing: Arc::new(Semaphore::new(1)),
             wake: Notify::new(),
+            sweep_sleeps_until: AtomicU64::new(u64::MAX),
             events: broadcast::channel(EVENTS_MAX).0,
         })
     }
@@ -105,6 +110,14 @@ impl Site {
     /// Everything that happens from now on.
     pub fn follow(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// The sweep must know of something that is due at `moment`. Most is due later than what is due first, and wakes
+    /// nobody.
+    pub(super) fn due(&self, moment: Moment) {
+        if moment.millis() < self.sweep_sleeps_until.load(Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
     }
 
     /// Tells those who follow.

@@ -31,6 +31,7 @@ class Bench:
         self.directory, self.binary, self.processes = directory, binary, []
         self.front_port, self.second_port, self.daemon_port = free_ports(3)
         self.socket = directory / "cloakroom.sock"
+        self.admin_socket = directory / "admin.sock"
         self.key = secrets.token_bytes(32)
         masters = directory / "masters"
         masters.mkdir()
@@ -54,7 +55,12 @@ class Bench:
         self.write("state/keys/main", base64url(self.key) + "\n", 0o600)
         (self.directory / "state/keys").chmod(0o700)
         self.write("report.log", "")
-        self.write("cloakroom.toml", f"""
+        self.write("cloakroom.toml", self.daemon_configuration())
+
+    def daemon_configuration(self, store=None, durability="full"):
+        """With its store in the file `store`, else where it is by default."""
+        file = f'file = "{store}"' if store else ""
+        return f"""
 [server]
 state_dir  = "{self.directory}/state"
 public_url = "http://{SITE}/dl/"
@@ -70,6 +76,10 @@ serve   = "web"
 address = "127.0.0.1:{self.daemon_port}"
 dialect = "nginx"
 serve   = "web"
+
+[[listener]]
+address = "unix:{self.admin_socket}"
+serve   = "admin"
 
 [[key]]
 id   = "main"
@@ -91,7 +101,11 @@ accept = ["signed-url"]
 
 [feed]
 access_log = "{self.directory}/report.log"
-""")
+
+[store]
+{file}
+durability = "{durability}"
+"""
 
     def write_front(self):
         """The front nginx: the shipped snippets, and the same again for the servers that they are compared with."""
@@ -198,8 +212,8 @@ http {{
         self.start("nginx", "-p", str(self.directory), "-e", f"{self.directory}/{name}-error.log", "-c",
                    str(self.directory / f"{name}.conf"))
 
-    def start_daemon(self):
-        return self.start(str(self.binary), "serve", "--config", str(self.directory / "cloakroom.toml"))
+    def start_daemon(self, configuration="cloakroom.toml"):
+        return self.start(str(self.binary), "serve", "--config", str(self.directory / configuration))
 
     def front_cpu_seconds(self):
         """CPU time that the front's worker has used so far."""
@@ -209,9 +223,9 @@ http {{
             raise NotMeasured(f"the front nginx has {len(workers)} workers")
         return int(Path(f"/proc/{workers[0]}/schedstat").read_text().split()[0]) / 1e9
 
-    def stop(self, process):
+    def stop(self, process, how=signal.SIGTERM):
         self.processes.remove(process)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(how)
         try:
             process.wait(READY_SECONDS)
         except subprocess.TimeoutExpired:
@@ -242,6 +256,18 @@ http {{
                 return connection.recv(4096).startswith(b"HTTP/1.1 ")
         except OSError:
             return False
+
+    def metric(self, line):
+        """A number of the daemon's metrics, by all that stands before it on its line."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(READY_SECONDS)
+            connection.connect(str(self.admin_socket))
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            said = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        for found in said.splitlines():
+            if found.startswith(f"{line} "):
+                return int(found.removeprefix(line))
+        raise NotMeasured(f"the metrics have no {line}")
 
     def ask_front(self, target):
         """Status and body that a customer gets."""

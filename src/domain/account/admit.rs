@@ -119,5 +119,6 @@ fn permit(grant: &Grant, delivery: &Delivery, request: &RequestId) -> Permit {
         version: delivery.version.clone(),
         rate: grant.policy.rate,
         opened: delivery.opened_by.as_ref() == Some(request),
+        grace_ends: delivery.grace_ends(&grant.policy),
     }
 }

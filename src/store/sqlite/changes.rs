@@ -9,6 +9,7 @@ use super::rows::{self, Number};
 use super::schema;
 use super::working::Working;
 use crate::domain::delivery::Delivery;
+use crate::domain::file::Version;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
@@ -105,6 +106,11 @@ impl Changes {
         self.ended.get(&id).map(|(_, delivery)| delivery.grant)
     }
 
+    /// What a delivery sends that ended in this batch.
+    pub(super) fn version_of(&self, id: DeliveryId) -> Option<Version> {
+        self.ended.get(&id).map(|(_, delivery)| delivery.version.clone())
+    }
+
     /// Whether its row still stands in the file, and goes with this batch.
     pub(super) fn is_gone(&self, id: DeliveryId) -> bool {
         matches!(self.deliveries.get(&id), Some(Before::Gone(_)))
@@ -161,25 +167,38 @@ impl Working {
         let Some(kept) = grant.and_then(|grant| accounts.touch(&grant)) else { return Ok(()) };
         let number = place.as_ref().map_or_else(|| ended.and_then(|(number, _)| *number), |place| place.number);
         let Some(now) = ended.map(|(_, delivery)| delivery).or_else(|| kept.account.delivery(id)) else { return Ok(()) };
+        let due = rows::due(&kept.account.grant, now);
         let Some(number) = number else {
             let number = rows::add_delivery(database, kept.number, &kept.account.grant, now)?;
             if let Some(place) = place {
                 place.number = Some(number);
+                place.due = due;
             }
             return Ok(());
         };
+        let was_closed = matches!(&before, Before::As(before) if before.closed == now.closed);
         match before {
             Before::As(before) if *before == *now => {}
             Before::As(before) => {
-                rows::change_delivery(database, number, &kept.account.grant, now)?;
+                rows::change_delivery(database, number, now)?;
                 write_requests(database, number, &before, now)?;
                 write_coverage(database, number, &before, now)?;
             }
             Before::Somehow | Before::Missing | Before::Gone(_) => {
-                rows::change_delivery(database, number, &kept.account.grant, now)?;
+                rows::change_delivery(database, number, now)?;
                 rows::forget_parts(database, number)?;
                 rows::put_parts(database, number, now)?;
             }
+        }
+        match place {
+            // A later moment is found when this one has come.
+            Some(place) if place.due.is_none() || due < place.due => {
+                rows::move_due(database, number, due)?;
+                place.due = due;
+            }
+            Some(_) => {}
+            None if was_closed => {}
+            None => rows::end_delivery(database, number, now)?,
         }
         Ok(())
     }

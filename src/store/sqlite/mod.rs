@@ -2,10 +2,13 @@
 //!
 //! One thread (`queue`) decides and writes: it takes the decisions that wait, runs the rules on accounts in memory
 //! (`working`), writes what is different (`changes`) in one transaction, and answers when that is on the disk. Beside
-//! it others read what is durable. What a link or a delivery leads to never changes and is remembered here, so that the
-//! way to a decision seldom waits for a reader.
+//! it others read what is durable. What a link or a delivery leads to never changes and is remembered here. Of what is
+//! not, the writer is asked: a decision about the same account comes next, and every reader would have to read again
+//! what the last commit took from its memory.
 
+mod answers;
 mod changes;
+mod checkpoint;
 mod condition;
 mod fault;
 mod open;
@@ -23,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use self::checkpoint::Checkpoints;
 use self::condition::Condition;
 use self::fault::Fault;
 pub use self::open::{NotOpened, Why};
@@ -89,7 +93,9 @@ impl Sqlite {
         let condition = Arc::new(Condition::default());
         let readers = Readers::start(&condition, || open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
         let working = Working::new(database, accounts);
-        let writer = Writer::start(working, Arc::clone(&condition), after).map_err(|error| not(Why::System(error)))?;
+        let beside = open::open_to_copy(path, durability).map_err(|fault| not(open::of_fault(&fault)))?;
+        let started = Checkpoints::start(beside).and_then(|beside| Writer::start(working, beside, Arc::clone(&condition), after));
+        let writer = started.map_err(|error| not(Why::System(error)))?;
         let targets = Mutex::new(Recent::new(REMEMBERED_MAX));
         Ok(Self { readers, writer, targets, contents, condition, path: path.to_owned(), _lock: lock })
     }
@@ -187,19 +193,12 @@ impl Store for Sqlite {
     }
 
     fn target(&self, link: LinkId) -> Later<'_, Option<Target>> {
-        let ask = self.read(move |database| {
-            let found = rows::one(database, schema::GRANT_OF_LINK, [link.written()], rows::grant)?;
-            Ok(found.map(|(_, grant)| Target::of(&grant)))
-        });
+        let ask = self.decide(move |working| working.target(link));
         Box::pin(remembered(&self.targets, link, ask))
     }
 
     fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>> {
-        let ask = self.read(move |database| {
-            rows::one(database, schema::CONTENT, [delivery.written()], |row| {
-                Ok(Content { target: Target::of(&rows::grant(row)?.1), version: rows::version(row, 14)? })
-            })
-        });
+        let ask = self.decide(move |working| working.content(delivery));
         Box::pin(remembered(&self.contents, delivery, ask))
     }
 

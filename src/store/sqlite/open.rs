@@ -36,8 +36,8 @@ const CACHE_KIB: i32 = 32 * 1024;
 /// The same of each that reads.
 const READ_CACHE_KIB: i32 = 2 * 1024;
 
-/// Pages after which the log is written into the file: 16 MiB.
-const CHECKPOINT_PAGES: u32 = 4096;
+/// Pages after which a commit itself writes the log into the file: 128 MiB. Long before, [`super::checkpoint`] does.
+const CHECKPOINT_PAGES: u32 = 32768;
 
 /// The log file is cut to this when it begins anew.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
@@ -243,6 +243,15 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     keep_log(&database, keep)?;
     prepare(&database, CACHE_KIB)?;
+    Ok(database)
+}
+
+/// Opens the file at `path`, which is open for writing, once more, to copy its log into it.
+pub(super) fn open_to_copy(path: &Path, durability: Durability) -> Result<Connection, Fault> {
+    let database = connect(path)?;
+    begin_to_write(&database, durability)?;
+    // What is to become of the log at the end, the one that writes decides.
+    keep_log(&database, true)?;
     Ok(database)
 }
 

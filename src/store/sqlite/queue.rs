@@ -12,6 +12,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::answers::{self, Round};
+use super::checkpoint::Checkpoints;
 use super::condition::Condition;
 use super::fault::Fault;
 use super::open;
@@ -39,13 +41,13 @@ trait Decision: Send {
     /// Decides and keeps the answer.
     fn decide(&mut self, working: &mut Working) -> Result<(), Fault>;
     /// Tells the answer, or that nothing happened.
-    fn answer(self: Box<Self>, committed: Result<(), Down>);
+    fn answer(self: Box<Self>, committed: Result<(), Down>, round: &Arc<Round>);
 }
 
 struct Waiting<T, F> {
     rule: Option<F>,
     answer: Option<Result<T, Down>>,
-    to: oneshot::Sender<Result<T, Down>>,
+    to: answers::Sender<T>,
 }
 
 impl<T, F> Decision for Waiting<T, F>
@@ -60,10 +62,10 @@ where
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Down>) {
+    fn answer(self: Box<Self>, committed: Result<(), Down>, round: &Arc<Round>) {
         let Self { answer, to, .. } = *self;
         // Whoever asked may have gone away; what was decided stands.
-        let _ = to.send(committed.and_then(|()| answer.unwrap_or(Err(Down::Unreachable))));
+        to.send(committed.and_then(|()| answer.unwrap_or(Err(Down::Unreachable))), round);
     }
 }
 
@@ -77,9 +79,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(working: Working, condition: Arc<Condition>, after: AfterCommit) -> std::io::Result<Self> {
+    pub(super) fn start(
+        working: Working,
+        checkpoints: Checkpoints,
+        condition: Arc<Condition>,
+        after: AfterCommit,
+    ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_MAX);
-        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || write(working, &waiting, &condition, &after))?;
+        let work = move || write(working, &waiting, checkpoints, &condition, &after);
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -94,10 +102,10 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Working) -> Result<Result<T, Down>, Fault> + Send + 'static,
     {
-        let (to, answer) = oneshot::channel();
+        let (to, answer) = answers::answer();
         let waiting = Box::new(Waiting { rule: Some(rule), answer: None, to });
         match self.queue.as_ref().ok_or(Down::Unreachable)?.try_send(waiting) {
-            Ok(()) => answer.await.unwrap_or(Err(Down::Unreachable)),
+            Ok(()) => answer.await,
             Err(TrySendError::Full(_)) => Err(Down::Full),
             Err(TrySendError::Disconnected(_)) => Err(Down::Unreachable),
         }
@@ -114,7 +122,13 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, condition: &Condition, after: &AfterCommit) {
+fn write(
+    mut working: Working,
+    waiting: &Receiver<Box<dyn Decision>>,
+    mut checkpoints: Checkpoints,
+    condition: &Condition,
+    after: &AfterCommit,
+) {
     let mut batch: Vec<Box<dyn Decision>> = Vec::with_capacity(BATCH_MAX);
     while let Some(first) = next(&working, waiting, condition) {
         batch.push(first);
@@ -129,10 +143,17 @@ fn write(mut working: Working, waiting: &Receiver<Box<dyn Decision>>, condition:
             after(&mut working);
             working.age();
         }
+        let round = Arc::new(Round::default());
         for decision in batch.drain(..) {
-            decision.answer(outcome);
+            decision.answer(outcome, &round);
+        }
+        round.begin();
+        // A damaged file stays as it is.
+        if !condition.is_damaged() {
+            checkpoints.between_batches(&working.database);
         }
     }
+    drop(checkpoints);
     // What is in the log goes into the file, so that a copy of the file alone is whole. A damaged one stays as it is.
     if condition.is_damaged() {
         let _ = open::keep_log(&working.database, true);

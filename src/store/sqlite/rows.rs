@@ -1,11 +1,13 @@
 //! Rows and what they stand for.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, Row, params};
 
 use super::fault::Fault;
 use super::schema;
-use crate::domain::delivery::{Delivery, Request};
+use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::file::Version;
 use crate::domain::grant::Grant;
@@ -145,7 +147,7 @@ pub(super) fn version(row: &Row<'_>, at: usize) -> Result<Version, Fault> {
 /// A delivery that a statement selected by its columns, with its requests and its coverage.
 pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, Delivery), Fault> {
     let number: Number = row.get(0)?;
-    let record = DeliveryRecord {
+    let mut record = DeliveryRecord {
         id: row.get(1)?,
         grant: row.get(2)?,
         link: row.get(3)?,
@@ -166,9 +168,14 @@ pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, 
         bytes_charged: read_number(row, 18, "bytes_charged")?,
         bytes_unplaced: read_number(row, 19, "bytes_unplaced")?,
         requests_folded: read_number(row, 20, "requests_folded")?,
-        requests: all(database, schema::REQUESTS, [number], request)?,
-        coverage: all(database, schema::COVERAGE, [number], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect(),
+        requests: Vec::new(),
+        coverage: BTreeMap::new(),
     };
+    // Of an offer that was never taken nobody asked for a byte: most are read to be opened, and nothing is looked for.
+    if record.state != State::Offered.word() || record.offered_again.is_some() {
+        record.requests = all(database, schema::REQUESTS, [number], request)?;
+        record.coverage = all(database, schema::COVERAGE, [number], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
+    }
     Ok((number, Delivery::try_from(record)?))
 }
 
@@ -195,8 +202,15 @@ fn request(row: &Row<'_>) -> Result<RequestRecord, Fault> {
     })
 }
 
-/// When `delivery` is to be looked at again.
-fn due(grant: &Grant, delivery: &Delivery) -> Option<i64> {
+/// A delivery with the moment that stands in its row, behind its columns: when it is to be looked at again.
+pub(super) fn delivery_and_due(database: &Connection, row: &Row<'_>) -> Result<(Number, Delivery, Option<i64>), Fault> {
+    let (number, delivery) = delivery(database, row)?;
+    Ok((number, delivery, row.get(21)?))
+}
+
+/// When `delivery` is to be looked at again. What stands in its row is never later, and may be earlier: each request
+/// moves this moment, and an index that follows each of them costs more than all that it is for.
+pub(super) fn due(grant: &Grant, delivery: &Delivery) -> Option<i64> {
     delivery.closed.is_none().then(|| millis(delivery.grace_ends(&grant.policy)))
 }
 
@@ -247,8 +261,8 @@ pub(super) fn forget_parts(database: &Connection, number: Number) -> Result<(), 
     Ok(())
 }
 
-/// Writes what changes of a delivery, its requests and its coverage apart.
-pub(super) fn change_delivery(database: &Connection, number: Number, grant: &Grant, delivery: &Delivery) -> Result<(), Fault> {
+/// Writes what changes of a delivery, its requests, its coverage and its end apart.
+pub(super) fn change_delivery(database: &Connection, number: Number, delivery: &Delivery) -> Result<(), Fault> {
     database.prepare_cached(schema::CHANGE_DELIVERY)?.execute(params![
         number,
         delivery.state.word(),
@@ -256,12 +270,22 @@ pub(super) fn change_delivery(database: &Connection, number: Number, grant: &Gra
         delivery.opened.map(millis),
         delivery.opened_by.as_ref().map(RequestId::as_str),
         millis(delivery.active),
-        delivery.closed.map(millis),
-        due(grant, delivery),
         stored(delivery.bytes_charged),
         stored(delivery.bytes_unplaced),
         stored(delivery.requests_folded),
     ])?;
+    Ok(())
+}
+
+/// Writes that a delivery has ended, and is not to be looked at again.
+pub(super) fn end_delivery(database: &Connection, number: Number, delivery: &Delivery) -> Result<(), Fault> {
+    database.prepare_cached(schema::END_DELIVERY)?.execute(params![number, delivery.closed.map(millis)])?;
+    Ok(())
+}
+
+/// Writes when a delivery is to be looked at again.
+pub(super) fn move_due(database: &Connection, number: Number, due: Option<i64>) -> Result<(), Fault> {
+    database.prepare_cached(schema::MOVE_DUE)?.execute(params![number, due])?;
     Ok(())
 }
 

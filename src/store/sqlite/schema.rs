@@ -137,7 +137,6 @@ macro_rules! delivery_columns {
 
 statements! {
     GRANT_BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = ?1");
-    GRANT_OF_LINK = concat!("SELECT ", grant_columns!(), " FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1");
     GRANTS = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
     GRANTS_OF_CUSTOMER = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.customer = ?4 AND (g.created, g.id) < (?1, ?2) \
         ORDER BY g.created DESC, g.id DESC LIMIT ?3");
@@ -161,7 +160,7 @@ statements! {
     REVOKE_LINK = "UPDATE links SET revoked = 1 WHERE id = ?1 AND revoked = 0";
 
     DELIVERY_BY_ID = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1");
-    LIVE_DELIVERIES = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
+    LIVE_DELIVERIES = concat!("SELECT ", delivery_columns!(), ", d.due FROM deliveries d JOIN grants g ON g.number = d.grant_number \
         WHERE d.grant_number = ?1 AND d.closed IS NULL ORDER BY d.number");
     DELIVERIES = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
         ORDER BY d.number DESC LIMIT ?1");
@@ -170,13 +169,15 @@ statements! {
     DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), ", d.due FROM grants g JOIN deliveries d ON d.grant_number = g.number \
         WHERE g.number = ?1 AND d.number > ?2 ORDER BY d.number LIMIT ?3");
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
-    CONTENT = concat!("SELECT ", grant_columns!(), ", d.size, d.modified, d.etag, d.media_type FROM deliveries d \
-        JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1");
+    VERSION = "SELECT size, modified, etag, media_type FROM deliveries WHERE id = ?1";
     ADD_DELIVERY = "INSERT INTO deliveries (id, grant_number, link, size, modified, etag, media_type, state, offered, offered_again, opened, \
         opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
-    CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, closed = ?7, due = ?8, \
-        bytes_charged = ?9, bytes_unplaced = ?10, requests_folded = ?11 WHERE number = ?1";
+    /// No column of an index: each that is named here is written anew, whether it differs or not.
+    CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, bytes_charged = ?7, \
+        bytes_unplaced = ?8, requests_folded = ?9 WHERE number = ?1";
+    MOVE_DUE = "UPDATE deliveries SET due = ?2 WHERE number = ?1";
+    END_DELIVERY = "UPDATE deliveries SET closed = ?2, due = NULL WHERE number = ?1";
     FORGET_DELIVERY = "DELETE FROM deliveries WHERE number = ?1";
 
     REQUESTS = "SELECT id, admitted, client, address, bytes_max, ended, status, bytes, finished, first, total FROM requests \
@@ -195,7 +196,8 @@ statements! {
 
     DUE = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.due IS NOT NULL AND d.due <= ?1 \
         ORDER BY d.due LIMIT ?2";
-    NEXT_DUE = "SELECT min(due) FROM deliveries WHERE due IS NOT NULL";
+    NEXT_DUE = "SELECT g.id, d.id, d.due FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.due IS NOT NULL \
+        ORDER BY d.due LIMIT 1";
 
     HISTORY = "SELECT h.at, h.author, h.act FROM grants g JOIN history h ON h.grant_number = g.number WHERE g.id = ?1 ORDER BY h.number";
     HISTORY_OF_NUMBER = "SELECT at, author, act FROM history WHERE grant_number = ?1 ORDER BY number";

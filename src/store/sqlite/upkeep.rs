@@ -171,11 +171,7 @@ pub(super) type Told<'a> = dyn FnMut(&Delivery, Option<i64>) -> Result<(), Fault
 pub(super) fn each_delivery(database: &Connection, grant: Number, told: &mut Told<'_>) -> Result<(), Fault> {
     let mut after = 0;
     loop {
-        let read = |row: &rusqlite::Row<'_>| {
-            let (number, delivery) = rows::delivery(database, row)?;
-            Ok((number, delivery, row.get::<_, Option<i64>>(21)?))
-        };
-        let page = rows::all(database, schema::DELIVERIES_FROM, [grant, after, PAGE], read)?;
+        let page = rows::all(database, schema::DELIVERIES_FROM, [grant, after, PAGE], |row| rows::delivery_and_due(database, row))?;
         let Some((last, ..)) = page.last() else { return Ok(()) };
         after = *last;
         for (_, delivery, due) in &page {
@@ -245,8 +241,9 @@ fn verify_delivery(grant: &Grant, delivery: &Delivery, due: Option<i64>, verifie
     if delivery.state != State::Offered && (delivery.opened.is_none() || delivery.opened_by.is_none()) {
         verified.fault(format!("{id}: it is {}, and nothing opened it", delivery.state.word()));
     }
-    let expected = delivery.closed.is_none().then(|| rows::millis(delivery.grace_ends(&grant.policy)));
-    if due != expected {
+    let expected = rows::due(grant, delivery);
+    let is_too_late = due.zip(expected).is_some_and(|(due, expected)| due > expected);
+    if due.is_some() != expected.is_some() || is_too_late {
         verified.fault(format!("{id}: it would be looked at at {due:?}, and is due at {expected:?}"));
     }
     let size = delivery.version.size;

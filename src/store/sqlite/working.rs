@@ -23,13 +23,17 @@ use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::Written;
-use crate::store::{Closing, Down};
+use crate::store::{Closing, Content, Down, Target};
 
 /// Accounts kept in memory, those used last: some 2 KiB each.
 pub(super) const ACCOUNTS_MAX: usize = 8192;
 
 /// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
 const DUE_MAX: i64 = 128;
+
+/// Rows that are brought up to date to tell the next deadline exactly. Of more it is told too early, and what is due
+/// then is brought up to date then.
+const LOOKS_MAX: usize = 64;
 
 /// One feed has one place; the name leaves room for more.
 pub(super) const FEED: &str = "access_log";
@@ -56,6 +60,8 @@ pub(super) struct Place {
     pub(super) grant: GrantId,
     /// Its row; `None` until it is written.
     pub(super) number: Option<Number>,
+    /// When its row says that it is to be looked at again; `None` where that is to be written anew.
+    pub(super) due: Option<i64>,
 }
 
 impl Working {
@@ -87,11 +93,11 @@ impl Working {
         }
         let found = rows::one(&self.database, schema::GRANT_BY_ID, [grant.written()], rows::grant)?;
         let Some((number, known)) = found else { return Ok(false) };
-        let live = rows::all(&self.database, schema::LIVE_DELIVERIES, [number], |row| rows::delivery(&self.database, row))?;
+        let live = rows::all(&self.database, schema::LIVE_DELIVERIES, [number], |row| rows::delivery_and_due(&self.database, row))?;
         let mut account = Account::new(known);
         // Nothing is remembered of an account that could not be read whole.
-        for (number, delivery) in live {
-            self.places.insert(delivery.id, Place { grant, number: Some(number) });
+        for (number, delivery, due) in live {
+            self.places.insert(delivery.id, Place { grant, number: Some(number), due });
             account.deliveries.push(delivery);
         }
         self.accounts.insert(grant, Kept { number, account });
@@ -148,7 +154,7 @@ impl Working {
         let result = rule(account);
 
         if let Some(last) = account.deliveries.last().filter(|last| last.closed.is_none() && !places.contains_key(&last.id)) {
-            places.insert(last.id, Place { grant, number: None });
+            places.insert(last.id, Place { grant, number: None, due: None });
             changes.made(last.id);
         }
         for id in ended(&result) {
@@ -175,6 +181,27 @@ impl Working {
         };
         self.changes.know(id, number);
         Ok(Some(delivery))
+    }
+
+    /// What a link leads to.
+    pub(super) fn target(&mut self, id: LinkId) -> Result<Option<Target>, Fault> {
+        let Some(link) = self.link(id)? else { return Ok(None) };
+        self.load(link.grant)?;
+        Ok(self.accounts.touch(&link.grant).map(|kept| Target::of(&kept.account.grant)))
+    }
+
+    /// What a delivery sends, ended or not.
+    pub(super) fn content(&mut self, id: DeliveryId) -> Result<Option<Content>, Fault> {
+        let Some(grant) = self.grant_of(id)? else { return Ok(None) };
+        self.load(grant)?;
+        let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
+        let target = Target::of(&kept.account.grant);
+        let known = kept.account.delivery(id).map(|delivery| delivery.version.clone()).or_else(|| self.changes.version_of(id));
+        let version = match known {
+            Some(version) => Some(version),
+            None => rows::one(&self.database, schema::VERSION, [id.written()], |row| rows::version(row, 0))?,
+        };
+        Ok(version.map(|version| Content { target, version }))
     }
 
     fn count(&mut self, changed: &[Change]) {
@@ -302,12 +329,44 @@ impl Working {
             }
             let ended = |changes: &Vec<Change>| changes.iter().map(|change| change.delivery).collect();
             changes.extend(self.run(grant, None, |account| account.close_due(now), ended)?.unwrap_or_default());
+            self.look_later(grant, rows::millis(now));
         }
         self.count(&changes);
-        self.write()?;
-        let next: Option<Option<i64>> = rows::value(&self.database, schema::NEXT_DUE, [])?;
-        let next = next.flatten().map(|next| Moment::from_millis(next.cast_unsigned()));
+        let next = self.next_due()?;
         Ok(Closing { changes, next })
+    }
+
+    /// The rows of deliveries of `grant` that were to be looked at by `now`, and go on, say when next.
+    fn look_later(&mut self, grant: GrantId, now: i64) {
+        let Self { accounts, places, changes, .. } = self;
+        let Some(kept) = accounts.touch(&grant) else { return };
+        for delivery in &kept.account.deliveries {
+            if let Some(place) = places.get_mut(&delivery.id).filter(|place| place.due.is_some_and(|due| due <= now)) {
+                place.due = None;
+                changes.before_delivery(delivery);
+            }
+        }
+    }
+
+    /// When something is due next: at the latest, where many rows say a moment that is too early.
+    fn next_due(&mut self) -> Result<Option<Moment>, Fault> {
+        let mut looked = 0;
+        loop {
+            self.write()?;
+            let first = rows::one(&self.database, schema::NEXT_DUE, [], |row| {
+                let (grant, delivery): (String, String) = (row.get(0)?, row.get(1)?);
+                Ok((Written::read(&grant, "grant")?, Written::read(&delivery, "delivery")?, row.get::<_, i64>(2)?))
+            })?;
+            let Some((grant, delivery, said)) = first else { return Ok(None) };
+            self.load(grant)?;
+            let known = self.accounts.touch(&grant).and_then(|kept| Some((&kept.account.grant, kept.account.delivery(delivery)?)));
+            let is_early = known.and_then(|(grant, delivery)| rows::due(grant, delivery)).is_some_and(|due| due > said);
+            if !is_early || looked == LOOKS_MAX {
+                return Ok(Some(Moment::from_millis(said.cast_unsigned())));
+            }
+            self.look_later(grant, said);
+            looked += 1;
+        }
     }
 }
 

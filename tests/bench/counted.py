@@ -1,0 +1,264 @@
+"""What counting costs: durable decisions on the socket and through the front nginx, with few grants and with many, the
+settlement of log lines, and a restart with open deliveries."""
+
+import json
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import stores
+from servers import REPOSITORY, SITE, NotMeasured, wait_until
+
+BAR_UNCOUNTED, BAR_STARTS, BAR_P99_MS, BAR_GROWTH, BAR_RESTART_S, BAR_RSS_MB = 0.4, 15000, 10, 1.2, 2, 150
+OPEN = 100000
+SETTLED_SECONDS_MAX = 120
+# A measurement of a row: so many requests, each of another delivery or link.
+STARTS, MANY_STARTS, CLICKS = 15000, 20000, 20000
+SIGNED_SECONDS = 2
+
+PARTS = ["counted", "counted-nginx", "grants", "settling", "restart"]
+
+
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Row:
+    """One line of the table; a value for each round."""
+
+    def __init__(self, title, unit="/s", against=None, bar=None, show_ratio=None):
+        self.title, self.unit, self.against, self.bar, self.show_ratio = title, unit, against, bar, show_ratio
+        self.values, self.times, self.cpu = [], [], []
+
+    def ratio(self):
+        """The median of the ratios of each round."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.values, self.against.values, strict=True))
+
+    def cells(self):
+        middle = statistics.median(self.values)
+        digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+        cells = [self.title, f"{middle:,.{digits}f} {self.unit}", f"{min(self.values):,.{digits}f} – {max(self.values):,.{digits}f}"]
+        cells.append(" / ".join(f"{statistics.median(of):.1f}" for of in zip(*self.times, strict=True)) if self.times else "")
+        cells.append(" / ".join(f"{statistics.median(of):.1f}" for of in zip(*self.cpu, strict=True)) if self.cpu else "")
+        cells += [self.show_ratio(self.ratio()), self.against.title] if self.against else ["", ""]
+        bars = self.bar(self) if self.bar else []
+        cells += ["; ".join(text for text, _ in bars), verdict(all(good for _, good in bars)) if bars else ""]
+        return cells
+
+
+def verdict(good):
+    return "met" if good else "**missed**"
+
+
+def times(ratio):
+    return f"{ratio:.2f}"
+
+
+class Counted:
+    """The daemon on one store after the other, and what was measured of it."""
+
+    def __init__(self, bench, load, sign, tokens):
+        self.bench, self.load, self.sign, self.tokens, self.daemon = bench, load, sign, tokens, None
+        self.store = bench.directory / "state/counted.db"
+        self.rows = {}
+
+    def row(self, key, *arguments, **settings):
+        return self.rows.setdefault(key, Row(*arguments, **settings))
+
+    def serve(self, seed=None, durability="full"):
+        """Starts the daemon on a fresh copy of the store `seed`, or on the store as it is."""
+        self.stop()
+        if seed:
+            for end in ("", "-wal", "-shm"):
+                self.store.with_name(self.store.name + end).unlink(missing_ok=True)
+            shutil.copyfile(seed, self.store)
+        self.bench.write("counted.toml", self.bench.daemon_configuration(store=self.store, durability=durability))
+        began = time.monotonic()
+        self.daemon = self.bench.start_daemon("counted.toml")
+        wait_until("cloakroom", self.bench.ask_daemon, self.daemon, 0.002)
+        return time.monotonic() - began
+
+    def stop(self, how=signal.SIGTERM):
+        if self.daemon:
+            self.bench.stop(self.daemon, how)
+            self.daemon = None
+
+    def ask(self, targets, *settings, front=False, wanted="200", followed=None):
+        """Asks for `targets` with 64 connections; what the load generator tells, every answer having the wanted status."""
+        file = self.bench.write("targets", "\n".join(targets) + "\n")
+        to, who = (f"127.0.0.1:{self.bench.front_port}", "customer") if front else (f"unix:{self.bench.socket}", "nginx")
+        command = [self.load, "--to", to, "--targets", file, "--host", SITE, "--who", who, *settings]
+        before = self.cpu_seconds()
+        run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise NotMeasured(run.stderr)
+        told = json.loads(run.stdout)
+        told["cpu"] = [(now - then) * 1e6 / told["asked"]["requests"] for now, then in zip(self.cpu_seconds(), before, strict=True)]
+        for kind, status in (("asked", wanted), ("followed", followed)):
+            if set(told[kind]["statuses"]) - {status}:
+                raise NotMeasured(f"instead of {status} there came {told[kind]['statuses']}")
+        return told
+
+    def cpu_seconds(self):
+        """CPU time that the daemon has used so far, and what of it the thread that writes the store."""
+        used = {task.name: int((task / "schedstat").read_text().split()[0]) / 1e9
+                for task in Path(f"/proc/{self.daemon.pid}/task").iterdir()}
+        names = {task.name: (task / "comm").read_text().strip() for task in Path(f"/proc/{self.daemon.pid}/task").iterdir()}
+        return sum(used.values()), sum(seconds for task, seconds in used.items() if names[task] == "store")
+
+    def note(self, row, told, kind="asked"):
+        """Notes requests a second, and the median and the 99th hundredth of their times in milliseconds."""
+        row.values.append(told[kind]["requests"] / told["seconds"])
+        row.times.append([told[kind]["micros"][name] / 1000 for name in ("p50", "p99")])
+        row.cpu.append(told["cpu"])
+        progress(f"  {row.values[-1]:12,.0f} /s   p99 {row.times[-1][1]:6.1f} ms   CPU {row.cpu[-1][0]:5.1f} µs, store {row.cpu[-1][1]:5.1f} µs   "
+                 f"{row.title}")
+
+    def deliveries(self, minted, what, count):
+        return [self.tokens.delivery(raw) for raw in minted.take(what, count)]
+
+    def signed(self, front=False):
+        key, title = ("signed-front", "signed URL, through nginx") if front else ("signed", "signed URL, not counted, on the socket")
+        target = self.sign("/dl/f/masters/small.bin", int(time.time()) + 86400, self.bench.key)
+        row = self.row(key, title)
+        self.note(row, self.ask([target], "--cycle", "--seconds", SIGNED_SECONDS, front=front))
+        return row
+
+    def few(self, seed, minted):
+        """Starts and joined requests with a thousand grants."""
+        def bar(row):
+            ratio, speed = row.ratio(), statistics.median(row.values)
+            return [(f"≥ {BAR_UNCOUNTED} ×", ratio >= BAR_UNCOUNTED), (f"≥ {BAR_STARTS:,} /s", speed >= BAR_STARTS)]
+
+        offers = [self.tokens.delivery(raw) for raw in minted.offers]
+        self.serve(seed)
+        signed = self.signed()
+        row = self.row("start", "counted start, 10³ grants", against=signed, bar=bar, show_ratio=times)
+        self.note(row, self.ask(offers[:STARTS]))
+        rate = row.values[-1] / 2
+        row = self.row("join", "joined request, 10³ grants", against=signed, show_ratio=times)
+        self.note(row, self.ask([self.tokens.delivery(raw) for raw in minted.open], "--range", "bytes=1-1"))
+        self.serve(seed)
+        row = self.row("half", "counted start at half of that speed", bar=lambda row: [
+            (f"p99 < {BAR_P99_MS} ms", statistics.median(of[1] for of in row.times) < BAR_P99_MS)])
+        self.note(row, self.ask(offers[:STARTS], "--rate", rate))
+        self.serve(seed, durability="relaxed")
+        row = self.row("relaxed", "counted start, `durability = \"relaxed\"`", against=self.rows["start"], show_ratio=times)
+        self.note(row, self.ask(offers[:STARTS]))
+
+    def front(self, seed, minted):
+        """Starts through nginx."""
+        self.serve(seed)
+        signed = self.signed(front=True)
+        row = self.row("start-front", "counted start, through nginx", against=signed, show_ratio=times)
+        self.note(row, self.ask([self.tokens.delivery(raw) for raw in minted.offers[:STARTS]], front=True))
+
+    def many(self, minted):
+        """The same with a million grants; clicks."""
+        def bar(row):
+            return [(f"≤ {BAR_GROWTH} ×", 1 / row.ratio() <= BAR_GROWTH)]
+
+        def growth(ratio):
+            return f"{1 / ratio:.2f} × the cost"
+
+        for key, title, what, settings in (("start", "counted start, 10⁶ grants", "offers", ()),
+                                           ("join", "joined request, 10⁶ grants", "open", ("--range", "bytes=1-1"))):
+            row = self.row(f"{key}-many", title, against=self.rows.get(key), bar=bar if key in self.rows else None, show_ratio=growth)
+            self.note(row, self.ask(self.deliveries(minted, what, MANY_STARTS), *settings))
+        links = [self.tokens.link(raw) for raw in minted.take("links", 2 * CLICKS)]
+        row = self.row("click", "click → 303, 10⁶ grants")
+        self.note(row, self.ask(links[:CLICKS], wanted="303"))
+        row = self.row("pair", "click and counted start, 10⁶ grants")
+        self.note(row, self.ask(links[CLICKS:], "--follow", wanted="303", followed="200"), "followed")
+
+    def settle(self, seed, minted):
+        """Log lines until all of them are settled."""
+        self.serve(seed)
+        line = 'cloakroom_feed_lines_total{outcome="settled"}'
+        wait_until("the metrics", lambda: self.bench.metric(line) == 0)
+        lines = [stores.log_line(raw, stores.request_of(number)) for number, raw in enumerate(minted.open)]
+        began = time.monotonic()
+        with open(self.bench.directory / "report.log", "a", encoding="utf-8") as log:
+            log.write("\n".join(lines) + "\n")
+        while (settled := self.bench.metric(line)) < len(lines):
+            if time.monotonic() - began > SETTLED_SECONDS_MAX:
+                raise NotMeasured(f"{settled} of {len(lines)} lines are settled after {SETTLED_SECONDS_MAX} s")
+            time.sleep(0.01)
+        row = self.row("settling", f"settlement of {len(lines):,} log lines, each of another delivery", "lines/s")
+        row.values.append(len(lines) / (time.monotonic() - began))
+        progress(f"  {row.values[-1]:12,.0f} lines/s                {row.title}")
+
+    def restart(self, seed, minted, rss):
+        """A daemon that is killed while it counts, and started again."""
+        self.serve(seed)
+        self.ask([self.tokens.delivery(raw) for raw in minted.open[:STARTS]], "--range", "bytes=0-0")
+        self.stop(signal.SIGKILL)
+        row = self.row("restart", f"killed, start to first answer with {OPEN:,} open deliveries", "s",
+                       bar=lambda row: [(f"< {BAR_RESTART_S} s", statistics.median(row.values) < BAR_RESTART_S)])
+        row.values.append(self.serve())
+        progress(f"  {row.values[-1]:12.2f} s                      {row.title}")
+        row = self.row("ready-rss", "the same, resident then", "MB",
+                       bar=lambda row: [(f"< {BAR_RSS_MB} MB", statistics.median(row.values) < BAR_RSS_MB)])
+        row.values.append(rss(self.daemon, "VmRSS"))
+        self.ask([self.tokens.delivery(raw) for raw in minted.open[STARTS:]], "--range", "bytes=0-0")
+        row = self.row("used-rss", f"the same, after a request of each of {OPEN - STARTS:,} of them", "MB",
+                       bar=lambda row: [(f"< {BAR_RSS_MB} MB", statistics.median(row.values) < BAR_RSS_MB)])
+        row.values.append(rss(self.daemon, "VmHWM"))
+        progress(f"  {row.values[-1]:12.1f} MB                     {row.title}")
+
+
+def build():
+    """The load generator's path."""
+    progress("building the load generator")
+    manifest = REPOSITORY / "tests/bench/load/Cargo.toml"
+    run = subprocess.run(["cargo", "build", "--release", "--locked", "--manifest-path", str(manifest), "--message-format=json-render-diagnostics"],
+                         stdout=subprocess.PIPE, text=True, check=False)
+    found = [message["executable"] for message in map(json.loads, run.stdout.splitlines()) if message.get("executable")]
+    if run.returncode != 0 or not found:
+        raise NotMeasured("cargo build of tests/bench/load failed")
+    return found[-1]
+
+
+def measure(bench, sign, rss, parts, rounds):
+    """Measures `parts`, and gives back the rows of a table."""
+    counted = Counted(bench, build(), sign, stores.Tokens("main", bench.key))
+    seeds = {}
+
+    def seed(name, make, *arguments):
+        if name not in seeds:
+            progress(f"making the store {name}")
+            file = bench.directory / f"state/{name}.db"
+            seeds[name] = file, make(bench, file, *arguments)
+        return seeds[name]
+
+    for number in range(rounds):
+        progress(f"counting, round {number + 1}/{rounds}")
+        if {"counted", "grants"} & set(parts):
+            counted.few(*seed("few", stores.few))
+        if "counted-nginx" in parts:
+            counted.front(*seed("few", stores.few))
+        if "grants" in parts:
+            file, minted = seed("many", stores.many)
+            counted.stop()
+            counted.store, kept = file, counted.store
+            counted.serve()
+            counted.many(minted)
+            counted.stop()
+            counted.store = kept
+        if "settling" in parts:
+            counted.settle(*seed("running", stores.running, OPEN))
+        if "restart" in parts:
+            counted.restart(*seed("running", stores.running, OPEN), rss)
+    counted.stop()
+    return list(counted.rows.values())
+
+
+def table(rows):
+    yield "| counting | median | lowest – highest | ms, median / p99 | µs of CPU, daemon / its writer | ratio | to | bar | |"
+    yield "|---|--:|--:|--:|--:|--:|---|--:|---|"
+    for row in rows:
+        yield f"| {' | '.join(row.cells())} |"
