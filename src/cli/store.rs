@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -182,8 +182,8 @@ fn import(common: &Common, from: &Path) -> Result<(), Failure> {
         NotMoved::Stream(_) | NotMoved::Line(..) => named(&not),
     })?;
     told(common, &store, &totals)?;
-    if rustix::process::geteuid().is_root() && !common.json {
-        warn("cloakroom: the store belongs to root now; give it to the user of the daemon, such as `chown cloakroom:`");
+    if std::fs::metadata(&store).is_ok_and(|file| file.uid() == 0) && !common.json {
+        warn("cloakroom: the store and its directory belong to root; give both to the user of the daemon, such as `chown -R cloakroom:`");
     }
     Ok(())
 }
