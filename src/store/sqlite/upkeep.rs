@@ -248,6 +248,9 @@ fn verify_delivery(grant: &Grant, delivery: &Delivery, due: Option<i64>, verifie
     if due.is_some() != expected.is_some() || is_too_late {
         verified.fault(format!("{id}: it would be looked at at {due:?}, and is due at {expected:?}"));
     }
+    if (delivery.state == State::Completed) != delivery.completed.is_some() {
+        verified.fault(format!("{id}: it is {}, and has a moment of completion: {}", delivery.state.word(), delivery.completed.is_some()));
+    }
     let size = delivery.version.size;
     if delivery.state == State::Completed && size > 0 && !delivery.coverage.values().any(|coverage| coverage.is_whole(size)) {
         verified.fault(format!("{id}: it is completed, and no client was sent all of its {size} bytes"));
