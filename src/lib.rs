@@ -2,15 +2,19 @@
 //!
 //! A small daemon beside a web server. It answers two questions: *may this request pass?* (`authorize`; the web server
 //! sends its own file) and *give me this download* (`download`; the answer tells the web server what to send). Then it
-//! reads in the web server's log what was really sent, and counts each download that arrived once.
+//! reads in the web server's log what was really sent, and counts each download that arrived once. What was decided is on
+//! the disk before it is answered.
 //!
 //! ```text
 //!  web server ─► wire ─► dialect ─► Question{path, proof, client, range}                                   pure
 //!    who?   proof: MAC first, then parsed                                                       → Claim
 //!    may?   rule, or account: join the open delivery, or reserve one unit and its bytes         → Pass, Permit
+//!             └─► store: queue ─► one writer, many decisions a durable step ─► SQLite; readers beside it
 //!    how?   storage × policy × dialect                                                          → Method
 //!    say    dialect ─► answer          note  one counter; a log line for refusals and changes
 //!  web server's report: access log | syslog | cloakroom feed ─► feed ─► account ─► completed | released | presumed
+//!                       └─ how far it was read is kept in the same step ─┘             └─► stats, evidence
+//!  any web server's log: cloakroom audit ─► feed::access ─► domain::audit ─► true downloads; no daemon, no store
 //! ```
 //!
 //! # Reading order
@@ -18,7 +22,8 @@
 //! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
 //! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
 //! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`storage`] (the
-//! masters), [`store`] (what is remembered), [`feed`] (what web servers report), [`pages`] (what customers read).
+//! masters), [`store`] (what is remembered: one contract, in memory and in SQLite), [`feed`] (what web servers report, and
+//! the access logs of others), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness.
 //! `tests/architecture.rs` keeps who may use whom.
@@ -39,8 +44,8 @@
 //! 5. Each listener reads the client's URI from one source; a second one is a refusal.
 //! 6. A path is compared only in its canonical form ([`domain::path::CanonicalPath`]), which Nginx, Apache and lighttpd
 //!    understand alike; what they could see differently is refused.
-//! 7. Unit, bytes and request id are reserved in one step before the first byte leaves; a unit ends used or released
-//!    exactly once.
+//! 7. Unit, bytes and request id are reserved in one durable step before the first byte leaves; a unit ends used or
+//!    released exactly once, over crashes. A store that is damaged or full decides nothing.
 //! 8. Secrets have types that do not print; logs carry the id of a token and never a token.
 //! 9. Everything has a limit, each a named constant or a setting with its reason.
 //! 10. Background loops and accept loops log and go on.

@@ -138,7 +138,12 @@ fn the_report_is_read_at_a_glance_and_needs_no_configuration() {
     }
     assert!(!text.contains("t=1") && !text.contains('\u{1b}'), "{text}");
     assert!(self::text(&["--queries", "a.log"], directory.path()).contains("/files/a.zip?t=1"));
-    assert!(self::text(&["--explain"], directory.path()).contains("%b"));
+    let explained = self::text(&["--explain"], directory.path());
+    assert!(explained.contains("%b"));
+    for line in text.lines().chain(explained.lines()) {
+        let is_of_the_log = line.contains("/files/") || line.contains("nonsense") || line.contains("Mozilla");
+        assert!(is_of_the_log || line.chars().count() <= 80, "{line}");
+    }
     let only = json(&["--under", "/files/", "--ext", "pdf", "a.log"], directory.path(), b"");
     assert_eq!((&only["files"], &only["top_files"][0]["path"]), (&1.into(), &"/files/b.pdf".into()));
     let none = self::text(&["--under", "/nothing/", "a.log"], directory.path());
@@ -164,6 +169,20 @@ fn what_cannot_be_audited_is_refused_with_a_way_out() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), said.contains(words)), (Some(code), true), "{arguments:?}: {said}");
         assert!(!said.chars().any(|sign| sign.is_control() && sign != '\n'), "{said:?}");
+    }
+}
+
+#[test]
+fn a_log_in_which_no_download_was_sent_claims_nothing() {
+    let directory = TempDir::new().unwrap();
+    let line = "203.0.113.9 - - [21/Nov/2026:23:02:10 +0000] \"GET /a.zip HTTP/1.1\" 404 153 \"-\" \"agent\"\n";
+    fs::write(directory.path().join("access.log"), line.repeat(3)).unwrap();
+    let said = text(&["access.log"], directory.path());
+    for words in ["TRUE DOWNLOADS  0 of 0 that were begun", "BYTES  none were sent", "each line", "other 4xx 3"] {
+        assert!(said.contains(words), "{words:?} is missing: {said}");
+    }
+    for never in ["█", "#", "%", "every byte was sent"] {
+        assert!(!said.contains(never), "{never:?}: {said}");
     }
 }
 

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -556,6 +558,45 @@ fn lines_by_syslog_that_are_not_settled_before_the_end_hold_up_no_end() {
     })
     .unwrap();
     assert_eq!(offered, 1);
+}
+
+#[test]
+fn who_sends_by_syslog_without_end_holds_up_no_end() {
+    let (sender, socket) = UnixDatagram::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let stop = Stop::new().unwrap();
+    let (until, flood_ends) = (stop.clone(), Arc::new(AtomicBool::new(false)));
+    // Several fill the kernel's queue faster than one empties it.
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let (sender, flood_ends) = (sender.try_clone().unwrap(), Arc::clone(&flood_ends));
+            thread::spawn(move || {
+                // It costs less to send than to read.
+                let text = format!("<190>Nov 21 23:02:12 a: {{\"x\":[{}0]}}", "0,".repeat(8000));
+                while !flood_ends.load(Ordering::Relaxed) && sender.send(text.as_bytes()).is_ok() {}
+            })
+        })
+        .collect();
+    let (ended, wait) = channel();
+    let thread = thread::spawn(move || {
+        let mut batches = 0;
+        syslog::follow(&socket, &until, |_| {
+            batches += 1;
+            if batches == 3 {
+                until.stop();
+            }
+            Taken::Yes
+        })
+        .unwrap();
+        ended.send(batches).unwrap();
+    });
+    let batches = wait.recv_timeout(PATIENCE);
+    flood_ends.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    assert!(batches.is_ok_and(|batches| batches >= 3), "it ends while they send");
 }
 
 /// The golden file: a line as nginx wrote it, and below it `=> ` with what it means.

@@ -5,6 +5,7 @@
 mod servers;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -98,6 +99,8 @@ fn a_revoked_grant_stays_revoked_and_a_revoked_link_leaves_the_others() {
     assert_eq!((&revoked["grant_id"], &revoked["changed"]), (&json!(grant), &json!(true)));
     assert_eq!(site.cloakroom.say(&["link", "revoke", &first]), format!("{first} was revoked already"));
     assert_eq!(refused(&site, &link), (403, "revoked".to_owned()));
+    let explained = site.cloakroom.say(&["explain", &link]);
+    assert!(explained.contains("`cloakroom link new` or `cloakroom grant add`"), "{explained}");
     let delivery = click(&site, &other);
 
     let said = site.cloakroom.say(&["grant", "revoke", &grant]);
@@ -273,6 +276,7 @@ fn evidence_tells_the_bytes_that_nginx_logged_and_whose_content_they_were() {
 
     let page = directory.path().join("page.html");
     site.cloakroom.say(&["grant", "evidence", grant, "--html", page.to_str().unwrap()]);
+    assert_eq!(fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600, "it names people");
     let page = fs::read_to_string(page).unwrap();
     for words in [&hash, "&lt;script&gt;", "&lt;b&gt;browser", "completed"] {
         assert!(page.contains(words), "{words} is missing");

@@ -338,10 +338,10 @@ fn links_and_deliveries_are_refused_with_their_own_reasons() {
         assert_refused(&site, &target, status, code);
     }
     let delivery = site.get(&link).header("Location").unwrap().to_owned();
-    for _ in 0..2 {
+    for _ in 0..3 {
         assert_opens(&site, &delivery);
     }
-    site.assert_reported(2);
+    site.assert_reported(3);
     assert_refused_get(&site, &delivery, 429, "byte_budget");
     // Nothing is left of the link either, once its one download has arrived.
     servers::until("the download counts", || {

@@ -3,8 +3,11 @@
 
 mod servers;
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -79,6 +82,40 @@ fn what_is_in_the_store_is_told_while_the_daemon_works() {
         assert!(said.contains(words), "{words:?} is missing:\n{said}");
     }
     assert_eq!(fs::metadata(shop.file()).unwrap().permissions().mode() & 0o777, 0o600, "it names customers");
+}
+
+#[test]
+fn a_backup_under_a_name_that_is_not_text_is_refused_and_leaves_nothing() {
+    let shop = Shop::open();
+    let names = || fs::read_dir(shop.cloakroom.state()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
+    let before = names();
+    let copy = shop.cloakroom.state().join(OsStr::from_bytes(b"copy-\xff.db"));
+    let said = Command::new(PROGRAM).args(["store", "backup", "--config"]).arg(shop.cloakroom.config()).arg(copy).output().unwrap();
+    assert!(said.status.code() == Some(1) && String::from_utf8_lossy(&said.stderr).contains("must be UTF-8"), "{said:?}");
+    assert_eq!(names(), before);
+}
+
+#[test]
+fn what_import_makes_belongs_to_whom_its_directory_belongs_to_even_where_it_fails() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    fs::create_dir(&state).unwrap();
+    if fs::metadata(&state).unwrap().uid() == 0 {
+        chown(&state, Some(65_534), Some(65_533)).unwrap();
+    }
+    let config = home.path().join("cloakroom.toml");
+    let text = format!("[server]\nstate_dir = {state:?}\npublic_url = \"https://shop.example/dl/\"\n");
+    let listener = format!("[[listener]]\naddress = \"unix:{}/web.sock\"\ndialect = \"nginx\"\nserve = \"web\"\n", state.display());
+    fs::write(&config, text + &listener).unwrap();
+    let export = home.path().join("broken");
+    fs::write(&export, "no export\n").unwrap();
+    let said = Command::new(PROGRAM).args(["store", "import", "--config"]).args([&config, &export]).output().unwrap();
+    assert!(said.status.code() == Some(1) && String::from_utf8_lossy(&said.stderr).contains("nothing was imported"), "{said:?}");
+    let owner = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.gid(), file.permissions().mode() & 0o077)).unwrap();
+    let (user, group, _) = owner(&state);
+    for name in ["cloakroom.db", "cloakroom.db-lock"] {
+        assert_eq!(owner(&state.join(name)), (user, group, 0), "{name}");
+    }
 }
 
 #[test]

@@ -43,13 +43,17 @@ fn configured() -> TempDir {
     directory
 }
 
-/// Runs a command against a daemon that answers its one call with the JSON of `answer`. Gives what was printed, and the
-/// first line of the call.
+/// Runs a command against a daemon that answers its one call with the JSON of the file `answer`. Gives what was printed,
+/// and the first line of the call.
 fn told(answer: &str, arguments: &[&str], locale: &str) -> (String, String) {
+    told_of(fs::read_to_string(kept(answer)).unwrap(), arguments, locale)
+}
+
+/// The same, of an answer that no file holds.
+fn told_of(body: String, arguments: &[&str], locale: &str) -> (String, String) {
     let directory = configured();
     let root = directory.path();
     let socket = UnixListener::bind(root.join("api.sock")).unwrap();
-    let body = fs::read_to_string(kept(answer)).unwrap();
     let daemon = thread::spawn(move || {
         let (stream, _) = socket.accept().unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
@@ -99,6 +103,33 @@ fn evidence_is_told_as_text_and_as_a_page() {
     let (json, _) = told("evidence/evidence.json", &["grant", "evidence", grant, "--json"], "C");
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(read(&json), read(&fs::read_to_string(kept("evidence/evidence.json")).unwrap()), "nothing is lost on the way");
+}
+
+#[test]
+fn of_very_many_requests_the_first_and_the_last_are_shown_and_json_has_all() {
+    let mut view: serde_json::Value = serde_json::from_str(&fs::read_to_string(kept("delivery/one-request.json")).unwrap()).unwrap();
+    let request = view["requests"][0].clone();
+    for (count, shown) in [(2, 2), (40, 40), (41, 40), (200, 40)] {
+        view["requests"] = vec![request.clone(); count].into();
+        for (locale, dots) in [("C.UTF-8", "…"), ("C", "...")] {
+            let (text, call) = told_of(view.to_string(), &["delivery", "show"], locale);
+            assert_eq!(call, "GET /api/v1/deliveries/newest HTTP/1.1");
+            let rows: Vec<usize> = text
+                .lines()
+                .skip_while(|line| !line.trim_start().starts_with("#  admitted"))
+                .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+                .collect();
+            let expected: Vec<usize> = (1..=count).filter(|row| count == shown || *row <= 20 || *row > count - 20).collect();
+            assert_eq!(rows, expected, "{text}");
+            let gap = text.lines().find(|line| line.contains(dots) && line.ends_with(" more"));
+            assert_eq!(gap.is_some_and(|line| line.contains(&format!(" {} more", count - shown))), count > shown, "{text}");
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
+        let (json, _) = told_of(view.to_string(), &["delivery", "show", "--json"], "C");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), view);
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Follower {
         let mut tail = Tail::open(path, position).map_err(failed)?;
         let waiting = Arc::clone(site);
         tail.when_at_end(move || {
-            waiting.caught_up.send_replace(true);
+            caught_up(&waiting, true);
         });
         let stop = Stop::new().map_err(failed)?;
         let (site, handle, path, stopped) = (Arc::clone(site), handle.clone(), path.to_owned(), stop.clone());
@@ -73,7 +73,13 @@ impl Follower {
         let stop = Stop::new().map_err(|error| Failure::failed(format!("cannot start the feed: {error}")))?;
         let (site, handle, stopped) = (Arc::clone(site), handle.clone(), stop.clone());
         let work = move || {
-            if let Err(error) = syslog::follow(&socket, &stopped, |batch| take(&site, &handle, batch)) {
+            let sink = |batch: &Batch| {
+                let taken = take(&site, &handle, batch);
+                // Lines that wait behind it are settled at once.
+                caught_up(&site, taken == Taken::Yes);
+                taken
+            };
+            if let Err(error) = syslog::follow(&socket, &stopped, sink) {
                 tracing::error!(%error, "the feed cannot start; nothing of what the web server reports is heard");
             }
         };
@@ -98,9 +104,16 @@ fn take(site: &Site, handle: &Handle, batch: &Batch) -> Taken {
         Ok(_) => Taken::Yes,
         Err(down) => {
             tracing::warn!(event = "feed_waits", "the store does not settle: {down:?}");
+            // What was reported meanwhile is settled first: the sweep, which tries sooner, would presume it.
+            caught_up(site, false);
             Taken::NotNow
         }
     }
+}
+
+/// Tells the sweep whether all that was reported is settled.
+fn caught_up(site: &Site, is_settled: bool) {
+    site.caught_up.send_if_modified(|before| std::mem::replace(before, is_settled) != is_settled);
 }
 
 /// Notes how far the log is settled, and how much of it is not.

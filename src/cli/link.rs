@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use super::client::Client;
 use super::failure::{Failure, warn};
+use super::paragraph::paragraph;
 use super::{Common, say, say_json, terminal};
 use crate::api::{Issued, NewLink, RevokedLink};
 use crate::domain::id::{GrantId, LinkId};
@@ -67,7 +68,7 @@ pub(super) fn tell(common: &Common, issued: &Issued) -> Result<(), Failure> {
     }
     say(&issued.url)?;
     if std::io::stdout().is_terminal() {
-        warn(&about(issued));
+        warn(&paragraph("", &about(issued)));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -151,14 +151,21 @@ fn export(common: &Common, to: Option<&Path>) -> Result<(), Failure> {
     };
     let named = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", to.display()));
     // It names customers.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|error| named(&error))?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => named(&"there is such a file already, and it is kept: name another"),
+        _ => named(&error),
+    })?;
     let mut out = BufWriter::new(file);
-    let totals = sqlite::export(&store, &mut out).map_err(|not| match not {
+    let exported = sqlite::export(&store, &mut out).map_err(|not| match not {
         NotMoved::Stream(error) => named(&error),
         not => Failure::failed(not.to_string()),
-    })?;
-    out.get_ref().sync_all().map_err(|error| named(&error))?;
-    told(common, to, &totals)
+    });
+    let exported = exported.and_then(|totals| out.get_ref().sync_all().map(|()| totals).map_err(|error| named(&error)));
+    if exported.is_err() {
+        // A part of an export is of no use, and would be in the way of the next one. What cannot be removed stays.
+        let _ = std::fs::remove_file(to);
+    }
+    told(common, to, &exported?)
 }
 
 fn import(common: &Common, from: &Path) -> Result<(), Failure> {
@@ -170,12 +177,13 @@ fn import(common: &Common, from: &Path) -> Result<(), Failure> {
         sqlite::import(&store, &mut BufReader::new(File::open(from).map_err(|error| named(&error))?))
     };
     let totals = totals.map_err(|not| match not {
-        NotMoved::Store(_) | NotMoved::NotEmpty => Failure::failed(format!("{}: {not}", store.display())),
+        NotMoved::Store(not) => Failure::failed(not.to_string()),
+        NotMoved::NotEmpty => Failure::failed(format!("{}: {not}", store.display())),
         NotMoved::Stream(_) | NotMoved::Line(..) => named(&not),
     })?;
     told(common, &store, &totals)?;
-    if rustix::process::geteuid().is_root() && !common.json {
-        warn("cloakroom: the store belongs to root now; give it to the user of the daemon, such as `chown cloakroom:`");
+    if std::fs::metadata(&store).is_ok_and(|file| file.uid() == 0) && !common.json {
+        warn("cloakroom: the store and its directory belong to root; give both to the user of the daemon, such as `chown -R cloakroom:`");
     }
     Ok(())
 }
@@ -214,7 +222,7 @@ fn text_of(path: &Path, info: &Info) -> String {
     let by_state = if by_state.is_empty() { String::new() } else { format!(": {}", by_state.join(", ")) };
     let mut lines = vec![
         format!("store       {}", path.display()),
-        format!("size        {}, and {} in its log", terminal::bytes(info.bytes), terminal::bytes(info.log_bytes)),
+        format!("size        {}, and {} in its -wal beside it", terminal::bytes(info.bytes), terminal::bytes(info.log_bytes)),
         format!("versions    {} of the tables, {} of SQLite", info.version, info.sqlite),
         format!("grants      {}", terminal::grouped(info.grants)),
         format!("links       {}", terminal::grouped(info.links)),

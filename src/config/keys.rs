@@ -272,7 +272,7 @@ pub(super) static POLICY: Section = Section {
             "a duration from \"1s\" to \"7d\"",
             "How long after its last request a download can be resumed without counting again, at most \"7d\".",
         ),
-        key("retry_factor", Value("1"), "a number from 0 to 100", "How many times a file's bytes may be sent again within one download."),
+        key("retry_factor", Value("2"), "a number from 0 to 100", "How many times a file's bytes may be sent again within one download."),
         key(
             "method",
             Words("Without it, what the listeners can do: [\"handoff\"] with Nginx", "[\"handoff\"]"),

@@ -1,10 +1,6 @@
 //! How a delivery went: how fast its requests were, and when nothing was sent.
 
-use std::collections::BTreeMap;
-
-use super::client::ClientKey;
-use super::coverage::Coverage;
-use super::delivery::{Delivery, Report, Request, State};
+use super::delivery::{Delivery, Report, Request};
 use super::moment::{Moment, Span};
 
 /// A shorter pause is a client that asks for its next part, and nobody's interruption.
@@ -19,27 +15,12 @@ pub struct Interruption {
     pub to: Moment,
 }
 
-/// When one client had every byte; `None` if that is not so, or if the requests that it took are not all remembered.
-pub fn completed(delivery: &Delivery) -> Option<Moment> {
-    let reported =
-        |request: &Request| Some((request.report.as_ref()?.ended, delivery.known_as(request.client), request.report.as_ref()?.part()?));
-    let mut parts: Vec<(Moment, ClientKey, (u64, u64))> = delivery.requests.values().filter_map(reported).collect();
-    parts.sort_unstable();
-    let mut coverage: BTreeMap<ClientKey, Coverage> = BTreeMap::new();
-    let whole = parts.into_iter().find(|(_, client, (first, end))| {
-        let coverage = coverage.entry(*client).or_default();
-        coverage.add(*first, *end);
-        coverage.is_whole(delivery.version.size)
-    });
-    whole.map(|(ended, ..)| ended).filter(|_| delivery.state == State::Completed)
-}
-
 /// The interruptions of a delivery until it was whole, as far as its requests are remembered and reported. Nobody knows
 /// what was in a time in which a request of which nothing was reported may have run, and so there is none in it.
 pub fn interruptions(delivery: &Delivery) -> Vec<Interruption> {
     let mut requests: Vec<&Request> = delivery.requests.values().collect();
     requests.sort_by_key(|request| request.admitted);
-    let completed = completed(delivery);
+    let completed = delivery.completed;
     let mut found = Vec::new();
     let mut reached: Option<Moment> = None;
     for request in requests {
@@ -78,6 +59,7 @@ mod tests {
     use super::*;
     use crate::domain::account::Click;
     use crate::domain::client::Client;
+    use crate::domain::delivery::State;
     use crate::domain::file::Version;
     use crate::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
     use crate::domain::range::Range;
@@ -151,9 +133,7 @@ mod tests {
             // 0-300, 300-600, and once more 300-600.
             request.report.as_mut().expect("a report").from = Some((if request.admitted == Moment::EPOCH { 0 } else { 300 }, 600));
         }
-        assert_eq!(completed(&whole), Some(Moment::from_seconds(60)));
+        whole.completed = Some(Moment::from_seconds(60));
         assert_eq!(interruptions(&whole), [Interruption { from: Moment::from_seconds(5), to: Moment::from_seconds(50) }]);
-        whole.state = State::Presumed;
-        assert_eq!(completed(&whole), None);
     }
 }

@@ -34,6 +34,8 @@ pub struct Delivery {
     pub opened_by: Option<RequestId>,
     /// When the last request was admitted or reported.
     pub active: Moment,
+    /// When one client had every byte, as far as reported.
+    pub completed: Option<Moment>,
     /// When it ended, if it has.
     pub closed: Option<Moment>,
     /// The key of the cookie that the click gave out.
@@ -87,6 +89,7 @@ impl Delivery {
             opened: None,
             opened_by: None,
             active: click.now,
+            completed: None,
             closed: None,
             cookie: click.fresh_cookie,
             clicked_by: click.client.clone(),

@@ -109,7 +109,7 @@ impl Default for Policy {
             ending: Ending::Exact,
             link_ttl: Span::from_days(30),
             resume_grace: Span::from_hours(24),
-            retry_factor: 1,
+            retry_factor: 2,
             methods: vec![Method::Handoff],
             connections_max: 16,
             rate: None,

@@ -78,9 +78,10 @@ fn receive(socket: &UnixDatagram, stop: &Stop, queue: &Queue<'_>) {
     }
 }
 
-/// Takes everything that is there.
+/// Takes what is there, up to so many lines that the next look at `stop` never waits for whoever sends without end. The
+/// kernel's queue holds fewer.
 fn drain(socket: &UnixDatagram, buffer: &mut [u8], queue: &Queue<'_>) -> io::Result<()> {
-    loop {
+    for _ in 0..BATCH_LINES_MAX {
         match socket.recv(buffer) {
             Ok(bytes) => match queue.sender.try_send(read(buffer.get(..bytes).unwrap_or_default())) {
                 Ok(()) => {}
@@ -93,6 +94,7 @@ fn drain(socket: &UnixDatagram, buffer: &mut [u8], queue: &Queue<'_>) -> io::Res
             Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
 /// Waits for a line and takes those behind it; `None` once there will be no more.

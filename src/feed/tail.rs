@@ -99,7 +99,7 @@ pub struct Tail {
 
 /// What happens when everything that was there has been read.
 #[derive(Default)]
-struct AtEnd(Option<Box<dyn FnOnce() + Send>>);
+struct AtEnd(Option<Box<dyn FnMut() + Send>>);
 
 impl fmt::Debug for AtEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,9 +143,9 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Does `once` when everything that is there has been read, and taken by whoever asks for the next batch.
-    pub fn when_at_end(&mut self, once: impl FnOnce() + Send + 'static) {
-        self.at_end = AtEnd(Some(Box::new(once)));
+    /// Does `each` whenever everything that is there has been read, and taken by whoever asks for the next batch.
+    pub fn when_at_end(&mut self, each: impl FnMut() + Send + 'static) {
+        self.at_end = AtEnd(Some(Box::new(each)));
     }
 
     /// The log's path.
@@ -175,8 +175,8 @@ impl Tail {
                 }
                 self.move_on()?;
             } else {
-                if let Some(once) = self.at_end.0.take() {
-                    once();
+                if let Some(each) = &mut self.at_end.0 {
+                    each();
                 }
                 self.hints.wait(stop);
             }

@@ -250,6 +250,15 @@ fn advice(refusal: Refusal) -> Option<String> {
         Refusal::NoRule => "add a [[rule]] for the path to the configuration",
         Refusal::UnknownLink => "the link is not in the store: issue a new one with `cloakroom grant add`",
         Refusal::FileMissing => "put the file back, or check the path and the owner of the storage's directory",
+        Refusal::Suspended => {
+            "somebody suspended the grant, as its history in `cloakroom grant show` tells: `cloakroom grant resume` opens it again"
+        }
+        Refusal::Revoked => {
+            "the link or the grant was withdrawn for good, as its history in `cloakroom grant show` tells: make a new one with `cloakroom link new` or `cloakroom grant add`"
+        }
+        Refusal::StoreDown => {
+            "the daemon's log tells why its store does not answer; `cloakroom check` and `cloakroom store info` look at the file"
+        }
         Refusal::LimitReached => "give the grant another download with `cloakroom grant extend --max +1`",
         Refusal::DownloadRunning => {
             "the last download of the grant is running: `cloakroom delivery list` shows it; it can be finished from anywhere once no request is in flight"

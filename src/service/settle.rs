@@ -61,17 +61,20 @@ pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
     Ok(counts)
 }
 
-/// So long the sweep waits for the feed after a start. A log of some GiB is read in less; one that cannot be read at all
-/// must not keep units reserved for ever.
+/// So long the sweep waits for the feed after a start, and after the store did not settle. A log of some GiB is read in
+/// less; one that cannot be read at all must not keep units reserved for ever.
 const CATCH_UP: Duration = Duration::from_mins(5);
 
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.
 pub async fn sweep(site: &Site) {
-    // What arrived while the daemon was down stands in the log: nothing is presumed before that has been read.
-    if tokio::time::timeout(CATCH_UP, site.caught_up.subscribe().wait_for(|caught_up| *caught_up)).await.is_err() {
-        tracing::warn!(event = "sweep_starts", "the feed has not caught up; what is due ends with what is known");
-    }
     loop {
+        // What arrived while the daemon or the store was down stands in the log: nothing is presumed before that has been
+        // read.
+        if tokio::time::timeout(CATCH_UP, site.caught_up.subscribe().wait_for(|caught_up| *caught_up)).await.is_err() {
+            tracing::warn!(event = "sweep_starts", "the feed has not caught up; what is due ends with what is known");
+            // It is waited for again when it was held up again.
+            site.caught_up.send_replace(true);
+        }
         // What is decided from here on may be missing in the answer, and wakes the sweep again.
         site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
         let wait = match site.store.close_due(clock::now()).await {

@@ -40,7 +40,8 @@ pub struct Site {
     pub metrics: Arc<Metrics>,
     /// The last refusals.
     pub remembered: Remembered,
-    /// Whether what was reported while nobody listened has been settled, so that the sweep may end what is due.
+    /// Whether what was reported while nobody listened or the store was down has been settled, so that the sweep may end
+    /// what is due.
     pub caught_up: watch::Sender<bool>,
     /// Refusals that were counted and not kept yet.
     pub refusals: Refusals,

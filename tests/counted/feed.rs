@@ -237,3 +237,22 @@ fn without_a_feed_a_download_counts_when_it_starts_and_says_so() {
     let other = get(shop.nginx.port, shop.target(&link), &[("User-Agent", "another")]);
     assert_eq!((other.status, other.header("cloakroom-refusal")), (403, Some("limit_reached")));
 }
+
+#[test]
+fn what_the_log_told_while_the_store_was_down_is_settled_before_anything_is_presumed() {
+    let shop = Shop::open(3 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"5s\"\n");
+    let download = begun(&shop);
+    // Somebody else writes into the file, for longer than the daemon waits for that.
+    let other = rusqlite::Connection::open(shop.cloakroom.state().join("cloakroom.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(download.finish().body == shop.goods);
+    // The feed's pauses have become longer than those of the sweep.
+    let tries = || shop.cloakroom.log().iter().filter(|line| line.contains("feed_waits")).count();
+    for times in 1..=4 {
+        until("the feed to have tried", || (tries() >= times).then_some(()));
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    // The feed tries again within eight seconds.
+    let over = until("its end", || Some(shop.newest()).filter(|delivery| delivery["state"] != "open"));
+    assert_eq!((over["state"].as_str(), units(&over)), (Some("completed"), (1, 0)), "{over:#}\n{}", shop.cloakroom.log().join("\n"));
+}

@@ -1,5 +1,6 @@
 //! A download that arrived counts once, however often it broke off; one that did not arrive does not count.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::thread;
 
@@ -84,6 +85,30 @@ fn sixteen_connections_killed_twice_and_resumed_are_one_download() {
         assert!(bytes_sent(&delivery) <= 2 * shop.goods.len() as u64, "{delivery:#}");
     };
     thread::scope(|scope| [true, false].map(|by_link| scope.spawn(move || by_address(by_link))).map(|test| test.join().unwrap()));
+}
+
+/// Nothing holds the web server back: each kill leaves megabytes in the buffers of sixteen connections, which were sent
+/// and did not arrive, and each resume asks for the whole file before it asks for what is missing.
+#[test]
+fn sixteen_connections_that_are_killed_late_are_finished_by_the_last_allowed_download() {
+    let shop = Shop::open(128 * MIB, "");
+    let url = shop.click(&shop.link(1));
+    let customer = Customer::new();
+    let slow = || {
+        let mut aria = customer.aria2c(&url);
+        aria.arg("--max-overall-download-limit=60M");
+        aria
+    };
+    let blocks = || std::fs::metadata(customer.file()).map_or(0, |there| there.blocks() * 512);
+    for share in [50, 85] {
+        killed_when(slow(), || blocks() > (128 * MIB * share / 100) as u64);
+        let cut = shop.comes_to("what was cut", |now| in_flight(now) == 0);
+        assert!(["open", "completed"].contains(&cut["state"].as_str().unwrap()), "{share} %: {cut:#}");
+    }
+    whole(slow());
+    assert!(customer.got() == shop.goods);
+    let delivery = shop.comes_to("the last report", |now| now["state"] == "completed" && in_flight(now) == 0);
+    assert_eq!((units(&delivery), shop.deliveries().len()), ((1, 0), 1), "{delivery:#}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn of_a_hundred_customers_with_cookie_jars_exactly_three_get_the_three_downloads
 /// All of them look alike to the daemon at their first click: one address, one agent, no cookie yet.
 #[test]
 fn a_hundred_jars_behind_one_address_share_three_downloads_and_their_bytes() {
-    let shop = Shop::open(200_000, "");
+    let shop = Shop::open(200_000, "[[policy]]\nname = \"default\"\nretry_factor = 1\n");
     let link = shop.link(3);
     let customers: Vec<Customer> = (0..100).map(|_| Customer::new()).collect();
     at_once(customers.len(), |number| ends(customers[number].curl_with_jar(&link)));
@@ -61,7 +61,7 @@ fn a_hundred_jars_behind_one_address_share_three_downloads_and_their_bytes() {
 fn a_thousand_requests_on_one_delivery_url_send_no_byte_more_than_its_budget() {
     raise_descriptors();
     let setup = NginxSetup { connections: Some(2048), ..NginxSetup::default() };
-    let shop = Shop::behind(&setup, MIB, "[[policy]]\nname = \"default\"\nconnections_max = 512\n");
+    let shop = Shop::behind(&setup, MIB, "[[policy]]\nname = \"default\"\nconnections_max = 512\nretry_factor = 1\n");
     let budget = 2 * MIB as u64;
     // All want the whole; then each wants a piece, of which many more fit; then both at once.
     for (round, is_whole) in [|_| true, |_| false, |number| number % 50 == 0].into_iter().enumerate() {
@@ -221,7 +221,7 @@ fn two_devices_at_once_are_two_downloads_or_one_that_is_explained() {
 
 #[test]
 fn a_download_that_is_given_up_again_and_again_comes_to_an_end() {
-    let shop = Shop::open(2 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"1s\"\n");
+    let shop = Shop::open(2 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"1s\"\nretry_factor = 1\n");
     let link = shop.link(1);
     let mut rounds = 0;
     loop {

@@ -73,13 +73,18 @@ pub fn range(value: &str) -> Range {
     Range::parse(Some(value), false)
 }
 
+/// The policy of these tests: the default one, but a file may be sent twice for one download, and no more.
+pub fn base() -> Policy {
+    Policy { retry_factor: 1, ..Policy::default() }
+}
+
 /// The grant numbered `number`: default policy but for `max_downloads`, no end.
 pub fn grant(number: u32, max_downloads: Option<u32>) -> Grant {
     Grant {
         id: grant_id(number),
         file: FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("set/a.zip").unwrap() },
         customer: "Müller".to_owned(),
-        policy: Policy { max_downloads, ..Policy::default() },
+        policy: Policy { max_downloads, ..base() },
         created: at(0),
         expires: None,
         standing: Standing::Active,
@@ -203,7 +208,7 @@ impl Shop {
 
 /// A policy whose deliveries can be resumed for `grace` seconds.
 pub fn grace(grace: u64) -> Policy {
-    Policy { resume_grace: Span::from_seconds(grace), ..Policy::default() }
+    Policy { resume_grace: Span::from_seconds(grace), ..base() }
 }
 
 /// Who does what, at the start.

@@ -18,7 +18,7 @@ use cloakroom::domain::refusal::Refusal;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::fixtures::{at, click, client, cookie, delivery_id, grant, link, replaced, request_id, version};
+use crate::fixtures::{at, base, click, client, cookie, delivery_id, grant, link, replaced, request_id, version};
 use crate::model::{HOSTS, Model, Sent};
 
 const CASES: u32 = 1500;
@@ -230,7 +230,7 @@ impl Pair {
             resume_grace: Span::from_hours(24),
             networks: FENCE.iter().filter(|_| fenced).map(|network| network.parse().unwrap()).collect(),
             networks_max,
-            ..Policy::default()
+            ..base()
         };
         let model = Model {
             max,
@@ -502,7 +502,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
     let any_size = prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..100];
     let moves = prop::collection::vec((any_moment, any::<u64>(), any::<u64>(), any::<u16>(), 0_u8..4), 1..40);
     proptest!(config(0), |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
-        let policy = Policy { max_downloads: Some(max), retry_factor: retry, resume_grace: Span::from_millis(u64::MAX), ..Policy::default() };
+        let policy = Policy { max_downloads: Some(max), retry_factor: retry, resume_grace: Span::from_millis(u64::MAX), ..base() };
         let mut account = Account::new(Grant { policy, ..grant(1, None) });
         let link = Link { expires: Moment::from_millis(u64::MAX), ..link(1) };
         for (number, (now, bytes, first, status, kind)) in (0_u32..).zip(moves) {

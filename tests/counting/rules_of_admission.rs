@@ -174,7 +174,7 @@ fn a_request_is_charged_with_the_most_that_it_can_send() {
         (range("bytes=0-,0-"), 2, Some(1000 + 1024)),
         (Range::parse(Some("bytes=900-"), true), 0, Some(1000)),
     ] {
-        let mut shop = Shop::with_policy(Policy { max_downloads: Some(1), retry_factor, ..Policy::default() });
+        let mut shop = Shop::with_policy(Policy { max_downloads: Some(1), retry_factor, ..base() });
         let delivery = shop.offer(1, 1, at(0));
         let ask = Ask { range: asked.clone(), ..ask(delivery, "a", 1, at(0)) };
         match charged {
@@ -221,7 +221,7 @@ fn an_unlimited_grant_still_limits_the_bytes_of_each_download() {
 
 #[test]
 fn a_storm_of_small_requests_is_remembered_as_a_number() {
-    let mut shop = Shop::with_policy(Policy { retry_factor: 9, ..Policy::default() });
+    let mut shop = Shop::with_policy(Policy { retry_factor: 9, ..base() });
     let delivery = shop.offer(1, 1, at(0));
     let storm = u64::try_from(Delivery::REQUESTS_MAX).unwrap() * 3;
     for number in 0..storm {
@@ -239,7 +239,7 @@ fn a_storm_of_small_requests_is_remembered_as_a_number() {
 
 #[test]
 fn a_slow_request_is_remembered_through_a_storm_of_others() {
-    let mut shop = Shop::with_policy(Policy { retry_factor: 9, ..Policy::default() });
+    let mut shop = Shop::with_policy(Policy { retry_factor: 9, ..base() });
     let delivery = shop.open(1, 1, at(0));
     for number in 0..2 * Delivery::REQUESTS_MAX {
         let name = format!("s{number}");
@@ -256,7 +256,7 @@ fn known_newest(account: &Account, number: u64) -> bool {
 
 #[test]
 fn unreported_requests_are_never_forgotten_to_make_room_where_reports_are_due() {
-    let policy = Policy { connections_max: u32::MAX, retry_factor: 9, ..Policy::default() };
+    let policy = Policy { connections_max: u32::MAX, retry_factor: 9, ..base() };
     let mut shop = Shop::with_policy(policy.clone());
     let delivery = shop.offer(1, 1, at(0));
     let seek = |number: usize, measured| Ask { range: range("bytes=0-0"), measured, ..ask(delivery, &format!("r{number}"), 1, at(0)) };

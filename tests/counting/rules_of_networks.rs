@@ -13,11 +13,11 @@ const PHONE: [&str; 2] = ["2001:db8:0:100::1", "2001:db8:0:1ff:ffff::2"];
 const OFFICE: [&str; 2] = ["203.0.113.1", "203.0.113.255"];
 
 fn only_from(networks: &[&str]) -> Policy {
-    Policy { networks: networks.iter().map(|network| network.parse().unwrap()).collect(), ..Policy::default() }
+    Policy { networks: networks.iter().map(|network| network.parse().unwrap()).collect(), ..base() }
 }
 
 fn at_most(networks: u32) -> Policy {
-    Policy { networks_max: Some(networks), ..Policy::default() }
+    Policy { networks_max: Some(networks), ..base() }
 }
 
 fn refused(shop: &mut Shop, ask: &Ask, why: Refusal) {

@@ -157,7 +157,7 @@ async fn at_once<S: Store + 'static>(store: &Arc<S>, asks: Vec<Ask>) -> (usize, 
 }
 
 async fn fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies<S: Store + 'static>(store: Arc<S>) {
-    let policy = Policy { max_downloads: Some(1), connections_max: 100, ..Policy::default() };
+    let policy = Policy { max_downloads: Some(1), connections_max: 100, ..base() };
     store.issue(Grant { policy, ..grant(1, None) }, link(1), author()).await.unwrap();
     let delivery = offered(&*store, 1, 1).await;
     let asks = (0..50).map(|number| ask(delivery, &format!("r{number}"), 1, at(0))).collect();
@@ -166,7 +166,7 @@ async fn fifty_parallel_requests_of_one_delivery_never_send_more_than_two_copies
     assert_eq!(store.delivery(delivery).await.unwrap().unwrap().bytes_charged, 2 * SIZE);
 
     // The same with parts: as many as fit, and not one more.
-    let policy = Policy { max_downloads: Some(1), connections_max: 100, ..Policy::default() };
+    let policy = Policy { max_downloads: Some(1), connections_max: 100, ..base() };
     store.issue(Grant { policy, ..grant(2, None) }, link(2), author()).await.unwrap();
     let second = Click { link: link_id(2), ..click(2, 1, at(0)) };
     let delivery = store.click(second).await.unwrap().unwrap().delivery;
@@ -216,7 +216,7 @@ async fn of_a_hundred_networks_at_once_as_many_as_are_allowed_are_remembered<S: 
         retry_factor: 1000,
         connections_max: 500,
         ending: Ending::EndOfDay("Europe/Berlin".to_owned()),
-        ..Policy::default()
+        ..base()
     };
     store.issue(Grant { policy: policy.clone(), ..grant(1, None) }, link(1), author()).await.unwrap();
     let clicked = store.click(click_from("10.0.0.1", click(1, 1, at(0)))).await.unwrap().unwrap();

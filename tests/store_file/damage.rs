@@ -258,6 +258,34 @@ fn every_page_that_is_no_page_any_more_is_noticed() {
 }
 
 #[test]
+fn an_export_of_a_damaged_store_leaves_no_file_behind_and_says_why_in_one_line() {
+    let place = Place::filled();
+    place.change(|bytes| bytes[5 * PAGE] = 0x77);
+    let home = tempfile::tempdir().unwrap();
+    let (config, to) = (home.path().join("cloakroom.toml"), home.path().join("export.jsonl"));
+    let text = format!(
+        "[server]\nstate_dir = \"{0}\"\npublic_url = \"http://127.0.0.1/dl/\"\n\n[store]\nfile = \"{1}\"\n\n\
+         [[listener]]\naddress = \"unix:{0}/web.sock\"\ndialect = \"nginx\"\nserve = \"web\"\n",
+        home.path().display(),
+        place.file().display()
+    );
+    fs::write(&config, text).unwrap();
+    let export = || {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_cloakroom")).arg("--config").arg(&config).args(["store", "export"]).arg(&to).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = export();
+    assert_eq!((code, said.lines().count(), to.exists()), (Some(1), 1, false), "{said}");
+    assert!(said.contains("is damaged (Tree") && said.contains("restore a backup"), "{said}");
+    // A file that was there before is another matter.
+    fs::write(&to, "mine").unwrap();
+    let (code, said) = export();
+    assert!(code == Some(1) && said.contains("there is such a file already, and it is kept"), "{said}");
+    assert_eq!(fs::read_to_string(&to).unwrap(), "mine");
+}
+
+#[test]
 fn no_bit_that_is_flipped_anywhere_makes_it_panic_or_change_what_it_refuses() {
     let whole = fs::read(Place::filled().file()).unwrap();
     let (mut refused, mut opened) = (0, 0);

@@ -156,7 +156,7 @@ impl CourseView {
         };
         Self {
             opened: delivery.opened.map(|moment| moment.to_string()),
-            completed: course::completed(delivery).map(|moment| moment.to_string()),
+            completed: delivery.completed.map(|moment| moment.to_string()),
             coverage: ranges.iter().map(|&(first, end)| RangeView { first, end }).collect(),
             requests: requests.into_iter().map(|(id, request)| RequestView::of(id.as_str(), request)).collect(),
             folded_requests: delivery.requests_folded,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::paragraph::{WIDTH, paragraph};
 use super::terminal::{self, Column, Signs, bytes, grouped, percent, visible};
 use crate::domain::audit::{Findings, FoundFile, Measure, Rules, SharedQuery, Surety};
 use crate::domain::moment::Moment;
@@ -14,26 +15,33 @@ const AGENT_WIDTH: usize = 60;
 pub(super) const EXPLANATION: &str = "\
 WHAT EACH LOG PROVES
 
-  log                                   tells                     a complete download is
-  nginx combined ($body_bytes_sent)     bytes, no ranges          in one answer: sure, once two clients
-                                                                  got the same size; in several: their
-                                                                  sum is reached, overlaps do not show
-  Apache's combined with %O (Debian's)  bytes and head            the same, within 1 KiB
-  Apache's combined or common with %b   what was to be sent       perhaps one that broke off
-  with $sent_http_content_range and     which bytes of how many   sure, each byte of it
-    $sent_http_content_length
-  with $request_completion              that an answer was whole  sure, if it was one answer
-  Cloakroom's own                       which bytes of which      sure, each byte; files have no names
-                                        delivery
+  log                              tells            a complete download is
+  nginx combined                   bytes, no        in one answer: sure, once
+    ($body_bytes_sent)             ranges           two clients got the same
+                                                    size; in several: their sum
+                                                    is reached, overlaps do not
+                                                    show
+  Apache's combined with %O        bytes and head   the same, within 1 KiB
+    (Debian's)
+  Apache's combined or common      what was to be   perhaps one that broke off
+    with %b                        sent
+  with $sent_http_content_range    which bytes of   sure, each byte of it
+    and $sent_http_content_length  how many
+  with $request_completion         that an answer   sure, if it was one answer
+                                   was whole
+  Cloakroom's own                  which bytes of   sure, each byte; files have
+                                   which delivery   no names
 
-  Sizes    Where the log tells none, a file's size is its largest answer 200. A smaller number that
-           three clients got is another version, unless it is a multiple of 4 KiB, where buffers end.
-  Clients  An address with an agent, unless the log names deliveries: people behind one address with
-           the same browser are one, one person with two devices is two.
-  Sent     Bytes count when the system took them for the client. One who vanished may lack the last
-           megabytes of what counts.
-  Shared   Many networks at one address are a link that went round, a file that is open to all, or
-           somebody who travels.
+  Sizes    Where the log tells none, a file's size is its largest answer 200. A
+           smaller number that three clients got is another version, unless it
+           is a multiple of 4 KiB, where buffers end.
+  Clients  An address with an agent, unless the log names deliveries: people
+           behind one address with the same browser are one, one person with two
+           devices is two.
+  Sent     Bytes count when the system took them for the client. One who
+           vanished may lack the last megabytes of what counts.
+  Shared   Many networks at one address are a link that went round, a file that
+           is open to all, or somebody who travels.
 ";
 
 /// The whole report.
@@ -78,28 +86,28 @@ fn downloads(found: &Findings, signs: Signs) -> String {
     let mut text =
         format!("\nTRUE DOWNLOADS  {} of {}\n\n", grouped(sessions.complete()), plural(sessions.all, "that was begun", "that were begun"));
     let rows = [
-        ("complete, in one answer", sessions.whole, "one 200, or one range over all of it"),
-        ("complete, in several", sessions.joined, "resumed, or by a download manager or reader"),
-        ("broken off", sessions.broken_off, "began at the first byte, and not all came"),
-        ("only parts", sessions.parts, "some ranges: players, readers, ends of older ones"),
-        ("unknown", sessions.unknown, "the file's size is not known: no 200 of it"),
+        ("complete, in one answer", sessions.whole, "one 200, or one whole range"),
+        ("complete, in several", sessions.joined, "resumed, or in several parts"),
+        ("broken off", sessions.broken_off, "from the start, not all came"),
+        ("only parts", sessions.parts, "players, readers, older ends"),
+        ("unknown", sessions.unknown, "no 200 of it tells the size"),
     ];
     for (name, count, meaning) in rows {
         if count > 0 || name.starts_with("complete") {
-            let bar = terminal::coverage_bar(&[(0, count)], sessions.all, 10, signs);
+            let bar = terminal::coverage_bar(&[(0, count)], sessions.all.max(1), 10, signs);
             let _ = writeln!(text, "  {name:<24}{:>12}  {bar}  {meaning}", grouped(count));
         }
     }
     if sessions.unsure > 0 {
-        let _ = writeln!(
-            text,
-            "  Of the complete ones {} are of files whose size only one client got: it may be an abort.",
-            grouped(sessions.unsure)
-        );
+        let unsure = grouped(sessions.unsure);
+        text +=
+            &paragraph("  ", &format!("Of the complete ones {unsure} are of files whose size only one client got: it may be an abort."));
+        text.push('\n');
     }
     if sessions.again > 0 {
-        let _ =
-            writeln!(text, "  {} times a client got the whole file once more within the grace; that counts once.", grouped(sessions.again));
+        let again = plural(sessions.again, "time", "times");
+        text += &paragraph("  ", &format!("{again} a client got the whole file once more within the grace; that counts once."));
+        text.push('\n');
     }
     text
 }
@@ -109,7 +117,8 @@ fn counters(found: &Findings) -> String {
     let naive = [("each answer with bytes", hits.whole + hits.part), ("each 200, without ranges", hits.whole)];
     let mut text = String::from("\nWHAT A COUNTER WOULD HAVE SAID\n\n");
     for (name, count) in naive {
-        let _ = writeln!(text, "  {name:<24}{:>12}  {}", grouped(count), compared(count, complete));
+        let line = format!("  {name:<24}{:>12}  {}", grouped(count), compared(count, complete));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     let others = [
         ("206", hits.part),
@@ -123,22 +132,21 @@ fn counters(found: &Findings) -> String {
     ];
     let told: Vec<String> =
         others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
-    let _ = writeln!(
-        text,
-        "  {:<24}{:>12}  of which {}",
-        "each line",
-        grouped(hits.all),
-        if told.is_empty() { "all are 200".to_owned() } else { told.join(", ") }
-    );
+    let lead = format!("  {:<24}{:>12}  of which ", "each line", grouped(hits.all));
+    let _ = writeln!(text, "{}", if told.is_empty() { lead + "all are 200" } else { listed(lead, &told) });
+    if found.bytes_sent == 0 {
+        text.push_str("\nBYTES  none were sent\n");
+        return text;
+    }
     let rest = found.bytes_sent.saturating_sub(found.bytes_complete);
-    let _ = writeln!(
-        text,
-        "\nBYTES  {} sent, {} of it are the true downloads; {} ({}) broke off, came twice or were parts",
+    let bytes = format!(
+        "{} sent, {} of it are the true downloads; {} ({}) broke off, came twice or were parts",
         bytes(found.bytes_sent),
         bytes(found.bytes_complete.min(found.bytes_sent)),
         bytes(rest),
         percent(rest, found.bytes_sent),
     );
+    let _ = writeln!(text, "\n{}", paragraph("BYTES  ", &bytes));
     text
 }
 
@@ -182,6 +190,9 @@ fn files(found: &Findings, rules: &Rules) -> String {
             ]
         })
         .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
     let shown =
         if found.files > rules.top as u64 { format!(", the {} first of {}", rules.top, grouped(found.files)) } else { String::new() };
     format!("\nFILES{shown}\n\n{}", indented(&terminal::table(&columns, &rows)))
@@ -295,38 +306,38 @@ fn faults(outcome: &Outcome) -> String {
 
 /// What these numbers can prove, in this log.
 fn surety(found: &Findings) -> String {
-    let mut text = String::from("\nHOW SURE  (all of it: --explain)\n\n");
-    let measure = match found.measure {
-        Measure::Body => "  The log tells bytes of bodies as they were sent, as nginx does.\n",
-        Measure::Unknown => "  Nothing shows what the column of bytes counts (no 304 in it): read as bytes of bodies that were sent.\n",
-        Measure::WithHead => "  Bytes are those of whole answers with their heads (Apache %O): sizes are compared with 1 KiB of room.\n",
-        Measure::Intended => {
-            "  CAREFUL: a `-` for answers without a body is how Apache's %b writes. It tells what was to be sent, not what\n  \
-             was: downloads that broke off look complete. Apache's %O tells the truth.\n"
+    let mut said = vec![
+        match found.measure {
+            Measure::Body => "The log tells bytes of bodies as they were sent, as nginx does.",
+            Measure::Unknown => "Nothing shows what the column of bytes counts (no 304 in it): read as bytes of bodies that were sent.",
+            Measure::WithHead => "Bytes are those of whole answers with their heads (Apache %O): sizes are compared with 1 KiB of room.",
+            Measure::Intended => {
+                "CAREFUL: a `-` for answers without a body is how Apache's %b writes. It tells what was to be sent, not what was: \
+                 downloads that broke off look complete. Apache's %O tells the truth."
+            }
         }
-    };
-    text.push_str(measure);
-    if found.told == found.sessions.all {
-        text.push_str("  It tells ranges: complete means that every byte was sent.\n");
-    } else if found.told > 0 {
-        let _ = writeln!(
-            text,
-            "  It tells the ranges of {} of {} sessions; the others rest on inferred sizes.",
-            grouped(found.told),
-            grouped(found.sessions.all)
-        );
-    } else {
-        text.push_str("  It tells no sizes: a file's is the largest body of a 200. `agreed` is sure, `seen once` may be an abort.\n");
-        if found.sessions.joined > 0 {
-            text.push_str("  It tells no ranges: that several answers made a whole is their sum; pieces that came twice are in it.\n");
+        .to_owned(),
+    ];
+    let all = found.sessions.all;
+    match found.told {
+        0 if all > 0 => {
+            said.push(
+                "It tells no sizes: a file's is the largest body of a 200. `agreed` is sure, `seen once` may be an abort.".to_owned(),
+            );
+            if found.sessions.joined > 0 {
+                said.push(
+                    "It tells no ranges: that several answers made a whole is their sum; pieces that came twice are in it.".to_owned(),
+                );
+            }
+        }
+        0 => {}
+        told if told == all => said.push("It tells ranges: complete means that every byte was sent.".to_owned()),
+        told => {
+            said.push(format!("It tells the ranges of {} of {} sessions; the others rest on inferred sizes.", grouped(told), grouped(all)));
         }
     }
     if found.files_of_several_sizes > 0 {
-        let _ = writeln!(
-            text,
-            "  {} had several sizes: replaced, or encoded on the way.",
-            plural(found.files_of_several_sizes, "file", "files")
-        );
+        said.push(format!("{} had several sizes: replaced, or encoded on the way.", plural(found.files_of_several_sizes, "file", "files")));
     }
     let beyond = &found.beyond;
     for (count, what) in [
@@ -336,14 +347,32 @@ fn surety(found: &Findings) -> String {
         (beyond.networks, "networks of shared addresses were not remembered: there may be more of them"),
     ] {
         if count > 0 {
-            let _ = writeln!(text, "  {} {what}.", grouped(count));
+            said.push(format!("{} {what}.", grouped(count)));
         }
     }
-    text
+    let lines: Vec<String> = said.iter().map(|sentence| paragraph("  ", sentence)).collect();
+    format!("\nHOW SURE  (all of it: --explain)\n\n{}\n", lines.join("\n"))
 }
 
 fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// What is counted, behind its lead, in lines of the terminal's width; a name stays beside its number.
+fn listed(lead: String, items: &[String]) -> String {
+    let indent = lead.chars().count();
+    let (mut text, mut used) = (lead, indent);
+    for (place, item) in items.iter().enumerate() {
+        let ending = if place + 1 < items.len() { "," } else { "" };
+        if used > indent && used + 1 + item.len() + ending.len() > WIDTH {
+            text = text + "\n" + &" ".repeat(indent);
+            used = indent;
+        }
+        let gap = if used > indent { " " } else { "" };
+        text = text + gap + item + ending;
+        used += gap.len() + item.len() + ending.len();
+    }
+    text
 }
 
 fn indented(table: &str) -> String {

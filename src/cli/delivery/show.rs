@@ -12,6 +12,9 @@ const BAR_WIDTH: usize = 48;
 /// So many requests have a bar of their own.
 const BARS: usize = 24;
 
+/// So many lines of the table of requests, half of them from its start and half from its end; `--json` has all.
+const ROWS: usize = 40;
+
 /// So many interruptions are told.
 const INTERRUPTIONS: usize = 10;
 
@@ -71,7 +74,7 @@ pub(in super::super) fn course(delivery: &ListedDelivery, course: &CourseView, s
             lines.push(format!("{:>8}  {} {what}", format!("#{number}"), bar(&ranges)).trim_end().to_owned());
         }
         if requests.len() > BARS {
-            lines.push(format!("          … {} more requests", requests.len() - BARS));
+            lines.push(format!("          {} {} more requests", ellipsis(signs), requests.len() - BARS));
         }
     }
     lines.push(String::new());
@@ -82,14 +85,14 @@ pub(in super::super) fn course(delivery: &ListedDelivery, course: &CourseView, s
         (_, folded) => format!("{} requests; of {} of them only the number is kept", terminal::grouped(total), terminal::grouped(folded)),
     });
     if !requests.is_empty() {
-        lines.push(requests_table(requests).trim_end().to_owned());
+        lines.push(requests_table(requests, signs).trim_end().to_owned());
     }
     for interruption in interruptions.iter().take(INTERRUPTIONS) {
         let length = terminal::span(Span::from_seconds(interruption.seconds));
         lines.push(format!("nothing sent for {length}: {} to {}", interruption.from, interruption.to));
     }
     if interruptions.len() > INTERRUPTIONS {
-        lines.push(format!("… and {} times more", interruptions.len() - INTERRUPTIONS));
+        lines.push(format!("{} and {} times more", ellipsis(signs), interruptions.len() - INTERRUPTIONS));
     }
     lines
 }
@@ -109,7 +112,14 @@ fn between(from: &str, to: &str) -> String {
     }
 }
 
-fn requests_table(requests: &[RequestView]) -> String {
+const fn ellipsis(signs: Signs) -> &'static str {
+    match signs {
+        Signs::Unicode => "…",
+        Signs::Ascii => "...",
+    }
+}
+
+fn requests_table(requests: &[RequestView], signs: Signs) -> String {
     // A client's key is nothing to read; which requests are of the same one is.
     let mut clients: Vec<&str> = Vec::new();
     for request in requests {
@@ -144,5 +154,13 @@ fn requests_table(requests: &[RequestView]) -> String {
             format!("client {client}"),
         ]
     };
-    terminal::table(&columns, &(1..).zip(requests).map(row).collect::<Vec<_>>())
+    let rows: Vec<Vec<String>> = (1..).zip(requests).map(row).collect();
+    match rows.len().checked_sub(ROWS) {
+        None | Some(0) => terminal::table(&columns, &rows),
+        Some(hidden) => {
+            let (first, last) = (rows.iter().take(ROWS / 2), rows.iter().skip(ROWS / 2 + hidden));
+            let gap = vec![ellipsis(signs).to_owned(), format!("{} more", terminal::grouped(hidden as u64))];
+            terminal::table(&columns, &first.cloned().chain([gap]).chain(last.cloned()).collect::<Vec<_>>())
+        }
+    }
 }

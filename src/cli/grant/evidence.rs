@@ -1,6 +1,8 @@
 //! `cloakroom grant evidence`: what happened, as text and as a page to print.
 
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
@@ -33,7 +35,10 @@ pub(super) fn run(common: &Common, client: &Client, id: &GrantId, html: Option<&
     }
     let Some(file) = html else { return say(text(&evidence, signs())) };
     let page = page(&evidence).map_err(|error| Failure::failed(format!("the page cannot be made: {error}")))?;
-    fs::write(file, page).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    // It names people.
+    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let written = written.and_then(|mut out| out.write_all(page.as_bytes()));
+    written.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
     say(format!("{} is written: a page to print, with addresses of persons in it", file.display()))
 }
 

@@ -38,6 +38,7 @@ impl Account {
             let whole = delivery.cover(client, &reported.report);
             if delivery.state == State::Open && whole {
                 delivery.state = State::Completed;
+                delivery.completed = Some(reported.report.ended);
                 grant.release();
                 grant.spend();
             } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {

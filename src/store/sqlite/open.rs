@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl fmt::Display for NotOpened {
             Why::Damaged(what) => write!(
                 f,
                 "the store {path} is damaged ({what}): nothing was changed. Keep a copy of it and of {path}-wal, then restore a backup; \
-                 what can be read of it `cloakroom store export` writes out"
+                 without one, `.recover` of the program sqlite3 may still read a part of it"
             ),
             Why::Database(fault) => write!(f, "the store {path} cannot be used: {fault}"),
         }
@@ -167,12 +167,32 @@ pub(super) fn examine(path: &Path) -> Result<(), NotOpened> {
 }
 
 fn lock(path: &Path) -> Result<Lock, Why> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock")).map_err(Why::System)?;
+    let beside = beside(path, "lock");
+    let file = match new_file(&beside) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(&beside),
+        made => made,
+    };
+    let file = file.map_err(Why::System)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(Why::InUse),
         Err(TryLockError::Error(error)) => Err(Why::System(error)),
     }
+}
+
+/// Makes the file at `path`, which nobody else may read. Where root makes it, it belongs to whom its directory belongs to,
+/// as do the files that SQLite puts beside it: the daemon runs as that user, and could not open it.
+fn new_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let owner = std::fs::metadata(directory(path))?;
+    if rustix::process::geteuid().is_root() && !rustix::process::Uid::from_raw(owner.uid()).is_root() {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(file)
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `path` with something behind its name.
@@ -193,7 +213,7 @@ fn make(path: &Path) -> Result<(), Why> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Why::System(error)),
         Ok(()) | Err(_) => {}
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(Why::System)?;
+    new_file(&aside).map_err(Why::System)?;
     let made = Connection::open(&aside).and_then(|database| {
         // A log of its own would stand beside the wrong name.
         database.pragma_update(None, "journal_mode", "DELETE")?;
@@ -202,8 +222,7 @@ fn make(path: &Path) -> Result<(), Why> {
     });
     made.map_err(|fault| of_fault(&fault.into()))?;
     std::fs::rename(&aside, path).map_err(Why::System)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(Why::System)
+    File::open(directory(path)).and_then(|directory| directory.sync_all()).map_err(Why::System)
 }
 
 /// Looks at the first bytes, before SQLite does: it takes an empty file for a new one, and writes into what is its own.
@@ -314,7 +333,9 @@ pub(super) fn check(path: &Path, database: &Connection, bring_forward: bool) -> 
 /// What `PRAGMA check` finds first.
 pub(super) fn damage(database: &Connection, check: &str) -> Result<Option<String>, Fault> {
     let first: String = database.query_row(&format!("PRAGMA {check}(1)"), [], |row| row.get(0))?;
-    Ok((first != "ok").then_some(first))
+    // The first line may only say which database it is about.
+    let told = first.lines().find(|line| !line.starts_with("***")).unwrap_or(&first);
+    Ok((first != "ok").then(|| told.to_owned()))
 }
 
 /// Runs what leads from `version` to the present one, all in one step.

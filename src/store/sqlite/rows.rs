@@ -161,6 +161,7 @@ pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, 
         opened: read_optional(row, 11, "opened")?,
         opened_by: row.get(12)?,
         active: read_number(row, 13, "active")?,
+        completed: read_optional(row, 21, "completed")?,
         closed: read_optional(row, 14, "closed")?,
         cookie: row.get(15)?,
         address: row.get(16)?,
@@ -205,7 +206,7 @@ fn request(row: &Row<'_>) -> Result<RequestRecord, Fault> {
 /// A delivery with the moment that stands in its row, behind its columns: when it is to be looked at again.
 pub(super) fn delivery_and_due(database: &Connection, row: &Row<'_>) -> Result<(Number, Delivery, Option<i64>), Fault> {
     let (number, delivery) = delivery(database, row)?;
-    Ok((number, delivery, row.get(21)?))
+    Ok((number, delivery, row.get(22)?))
 }
 
 /// When `delivery` is to be looked at again. What stands in its row is never later, and may be earlier: each request
@@ -237,6 +238,7 @@ pub(super) fn add_delivery(database: &Connection, grant_number: Number, grant: &
         stored(delivery.bytes_charged),
         stored(delivery.bytes_unplaced),
         stored(delivery.requests_folded),
+        delivery.completed.map(millis),
     ])?;
     let number = database.last_insert_rowid();
     put_parts(database, number, delivery)?;
@@ -273,6 +275,7 @@ pub(super) fn change_delivery(database: &Connection, number: Number, delivery: &
         stored(delivery.bytes_charged),
         stored(delivery.bytes_unplaced),
         stored(delivery.requests_folded),
+        delivery.completed.map(millis),
     ])?;
     Ok(())
 }

@@ -52,6 +52,7 @@ CREATE TABLE deliveries (
     opened INTEGER,
     opened_by TEXT,
     active INTEGER NOT NULL,
+    completed INTEGER,
     closed INTEGER,
     due INTEGER,
     cookie TEXT NOT NULL,
@@ -131,7 +132,8 @@ macro_rules! grant_columns {
 macro_rules! delivery_columns {
     () => {
         "d.number, d.id, g.id, d.link, d.size, d.modified, d.etag, d.media_type, d.state, d.offered, d.offered_again, d.opened, \
-         d.opened_by, d.active, d.closed, d.cookie, d.address, d.agent, d.bytes_charged, d.bytes_unplaced, d.requests_folded"
+         d.opened_by, d.active, d.closed, d.cookie, d.address, d.agent, d.bytes_charged, d.bytes_unplaced, d.requests_folded, \
+         d.completed"
     };
 }
 
@@ -171,11 +173,11 @@ statements! {
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
     VERSION = "SELECT size, modified, etag, media_type FROM deliveries WHERE id = ?1";
     ADD_DELIVERY = "INSERT INTO deliveries (id, grant_number, link, size, modified, etag, media_type, state, offered, offered_again, opened, \
-        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
     /// No column of an index: each that is named here is written anew, whether it differs or not.
     CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, bytes_charged = ?7, \
-        bytes_unplaced = ?8, requests_folded = ?9 WHERE number = ?1";
+        bytes_unplaced = ?8, requests_folded = ?9, completed = ?10 WHERE number = ?1";
     MOVE_DUE = "UPDATE deliveries SET due = ?2 WHERE number = ?1";
     END_DELIVERY = "UPDATE deliveries SET closed = ?2, due = NULL WHERE number = ?1";
     FORGET_DELIVERY = "DELETE FROM deliveries WHERE number = ?1";

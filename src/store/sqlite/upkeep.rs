@@ -104,10 +104,12 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, NotOpened> {
         return Err(system(io::Error::new(io::ErrorKind::AlreadyExists, "there is such a file already, and it is kept: name another")));
     }
     let aside = beside(to, "new");
+    // SQLite would write into a file of another name, which everybody may read.
+    let name = aside.to_str().ok_or_else(|| system(io::Error::new(io::ErrorKind::InvalidInput, "its name must be UTF-8: name another")))?;
     // SQLite fills a file that is there and empty, and keeps its mode.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(system)?;
     let copied = (|| {
-        database.execute("VACUUM INTO ?1", [aside.to_string_lossy()]).map_err(|fault| not(to, &fault.into()))?;
+        database.execute("VACUUM INTO ?1", [name]).map_err(|fault| not(to, &fault.into()))?;
         let file = File::open(&aside).map_err(system)?;
         file.sync_all().map_err(system)?;
         let bytes = file.metadata().map_err(system)?.len();
@@ -245,6 +247,9 @@ fn verify_delivery(grant: &Grant, delivery: &Delivery, due: Option<i64>, verifie
     let is_too_late = due.zip(expected).is_some_and(|(due, expected)| due > expected);
     if due.is_some() != expected.is_some() || is_too_late {
         verified.fault(format!("{id}: it would be looked at at {due:?}, and is due at {expected:?}"));
+    }
+    if (delivery.state == State::Completed) != delivery.completed.is_some() {
+        verified.fault(format!("{id}: it is {}, and has a moment of completion: {}", delivery.state.word(), delivery.completed.is_some()));
     }
     let size = delivery.version.size;
     if delivery.state == State::Completed && size > 0 && !delivery.coverage.values().any(|coverage| coverage.is_whole(size)) {
