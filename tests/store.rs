@@ -214,16 +214,17 @@ fn what_does_not_fit_together_is_found() {
     shop.cloakroom.stop();
     let good = fs::read(shop.file()).unwrap();
     for (change, words) in [
-        ("UPDATE grants SET used = 2", "2 downloads are used, and 1 deliveries used one"),
-        ("UPDATE grants SET reserved = 0", "0 downloads are reserved, and 1 are open"),
-        ("UPDATE grants SET used = 3, reserved = 1", "3 downloads are used and 1 reserved, of 3"),
-        ("UPDATE grants SET bytes_closed = 7", "7 bytes were sent"),
+        ("UPDATE counts SET used = 2", "2 downloads are used, and 1 deliveries used one"),
+        ("UPDATE counts SET reserved = 0", "0 downloads are reserved, and 1 are open"),
+        ("UPDATE counts SET used = 3, reserved = 1", "3 downloads are used and 1 reserved, of 3"),
+        ("UPDATE counts SET bytes_closed = 7", "7 bytes were sent"),
         ("UPDATE deliveries SET due = due + 100000000 WHERE state = 'open'", "is due at"),
         ("UPDATE deliveries SET due = NULL WHERE state = 'open'", "is due at"),
         ("UPDATE deliveries SET due = 5 WHERE closed IS NULL; UPDATE deliveries SET closed = 5 WHERE state = 'open'", "is due at"),
         ("UPDATE deliveries SET bytes_charged = 5 WHERE state = 'open'", "5 bytes are charged"),
         ("DELETE FROM coverage", "no client was sent all of its"),
         ("UPDATE deliveries SET state = 'gone' WHERE state = 'open'", "a row cannot be read"),
+        ("DELETE FROM counts", "1 grants have lost what was counted of them"),
         ("PRAGMA foreign_keys = OFF; DELETE FROM grants", "belong to a grant or a delivery that is not there"),
     ] {
         Connection::open(shop.file()).unwrap().execute_batch(change).unwrap();

@@ -58,7 +58,7 @@ impl Books {
         database.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
         let now = database.transaction().unwrap();
         let mut grants = BTreeMap::new();
-        each(&now, "SELECT id, policy, used, reserved, size_largest FROM grants", |row| {
+        each(&now, "SELECT id, policy, used, reserved, size_largest FROM grants JOIN counts ON grant_number = number", |row| {
             let policy: Value = serde_json::from_str(&row.get::<_, String>(1).unwrap()).unwrap();
             let grant = Grant {
                 max: policy["max_downloads"].as_i64(),

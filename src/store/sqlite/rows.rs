@@ -86,13 +86,12 @@ pub(super) fn add_grant(database: &Connection, grant: &Grant) -> Result<Number, 
         stored(record.created),
         record.expires.map(stored),
         record.standing,
-        record.used,
-        record.reserved,
-        stored(record.bytes_closed),
-        stored(record.size_largest),
         record.networks_seen.join(","),
     ])?;
-    Ok(database.last_insert_rowid())
+    let number = database.last_insert_rowid();
+    let counts = params![number, record.used, record.reserved, stored(record.bytes_closed), stored(record.size_largest)];
+    database.prepare_cached(schema::ADD_COUNTS)?.execute(counts)?;
+    Ok(number)
 }
 
 /// Writes what decisions count.

@@ -17,15 +17,19 @@ CREATE TABLE grants (
     created INTEGER NOT NULL,
     expires INTEGER,
     standing TEXT NOT NULL,
-    used INTEGER NOT NULL,
-    reserved INTEGER NOT NULL,
-    bytes_closed INTEGER NOT NULL,
-    size_largest INTEGER NOT NULL,
     networks_seen TEXT NOT NULL
 ) STRICT;
 CREATE INDEX grants_by_customer ON grants (customer, created, id);
 CREATE INDEX grants_by_file ON grants (storage, path, created, id);
 CREATE INDEX grants_by_age ON grants (created, id);
+
+CREATE TABLE counts (
+    grant_number INTEGER PRIMARY KEY REFERENCES grants (number),
+    used INTEGER NOT NULL,
+    reserved INTEGER NOT NULL,
+    bytes_closed INTEGER NOT NULL,
+    size_largest INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE links (
     id TEXT PRIMARY KEY,
@@ -124,8 +128,8 @@ macro_rules! statements {
 
 macro_rules! grant_columns {
     () => {
-        "g.number, g.id, g.storage, g.path, g.customer, g.policy, g.created, g.expires, g.standing, g.used, g.reserved, g.bytes_closed, \
-         g.size_largest, g.networks_seen"
+        "g.number, g.id, g.storage, g.path, g.customer, g.policy, g.created, g.expires, g.standing, c.used, c.reserved, c.bytes_closed, \
+         c.size_largest, g.networks_seen"
     };
 }
 
@@ -138,18 +142,20 @@ macro_rules! delivery_columns {
 }
 
 statements! {
-    GRANT_BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = ?1");
-    GRANTS = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
-    GRANTS_OF_CUSTOMER = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.customer = ?4 AND (g.created, g.id) < (?1, ?2) \
+    GRANT_BY_ID = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.id = ?1");
+    GRANTS = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
+    GRANTS_OF_CUSTOMER = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.customer = ?4 AND (g.created, g.id) < (?1, ?2) \
         ORDER BY g.created DESC, g.id DESC LIMIT ?3");
-    GRANTS_OF_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.storage = ?4 AND g.path = ?5 AND (g.created, g.id) < (?1, ?2) \
+    GRANTS_OF_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.storage = ?4 AND g.path = ?5 AND (g.created, g.id) < (?1, ?2) \
         ORDER BY g.created DESC, g.id DESC LIMIT ?3");
-    GRANTS_OF_CUSTOMER_AND_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.storage = ?4 AND g.path = ?5 AND g.customer = ?6 \
+    GRANTS_OF_CUSTOMER_AND_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.storage = ?4 AND g.path = ?5 AND g.customer = ?6 \
         AND (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
-    GRANTS_FROM = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.number > ?1 ORDER BY g.number LIMIT ?2");
-    ADD_GRANT = "INSERT INTO grants (id, storage, path, customer, policy, created, expires, standing, used, reserved, bytes_closed, \
-        size_largest, networks_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    COUNT_GRANT = "UPDATE grants SET used = ?2, reserved = ?3, bytes_closed = ?4, size_largest = ?5 WHERE number = ?1";
+    GRANTS_FROM = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.number > ?1 ORDER BY g.number LIMIT ?2");
+    ADD_GRANT = "INSERT INTO grants (id, storage, path, customer, policy, created, expires, standing, networks_seen) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    ADD_COUNTS = "INSERT INTO counts (grant_number, used, reserved, bytes_closed, size_largest) VALUES (?1, ?2, ?3, ?4, ?5)";
+    /// Each decision writes these, and so they stand by themselves: the rows of thousands of grants lie on one page.
+    COUNT_GRANT = "UPDATE counts SET used = ?2, reserved = ?3, bytes_closed = ?4, size_largest = ?5 WHERE grant_number = ?1";
     AMEND_GRANT = "UPDATE grants SET policy = ?2, expires = ?3, standing = ?4, networks_seen = ?5 WHERE number = ?1";
 
     LINK = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1";
@@ -212,6 +218,7 @@ statements! {
 
     ALL_TALLIES = "SELECT hour, what, count FROM tallies ORDER BY hour, what";
     FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
+    WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
     IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), \
@@ -235,7 +242,7 @@ mod tests {
             database.execute_batch(step).expect("a migration");
         }
         // These read tables in order, a page at a time, from a place that they are given.
-        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "TOTALS", "IS_USED"];
+        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "TOTALS", "IS_USED", "WITHOUT_COUNTS"];
         let mut seen = 0;
         for (name, sql) in ALL {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));

@@ -137,6 +137,10 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
         if lost > 0 {
             verified.fault(format!("{lost} rows belong to a grant or a delivery that is not there"));
         }
+        let without: i64 = rows::value(&together, schema::WITHOUT_COUNTS, [])?.unwrap_or(0);
+        if without > 0 {
+            verified.fault(format!("{without} grants have lost what was counted of them"));
+        }
         let total = together.query_row("SELECT count(*) FROM grants", [], |row| row.get::<_, i64>(0))?.cast_unsigned();
         each_grant(&together, &mut |number, grant| {
             verify_grant(&together, number, grant, &mut verified)?;
