@@ -254,7 +254,7 @@ fn no_spelling_of_a_range_gets_more_than_was_reserved() {
         let sent: Vec<usize> = answers.iter().filter(|answer| answer.status < 300).map(|answer| answer.body.len()).collect();
         let total: usize = sent.iter().sum();
         assert!(sent.len() >= least, "{headers:?}: {sent:?}");
-        assert!(total <= 2 * SIZE, "{headers:?}: {total} bytes in {} answers", sent.len());
+        assert!(total <= 3 * SIZE, "{headers:?}: {total} bytes in {} answers", sent.len());
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// What follows the answer.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,7 @@ pub struct Backend {
     socket: PathBuf,
     ends: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<UnixStream>>>,
+    answering: Arc<Mutex<Vec<JoinHandle<()>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -30,8 +32,10 @@ impl Backend {
     pub fn start(socket: &Path, says: Vec<u8>, then: Then) -> Self {
         let listener = UnixListener::bind(socket).unwrap();
         let (ends, open): (Arc<AtomicBool>, Arc<Mutex<Vec<UnixStream>>>) = <_>::default();
+        let answering: Arc<Mutex<Vec<JoinHandle<()>>>> = Arc::default();
         let thread = thread::spawn({
             let (ends, open, says) = (ends.clone(), open.clone(), Arc::new(says));
+            let started = Arc::clone(&answering);
             move || {
                 for stream in listener.incoming() {
                     if ends.load(Ordering::SeqCst) {
@@ -40,11 +44,11 @@ impl Backend {
                     let stream = stream.unwrap();
                     open.lock().unwrap().push(stream.try_clone().unwrap());
                     let says = says.clone();
-                    thread::spawn(move || answer(stream, &says, then));
+                    started.lock().unwrap().push(thread::spawn(move || answer(stream, &says, then)));
                 }
             }
         });
-        Self { socket: socket.to_owned(), ends, open, thread: Some(thread) }
+        Self { socket: socket.to_owned(), ends, open, answering, thread: Some(thread) }
     }
 }
 
@@ -62,7 +66,10 @@ fn answer(mut stream: UnixStream, says: &[u8], then: Then) {
     if let Then::Wait = then {
         while stream.read(&mut piece).is_ok_and(|length| length > 0) {}
     }
-    let _ = stream.shutdown(Shutdown::Both);
+    let _ = stream.shutdown(Shutdown::Write);
+    // nginx keeps connections, and asks on them: it must have heard of the end before the next backend is asked.
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    while stream.read(&mut piece).is_ok_and(|length| length > 0) {}
 }
 
 impl Drop for Backend {
@@ -71,7 +78,10 @@ impl Drop for Backend {
         let _ = UnixStream::connect(&self.socket);
         self.thread.take().unwrap().join().unwrap();
         for stream in self.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        for answering in self.answering.lock().unwrap().drain(..) {
+            answering.join().unwrap();
         }
         fs::remove_file(&self.socket).unwrap();
     }
