@@ -7,13 +7,12 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 
-use super::LIST_MAX;
 use super::problem::{self, Problem};
 use super::view::{DeliveryView, ListedDelivery};
 use crate::clock;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::service::site::Site;
-use crate::store::Filter;
+use crate::store::{Filter, LIST_MAX};
 
 /// Which deliveries to list.
 #[derive(Clone, Debug, Deserialize)]

@@ -11,7 +11,7 @@ use super::author::Author;
 use super::links::not_issued;
 use super::problem::{self, Problem};
 use super::view::{Amended, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
-use super::{LIST_MAX, wording};
+use super::wording;
 use crate::clock;
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::id::GrantId;
@@ -20,7 +20,7 @@ use crate::domain::policy::Policy;
 use crate::service::amend::{NotAmended, Wish, amend};
 use crate::service::issue::{Order, issue};
 use crate::service::site::Site;
-use crate::store::{Filter, Grants};
+use crate::store::{Filter, Grants, LIST_MAX};
 
 /// So many deliveries stand on the page of a grant, besides those that have not ended.
 const RECENT: usize = 100;

@@ -59,9 +59,6 @@ pub mod wording;
 /// Larger bodies are nobody's order.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// More is not listed at once.
-const LIST_MAX: usize = 1000;
-
 /// What to explain. It may be a URL with a token, and is not printed.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

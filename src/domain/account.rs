@@ -67,6 +67,11 @@ impl Account {
         self.deliveries.iter().rev().find(|delivery| delivery.id == id)
     }
 
+    /// Its offers, oldest first.
+    pub fn offers(&self) -> impl Iterator<Item = DeliveryId> {
+        self.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
+    }
+
     fn is_any_open(&self) -> bool {
         self.deliveries.iter().any(|delivery| delivery.state == State::Open)
     }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard};
 mod records;
 
 use self::records::Records;
-use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
+use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target, admit, most};
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
-use crate::domain::delivery::{Delivery, State};
+use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Author, Entry};
@@ -37,9 +37,6 @@ impl Default for Limits {
         Self { grants: 100_000, deliveries: 100_000 }
     }
 }
-
-/// A list of deliveries is never longer than this, whatever is asked for.
-pub const LIST_MAX: usize = 1000;
 
 /// What is remembered, behind one lock that is never held while anything is waited for.
 #[derive(Debug, Default)]
@@ -126,7 +123,8 @@ impl Kept {
         let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
         let ended = place.and_then(|place| place.ended);
         account.deliveries.extend(ended.and_then(|ended| self.ended.remove(&ended)));
-        let offers: Vec<DeliveryId> = offers(&account).collect();
+        // What is about one delivery takes away no other.
+        let offers: Vec<DeliveryId> = if with.is_none() { account.offers().collect() } else { Vec::new() };
 
         let result = rule(&mut account);
 
@@ -217,7 +215,7 @@ impl Kept {
     }
 
     fn grants(&self, which: &Grants) -> Vec<Grant> {
-        let most = if which.limit == 0 { LIST_MAX } else { which.limit.min(LIST_MAX) };
+        let most = most(which.limit);
         let before = which.before.map(|id| (self.accounts.get(&id).map_or(Moment::EPOCH, |account| account.grant.created), id));
         let older = self.granted.keys().rev().filter(|key| before.is_none_or(|before| **key < before));
         let found = older.filter_map(|(_, id)| self.accounts.get(id)).map(|account| &account.grant);
@@ -272,13 +270,10 @@ impl Kept {
 
     fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let place = self.places.get(&ask.delivery).ok_or(Refusal::UnknownLink)?;
-        let rule = |account: &mut Account| {
-            let is_offer = account.delivery(ask.delivery).is_some_and(|delivery| delivery.state == State::Offered);
-            account.admit(ask).map(|permit| (permit, is_offer))
-        };
-        let (permit, opens) = self.run(place.grant, Some(ask.delivery), rule).unwrap_or(Err(Refusal::UnknownLink))?;
-        if opens {
-            self.records.count(Tally::new(ask.now, Counted::Started, 1));
+        let admitted = self.run(place.grant, Some(ask.delivery), |account| admit(account, ask));
+        let (permit, tally) = admitted.unwrap_or(Err(Refusal::UnknownLink))?;
+        if let Some(tally) = tally {
+            self.records.count(tally);
         }
         Ok(permit)
     }
@@ -305,7 +300,7 @@ impl Kept {
 
     /// Costs what the list is long, and for one grant what that grant has, however much is kept.
     fn list(&self, filter: &Filter) -> Vec<Delivery> {
-        let most = if filter.limit == 0 { LIST_MAX } else { filter.limit.min(LIST_MAX) };
+        let most = most(filter.limit);
         let Some(grant) = filter.grant else {
             let found = self.made.values().rev().take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
             return found.cloned().collect();
@@ -319,10 +314,6 @@ impl Kept {
         });
         found.cloned().collect()
     }
-}
-
-fn offers(account: &Account) -> impl Iterator<Item = DeliveryId> {
-    account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
 }
 
 impl Store for Memory {

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::{Amendment, Grant};
@@ -19,7 +19,7 @@ use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::policy::Method;
 use crate::domain::refusal::Refusal;
-use crate::domain::tally::Tally;
+use crate::domain::tally::{Counted, Tally};
 use crate::domain::units::Rate;
 
 /// The store cannot decide now. Doubt is a refusal: nothing was changed, nothing may be sent.
@@ -41,6 +41,21 @@ pub struct Closing {
     pub changes: Vec<Change>,
     /// When to look again; `None` when nothing is waiting.
     pub next: Option<Moment>,
+}
+
+/// A list is never longer than this, whatever is asked for.
+pub const LIST_MAX: usize = 1000;
+
+/// How long a list for which `limit` is asked may be.
+fn most(limit: usize) -> usize {
+    if limit == 0 { LIST_MAX } else { limit.min(LIST_MAX) }
+}
+
+/// Runs [`Account::admit`], and tells what is counted of it: a request that is asked again opens nothing.
+fn admit(account: &mut Account, ask: &Ask) -> Result<(Permit, Option<Tally>), Refusal> {
+    let is_offer = account.delivery(ask.delivery).is_some_and(|delivery| delivery.state == State::Offered);
+    let permit = account.admit(ask)?;
+    Ok((permit, is_offer.then(|| Tally::new(ask.now, Counted::Started, 1))))
 }
 
 /// Which deliveries to list.

@@ -15,9 +15,9 @@ use cloakroom::domain::path::FilePath;
 use cloakroom::domain::policy::{Ending, Policy};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
-use cloakroom::store::memory::{LIST_MAX, Limits, Memory};
+use cloakroom::store::memory::{Limits, Memory};
 use cloakroom::store::sqlite::Sqlite;
-use cloakroom::store::{Content, Down, Filter, Grants, Store, Target};
+use cloakroom::store::{Content, Down, Filter, Grants, LIST_MAX, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 

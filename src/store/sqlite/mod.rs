@@ -49,9 +49,6 @@ use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Tally, hour_of};
 
-/// A list is never longer than this, whatever is asked for.
-pub const LIST_MAX: usize = 1000;
-
 /// What links and deliveries lead to, of those that were asked for lately: some 300 bytes each.
 const REMEMBERED_MAX: usize = 8192;
 
@@ -140,8 +137,7 @@ async fn remembered<K: Eq + std::hash::Hash + Copy, V: Clone>(
 }
 
 fn most(limit: usize) -> i64 {
-    let most = if limit == 0 { LIST_MAX } else { limit.min(LIST_MAX) };
-    i64::try_from(most).unwrap_or(i64::MAX)
+    i64::try_from(super::most(limit)).unwrap_or(i64::MAX)
 }
 
 fn grants(database: &Connection, which: &Grants) -> Result<Vec<Grant>, Fault> {

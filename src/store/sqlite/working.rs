@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::rows::{self, Number};
 use super::schema;
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
-use crate::domain::delivery::{Delivery, State};
+use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Author, Entry};
@@ -23,7 +23,7 @@ use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::Written;
-use crate::store::{Closing, Content, Down, Target};
+use crate::store::{Closing, Content, Down, Target, admit};
 
 /// Accounts kept in memory, those used last: some 2 KiB each.
 pub(super) const ACCOUNTS_MAX: usize = 8192;
@@ -125,8 +125,8 @@ impl Working {
     }
 
     /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
-    /// is to learn that it is over. `ended` tells from the result which deliveries the rule ended; of others than `with`
-    /// it may only end some, add one at the end, and take away offers. `None` when the grant is not known.
+    /// is to learn that it is over. A rule about `with` changes no other delivery. One about the whole account may end
+    /// some, which `ended` tells from its result, add one at the end, and take away offers. `None` when the grant is not known.
     fn run<R>(
         &mut self,
         grant: GrantId,
@@ -149,7 +149,8 @@ impl Working {
         if let Some(before) = with.and_then(|id| account.delivery(id)) {
             changes.before_delivery(before);
         }
-        let offers: Vec<DeliveryId> = offers(account).collect();
+        // What is about one delivery takes away no other, and most decisions are.
+        let offers: Vec<DeliveryId> = if with.is_none() { account.offers().collect() } else { Vec::new() };
 
         let result = rule(account);
 
@@ -285,14 +286,11 @@ impl Working {
 
     pub(super) fn admit(&mut self, ask: &Ask) -> Result<Result<Permit, Refusal>, Fault> {
         let Some(grant) = self.grant_of(ask.delivery)? else { return Ok(Err(Refusal::UnknownLink)) };
-        let rule = |account: &mut Account| {
-            let is_offer = account.delivery(ask.delivery).is_some_and(|delivery| delivery.state == State::Offered);
-            account.admit(ask).map(|permit| (permit, is_offer))
-        };
+        let rule = |account: &mut Account| admit(account, ask);
         let admitted = self.run(grant, Some(ask.delivery), rule, |_| Vec::new())?.unwrap_or(Err(Refusal::UnknownLink));
-        Ok(admitted.map(|(permit, opens)| {
-            if opens {
-                self.changes.count(&Tally::new(ask.now, Counted::Started, 1));
+        Ok(admitted.map(|(permit, tally)| {
+            if let Some(tally) = tally {
+                self.changes.count(&tally);
             }
             permit
         }))
@@ -368,8 +366,4 @@ impl Working {
             looked += 1;
         }
     }
-}
-
-fn offers(account: &Account) -> impl Iterator<Item = DeliveryId> {
-    account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
 }
