@@ -20,7 +20,7 @@ mod transfer;
 mod upkeep;
 mod working;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -60,7 +60,6 @@ pub struct Sqlite {
     targets: Mutex<Recent<LinkId, Target>>,
     contents: Arc<Mutex<Recent<DeliveryId, Content>>>,
     condition: Arc<Condition>,
-    path: PathBuf,
     _lock: open::Lock,
 }
 
@@ -94,18 +93,13 @@ impl Sqlite {
         let started = Checkpoints::start(beside).and_then(|beside| Writer::start(working, beside, Arc::clone(&condition), after));
         let writer = started.map_err(|error| not(Why::System(error)))?;
         let targets = Mutex::new(Recent::new(REMEMBERED_MAX));
-        Ok(Self { readers, writer, targets, contents, condition, path: path.to_owned(), _lock: lock })
+        Ok(Self { readers, writer, targets, contents, condition, _lock: lock })
     }
 
     /// Looks at the store at `path` without changing it: whose it is, of which version, whether it is whole. A daemon may
     /// be working on it.
     pub fn examine(path: &Path) -> Result<(), NotOpened> {
-        open::examine(path)
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+        open::examine(path).map(drop)
     }
 
     async fn read<T: Send + 'static>(&self, question: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static) -> Result<T, Down> {

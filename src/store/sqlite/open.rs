@@ -156,12 +156,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     Ok(database)
 }
 
-/// Looks at the file at `path` without changing it.
-pub(super) fn examine(path: &Path) -> Result<(), NotOpened> {
+/// Opens the file at `path` to read, without changing it, if it is a store that is whole at first sight.
+pub(super) fn examine(path: &Path) -> Result<Connection, NotOpened> {
     let look = || {
         look_at(path)?;
         let database = open_to_read(path).map_err(|fault| of_fault(&fault))?;
-        check(path, &database, false)
+        check(path, &database, false)?;
+        Ok(database)
     };
     look().map_err(|why| NotOpened { path: path.to_owned(), why })
 }
@@ -189,6 +190,11 @@ fn new_file(path: &Path) -> io::Result<File> {
         fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(file)
+}
+
+/// Makes the names beside `path` durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory(path))?.sync_all()
 }
 
 fn directory(path: &Path) -> &Path {
@@ -222,7 +228,7 @@ fn make(path: &Path) -> Result<(), Why> {
     });
     made.map_err(|fault| of_fault(&fault.into()))?;
     std::fs::rename(&aside, path).map_err(Why::System)?;
-    File::open(directory(path)).and_then(|directory| directory.sync_all()).map_err(Why::System)
+    sync_directory(path).map_err(Why::System)
 }
 
 /// Looks at the first bytes, before SQLite does: it takes an empty file for a new one, and writes into what is its own.

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
 use super::rows::{self, Number};
 use super::schema;
-use super::upkeep::{each_delivery, each_grant, not, reader};
+use super::upkeep::{each_delivery, each_grant, not};
 use crate::config::Durability;
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
@@ -54,7 +54,7 @@ impl std::error::Error for NotMoved {}
 
 /// Writes everything in the store at `path`, as it stands at one moment.
 pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
-    let database = reader(path).map_err(NotMoved::Store)?;
+    let database = open::examine(path).map_err(NotMoved::Store)?;
     let mut totals = Totals::default();
     let mut stream: io::Result<()> = Ok(());
     let mut put = |line: &Line| {

@@ -58,19 +58,13 @@ pub struct Verified {
     pub faults_more: u64,
 }
 
-/// Opens the file at `path` to read, if it is a store that is whole at first sight.
-pub(super) fn reader(path: &Path) -> Result<Connection, NotOpened> {
-    open::examine(path)?;
-    open::open_to_read(path).map_err(|fault| not(path, &fault))
-}
-
 pub(super) fn not(path: &Path, fault: &Fault) -> NotOpened {
     NotOpened { path: path.to_owned(), why: open::of_fault(fault) }
 }
 
 /// What is in the store at `path`.
 pub fn info(path: &Path) -> Result<Info, NotOpened> {
-    let database = reader(path)?;
+    let database = open::examine(path)?;
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
     let read = || -> Result<Info, Fault> {
         let together = database.unchecked_transaction()?;
@@ -99,7 +93,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
 /// overwritten. The copy is made aside and has its name once it is whole and on the disk.
 pub fn backup(from: &Path, to: &Path) -> Result<u64, NotOpened> {
     let system = |error: io::Error| NotOpened { path: to.to_owned(), why: Why::System(error) };
-    let database = reader(from)?;
+    let database = open::examine(from)?;
     if to.try_exists().map_err(system)? {
         return Err(system(io::Error::new(io::ErrorKind::AlreadyExists, "there is such a file already, and it is kept: name another")));
     }
@@ -117,16 +111,15 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, NotOpened> {
         Ok(bytes)
     })();
     std::fs::remove_file(&aside).map_err(system)?;
-    let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let bytes = copied?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(system)?;
+    open::sync_directory(to).map_err(system)?;
     Ok(bytes)
 }
 
 /// Reads everything in the store at `path`, and holds it against the rules that made it. `progress` is told how many of
 /// how many grants were read.
 pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified, NotOpened> {
-    let database = reader(path)?;
+    let database = open::examine(path)?;
     let mut verified = Verified::default();
     let mut read = || -> Result<(), Fault> {
         let together = database.unchecked_transaction()?;
