@@ -19,6 +19,7 @@ use crate::domain::file::Version;
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
 use crate::service::fingerprint::{Fingerprint, fingerprint};
+use crate::service::issue::NO_SUCH_GRANT;
 use crate::service::site::Site;
 use crate::store::Filter;
 
@@ -114,7 +115,7 @@ pub struct VersionView {
 
 pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<Evidence>, Problem> {
     let id: GrantId = problem::read("", &problem::name(id)?)?;
-    let unknown = || Problem::unknown("there is no such grant: `cloakroom grant list` lists those that there are");
+    let unknown = || Problem::unknown(NO_SUCH_GRANT);
     let grant = site.store.grant(id).await?.ok_or_else(unknown)?;
     let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: DELIVERIES_MAX }).await?;
     let are_all = deliveries.len() < DELIVERIES_MAX;

@@ -47,10 +47,7 @@ impl Problem {
     }
 
     pub(super) fn down(down: Down) -> Self {
-        Self::unavailable(match down {
-            Down::Unreachable => "the store does not answer",
-            Down::Full => "the store is full",
-        })
+        Self::unavailable(down.to_string())
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use super::client::{CallFault, Client};
 use super::failure::{Failure, warn};
 use super::serve::hear;
-use super::terminal::{grouped, visible};
+use super::terminal::{counted, grouped, visible};
 use super::{Common, say, say_json};
 use crate::api::{BODY_BYTES_MAX, Handed, LINES_MAX};
 use crate::domain::moment::Span;
@@ -99,7 +99,7 @@ fn summary(handed: &Handed) -> String {
 }
 
 fn lines_of(number: u64) -> String {
-    if number == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(number)) }
+    counted(number, "line", "lines")
 }
 
 /// A line, and the room that it takes.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::failure::{Failure, warn};
-use super::terminal;
+use super::terminal::{self, counted};
 use super::{Common, say, say_json};
 use crate::config::StoreEntry;
 use crate::domain::moment::Moment;
@@ -129,15 +129,11 @@ fn verify(common: &Common, path: &Path) -> Result<(), Failure> {
         }
     }
     let number = faults.len() as u64 + faults_more;
-    Err(Failure::failed(format!("{}: {} wrong; keep a copy, and restore a backup if the file is damaged", path.display(), things(number))))
-}
-
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", terminal::grouped(number), if number == 1 { one } else { many })
-}
-
-fn things(number: u64) -> String {
-    if number == 1 { "1 thing is".to_owned() } else { format!("{} things are", terminal::grouped(number)) }
+    Err(Failure::failed(format!(
+        "{}: {} wrong; keep a copy, and restore a backup if the file is damaged",
+        path.display(),
+        counted(number, "thing is", "things are")
+    )))
 }
 
 fn export(common: &Common, to: Option<&Path>) -> Result<(), Failure> {

@@ -129,6 +129,11 @@ pub fn bytes_exactly(count: u64) -> String {
     }
 }
 
+/// `1 line`, `2,000 lines`
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
 /// `48,123,456`
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();

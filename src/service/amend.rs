@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::ending::{check_zone, ends};
+use super::issue::{NO_SUCH_GRANT, stays_revoked};
 use super::site::Site;
 use crate::clock;
 use crate::domain::grant::{Amendment, Grant, Standing};
@@ -90,10 +91,8 @@ pub enum NotAmended {
 impl fmt::Display for NotAmended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("there is no such grant: `cloakroom grant list` lists those that there are"),
-            Self::Revoked(id) => {
-                write!(f, "{id} is revoked, and stays revoked for good; make a new grant with `cloakroom grant add`")
-            }
+            Self::Unknown => f.write_str(NO_SUCH_GRANT),
+            Self::Revoked(id) => f.write_str(&stays_revoked(*id)),
             Self::Endless => f.write_str("for: the grant never ends, so its end cannot be later; `until` gives it one"),
             Self::Unlimited => {
                 f.write_str("max_downloads: the grant has any number of downloads already; a number without `+` limits them")
@@ -105,10 +104,7 @@ impl fmt::Display for NotAmended {
             Self::Nothing => f.write_str("say how long (`for` or `until`), how many (`max_downloads`), or both"),
             Self::Down(down, done) => {
                 let done = if done.is_empty() { "nothing was changed" } else { "the time was changed, the number of downloads was not" };
-                match down {
-                    Down::Full => write!(f, "the store is full: {done}"),
-                    Down::Unreachable => write!(f, "the store does not answer: {done}"),
-                }
+                write!(f, "{down}: {done}")
             }
         }
     }

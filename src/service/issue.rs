@@ -24,6 +24,14 @@ pub use super::ending::ends;
 /// A customer's name that is longer than this is a mistake.
 pub const CUSTOMER_BYTES_MAX: usize = 256;
 
+/// What is said of a grant that is not there.
+pub const NO_SUCH_GRANT: &str = "there is no such grant: `cloakroom grant list` lists those that there are";
+
+/// What is said to who wants something of a grant that was revoked.
+pub(super) fn stays_revoked(grant: GrantId) -> String {
+    format!("{grant} is revoked, and stays revoked for good; make a new grant with `cloakroom grant add`")
+}
+
 /// What to issue.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -81,10 +89,10 @@ impl fmt::Display for NotIssued {
                 write!(f, "the policy ends with a day of the zone `{zone}`, which this system no longer has: install its package `tzdata`")
             }
             Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
-            Self::Unknown => f.write_str("there is no such grant: `cloakroom grant list` lists those that there are"),
-            Self::Revoked(id) => write!(f, "{id} is revoked, and stays revoked for good; make a new grant with `cloakroom grant add`"),
-            Self::Down(Down::Full) => f.write_str("the store is full: no more grants fit"),
-            Self::Down(Down::Unreachable) => f.write_str("the store does not answer"),
+            Self::Unknown => f.write_str(NO_SUCH_GRANT),
+            Self::Revoked(id) => f.write_str(&stays_revoked(*id)),
+            Self::Down(Down::Full) => write!(f, "{}: no more grants fit", Down::Full),
+            Self::Down(down) => write!(f, "{down}"),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod memory;
 pub mod record;
 pub mod sqlite;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -29,6 +30,15 @@ pub enum Down {
     Unreachable,
     /// It holds as much as it may.
     Full,
+}
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "the store does not answer",
+            Self::Full => "the store is full",
+        })
+    }
 }
 
 /// What a store answers, later.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::paragraph::{WIDTH, paragraph};
-use super::terminal::{self, Column, Signs, bytes, grouped, percent, visible};
+use super::terminal::{self, Column, Signs, bytes, counted, grouped, percent, visible};
 use crate::domain::audit::{Findings, FoundFile, Measure, Rules, SharedQuery, Surety};
 use crate::domain::moment::Moment;
 use crate::service::audit::Outcome;
@@ -84,7 +84,7 @@ fn day(moment: Moment) -> String {
 fn downloads(found: &Findings, signs: Signs) -> String {
     let sessions = &found.sessions;
     let mut text =
-        format!("\nTRUE DOWNLOADS  {} of {}\n\n", grouped(sessions.complete()), plural(sessions.all, "that was begun", "that were begun"));
+        format!("\nTRUE DOWNLOADS  {} of {}\n\n", grouped(sessions.complete()), counted(sessions.all, "that was begun", "that were begun"));
     let rows = [
         ("complete, in one answer", sessions.whole, "one 200, or one whole range"),
         ("complete, in several", sessions.joined, "resumed, or in several parts"),
@@ -105,7 +105,7 @@ fn downloads(found: &Findings, signs: Signs) -> String {
         text.push('\n');
     }
     if sessions.again > 0 {
-        let again = plural(sessions.again, "time", "times");
+        let again = counted(sessions.again, "time", "times");
         text += &paragraph("  ", &format!("{again} a client got the whole file once more within the grace; that counts once."));
         text.push('\n');
     }
@@ -210,7 +210,7 @@ const fn sure(surety: Surety) -> &'static str {
 
 fn shared(found: &Findings, rules: &Rules) -> String {
     let mut text =
-        format!("\nSHARED  fetched whole from more than {}", plural(rules.networks, "network (/24, /56)", "networks (/24, /56)"));
+        format!("\nSHARED  fetched whole from more than {}", counted(rules.networks, "network (/24, /56)", "networks (/24, /56)"));
     if found.shared.is_empty() {
         text.push_str(": none\n");
         return text;
@@ -273,7 +273,7 @@ fn clients(found: &Findings) -> String {
         let _ = writeln!(
             text,
             "  {} call themselves robots: {} lines, {} of the true downloads",
-            plural(robots.clients, "client", "clients"),
+            counted(robots.clients, "client", "clients"),
             grouped(robots.hits),
             grouped(robots.complete)
         );
@@ -283,7 +283,7 @@ fn clients(found: &Findings) -> String {
         let _ = writeln!(
             text,
             "  {} tried names of files, 50 refusals or more: {} lines",
-            plural(scanners.clients, "client", "clients"),
+            counted(scanners.clients, "client", "clients"),
             grouped(scanners.hits)
         );
     }
@@ -294,7 +294,7 @@ fn faults(outcome: &Outcome) -> String {
     if outcome.faults == 0 {
         return String::new();
     }
-    let mut text = format!("\nNOT UNDERSTOOD  {}\n\n", plural(outcome.faults, "line", "lines"));
+    let mut text = format!("\nNOT UNDERSTOOD  {}\n\n", counted(outcome.faults, "line", "lines"));
     for fault in &outcome.first_faults {
         let _ = writeln!(text, "  {}:{}: {}", visible(&fault.name), fault.line, fault.why);
         if !fault.text.is_empty() {
@@ -337,7 +337,10 @@ fn surety(found: &Findings) -> String {
         }
     }
     if found.files_of_several_sizes > 0 {
-        said.push(format!("{} had several sizes: replaced, or encoded on the way.", plural(found.files_of_several_sizes, "file", "files")));
+        said.push(format!(
+            "{} had several sizes: replaced, or encoded on the way.",
+            counted(found.files_of_several_sizes, "file", "files")
+        ));
     }
     let beyond = &found.beyond;
     for (count, what) in [
@@ -352,10 +355,6 @@ fn surety(found: &Findings) -> String {
     }
     let lines: Vec<String> = said.iter().map(|sentence| paragraph("  ", sentence)).collect();
     format!("\nHOW SURE  (all of it: --explain)\n\n{}\n", lines.join("\n"))
-}
-
-fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
 /// What is counted, behind its lead, in lines of the terminal's width; a name stays beside its number.

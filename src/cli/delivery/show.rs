@@ -80,8 +80,7 @@ pub(in super::super) fn course(delivery: &ListedDelivery, course: &CourseView, s
     lines.push(String::new());
     lines.push(match (total, *folded_requests) {
         (0, _) => "no requests yet".to_owned(),
-        (1, 0) => "1 request".to_owned(),
-        (_, 0) => format!("{} requests", terminal::grouped(total)),
+        (_, 0) => terminal::counted(total, "request", "requests"),
         (_, folded) => format!("{} requests; of {} of them only the number is kept", terminal::grouped(total), terminal::grouped(folded)),
     });
     if !requests.is_empty() {

@@ -76,7 +76,7 @@ pub(super) fn text(evidence: &Evidence, signs: Signs) -> String {
 
 fn one_client(client: &EvidenceClient) -> String {
     let EvidenceClient { address, network, agents, requests, bytes, first_seen, last_seen } = client;
-    let requests = if *requests == 1 { "1 request".to_owned() } else { format!("{} requests", terminal::grouped(*requests)) };
+    let requests = terminal::counted(*requests, "request", "requests");
     let mut lines =
         vec![format!("{address}, of {network}"), format!("  {requests}, {}, {first_seen} to {last_seen}", terminal::bytes(*bytes))];
     lines.extend(agents.iter().map(|agent| paragraph("  as ", agent)));
