@@ -1,7 +1,7 @@
 //! What nginx asks and what it is told: each `tests/golden/nginx/<case>.ask` is a raw request head, `<case>.answer` is
 //! what it reads as and what is said to it for fixed decisions.
 //!
-//! `GOLDEN=write cargo test --test dialect_golden` writes the answers anew; read the difference before keeping it.
+//! `UPDATE_GOLDEN=1 cargo test --test dialect_golden` writes the answers anew; read the difference before keeping it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ fn nginx_is_understood_and_answered_as_the_golden_cases_say() {
     let mut asks: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     asks.retain(|path| path.extension().is_some_and(|kind| kind == "ask"));
     asks.sort();
-    let write = std::env::var_os("GOLDEN").is_some_and(|value| value == "write");
+    let write = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut wrong = Vec::new();
     for ask in &asks {
         let seen = case(&fs::read(ask).unwrap());
@@ -104,7 +104,7 @@ fn what_would_be_a_second_header_or_another_place_is_never_said() {
     for (kind, say) in [
         (Kind::Authorize, hand_off("/files/", &path, &version)),
         (Kind::Authorize, Say::Redirect { to: "/x", cookie: None }),
-        (Kind::Download, Say::Allow { rate: None }),
+        (Kind::Download, Say::Allow { rate: None, user: None }),
     ] {
         let answer = Dialect::Nginx.write(kind, say);
         assert_eq!((answer.status, value(&answer, "x-accel-redirect")), (500, None), "{kind:?}");
@@ -138,11 +138,17 @@ fn case(raw: &[u8]) -> String {
             writeln!(text, "  client {} {:?}", question.client.address, question.client.agent).unwrap();
             writeln!(text, "  range {:?}", question.range).unwrap();
             writeln!(text, "  cookie {:?}", question.cookie).unwrap();
+            writeln!(text, "  authorization {:?}", question.authorization).unwrap();
             writeln!(text, "  wants page {}, looks ahead {}", question.wants_page, question.looks_ahead).unwrap();
             match question.kind {
                 Kind::Authorize => {
-                    say(&mut text, question.kind, "allow", Say::Allow { rate: None });
-                    say(&mut text, question.kind, "allow at a rate", Say::Allow { rate: NonZeroU64::new(500).map(Rate) });
+                    say(&mut text, question.kind, "allow", Say::Allow { rate: None, user: None });
+                    say(
+                        &mut text,
+                        question.kind,
+                        "allow at a rate",
+                        Say::Allow { rate: NonZeroU64::new(500).map(Rate), user: Some("jörg 100%") },
+                    );
                 }
                 Kind::Download => {
                     let path = FilePath::parse("set/Müller 100%.zip").unwrap();

@@ -14,11 +14,28 @@ pub(super) const REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusa
 pub(super) const SUPPORT: HeaderName = HeaderName::from_static("cloakroom-support");
 /// Bytes per second for `limit_rate`; `0` is no limit.
 pub(super) const RATE: HeaderName = HeaderName::from_static("cloakroom-rate");
+/// Who it is, where the proof tells; see [`in_header`].
+pub(super) const USER: HeaderName = HeaderName::from_static("cloakroom-user");
 /// The delivery that the web server names in its log.
 pub(super) const DELIVERY: HeaderName = HeaderName::from_static("cloakroom-delivery");
 
 /// Seconds after which a refusal that passes is worth another try.
 const RETRY_AFTER_SECONDS: &str = "30";
+
+/// A text as a header carries it: what is not a visible letter of ASCII, and `%`, as `%XX` of its UTF-8.
+pub(super) fn in_header(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut said = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            said.push(char::from(byte));
+        } else {
+            // Writing into a string does not fail.
+            let _ = write!(said, "%{byte:02X}");
+        }
+    }
+    said
+}
 
 /// Headers in the making.
 pub(super) struct Head {

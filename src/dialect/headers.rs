@@ -2,6 +2,7 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::authorization::Authorization;
 use crate::domain::id::RequestId;
 use crate::domain::question::{Kind, Method};
 use crate::domain::range::Range;
@@ -133,6 +134,11 @@ impl<'a> Heard<'a> {
                 .any(|word| ["prefetch", "preview", "prerender"].iter().any(|known| word.eq_ignore_ascii_case(known)))
         };
         self.sec_purpose.is_some_and(ahead) || self.purpose.is_some_and(ahead)
+    }
+
+    /// What the client says in `Authorization`.
+    pub(super) fn authorization(&self) -> Option<Box<Authorization>> {
+        Authorization::parse(self.authorization?.as_bytes()).map(Box::new)
     }
 
     /// The value of our own cookie. Two of them, or an odd one, count as none: who holds a delivery's cookie carries on

@@ -94,6 +94,8 @@ pub enum Say<'a> {
     Allow {
         /// Bytes per second, if limited.
         rate: Option<Rate>,
+        /// Who it is, where the proof tells.
+        user: Option<&'a str>,
     },
     /// `download`: send this file.
     HandOff {

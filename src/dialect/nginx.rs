@@ -19,7 +19,7 @@ use crate::domain::id::RequestId;
 use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Question};
 
-use super::answer::{DELIVERY, Head, RATE, REFUSAL, SUPPORT, redirect, refusal_page, unsayable};
+use super::answer::{DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, in_header, redirect, refusal_page, unsayable};
 use super::headers::{Heard, Sender, malformed, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
 
@@ -84,6 +84,7 @@ fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> R
         client: Client::new(client_address(lines)?, lines.agent()),
         range: lines.wanted_range(),
         cookie: lines.own_cookie(),
+        authorization: lines.authorization(),
         wants_page: lines.wants_page(),
         looks_ahead: lines.looks_ahead(),
     })
@@ -107,9 +108,14 @@ fn needed<'a>(value: Option<&'a http::HeaderValue>, name: &str) -> Result<&'a ht
 /// Says `say` to nginx.
 pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
     match (kind, say) {
-        // `auth_request_set` logs an error for each answer without the header, hence the 0.
-        (Kind::Authorize, Say::Allow { rate: None }) => Head::new(200, 1).fixed(RATE, "0").empty(),
-        (Kind::Authorize, Say::Allow { rate: Some(rate) }) => Head::new(200, 1).text(RATE, rate.0.to_string()).empty(),
+        (Kind::Authorize, Say::Allow { rate, user }) => {
+            let head = Head::new(200, 2).maybe(USER, user.map(in_header));
+            match rate {
+                // `auth_request_set` logs an error for each answer without the header, hence the 0.
+                None => head.fixed(RATE, "0").empty(),
+                Some(rate) => head.text(RATE, rate.0.to_string()).empty(),
+            }
+        }
         // Of all refusals nginx hears two; the code travels to the `@cloakroom_refused` location, which asks for the page.
         (Kind::Authorize, Say::Refuse { refusal, support, .. }) => {
             let status = if refusal.status() == 401 { 401 } else { 403 };

@@ -1,13 +1,14 @@
 //! What is true. Pure: no input or output, no clock, no randomness, no async; all of these are arguments.
 //!
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
-//! [`client`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
+//! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
 //! them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour. [`audit`] finds downloads
 //! in the log of a site that has no Cloakroom yet.
 
 pub mod account;
 pub mod audit;
+pub mod authorization;
 pub mod client;
 pub mod course;
 pub mod coverage;

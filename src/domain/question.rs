@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::authorization::Authorization;
 use super::client::{Client, ClientKey};
 use super::id::RequestId;
 use super::path::CanonicalPath;
@@ -37,7 +38,8 @@ pub enum Method {
     Other,
 }
 
-/// One question about one request of a client. Path, query and cookie may hold tokens and are not printed.
+/// One question about one request of a client. Path, query, cookie and authorization may hold secrets and
+/// are not printed.
 #[derive(Clone)]
 pub struct Question {
     /// Which question.
@@ -56,6 +58,8 @@ pub struct Question {
     pub range: Range,
     /// The value of Cloakroom's own cookie, if one was brought.
     pub cookie: Option<String>,
+    /// What the client says in `Authorization`, if it can be understood.
+    pub authorization: Option<Box<Authorization>>,
     /// Whether the client wants a page (`Accept` names `text/html`) rather than a line of text.
     pub wants_page: bool,
     /// Whether a browser only looks ahead (`Sec-Purpose` or `Purpose` is `prefetch` or `preview`).
@@ -64,7 +68,7 @@ pub struct Question {
 
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, request, method, client, range, wants_page, looks_ahead, path: _, query: _, cookie: _ } = self;
+        let Self { kind, request, method, client, range, wants_page, looks_ahead, path: _, query: _, cookie: _, authorization: _ } = self;
         f.debug_struct("Question")
             .field("kind", kind)
             .field("request", request)

@@ -51,7 +51,7 @@ pub async fn answer(site: &Site, dialect: Dialect, peer: Option<IpAddr>, head: &
 
 async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) -> Reply {
     let decision = match question.kind {
-        Kind::Authorize => authorize(site, &question, now, &mut Trace::off()).map(Decision::Pass),
+        Kind::Authorize => authorize(site, &question, now, &mut Trace::off()).await.map(Decision::Pass),
         Kind::Download => download(site, &*site.store, dialect, &question, now, &mut Trace::off()).await.map(Decision::Download),
     };
     match decision {
@@ -79,7 +79,7 @@ enum Decision {
 
 fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, now: Moment) -> Reply {
     match decision {
-        Decision::Pass(pass) => Reply::Answer(dialect.write(question.kind, Say::Allow { rate: pass.rate })),
+        Decision::Pass(pass) => Reply::Answer(dialect.write(question.kind, Say::Allow { rate: pass.rate, user: pass.user.as_deref() })),
         Decision::Download(Outcome::Redirect(redirect)) => {
             if redirect.fresh {
                 site.due(now + Delivery::OFFER_LIFETIME);

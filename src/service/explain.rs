@@ -153,6 +153,7 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
         client: Client::new(from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), "cloakroom explain"),
         range: Range::Whole,
         cookie: None,
+        authorization: None,
         wants_page: false,
         looks_ahead: false,
     };
@@ -216,7 +217,7 @@ pub(super) async fn rehearse(site: &Site, dialect: Dialect, question: &Question,
 
 async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment, trace: &mut Trace) -> Result<(), Refusal> {
     match question.kind {
-        Kind::Authorize => authorize(site, question, now, trace).map(|_pass| ()),
+        Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()),
         Kind::Download => {
             let rehearsal = Rehearsal(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {
