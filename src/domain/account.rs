@@ -34,10 +34,13 @@
 
 mod admit;
 mod click;
+mod deliveries;
 mod settle;
 
 use std::net::IpAddr;
 
+pub use self::deliveries::Deliveries;
+use self::deliveries::Stage;
 use super::client::{Client, ClientKey};
 use super::delivery::{Delivery, Report, State};
 use super::file::{FileRef, Version};
@@ -53,27 +56,38 @@ pub struct Account {
     /// The grant.
     pub grant: Grant,
     /// Its deliveries, oldest first.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Deliveries,
 }
 
 impl Account {
     /// A grant of which nothing was downloaded yet.
-    pub const fn new(grant: Grant) -> Self {
-        Self { grant, deliveries: Vec::new() }
+    pub fn new(grant: Grant) -> Self {
+        Self { grant, deliveries: Deliveries::default() }
     }
 
-    /// Its delivery `id`. The newest are looked at first: they are the ones that are asked for.
+    /// Its delivery `id`.
     pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
-        self.deliveries.iter().rev().find(|delivery| delivery.id == id)
+        self.deliveries.of(id)
     }
 
     /// Its offers, oldest first.
     pub fn offers(&self) -> impl Iterator<Item = DeliveryId> {
-        self.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
+        self.deliveries.at(Stage::Offered).map(|delivery| delivery.id)
+    }
+
+    /// Takes in a delivery that is kept elsewhere, as the newest.
+    pub fn take_in(&mut self, delivery: Delivery) {
+        self.deliveries.add(delivery);
+    }
+
+    /// Gives away the deliveries that have ended, the oldest first: what can still change is what stays.
+    pub fn give_ended(&mut self) -> Vec<Delivery> {
+        let ended: Vec<DeliveryId> = self.deliveries.at(Stage::Ended).map(|delivery| delivery.id).collect();
+        ended.into_iter().filter_map(|id| self.deliveries.remove(id)).collect()
     }
 
     fn is_any_open(&self) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.state == State::Open)
+        Stage::OPEN.iter().any(|stage| self.deliveries.at(*stage).next().is_some())
     }
 }
 
@@ -107,6 +121,15 @@ pub struct Clicked {
     pub fresh: bool,
     /// Deliveries of a version that was replaced, which this click ended.
     pub closed: Vec<Change>,
+}
+
+/// What ended because its time was over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The deliveries that were closed, in the order in which they were due.
+    pub changes: Vec<Change>,
+    /// How many offers were forgotten.
+    pub offers: usize,
 }
 
 /// A request for the bytes of a delivery.

@@ -192,6 +192,11 @@ impl Shop {
         self.account.report(&Reported { delivery, request: request_id(request), report })
     }
 
+    /// Ends all that is due.
+    pub fn close_due(&mut self, now: Moment) -> Vec<Change> {
+        self.account.close_due(now, usize::MAX).changes
+    }
+
     pub fn delivery(&self, id: DeliveryId) -> &Delivery {
         self.account.delivery(id).unwrap()
     }

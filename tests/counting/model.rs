@@ -364,24 +364,26 @@ impl Model {
         true
     }
 
-    /// The numbers of those that were closed.
-    pub fn close_due(&mut self, now: u64) -> Vec<usize> {
+    /// The numbers of those that were closed, those that were due first before the others, and how many offers went.
+    pub fn close_due(&mut self, now: u64) -> (Vec<usize>, usize) {
+        let live = |download: &Download| !download.gone && !download.closed;
+        let ends = |number: &usize| self.downloads[*number].ends(self.grace);
+        let mut due: Vec<usize> = (0..self.downloads.len()).filter(|number| live(&self.downloads[*number])).collect();
+        due.retain(|number| ends(number) <= now);
+        due.sort_by_key(ends);
         let mut closed = Vec::new();
-        for number in 0..self.downloads.len() {
-            let download = &mut self.downloads[number];
-            if download.gone || download.closed || now < download.ends(self.grace) {
-                continue;
-            }
+        for number in &due {
+            let download = &mut self.downloads[*number];
             match download.state {
                 State::Offered => download.gone = true,
                 state => {
                     let state = if state == State::Open { download.ends_as() } else { state };
-                    self.close(number, state);
-                    closed.push(number);
+                    self.close(*number, state);
+                    closed.push(*number);
                 }
             }
         }
-        closed
+        (closed.clone(), due.len() - closed.len())
     }
 
     fn close(&mut self, number: usize, state: State) {

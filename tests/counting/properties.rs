@@ -283,9 +283,10 @@ impl Pair {
                 self.report(delivery, request, share, kind)
             }
             Step::Close => {
-                let changes = self.account.close_due(self.moment());
-                let wanted = self.model.close_due(self.now);
-                prop_assert_eq!(told_ids(&changes), wanted.into_iter().map(numbered).collect::<Vec<_>>());
+                let due = self.account.close_due(self.moment(), usize::MAX);
+                let (wanted, offers) = self.model.close_due(self.now);
+                prop_assert_eq!(told_ids(&due.changes), wanted.into_iter().map(numbered).collect::<Vec<_>>());
+                prop_assert_eq!(due.offers, offers);
                 Ok(None)
             }
             Step::Replace(size) => {
@@ -518,7 +519,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
                     let report = Report { ended: now, status, bytes, finished: true, from: Some((first, size)) };
                     drop(account.report(&Reported { delivery, request: request_id("r"), report }));
                 }
-                _ => drop(account.close_due(now)),
+                _ => drop(account.close_due(now, usize::MAX)),
             }
             let counted = |states: &[State]| account.deliveries.iter().filter(|delivery| states.contains(&delivery.state)).count();
             prop_assert_eq!(account.grant.reserved as usize, counted(&[State::Open]));
