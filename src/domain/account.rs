@@ -46,7 +46,7 @@ use super::delivery::{Delivery, Report, State};
 use super::file::{FileRef, Version};
 use super::grant::Grant;
 use super::id::{DeliveryId, GrantId, LinkId, RequestId};
-use super::moment::Moment;
+use super::moment::{Moment, Span};
 use super::range::Range;
 use super::units::Rate;
 
@@ -183,6 +183,21 @@ pub struct Reported {
     pub report: Report,
 }
 
+impl Reported {
+    /// So far ahead of ours the clock of whoever reports may be.
+    pub const AHEAD_MAX: Span = Span::from_seconds(5);
+
+    /// Takes the report in at `now`: an answer of which is told had ended by then, whatever the report says. Tells whether
+    /// it said otherwise. What ends in the future would keep its delivery open until then.
+    pub fn arrive(&mut self, now: Moment) -> bool {
+        let is_ahead = self.report.ended > now + Self::AHEAD_MAX;
+        if is_ahead {
+            self.report.ended = now;
+        }
+        is_ahead
+    }
+}
+
 /// What a decision changed, for the log, the metrics and those who follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -202,6 +217,10 @@ pub struct Change {
     pub covered: u64,
     /// The file's size.
     pub size: u64,
+    /// Body bytes that were reported; 0 where it was no report that changed it.
+    pub bytes: u64,
+    /// Bytes that were reported beyond these, and cannot have been sent: they count nowhere.
+    pub bytes_beyond: u64,
 }
 
 impl Change {
@@ -216,6 +235,8 @@ impl Change {
             before,
             covered: delivery.covered(),
             size: delivery.version.size,
+            bytes: 0,
+            bytes_beyond: 0,
         }
     }
 }

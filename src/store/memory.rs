@@ -282,7 +282,7 @@ impl Kept {
     fn report(&mut self, reported: &Reported) -> Option<Change> {
         let place = self.places.get(&reported.delivery)?;
         let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported)).flatten()?;
-        self.records.count(Tally::new(reported.report.ended, Counted::Bytes, reported.report.bytes));
+        self.records.count(Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count_changes(std::slice::from_ref(&change));
         Some(change)
     }

@@ -338,7 +338,10 @@ impl Model {
     pub fn report(&mut self, number: usize, name: &str, sent: &Sent) -> bool {
         let Some(download) = self.downloads.get_mut(number).filter(|download| !download.gone) else { return false };
         let Some(asked) = download.requests.get_mut(name).filter(|asked| asked.sent.is_none()) else { return false };
-        asked.sent = Some(if sent.error { 0 } else { sent.bytes });
+        // What no answer can have had nobody sent.
+        let body = asked.bound.max(download.size);
+        let bytes = sent.bytes.min(body + body / 64 + 65_536);
+        asked.sent = Some(if sent.error { 0 } else { bytes });
         if download.closed {
             self.closed_bytes = self.closed_bytes.saturating_sub(asked.bound) + asked.sent.unwrap();
             return true;
@@ -351,9 +354,9 @@ impl Model {
                 got[usize::try_from(place).unwrap()] = true;
             }
         } else if !sent.error {
-            download.beside += sent.bytes;
+            download.beside += bytes;
         }
-        let whole = if size == 0 { sent.finished && !sent.error && sent.bytes == 0 } else { got.iter().all(|byte| *byte) };
+        let whole = if size == 0 { sent.finished && !sent.error && bytes == 0 } else { got.iter().all(|byte| *byte) };
         if whole && download.state == State::Open {
             download.state = State::Completed;
         }

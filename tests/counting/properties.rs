@@ -116,8 +116,10 @@ enum Kind {
     File,
     Encoded,
     Error,
-    /// The whole file, whatever was asked for: the only report of more than was reserved.
+    /// The whole file, whatever was asked for: more than was reserved.
     More,
+    /// More than there is.
+    Absurd,
 }
 
 impl Want {
@@ -171,7 +173,7 @@ fn size() -> impl Strategy<Value = u64> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error), 1 => Just(Kind::More)];
+    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error), 1 => Just(Kind::More), 1 => Just(Kind::Absurd)];
     let clock = prop_oneof![
         8 => 0..20 * MINUTE,
         3 => Just(HOUR),
@@ -392,6 +394,7 @@ impl Pair {
             Kind::Encoded => Answer { first: None, ..want.answer(size) },
             Kind::Error => Answer { status: 404, bytes: ERROR_PAGE, first: None },
             Kind::More => Want::Whole.answer(size),
+            Kind::Absurd => Answer { status: 200, bytes: u64::MAX / 4, first: None },
         };
         let (status, bytes, first) = (answer.status, answer.bytes * share / 4, answer.first);
         let error = status >= 300;

@@ -1,8 +1,9 @@
 //! Reports and endings, row by row of the tables at `Account::report` and `Account::close_due`.
 
-use cloakroom::domain::account::{Account, Ask, Click};
+use cloakroom::domain::account::{Account, Ask, Click, Reported};
 use cloakroom::domain::coverage::Coverage;
 use cloakroom::domain::delivery::{Delivery, Report, State};
+use cloakroom::domain::moment::Moment;
 use cloakroom::domain::refusal::Refusal;
 
 use crate::fixtures::*;
@@ -187,7 +188,7 @@ fn reports_that_say_nothing_about_the_file_are_bytes_only() {
         ("a file of another size", Report { from: Some((0, SIZE + 1)), ..good.clone() }, SIZE, 0),
         ("nothing sent", Report { bytes: 0, finished: false, ..good.clone() }, 0, 0),
         ("more than there is", Report { bytes: SIZE + 7, ..good.clone() }, SIZE + 7, SIZE),
-        ("absurd numbers", Report { bytes: u64::MAX, from: Some((u64::MAX, SIZE)), ..good.clone() }, u64::MAX, 0),
+        ("absurd numbers", Report { bytes: u64::MAX, from: Some((u64::MAX, SIZE)), ..good.clone() }, SIZE + SIZE / 64 + 65_536, 0),
         ("a page about a missing file", Report { status: 404, bytes: 153, from: None, ..good.clone() }, 0, 0),
         ("not modified", Report { status: 304, bytes: 0, from: None, ..good }, 0, 0),
     ] {
@@ -198,6 +199,57 @@ fn reports_that_say_nothing_about_the_file_are_bytes_only() {
         assert_eq!((known.bytes_charged, known.covered()), (charged, covered), "{what}");
         assert_eq!(known.state == State::Completed, covered == SIZE, "{what}");
     }
+}
+
+#[test]
+fn more_bytes_than_an_answer_can_have_had_are_told_and_count_nowhere() {
+    let most = 65_536 + SIZE + SIZE / 64;
+    for (asked, status, told, counted) in [
+        ("bytes=0-", 200, SIZE, SIZE),
+        // A web server may leave the range aside.
+        ("bytes=0-0", 200, SIZE, SIZE),
+        ("bytes=0-0", 206, most, most),
+        ("bytes=0-0", 206, most + 1, most),
+        ("bytes=0-", 200, u64::MAX, most),
+        // Parts have heads, which are reserved for them.
+        ("bytes=0-0,2-2", 206, 65_536 + 1026 + 1026 / 64, 65_536 + 1026 + 1026 / 64),
+        ("bytes=0-0,2-2", 206, u64::MAX, 65_536 + 1026 + 1026 / 64),
+        ("bytes=0-", 404, 70_000, most),
+        ("bytes=0-", 404, 153, 153),
+    ] {
+        let mut shop = Shop::new(None);
+        let delivery = shop.offer(1, 1, at(0));
+        let _permit = shop.admit(&Ask { range: range(asked), ..ask(delivery, "a", 1, at(0)) }).unwrap();
+        let change = shop.report(delivery, "a", Report { ended: at(1), status, bytes: told, finished: true, from: None }).unwrap();
+        assert_eq!((change.bytes, change.bytes_beyond), (counted, told - counted), "{asked} {status} {told}");
+        let known = shop.delivery(delivery);
+        assert_eq!(known.bytes_charged, if status < 300 { counted } else { 0 }, "{asked} {status} {told}");
+        assert_eq!(known.requests[&request_id("a")].report.as_ref().unwrap().bytes, counted, "{asked} {status} {told}");
+        let closed = shop.close_due(at(2 * DAY));
+        assert_eq!(closed.iter().map(|change| change.bytes).sum::<u64>(), 0, "no report ended it");
+    }
+}
+
+#[test]
+fn what_ended_in_the_future_ended_when_that_is_told() {
+    let now = at(100);
+    for (ended, taken) in [
+        (at(0), at(0)),
+        (Moment::EPOCH, Moment::EPOCH),
+        (at(100), at(100)),
+        // Two clocks are never quite the same.
+        (at(105), at(105)),
+        (Moment::from_millis(at(105).millis() + 1), now),
+        (at(99 * DAY), now),
+        (Moment::from_millis(u64::MAX), now),
+    ] {
+        let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, ended) };
+        assert_eq!((reported.arrive(now), reported.report.ended), (ended != taken, taken), "{ended}");
+        assert!(!reported.arrive(now), "once");
+    }
+    let end = Moment::from_millis(u64::MAX);
+    let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, end) };
+    assert!(!reported.arrive(end));
 }
 
 #[test]

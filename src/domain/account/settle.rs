@@ -1,7 +1,7 @@
 //! What is known afterwards: reports of what was sent, and deliveries whose time is over.
 
 use super::{Account, Change, Ended, Reported};
-use crate::domain::delivery::{Delivery, State};
+use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
@@ -17,7 +17,9 @@ impl Account {
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
     ///
     /// A status of 300 and above sent nothing of the file and is charged nothing. An empty file is completed by a 200
-    /// that ended as it should.
+    /// that ended as it should. Of bytes that no answer to the request can have had
+    /// ([`Request::bytes_sent_max`](crate::domain::delivery::Request::bytes_sent_max)) nothing is believed: they are told as
+    /// beyond, and count nowhere.
     ///
     /// The last row is for what the web server turned into 304, 412 or 416, and for who left before the first byte: the
     /// unit goes back at once, and the offer lives for [`Delivery::OFFER_LIFETIME`] from the end of that answer. Once
@@ -60,27 +62,30 @@ impl Account {
 
 fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported) -> Option<Change> {
     let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
-    request.report = Some(reported.report.clone());
-    let (client, held, sent) = (request.client, request.bytes_max, reported.report.bytes_charged());
+    let most = request.bytes_sent_max(delivery.version.size);
+    let report = Report { bytes: reported.report.bytes.min(most), ..reported.report.clone() };
+    let (client, held, sent) = (request.client, request.bytes_max, report.bytes_charged());
+    request.report = Some(report.clone());
     let before = delivery.state;
     let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
     delivery.bytes_charged = corrected(delivery.bytes_charged);
     if delivery.closed.is_some() {
         grant.bytes_closed = corrected(grant.bytes_closed);
     } else {
-        delivery.active = delivery.active.max(reported.report.ended);
-        let whole = delivery.cover(client, &reported.report);
+        delivery.active = delivery.active.max(report.ended);
+        let whole = delivery.cover(client, &report);
         if delivery.state == State::Open && whole {
             delivery.state = State::Completed;
-            delivery.completed = Some(reported.report.ended);
+            delivery.completed = Some(report.ended);
             grant.release();
             grant.spend();
         } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
-            delivery.offer_again(reported.report.ended);
+            delivery.offer_again(report.ended);
             grant.release();
         }
     }
-    Some(Change::of(delivery, before))
+    let bytes_beyond = reported.report.bytes - report.bytes;
+    Some(Change { bytes: report.bytes, bytes_beyond, ..Change::of(delivery, before) })
 }
 
 /// Ends one delivery: its unit, if it holds one, is given back or used.

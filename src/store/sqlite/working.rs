@@ -301,7 +301,7 @@ impl Working {
             let Some(grant) = self.grant_of(reported.delivery)? else { continue };
             let rule = |account: &mut Account| account.report(reported);
             let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { continue };
-            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, reported.report.bytes));
+            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
             self.count(std::slice::from_ref(&change));
             settled.push(change);
         }
