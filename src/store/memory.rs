@@ -11,7 +11,7 @@ use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Repor
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
-use crate::domain::history::{Act, Author, Entry};
+use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
@@ -280,8 +280,9 @@ impl Kept {
     }
 
     fn report(&mut self, reported: &Reported) -> Option<Change> {
-        let place = self.places.get(&reported.delivery)?;
-        let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported)).flatten()?;
+        let place = *self.places.get(&reported.delivery)?;
+        let reset = place.ended.and_then(|_| last_reset(&self.records.history(place.grant)));
+        let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported, reset)).flatten()?;
         self.records.count(Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count_changes(std::slice::from_ref(&change));
         Some(change)

@@ -29,6 +29,8 @@ pub struct Model {
     pub networks: BTreeSet<u8>,
     /// Bytes of what is closed, as they are charged since the last reset.
     pub closed_bytes: u64,
+    /// When that was.
+    pub reset: Option<u64>,
     /// The numbers of those that were used before the last reset.
     pub forgiven: BTreeSet<usize>,
     pub downloads: Vec<Download>,
@@ -62,6 +64,8 @@ pub struct Download {
     /// Forgotten: an offer that was never taken.
     pub gone: bool,
     pub closed: bool,
+    /// When it was closed.
+    ended: Option<u64>,
     offered: u64,
     opened: u64,
     active: u64,
@@ -148,7 +152,8 @@ impl Model {
         self.downloads.iter().map(Download::excess).sum()
     }
 
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, now: u64) {
+        self.reset = Some(now);
         self.closed_bytes = 0;
         self.networks.clear();
         self.forgiven = self.used_ever().collect();
@@ -252,7 +257,7 @@ impl Model {
         let stale = self.stale();
         if (self.has_unit() || !stale.is_empty()) && !self.is_over(now) {
             for number in &stale {
-                self.close(*number, State::Released);
+                self.close(*number, State::Released, now);
             }
             if let Some(found) = self.newest(now, |download| download.state == State::Offered && Some(download.cookie) == cookie) {
                 return Ok((found, stale));
@@ -270,6 +275,7 @@ impl Model {
                 again: false,
                 gone: false,
                 closed: false,
+                ended: None,
                 offered: now,
                 opened: 0,
                 active: 0,
@@ -342,7 +348,10 @@ impl Model {
         let body = asked.bound.max(download.size);
         let bytes = sent.bytes.min(body + body / 64 + 65_536);
         asked.sent = Some(if sent.error { 0 } else { bytes });
-        if download.closed {
+        if let Some(ended) = download.ended {
+            if self.reset.is_some_and(|reset| ended <= reset) {
+                return true;
+            }
             self.closed_bytes = self.closed_bytes.saturating_sub(asked.bound) + asked.sent.unwrap();
             return true;
         }
@@ -381,7 +390,7 @@ impl Model {
                 State::Offered => download.gone = true,
                 state => {
                     let state = if state == State::Open { download.ends_as() } else { state };
-                    self.close(*number, state);
+                    self.close(*number, state, now);
                     closed.push(*number);
                 }
             }
@@ -389,9 +398,9 @@ impl Model {
         (closed.clone(), due.len() - closed.len())
     }
 
-    fn close(&mut self, number: usize, state: State) {
+    fn close(&mut self, number: usize, state: State, now: u64) {
         let download = &mut self.downloads[number];
-        (download.state, download.closed) = (state, true);
+        (download.state, download.closed, download.ended) = (state, true, Some(now));
         self.closed_bytes += download.charged();
     }
 

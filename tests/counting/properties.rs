@@ -247,6 +247,7 @@ impl Pair {
             networks_max: networks_max.map(|most| most as usize),
             networks: BTreeSet::new(),
             closed_bytes: 0,
+            reset: None,
             forgiven: BTreeSet::new(),
             downloads: Vec::new(),
         };
@@ -316,7 +317,7 @@ impl Pair {
         match amendment {
             Amendment::Stand(_) if self.model.standing == Standing::Revoked => {}
             Amendment::Stand(standing) => self.model.standing = standing,
-            Amendment::Reset => self.model.reset(),
+            Amendment::Reset => self.model.reset(self.now),
             Amendment::Expire(expires) => self.model.expires = expires.map(Moment::millis),
             Amendment::Allow(most) => {
                 self.model.max = most;
@@ -403,7 +404,8 @@ impl Pair {
         let finished = share == 4 && (size > 0 || status == 200);
         let sent = Sent { ended: self.now, bytes, first, error, finished };
         let before = self.account.clone();
-        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report });
+        let reset = self.model.reset.map(Moment::from_millis);
+        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report }, reset);
         let wanted = self.model.report(delivery as usize, &name, &sent);
         prop_assert_eq!(change.is_some(), wanted);
         if change.is_none() {
@@ -520,7 +522,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
                 }
                 2 => {
                     let report = Report { ended: now, status, bytes, finished: true, from: Some((first, size)) };
-                    drop(account.report(&Reported { delivery, request: request_id("r"), report }));
+                    drop(account.report(&Reported { delivery, request: request_id("r"), report }, Some(now)));
                 }
                 _ => drop(account.close_due(now, usize::MAX)),
             }

@@ -57,6 +57,7 @@ contract! {
     what_is_due_is_closed_and_the_next_deadline_is_told
     of_hundreds_that_are_due_at_once_each_step_ends_some
     a_late_report_finds_a_delivery_that_has_ended
+    what_ended_before_a_reset_is_corrected_by_itself
     what_was_replaced_ends_at_the_next_click
     what_was_sent_nothing_is_offered_again
     what_a_person_decides_holds_at_once
@@ -337,6 +338,27 @@ async fn a_late_report_finds_a_delivery_that_has_ended<S: Store>(store: Arc<S>) 
         assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (1, 0, 300));
         assert_eq!(store.delivery(delivery).await.unwrap().unwrap().state, State::Presumed);
         assert_eq!(store.close_due(at(99 * DAY)).await.unwrap(), cloakroom::store::Closing::default());
+    }
+}
+
+async fn what_ended_before_a_reset_is_corrected_by_itself<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(5)).await;
+    for (number, begun) in [(1, 0), (2, 0), (3, 2 * DAY)] {
+        let clicked = store.click(click(number, 1, at(begun))).await.unwrap().unwrap();
+        assert!(store.admit(ask(clicked.delivery, "a", 1, at(begun))).await.unwrap().is_ok());
+    }
+    assert_eq!(store.close_due(at(DAY)).await.unwrap().changes.len(), 2);
+    // A report that came in time, as far as the reset goes.
+    assert_eq!(store.settle(vec![reported(1, "a", 300, 9)], None).await.unwrap().len(), 1);
+    let closed = async || store.grant(grant_id(1)).await.unwrap().unwrap().bytes_closed;
+    assert_eq!(closed().await, 300 + SIZE);
+    store.amend(grant_id(1), Amendment::Reset, Author { at: at(2 * DAY), ..author() }).await.unwrap();
+    store.amend(grant_id(1), Amendment::Expire(None), Author { at: at(4 * DAY), ..author() }).await.unwrap();
+    assert_eq!(store.close_due(at(3 * DAY)).await.unwrap().changes.len(), 1);
+    for (number, bytes, all) in [(2, 700, SIZE), (3, 400, 400)] {
+        assert_eq!(store.settle(vec![reported(number, "a", bytes, 9)], None).await.unwrap().len(), 1);
+        assert_eq!(closed().await, all, "{number}");
+        assert_eq!(store.delivery(delivery_id(number)).await.unwrap().unwrap().bytes_charged, bytes, "{number}");
     }
 }
 

@@ -11,7 +11,8 @@ impl Account {
     /// | if | then |
     /// |---|---|
     /// | the request is not known, or reported already | `None`, nothing changes |
-    /// | the delivery is closed | the charge becomes what was sent; nothing else |
+    /// | the delivery was closed before the last reset of the grant | its own charge becomes what was sent; nothing else |
+    /// | the delivery was closed since | its charge, and the grant's, become what was sent; nothing else |
     /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
     /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
@@ -24,9 +25,13 @@ impl Account {
     /// The last row is for what the web server turned into 304, 412 or 416, and for who left before the first byte: the
     /// unit goes back at once, and the offer lives for [`Delivery::OFFER_LIFETIME`] from the end of that answer. Once
     /// only, or questions about a file that is known already would keep an offer alive for ever.
-    pub fn report(&mut self, reported: &Reported) -> Option<Change> {
+    ///
+    /// `reset` is when the grant was last reset, of which its account knows nothing: the grant's charge is of what was
+    /// closed since. Both moments are told by our clock. Where that was set meanwhile, at worst a charge stays
+    /// the most that the request may have sent, or an old one is corrected once more.
+    pub fn report(&mut self, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
         let Self { grant, deliveries } = self;
-        deliveries.change(reported.delivery, |delivery| settle(grant, delivery, reported)).flatten()
+        deliveries.change(reported.delivery, |delivery| settle(grant, delivery, reported, reset)).flatten()
     }
 
     /// Ends what is due: forgets offers after their lifetime, and closes deliveries after their grace. An open one is
@@ -60,7 +65,7 @@ impl Account {
     }
 }
 
-fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported) -> Option<Change> {
+fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
     let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
     let most = request.bytes_sent_max(delivery.version.size);
     let report = Report { bytes: reported.report.bytes.min(most), ..reported.report.clone() };
@@ -69,8 +74,10 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported) -> Op
     let before = delivery.state;
     let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
     delivery.bytes_charged = corrected(delivery.bytes_charged);
-    if delivery.closed.is_some() {
-        grant.bytes_closed = corrected(grant.bytes_closed);
+    if let Some(closed) = delivery.closed {
+        if reset.is_none_or(|reset| reset < closed) {
+            grant.bytes_closed = corrected(grant.bytes_closed);
+        }
     } else {
         delivery.active = delivery.active.max(report.ended);
         let whole = delivery.cover(client, &report);

@@ -16,7 +16,7 @@ use crate::domain::account::{Account, Ask, Change, Click, Clicked, Ended, Permit
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
-use crate::domain::history::{Act, Author, Entry};
+use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
@@ -299,7 +299,8 @@ impl Working {
         let mut settled = Vec::new();
         for reported in reports {
             let Some(grant) = self.grant_of(reported.delivery)? else { continue };
-            let rule = |account: &mut Account| account.report(reported);
+            let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
+            let rule = |account: &mut Account| account.report(reported, reset);
             let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { continue };
             self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
             self.count(std::slice::from_ref(&change));
@@ -309,6 +310,15 @@ impl Working {
             rows::put_position(&self.database, FEED, position)?;
         }
         Ok(settled)
+    }
+
+    /// When `grant` was last reset: asked for where a report comes late, and that is seldom.
+    fn reset_of(&mut self, grant: GrantId) -> Result<Option<Moment>, Fault> {
+        if !self.load(grant)? {
+            return Ok(None);
+        }
+        let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
+        Ok(last_reset(&rows::all(&self.database, schema::HISTORY_OF_NUMBER, [kept.number], rows::entry)?))
     }
 
     pub(super) fn close_due(&mut self, now: Moment) -> Result<Closing, Fault> {
