@@ -27,7 +27,7 @@ pub async fn settle(site: &Site, mut reports: Vec<Reported>, position: Option<Fe
         tracing::warn!(
             event = "reports_ahead",
             reports = ahead,
-            "reports say when answers will end; they count as ended now: is a clock wrong?"
+            "reports of answers that end in the future; they count as ended now: is a clock wrong?"
         );
     }
     let mut beyond = changes.iter().filter(|change| change.bytes_beyond > 0).peekable();
