@@ -34,16 +34,19 @@
 
 mod admit;
 mod click;
+mod deliveries;
 mod settle;
 
 use std::net::IpAddr;
 
+pub use self::deliveries::Deliveries;
+use self::deliveries::Stage;
 use super::client::{Client, ClientKey};
 use super::delivery::{Delivery, Report, State};
 use super::file::{FileRef, Version};
 use super::grant::Grant;
 use super::id::{DeliveryId, GrantId, LinkId, RequestId};
-use super::moment::Moment;
+use super::moment::{Moment, Span};
 use super::range::Range;
 use super::units::Rate;
 
@@ -53,27 +56,38 @@ pub struct Account {
     /// The grant.
     pub grant: Grant,
     /// Its deliveries, oldest first.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Deliveries,
 }
 
 impl Account {
     /// A grant of which nothing was downloaded yet.
-    pub const fn new(grant: Grant) -> Self {
-        Self { grant, deliveries: Vec::new() }
+    pub fn new(grant: Grant) -> Self {
+        Self { grant, deliveries: Deliveries::default() }
     }
 
-    /// Its delivery `id`. The newest are looked at first: they are the ones that are asked for.
+    /// Its delivery `id`.
     pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
-        self.deliveries.iter().rev().find(|delivery| delivery.id == id)
+        self.deliveries.of(id)
     }
 
     /// Its offers, oldest first.
     pub fn offers(&self) -> impl Iterator<Item = DeliveryId> {
-        self.deliveries.iter().filter(|delivery| delivery.state == State::Offered).map(|delivery| delivery.id)
+        self.deliveries.at(Stage::Offered).map(|delivery| delivery.id)
+    }
+
+    /// Takes in a delivery that is kept elsewhere, as the newest.
+    pub fn take_in(&mut self, delivery: Delivery) {
+        self.deliveries.add(delivery);
+    }
+
+    /// Gives away the deliveries that have ended, the oldest first: what can still change is what stays.
+    pub fn give_ended(&mut self) -> Vec<Delivery> {
+        let ended: Vec<DeliveryId> = self.deliveries.at(Stage::Ended).map(|delivery| delivery.id).collect();
+        ended.into_iter().filter_map(|id| self.deliveries.remove(id)).collect()
     }
 
     fn is_any_open(&self) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.state == State::Open)
+        Stage::OPEN.iter().any(|stage| self.deliveries.at(*stage).next().is_some())
     }
 }
 
@@ -107,6 +121,15 @@ pub struct Clicked {
     pub fresh: bool,
     /// Deliveries of a version that was replaced, which this click ended.
     pub closed: Vec<Change>,
+}
+
+/// What ended because its time was over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The deliveries that were closed, in the order in which they were due.
+    pub changes: Vec<Change>,
+    /// How many offers were forgotten.
+    pub offers: usize,
 }
 
 /// A request for the bytes of a delivery.
@@ -160,6 +183,21 @@ pub struct Reported {
     pub report: Report,
 }
 
+impl Reported {
+    /// So far ahead of ours the clock of whoever reports may be.
+    pub const AHEAD_MAX: Span = Span::from_seconds(5);
+
+    /// Takes the report in at `now`: an answer of which is told had ended by then, whatever the report says. Tells whether
+    /// it said otherwise. What ends in the future would keep its delivery open until then.
+    pub fn arrive(&mut self, now: Moment) -> bool {
+        let is_ahead = self.report.ended > now + Self::AHEAD_MAX;
+        if is_ahead {
+            self.report.ended = now;
+        }
+        is_ahead
+    }
+}
+
 /// What a decision changed, for the log, the metrics and those who follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -179,6 +217,10 @@ pub struct Change {
     pub covered: u64,
     /// The file's size.
     pub size: u64,
+    /// Body bytes that were reported; 0 where it was no report that changed it.
+    pub bytes: u64,
+    /// Bytes that were reported beyond these, and cannot have been sent: they count nowhere.
+    pub bytes_beyond: u64,
 }
 
 impl Change {
@@ -193,6 +235,8 @@ impl Change {
             before,
             covered: delivery.covered(),
             size: delivery.version.size,
+            bytes: 0,
+            bytes_beyond: 0,
         }
     }
 }

@@ -278,6 +278,20 @@ pub struct Request {
     pub report: Option<Report>,
 }
 
+impl Request {
+    /// What an answer can have beside the bytes of the file, or of its parts with their headers: the frames of chunked
+    /// and of compressed bodies, a small share of them, and a page about an error.
+    const BESIDE_SHARE: u64 = 64;
+    const BESIDE_BYTES: u64 = 64 * 1024;
+
+    /// The most body bytes that any answer to it can have had, of a file of `size` bytes. A web server may leave the range
+    /// aside and send the whole; who reports more is wrong.
+    pub const fn bytes_sent_max(&self, size: u64) -> u64 {
+        let body = if self.bytes_max > size { self.bytes_max } else { size };
+        body.saturating_add(body / Self::BESIDE_SHARE).saturating_add(Self::BESIDE_BYTES)
+    }
+}
+
 /// What was sent in answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {

@@ -56,7 +56,7 @@ impl Grant {
     /// | amendment | what it changes |
     /// |---|---|
     /// | [`Amendment::Stand`] | the standing; what was revoked stays revoked |
-    /// | [`Amendment::Reset`] | nothing is used, no bytes of closed deliveries are charged, no network was seen; what runs goes on |
+    /// | [`Amendment::Reset`] | nothing is used, no bytes of closed deliveries are charged, whatever is reported of them, no network was seen; what runs goes on |
     /// | [`Amendment::Expire`] | the moment from which on no download starts |
     /// | [`Amendment::Allow`] | the number of downloads, those that are used included |
     pub fn amend(&mut self, amendment: &Amendment) {

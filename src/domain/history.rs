@@ -34,3 +34,9 @@ pub enum Act {
     /// It was changed.
     Amended(Amendment),
 }
+
+/// When a grant was last used from the beginning again, by its history.
+pub fn last_reset(history: &[Entry]) -> Option<Moment> {
+    let is_reset = |entry: &&Entry| matches!(entry.act, Act::Amended(Amendment::Reset));
+    history.iter().rev().find(is_reset).map(|entry| entry.author.at)
+}

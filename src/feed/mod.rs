@@ -25,6 +25,8 @@
 //! | HTTP/2 and HTTP/3 | the same as HTTP/1.1: bodies are counted without their frames |
 //! | no line: lost, or the daemon was down and the feed keeps none | nothing: the request stays unreported, the download ends *presumed* and is used |
 //! | a line of a request that was never admitted, or the same line again | nothing |
+//! | more bytes than any answer to the request can have had | as many as it can have had; the log says how many were too many |
+//! | an end in the future | an end at the moment when the line is taken; the log says so |
 //! | half a line, another format | nothing, as no line |
 //! | no feed at all | nothing: a download counts when it starts, and is called *started* |
 //!

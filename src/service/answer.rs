@@ -226,6 +226,8 @@ fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment
         state: if site.is_reported(sending.method) { State::Open } else { State::Started },
         covered: 0,
         size: sending.version.size,
+        bytes: 0,
+        bytes_beyond: 0,
     };
     super::settle::note(site, &change);
 }

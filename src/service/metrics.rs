@@ -320,6 +320,8 @@ mod tests {
             before: State::Open,
             covered: 1,
             size: 2,
+            bytes: 0,
+            bytes_beyond: 0,
         };
         metrics.changed(&change);
         change.state = State::Completed;

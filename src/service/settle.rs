@@ -17,10 +17,29 @@ use crate::store::Down;
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Settles reports, together with how far the feed was read. Tells how many of them were news of a request that is known.
-pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<usize, Down> {
-    let bytes = reports.iter().fold(0_u64, |sum, reported| sum.saturating_add(reported.report.bytes));
+/// What they say that cannot be is bounded, and said in one line for all of them.
+pub async fn settle(site: &Site, mut reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<usize, Down> {
+    let now = clock::now();
+    let ahead = reports.iter_mut().map(|reported| usize::from(reported.arrive(now))).sum::<usize>();
     let changes = site.store.settle(reports, position).await?;
-    site.metrics.reported(bytes);
+    site.metrics.reported(changes.iter().fold(0_u64, |sum, change| sum.saturating_add(change.bytes)));
+    if ahead > 0 {
+        tracing::warn!(
+            event = "reports_ahead",
+            reports = ahead,
+            "reports of answers that end in the future; they count as ended now: is a clock wrong?"
+        );
+    }
+    let mut beyond = changes.iter().filter(|change| change.bytes_beyond > 0).peekable();
+    if let Some(Change { delivery, bytes_beyond, .. }) = beyond.peek() {
+        let first = format!("{delivery}: {bytes_beyond} bytes too many");
+        tracing::warn!(
+            event = "reports_beyond",
+            reports = beyond.count(),
+            %first,
+            "reports say more bytes than can have been sent in answer; those beyond are not counted"
+        );
+    }
     for change in &changes {
         note(site, change);
     }
@@ -110,7 +129,7 @@ async fn pause(wait: Option<Duration>) {
 
 /// Notes a change of a delivery: one counter, one log line, and those who follow are told.
 pub fn note(site: &Site, change: &Change) {
-    let Change { delivery, grant, client, state, before, covered, size, at: _ } = change;
+    let Change { delivery, grant, client, state, before, covered, size, .. } = change;
     let client = client.address;
     site.metrics.changed(change);
     if state == before {

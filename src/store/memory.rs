@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard};
 mod records;
 
 use self::records::Records;
-use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target, admit, most};
+use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, Store, Target, admit, most};
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
-use crate::domain::history::{Act, Author, Entry};
+use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
@@ -122,7 +122,9 @@ impl Kept {
         }
         let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
         let ended = place.and_then(|place| place.ended);
-        account.deliveries.extend(ended.and_then(|ended| self.ended.remove(&ended)));
+        if let Some(late) = ended.and_then(|ended| self.ended.remove(&ended)) {
+            account.take_in(late);
+        }
         // What is about one delivery takes away no other.
         let offers: Vec<DeliveryId> = if with.is_none() { account.offers().collect() } else { Vec::new() };
 
@@ -138,7 +140,7 @@ impl Kept {
         for gone in offers.iter().filter(|id| account.delivery(**id).is_none()) {
             self.forget(*gone);
         }
-        for delivery in account.deliveries.extract_if(.., |delivery| delivery.closed.is_some()) {
+        for delivery in account.give_ended() {
             // What was taken out to be looked at goes back to where it was.
             let ended = ended.filter(|_| with == Some(delivery.id)).unwrap_or_else(|| self.next_serial());
             if let Some(place) = self.places.get_mut(&delivery.id) {
@@ -210,7 +212,9 @@ impl Kept {
     fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Option<Account> {
         let mut account = self.accounts.get(&grant)?.clone();
         let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
-        account.deliveries.extend(place.and_then(|place| self.ended.get(&place.ended?)).cloned());
+        if let Some(late) = place.and_then(|place| self.ended.get(&place.ended?)) {
+            account.take_in(late.clone());
+        }
         Some(account)
     }
 
@@ -262,10 +266,7 @@ impl Kept {
 
     /// Whether `click` would leave one delivery more than there is now, those that it ends not counted: they make room.
     fn would_grow(&self, click: &Click, link: &Link) -> bool {
-        let Some(account) = self.accounts.get(&link.grant) else { return false };
-        let mut tried = account.clone();
-        let ends = tried.click(click, link).map_or(0, |clicked| clicked.closed.len());
-        tried.deliveries.len() > account.deliveries.len() + ends
+        self.accounts.get(&link.grant).is_some_and(|account| account.would_grow(click, link))
     }
 
     fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
@@ -279,39 +280,38 @@ impl Kept {
     }
 
     fn report(&mut self, reported: &Reported) -> Option<Change> {
-        let place = self.places.get(&reported.delivery)?;
-        let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported)).flatten()?;
-        self.records.count(Tally::new(reported.report.ended, Counted::Bytes, reported.report.bytes));
+        let place = *self.places.get(&reported.delivery)?;
+        let reset = place.ended.and_then(|_| last_reset(&self.records.history(place.grant)));
+        let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported, reset)).flatten()?;
+        self.records.count(Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count_changes(std::slice::from_ref(&change));
         Some(change)
     }
 
     fn close_due(&mut self, now: Moment) -> Closing {
-        let mut changes = Vec::new();
-        while let Some(&(next, grant)) = self.due.first()
+        let (mut changes, mut ended) = (Vec::new(), 0);
+        while ended < DUE_MAX
+            && let Some(&(next, grant)) = self.due.first()
             && next <= now
         {
             // Each round takes at least the delivery away that was due at `next`.
-            changes.extend(self.run(grant, None, |account| account.close_due(now)).unwrap_or_default());
+            let closed = self.run(grant, None, |account| account.close_due(now, DUE_MAX - ended)).unwrap_or_default();
+            ended += closed.changes.len() + closed.offers;
+            changes.extend(closed.changes);
         }
         self.count_changes(&changes);
         Closing { changes, next: self.due.first().map(|&(next, _)| next) }
     }
 
-    /// Costs what the list is long, and for one grant what that grant has, however much is kept.
+    /// Costs what the list is long, however much is kept.
     fn list(&self, filter: &Filter) -> Vec<Delivery> {
         let most = most(filter.limit);
         let Some(grant) = filter.grant else {
             let found = self.made.values().rev().take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
             return found.cloned().collect();
         };
-        // An account has its deliveries in the order in which they were made, too: they are met one after the other.
-        let mut live = self.accounts.get(&grant).into_iter().flat_map(|account| account.deliveries.iter().rev());
         let newest = self.made_of.range((grant, 0)..=(grant, u64::MAX)).rev().take(most);
-        let found = newest.filter_map(|(_, id)| match self.places.get(id)?.ended {
-            Some(ended) => self.ended.get(&ended),
-            None => live.find(|delivery| delivery.id == *id),
-        });
+        let found = newest.filter_map(|(_, id)| self.delivery(*id, *self.places.get(id)?));
         found.cloned().collect()
     }
 }

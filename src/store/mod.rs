@@ -53,6 +53,9 @@ pub struct Closing {
     pub next: Option<Moment>,
 }
 
+/// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
+const DUE_MAX: usize = 128;
+
 /// A list is never longer than this, whatever is asked for.
 pub const LIST_MAX: usize = 1000;
 

@@ -7,12 +7,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::clients::{Customer, killed_after, whole};
 use crate::servers::cloakroom::PROGRAM;
 use crate::servers::http::Download;
 use crate::servers::until;
-use crate::shop::{MIB, SLOW, Shop, requests, units};
+use crate::shop::{MIB, SLOW, Shop, bytes_sent, requests, units};
 
 /// `cloakroom feed` of the shop's daemon, reading `input`.
 fn feed(shop: &Shop, input: impl Into<Stdio>, more: &[&str]) -> Child {
@@ -72,6 +73,28 @@ fn a_tail_in_a_pipe_is_a_feed() {
     let (code, out, err) = said(&feed.wait_with_output().unwrap());
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert!(out.starts_with("2 lines handed over: 2 settled, 0 unknown"), "{out}");
+}
+
+#[test]
+fn numbers_that_cannot_be_count_for_what_can_be() {
+    const SIZE: usize = 100_000;
+    let shop = Shop::by_api(SIZE, "");
+    let url = shop.click(&shop.link(1));
+    assert!(shop.get(&url, &[]).body == shop.goods);
+    let mut line: Value = serde_json::from_str(&reported(&shop, 1)).unwrap();
+    for (key, value) in [("time", "99999999999.000"), ("bytes", "9000000000000000000"), ("length", "")] {
+        assert!(line[key].is_string(), "{line:#}");
+        line[key] = value.into();
+    }
+    let (code, out, err) = feed_text(&shop, &format!("{line}\n"), &[]);
+    assert_eq!((code, err.as_str(), out.starts_with("1 line handed over: 1 settled")), (Some(0), "", true), "{out}");
+    let delivery = shop.settled();
+    let most = (SIZE + SIZE / 64 + 65_536) as u64;
+    assert_eq!((bytes_sent(&delivery), units(&delivery)), (most, (0, 1)), "{delivery:#}");
+    let ended = requests(&delivery)[0]["report"]["ended"].as_str().unwrap();
+    assert!(ended < "3000", "{ended}");
+    let told = [shop.cloakroom.logged(&["reports_ahead"]), shop.cloakroom.logged(&["reports_beyond"])];
+    assert!(told.iter().all(|line| line.contains("WARN")), "{told:#?}");
 }
 
 #[test]

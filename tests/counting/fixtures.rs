@@ -189,7 +189,12 @@ impl Shop {
     }
 
     pub fn report(&mut self, delivery: DeliveryId, request: &str, report: Report) -> Option<Change> {
-        self.account.report(&Reported { delivery, request: request_id(request), report })
+        self.account.report(&Reported { delivery, request: request_id(request), report }, None)
+    }
+
+    /// Ends all that is due.
+    pub fn close_due(&mut self, now: Moment) -> Vec<Change> {
+        self.account.close_due(now, usize::MAX).changes
     }
 
     pub fn delivery(&self, id: DeliveryId) -> &Delivery {

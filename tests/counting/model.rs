@@ -29,6 +29,8 @@ pub struct Model {
     pub networks: BTreeSet<u8>,
     /// Bytes of what is closed, as they are charged since the last reset.
     pub closed_bytes: u64,
+    /// When that was.
+    pub reset: Option<u64>,
     /// The numbers of those that were used before the last reset.
     pub forgiven: BTreeSet<usize>,
     pub downloads: Vec<Download>,
@@ -62,6 +64,8 @@ pub struct Download {
     /// Forgotten: an offer that was never taken.
     pub gone: bool,
     pub closed: bool,
+    /// When it was closed.
+    ended: Option<u64>,
     offered: u64,
     opened: u64,
     active: u64,
@@ -148,7 +152,8 @@ impl Model {
         self.downloads.iter().map(Download::excess).sum()
     }
 
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, now: u64) {
+        self.reset = Some(now);
         self.closed_bytes = 0;
         self.networks.clear();
         self.forgiven = self.used_ever().collect();
@@ -252,7 +257,7 @@ impl Model {
         let stale = self.stale();
         if (self.has_unit() || !stale.is_empty()) && !self.is_over(now) {
             for number in &stale {
-                self.close(*number, State::Released);
+                self.close(*number, State::Released, now);
             }
             if let Some(found) = self.newest(now, |download| download.state == State::Offered && Some(download.cookie) == cookie) {
                 return Ok((found, stale));
@@ -270,6 +275,7 @@ impl Model {
                 again: false,
                 gone: false,
                 closed: false,
+                ended: None,
                 offered: now,
                 opened: 0,
                 active: 0,
@@ -338,8 +344,14 @@ impl Model {
     pub fn report(&mut self, number: usize, name: &str, sent: &Sent) -> bool {
         let Some(download) = self.downloads.get_mut(number).filter(|download| !download.gone) else { return false };
         let Some(asked) = download.requests.get_mut(name).filter(|asked| asked.sent.is_none()) else { return false };
-        asked.sent = Some(if sent.error { 0 } else { sent.bytes });
-        if download.closed {
+        // What no answer can have had nobody sent.
+        let body = asked.bound.max(download.size);
+        let bytes = sent.bytes.min(body + body / 64 + 65_536);
+        asked.sent = Some(if sent.error { 0 } else { bytes });
+        if let Some(ended) = download.ended {
+            if self.reset.is_some_and(|reset| ended <= reset) {
+                return true;
+            }
             self.closed_bytes = self.closed_bytes.saturating_sub(asked.bound) + asked.sent.unwrap();
             return true;
         }
@@ -351,9 +363,9 @@ impl Model {
                 got[usize::try_from(place).unwrap()] = true;
             }
         } else if !sent.error {
-            download.beside += sent.bytes;
+            download.beside += bytes;
         }
-        let whole = if size == 0 { sent.finished && !sent.error && sent.bytes == 0 } else { got.iter().all(|byte| *byte) };
+        let whole = if size == 0 { sent.finished && !sent.error && bytes == 0 } else { got.iter().all(|byte| *byte) };
         if whole && download.state == State::Open {
             download.state = State::Completed;
         }
@@ -364,29 +376,31 @@ impl Model {
         true
     }
 
-    /// The numbers of those that were closed.
-    pub fn close_due(&mut self, now: u64) -> Vec<usize> {
+    /// The numbers of those that were closed, those that were due first before the others, and how many offers went.
+    pub fn close_due(&mut self, now: u64) -> (Vec<usize>, usize) {
+        let live = |download: &Download| !download.gone && !download.closed;
+        let ends = |number: &usize| self.downloads[*number].ends(self.grace);
+        let mut due: Vec<usize> = (0..self.downloads.len()).filter(|number| live(&self.downloads[*number])).collect();
+        due.retain(|number| ends(number) <= now);
+        due.sort_by_key(ends);
         let mut closed = Vec::new();
-        for number in 0..self.downloads.len() {
-            let download = &mut self.downloads[number];
-            if download.gone || download.closed || now < download.ends(self.grace) {
-                continue;
-            }
+        for number in &due {
+            let download = &mut self.downloads[*number];
             match download.state {
                 State::Offered => download.gone = true,
                 state => {
                     let state = if state == State::Open { download.ends_as() } else { state };
-                    self.close(number, state);
-                    closed.push(number);
+                    self.close(*number, state, now);
+                    closed.push(*number);
                 }
             }
         }
-        closed
+        (closed.clone(), due.len() - closed.len())
     }
 
-    fn close(&mut self, number: usize, state: State) {
+    fn close(&mut self, number: usize, state: State, now: u64) {
         let download = &mut self.downloads[number];
-        (download.state, download.closed) = (state, true);
+        (download.state, download.closed, download.ended) = (state, true, Some(now));
         self.closed_bytes += download.charged();
     }
 

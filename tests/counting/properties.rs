@@ -116,8 +116,10 @@ enum Kind {
     File,
     Encoded,
     Error,
-    /// The whole file, whatever was asked for: the only report of more than was reserved.
+    /// The whole file, whatever was asked for: more than was reserved.
     More,
+    /// More than there is.
+    Absurd,
 }
 
 impl Want {
@@ -171,7 +173,7 @@ fn size() -> impl Strategy<Value = u64> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error), 1 => Just(Kind::More)];
+    let kind = prop_oneof![8 => Just(Kind::File), 1 => Just(Kind::Encoded), 1 => Just(Kind::Error), 1 => Just(Kind::More), 1 => Just(Kind::Absurd)];
     let clock = prop_oneof![
         8 => 0..20 * MINUTE,
         3 => Just(HOUR),
@@ -245,6 +247,7 @@ impl Pair {
             networks_max: networks_max.map(|most| most as usize),
             networks: BTreeSet::new(),
             closed_bytes: 0,
+            reset: None,
             forgiven: BTreeSet::new(),
             downloads: Vec::new(),
         };
@@ -283,9 +286,10 @@ impl Pair {
                 self.report(delivery, request, share, kind)
             }
             Step::Close => {
-                let changes = self.account.close_due(self.moment());
-                let wanted = self.model.close_due(self.now);
-                prop_assert_eq!(told_ids(&changes), wanted.into_iter().map(numbered).collect::<Vec<_>>());
+                let due = self.account.close_due(self.moment(), usize::MAX);
+                let (wanted, offers) = self.model.close_due(self.now);
+                prop_assert_eq!(told_ids(&due.changes), wanted.into_iter().map(numbered).collect::<Vec<_>>());
+                prop_assert_eq!(due.offers, offers);
                 Ok(None)
             }
             Step::Replace(size) => {
@@ -313,7 +317,7 @@ impl Pair {
         match amendment {
             Amendment::Stand(_) if self.model.standing == Standing::Revoked => {}
             Amendment::Stand(standing) => self.model.standing = standing,
-            Amendment::Reset => self.model.reset(),
+            Amendment::Reset => self.model.reset(self.now),
             Amendment::Expire(expires) => self.model.expires = expires.map(Moment::millis),
             Amendment::Allow(most) => {
                 self.model.max = most;
@@ -391,6 +395,7 @@ impl Pair {
             Kind::Encoded => Answer { first: None, ..want.answer(size) },
             Kind::Error => Answer { status: 404, bytes: ERROR_PAGE, first: None },
             Kind::More => Want::Whole.answer(size),
+            Kind::Absurd => Answer { status: 200, bytes: u64::MAX / 4, first: None },
         };
         let (status, bytes, first) = (answer.status, answer.bytes * share / 4, answer.first);
         let error = status >= 300;
@@ -399,7 +404,8 @@ impl Pair {
         let finished = share == 4 && (size > 0 || status == 200);
         let sent = Sent { ended: self.now, bytes, first, error, finished };
         let before = self.account.clone();
-        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report });
+        let reset = self.model.reset.map(Moment::from_millis);
+        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report }, reset);
         let wanted = self.model.report(delivery as usize, &name, &sent);
         prop_assert_eq!(change.is_some(), wanted);
         if change.is_none() {
@@ -516,9 +522,9 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
                 }
                 2 => {
                     let report = Report { ended: now, status, bytes, finished: true, from: Some((first, size)) };
-                    drop(account.report(&Reported { delivery, request: request_id("r"), report }));
+                    drop(account.report(&Reported { delivery, request: request_id("r"), report }, Some(now)));
                 }
-                _ => drop(account.close_due(now)),
+                _ => drop(account.close_due(now, usize::MAX)),
             }
             let counted = |states: &[State]| account.deliveries.iter().filter(|delivery| states.contains(&delivery.state)).count();
             prop_assert_eq!(account.grant.reserved as usize, counted(&[State::Open]));

@@ -132,7 +132,7 @@ fn what_has_ended_is_over_whatever_the_clock_says() {
         if reported {
             shop.report(delivery, "r1", sent(0, 10, SIZE, at(0))).unwrap();
         }
-        assert_eq!(shop.account.close_due(at(DAY)).len(), 1);
+        assert_eq!(shop.close_due(at(DAY)).len(), 1);
         refused(&mut shop, &ask(delivery, "a", 1, at(0)), Refusal::LinkExpired);
     }
 }
@@ -201,7 +201,7 @@ fn giving_up_again_and_again_ends_when_the_bytes_of_all_downloads_are_sent() {
         }
         assert!(last.unwrap().opened);
         shop.report(delivery, "a", sent(0, SIZE - 1, SIZE, now)).unwrap();
-        assert_eq!(shop.account.close_due(at((u64::from(number) * 2 + 1) * DAY)).len(), 1);
+        assert_eq!(shop.close_due(at((u64::from(number) * 2 + 1) * DAY)).len(), 1);
         assert_eq!((shop.state(delivery), shop.units()), (State::Released, (0, 0)));
         copies += 1;
     }
@@ -251,7 +251,7 @@ fn a_slow_request_is_remembered_through_a_storm_of_others() {
 }
 
 fn known_newest(account: &Account, number: u64) -> bool {
-    account.deliveries[0].requests.contains_key(&request_id(&format!("r{number}")))
+    account.deliveries.iter().next().unwrap().requests.contains_key(&request_id(&format!("r{number}")))
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn the_bytes_of_a_large_version_do_not_use_up_the_budget_of_a_small_one() {
         let admitted = shop.admit(&ask(delivery, &name, 1, now)).map(|permit| permit.opened);
         if admitted.is_ok() {
             shop.report(delivery, &name, sent(0, bytes, size, now)).unwrap();
-            assert_eq!(shop.account.close_due(now + Span::from_days(1)).len(), 1);
+            assert_eq!(shop.close_due(now + Span::from_days(1)).len(), 1);
         }
         (admitted, shop.account.grant.bytes_closed)
     };

@@ -226,7 +226,7 @@ fn an_open_download_whose_grace_is_over_holds_its_unit_until_it_is_closed() {
     let delivery = shop.open(1, 1, at(0));
     shop.report(delivery, "r1", sent(0, 400, SIZE, at(0))).unwrap();
     assert_eq!(shop.click(&click(2, 2, at(DAY))), Err(Refusal::DownloadRunning));
-    assert_eq!(shop.account.close_due(at(DAY)).len(), 1);
+    assert_eq!(shop.close_due(at(DAY)).len(), 1);
     assert_eq!(shop.click(&click(2, 2, at(DAY))), new(2));
 }
 
@@ -253,6 +253,24 @@ fn offers_are_few_and_the_oldest_goes_first() {
     assert_eq!(standing.len(), Account::OFFERS_MAX);
     assert_eq!(standing[0].id, delivery_id(4));
     assert_eq!(shop.state(delivery_id(1)), State::Open);
+}
+
+#[test]
+fn behind_dozens_of_newer_downloads_that_do_not_fit_nobody_looks() {
+    for (newer, answer) in [(63, on_with(1)), (64, new(99))] {
+        let mut shop = Shop::new(None);
+        for number in 1..=1 + newer {
+            let delivery = shop.open(number, 1, at(0));
+            shop.report(delivery, &format!("r{number}"), sent(0, SIZE, SIZE, at(0))).unwrap();
+            if number > 1 {
+                // The second copy leaves no bytes for a third.
+                let _permit = shop.admit(&ask(delivery, "again", 1, at(0))).unwrap();
+                shop.report(delivery, "again", sent(0, SIZE, SIZE, at(0))).unwrap();
+            }
+        }
+        let later = Click { range: range("bytes=500-"), ..click(99, 1, at(1)) };
+        assert_eq!(shop.click(&later), answer, "{newer}");
+    }
 }
 
 /// Number `number`, after the file was replaced.
@@ -350,5 +368,5 @@ fn offers_stay_few_also_when_downloads_become_offers_again() {
     }
     shop.offer(99, 1, at(2));
     let standing = shop.account.deliveries.iter().filter(|delivery| delivery.state == State::Offered).count();
-    assert_eq!((standing, shop.account.deliveries[0].id), (Account::OFFERS_MAX, delivery_id(9)));
+    assert_eq!((standing, shop.account.deliveries.iter().next().unwrap().id), (Account::OFFERS_MAX, delivery_id(9)));
 }

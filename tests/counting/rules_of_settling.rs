@@ -1,8 +1,9 @@
 //! Reports and endings, row by row of the tables at `Account::report` and `Account::close_due`.
 
-use cloakroom::domain::account::{Account, Ask, Click};
+use cloakroom::domain::account::{Account, Ask, Click, Reported};
 use cloakroom::domain::coverage::Coverage;
 use cloakroom::domain::delivery::{Delivery, Report, State};
+use cloakroom::domain::moment::Moment;
 use cloakroom::domain::refusal::Refusal;
 
 use crate::fixtures::*;
@@ -30,12 +31,12 @@ fn a_download_that_was_killed_and_given_up_counts_nothing() {
     let delivery = shop.open(1, 1, at(0));
     shop.report(delivery, "r1", sent(0, 400, SIZE, at(10))).unwrap();
     assert_eq!(shop.account.next_due(), Some(at(10 + DAY)));
-    assert!(shop.account.close_due(at(9 + DAY)).is_empty());
-    let changes = shop.account.close_due(at(10 + DAY));
+    assert!(shop.close_due(at(9 + DAY)).is_empty());
+    let changes = shop.close_due(at(10 + DAY));
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].before, changes[0].state, changes[0].covered), (State::Open, State::Released, 400));
     assert_eq!((shop.units(), shop.account.grant.bytes_closed), ((0, 0), 400));
-    assert!(shop.account.close_due(at(99 * DAY)).is_empty());
+    assert!(shop.close_due(at(99 * DAY)).is_empty());
     assert_eq!((shop.units(), shop.account.next_due()), ((0, 0), None));
     shop.open(2, 1, at(99 * DAY));
 }
@@ -44,7 +45,7 @@ fn a_download_that_was_killed_and_given_up_counts_nothing() {
 fn a_download_of_which_nothing_is_known_is_presumed_to_have_arrived() {
     let mut shop = Shop::new(Some(1));
     let delivery = shop.open(1, 1, at(0));
-    assert_eq!(shop.account.close_due(at(DAY))[0].state, State::Presumed);
+    assert_eq!(shop.close_due(at(DAY))[0].state, State::Presumed);
     assert_eq!((shop.units(), shop.account.grant.bytes_closed), ((1, 0), SIZE));
     // A report that comes after all corrects the bytes, once, and not the count.
     let late = sent(0, 300, SIZE, at(DAY));
@@ -92,7 +93,7 @@ fn what_was_sent_under_several_names_or_in_several_parts_is_presumed_when_it_may
             shop.report(delivery, &name, report.clone()).unwrap();
         }
         assert_eq!((shop.state(delivery), shop.units()), (State::Open, (0, 1)), "{what}");
-        let changes = shop.account.close_due(at(1 + DAY));
+        let changes = shop.close_due(at(1 + DAY));
         assert_eq!((changes[0].before, changes[0].state), (State::Open, state), "{what}");
         assert_eq!(shop.units(), (u32::from(state == State::Presumed), 0), "{what}");
     }
@@ -113,7 +114,7 @@ fn more_names_and_more_pieces_than_are_kept_do_not_make_a_whole_file_free() {
             shop.report(delivery, &name, Report { status: 206, ..sent(first, 1, size, at(0)) }).unwrap();
         }
         assert!(shop.delivery(delivery).covered() < size, "some of it was forgotten");
-        assert_eq!(shop.account.close_due(at(DAY))[0].state, State::Presumed, "{hosts}");
+        assert_eq!(shop.close_due(at(DAY))[0].state, State::Presumed, "{hosts}");
         assert_eq!(shop.units(), (1, 0));
     }
 }
@@ -136,7 +137,7 @@ fn of_what_has_ended_little_is_kept_and_its_numbers_stay_true() {
     }
     let (charged, covered) = (shop.delivery(delivery).bytes_charged, shop.delivery(delivery).covered());
     assert_eq!((shop.delivery(delivery).coverage.len(), shop.delivery(delivery).requests_total()), (Delivery::CLIENTS_MAX, 400));
-    let change = &shop.account.close_due(at(199 + DAY))[0];
+    let change = &shop.close_due(at(199 + DAY))[0];
     assert_eq!((change.state, change.covered), (State::Presumed, covered), "what is told was counted before");
     let kept = shop.delivery(delivery);
     assert_eq!((kept.bytes_charged, kept.requests_total(), kept.requests.len()), (charged, 400, Delivery::REQUESTS_ENDED_MAX));
@@ -156,7 +157,7 @@ fn what_may_be_whole_of_a_file_that_was_replaced_keeps_its_unit_until_it_is_pres
     shop.report(delivery, "r1", Report { from: None, ..sent(0, SIZE, SIZE, at(1)) }).unwrap();
     let new = Click { version: replaced(2, 30), ..click(2, 2, at(2)) };
     assert_eq!(shop.click(&new), Err(Refusal::DownloadRunning));
-    assert_eq!(shop.account.close_due(at(1 + DAY))[0].state, State::Presumed);
+    assert_eq!(shop.close_due(at(1 + DAY))[0].state, State::Presumed);
     assert_eq!((shop.click(&Click { now: at(1 + DAY), ..new }), shop.units()), (Err(Refusal::LimitReached), (1, 0)));
 }
 
@@ -173,7 +174,7 @@ fn a_whole_answer_that_was_compressed_on_its_way_is_presumed_and_a_part_of_one_i
         let delivery = shop.open(1, 1, at(0));
         shop.report(delivery, "r1", report).unwrap();
         assert_eq!(shop.delivery(delivery).bytes_charged, SIZE / 10, "{what}");
-        assert_eq!(shop.account.close_due(at(1 + DAY))[0].state, state, "{what}");
+        assert_eq!(shop.close_due(at(1 + DAY))[0].state, state, "{what}");
         assert_eq!(shop.units(), units, "{what}");
     }
 }
@@ -187,7 +188,7 @@ fn reports_that_say_nothing_about_the_file_are_bytes_only() {
         ("a file of another size", Report { from: Some((0, SIZE + 1)), ..good.clone() }, SIZE, 0),
         ("nothing sent", Report { bytes: 0, finished: false, ..good.clone() }, 0, 0),
         ("more than there is", Report { bytes: SIZE + 7, ..good.clone() }, SIZE + 7, SIZE),
-        ("absurd numbers", Report { bytes: u64::MAX, from: Some((u64::MAX, SIZE)), ..good.clone() }, u64::MAX, 0),
+        ("absurd numbers", Report { bytes: u64::MAX, from: Some((u64::MAX, SIZE)), ..good.clone() }, SIZE + SIZE / 64 + 65_536, 0),
         ("a page about a missing file", Report { status: 404, bytes: 153, from: None, ..good.clone() }, 0, 0),
         ("not modified", Report { status: 304, bytes: 0, from: None, ..good }, 0, 0),
     ] {
@@ -198,6 +199,57 @@ fn reports_that_say_nothing_about_the_file_are_bytes_only() {
         assert_eq!((known.bytes_charged, known.covered()), (charged, covered), "{what}");
         assert_eq!(known.state == State::Completed, covered == SIZE, "{what}");
     }
+}
+
+#[test]
+fn more_bytes_than_an_answer_can_have_had_are_told_and_count_nowhere() {
+    let most = 65_536 + SIZE + SIZE / 64;
+    for (asked, status, told, counted) in [
+        ("bytes=0-", 200, SIZE, SIZE),
+        // A web server may leave the range aside.
+        ("bytes=0-0", 200, SIZE, SIZE),
+        ("bytes=0-0", 206, most, most),
+        ("bytes=0-0", 206, most + 1, most),
+        ("bytes=0-", 200, u64::MAX, most),
+        // Parts have heads, which are reserved for them.
+        ("bytes=0-0,2-2", 206, 65_536 + 1026 + 1026 / 64, 65_536 + 1026 + 1026 / 64),
+        ("bytes=0-0,2-2", 206, u64::MAX, 65_536 + 1026 + 1026 / 64),
+        ("bytes=0-", 404, 70_000, most),
+        ("bytes=0-", 404, 153, 153),
+    ] {
+        let mut shop = Shop::new(None);
+        let delivery = shop.offer(1, 1, at(0));
+        let _permit = shop.admit(&Ask { range: range(asked), ..ask(delivery, "a", 1, at(0)) }).unwrap();
+        let change = shop.report(delivery, "a", Report { ended: at(1), status, bytes: told, finished: true, from: None }).unwrap();
+        assert_eq!((change.bytes, change.bytes_beyond), (counted, told - counted), "{asked} {status} {told}");
+        let known = shop.delivery(delivery);
+        assert_eq!(known.bytes_charged, if status < 300 { counted } else { 0 }, "{asked} {status} {told}");
+        assert_eq!(known.requests[&request_id("a")].report.as_ref().unwrap().bytes, counted, "{asked} {status} {told}");
+        let closed = shop.close_due(at(2 * DAY));
+        assert_eq!(closed.iter().map(|change| change.bytes).sum::<u64>(), 0, "no report ended it");
+    }
+}
+
+#[test]
+fn what_ended_in_the_future_ended_when_that_is_told() {
+    let now = at(100);
+    for (ended, taken) in [
+        (at(0), at(0)),
+        (Moment::EPOCH, Moment::EPOCH),
+        (at(100), at(100)),
+        // Two clocks are never quite the same.
+        (at(105), at(105)),
+        (Moment::from_millis(at(105).millis() + 1), now),
+        (at(99 * DAY), now),
+        (Moment::from_millis(u64::MAX), now),
+    ] {
+        let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, ended) };
+        assert_eq!((reported.arrive(now), reported.report.ended), (ended != taken, taken), "{ended}");
+        assert!(!reported.arrive(now), "once");
+    }
+    let end = Moment::from_millis(u64::MAX);
+    let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, end) };
+    assert!(!reported.arrive(end));
 }
 
 #[test]
@@ -238,7 +290,7 @@ fn completed_and_started_downloads_close_as_what_they_are() {
     assert!(shop.admit(&Ask { measured: false, ..ask(started, "a", 2, at(5)) }).is_ok());
     shop.report(started, "a", sent(0, SIZE, SIZE, at(5))).unwrap();
     assert_eq!((shop.state(started), shop.units()), (State::Started, (2, 0)), "a unit that was used at the start is not used again");
-    let changes = shop.account.close_due(at(DAY + 5));
+    let changes = shop.close_due(at(DAY + 5));
     assert_eq!(
         changes.iter().map(|change| (change.before, change.state)).collect::<Vec<_>>(),
         [(State::Completed, State::Completed), (State::Started, State::Started)]
@@ -253,9 +305,9 @@ fn offers_are_forgotten_after_their_hour() {
     let mut shop = Shop::new(Some(1));
     let delivery = shop.offer(1, 1, at(0));
     assert_eq!(shop.account.next_due(), Some(at(HOUR)));
-    assert!(shop.account.close_due(at(HOUR - 1)).is_empty());
+    assert!(shop.close_due(at(HOUR - 1)).is_empty());
     assert!(shop.account.delivery(delivery).is_some());
-    assert!(shop.account.close_due(at(HOUR)).is_empty());
+    assert!(shop.close_due(at(HOUR)).is_empty());
     assert_eq!(shop.account, Account::new(shop.account.grant.clone()));
     assert_eq!(shop.admit(&ask(delivery, "a", 1, at(0))), Err(Refusal::UnknownLink));
 }
@@ -314,14 +366,14 @@ fn a_download_becomes_an_offer_again_only_once() {
     assert!(shop.admit(&ask(delivery, "r2", 1, at(HOUR))).unwrap().opened, "it waits an hour from then on");
     let change = shop.report(delivery, "r2", not_modified(at(HOUR))).unwrap();
     assert_eq!((change.before, change.state, shop.units()), (State::Open, State::Open, (0, 1)));
-    assert_eq!(shop.account.close_due(at(HOUR + DAY))[0].state, State::Released);
+    assert_eq!(shop.close_due(at(HOUR + DAY))[0].state, State::Released);
     assert_eq!(shop.units(), (0, 0));
 
     let mut shop = Shop::new(Some(1));
     let delivery = shop.open(1, 1, at(0));
     shop.report(delivery, "r1", not_modified(at(1))).unwrap();
     assert_eq!(shop.admit(&ask(delivery, "r2", 1, at(1 + HOUR))), Err(Refusal::LinkExpired));
-    assert!(shop.account.close_due(at(1 + HOUR)).is_empty());
+    assert!(shop.close_due(at(1 + HOUR)).is_empty());
     assert!(shop.account.deliveries.is_empty(), "it is forgotten like any other offer");
 }
 

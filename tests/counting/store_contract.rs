@@ -55,7 +55,9 @@ contract! {
     of_a_hundred_networks_at_once_as_many_as_are_allowed_are_remembered
     reports_and_the_position_of_the_feed_are_settled_together
     what_is_due_is_closed_and_the_next_deadline_is_told
+    of_hundreds_that_are_due_at_once_each_step_ends_some
     a_late_report_finds_a_delivery_that_has_ended
+    what_ended_before_a_reset_is_corrected_by_itself
     what_was_replaced_ends_at_the_next_click
     what_was_sent_nothing_is_offered_again
     what_a_person_decides_holds_at_once
@@ -287,6 +289,44 @@ async fn what_is_due_is_closed_and_the_next_deadline_is_told<S: Store>(store: Ar
     assert_eq!(store.delivery(delivery_id(1)).await.unwrap().unwrap().state, State::Released);
 }
 
+async fn of_hundreds_that_are_due_at_once_each_step_ends_some<S: Store>(store: Arc<S>) {
+    const MANY: u32 = 300;
+    for number in [1, 2] {
+        issued(&*store, number, None).await;
+    }
+    for number in 1..=MANY {
+        let link = link_id(1 + number % 2);
+        let click = Click { link, ..click(number, 1, at(0)) };
+        // Each third is taken at once, each third after a while, which its row does not say; the others are not taken.
+        assert!(store.click(click).await.unwrap().is_ok());
+        if number % 3 > 0 {
+            let now = at(u64::from(number % 3 - 1) * 1800);
+            assert!(store.admit(ask(delivery_id(number), "a", 1, now)).await.unwrap().is_ok());
+        }
+    }
+    let (mut seen, mut steps) = (Vec::new(), Vec::new());
+    for now in [HOUR, DAY, DAY + 1800] {
+        let mut ended = Vec::new();
+        for step in 1.. {
+            assert!(step < 20, "it comes to no end at {now}");
+            let closing = store.close_due(at(now)).await.unwrap();
+            assert!(closing.changes.len() <= 128, "{}", closing.changes.len());
+            ended.extend(closing.changes);
+            if closing.next.is_none_or(|next| next > at(now)) {
+                steps.push((step, closing.next));
+                break;
+            }
+        }
+        seen.push(ended.len());
+        let (used, reserved) = units(&*store).await;
+        assert_eq!(ended.iter().filter(|change| change.state == State::Presumed).count(), ended.len());
+        assert_eq!(used + reserved, MANY / 3);
+    }
+    assert_eq!(seen, [0, 100, 100]);
+    assert_eq!(steps.iter().map(|(_, next)| *next).collect::<Vec<_>>(), [Some(at(DAY)), Some(at(DAY + 1800)), None]);
+    assert_eq!(store.deliveries(Filter::default()).await.unwrap().len(), 200, "offers that nobody took are forgotten");
+}
+
 async fn a_late_report_finds_a_delivery_that_has_ended<S: Store>(store: Arc<S>) {
     issued(&*store, 1, Some(5)).await;
     let delivery = offered(&*store, 1, 1).await;
@@ -298,6 +338,27 @@ async fn a_late_report_finds_a_delivery_that_has_ended<S: Store>(store: Arc<S>) 
         assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (1, 0, 300));
         assert_eq!(store.delivery(delivery).await.unwrap().unwrap().state, State::Presumed);
         assert_eq!(store.close_due(at(99 * DAY)).await.unwrap(), cloakroom::store::Closing::default());
+    }
+}
+
+async fn what_ended_before_a_reset_is_corrected_by_itself<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, Some(5)).await;
+    for (number, begun) in [(1, 0), (2, 0), (3, 2 * DAY)] {
+        let clicked = store.click(click(number, 1, at(begun))).await.unwrap().unwrap();
+        assert!(store.admit(ask(clicked.delivery, "a", 1, at(begun))).await.unwrap().is_ok());
+    }
+    assert_eq!(store.close_due(at(DAY)).await.unwrap().changes.len(), 2);
+    // A report that came in time, as far as the reset goes.
+    assert_eq!(store.settle(vec![reported(1, "a", 300, 9)], None).await.unwrap().len(), 1);
+    let closed = async || store.grant(grant_id(1)).await.unwrap().unwrap().bytes_closed;
+    assert_eq!(closed().await, 300 + SIZE);
+    store.amend(grant_id(1), Amendment::Reset, Author { at: at(2 * DAY), ..author() }).await.unwrap();
+    store.amend(grant_id(1), Amendment::Expire(None), Author { at: at(4 * DAY), ..author() }).await.unwrap();
+    assert_eq!(store.close_due(at(3 * DAY)).await.unwrap().changes.len(), 1);
+    for (number, bytes, all) in [(2, 700, SIZE), (3, 400, 400)] {
+        assert_eq!(store.settle(vec![reported(number, "a", bytes, 9)], None).await.unwrap().len(), 1);
+        assert_eq!(closed().await, all, "{number}");
+        assert_eq!(store.delivery(delivery_id(number)).await.unwrap().unwrap().bytes_charged, bytes, "{number}");
     }
 }
 

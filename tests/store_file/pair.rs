@@ -10,6 +10,7 @@ use cloakroom::config::Durability;
 use cloakroom::domain::account::{Ask, Change, Click, Clicked, Permit, Reported};
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::grant::{Amendment, Grant};
+use cloakroom::domain::history::Author;
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::Moment;
@@ -31,7 +32,7 @@ pub enum Decision {
     Admit(Ask),
     Settle(Vec<Reported>, Option<FeedPosition>),
     Close(Moment),
-    Amend(GrantId, Amendment),
+    Amend(GrantId, Amendment, Moment),
     RevokeLink(LinkId),
     Count(Vec<Tally>),
 }
@@ -61,7 +62,7 @@ async fn decide(store: &dyn Store, decision: Decision) -> Answer {
             closing.changes.sort_by_key(|change| change.delivery);
             (closing.changes, closing.next)
         })),
-        Decision::Amend(grant, amendment) => Answer::Amended(store.amend(grant, amendment, author()).await),
+        Decision::Amend(grant, amendment, at) => Answer::Amended(store.amend(grant, amendment, Author { at, ..author() }).await),
         Decision::RevokeLink(link) => Answer::Known(store.revoke_link(link, author()).await),
         Decision::Count(tallies) => Answer::Counted(store.count(tallies).await),
     }

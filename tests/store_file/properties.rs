@@ -206,7 +206,7 @@ impl Play {
                     }
                     Amend::Allow(most) => Amendment::Allow(*most),
                 };
-                Decision::Amend(grant, amendment)
+                Decision::Amend(grant, amendment, self.now())
             }
             Move::AddLink(number) => {
                 let grant = self.grants.get(*number).copied().unwrap_or(grant_id(99));

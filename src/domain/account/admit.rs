@@ -52,15 +52,17 @@ impl Account {
         self.affordable(delivery, bytes_max)?;
 
         let Self { grant, deliveries } = self;
-        let delivery = deliveries.iter_mut().rev().find(|delivery| delivery.id == ask.delivery).ok_or(Refusal::UnknownLink)?;
-        if delivery.state == State::Offered {
-            open(grant, delivery, ask);
-        }
-        grant.size_largest = grant.size_largest.max(delivery.version.size);
-        grant.see(ask.address);
-        let client = delivery.known_as(ask.client);
-        delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, address: ask.address, bytes_max, report: None });
-        Ok(permit(grant, delivery, &ask.request))
+        let admitted = deliveries.change(ask.delivery, |delivery| {
+            if delivery.state == State::Offered {
+                open(grant, delivery, ask);
+            }
+            grant.size_largest = grant.size_largest.max(delivery.version.size);
+            grant.see(ask.address);
+            let client = delivery.known_as(ask.client);
+            delivery.remember(ask.request.clone(), Request { admitted: ask.now, client, address: ask.address, bytes_max, report: None });
+            permit(grant, delivery, &ask.request)
+        });
+        admitted.ok_or(Refusal::UnknownLink)
     }
 
     fn joinable(&self, delivery: &Delivery, ask: &Ask) -> Result<(), Refusal> {
@@ -84,9 +86,7 @@ impl Account {
             return Err(Refusal::ByteBudget);
         }
         let largest = self.grant.size_largest.max(delivery.version.size);
-        let charging = self.deliveries.iter().filter(|delivery| delivery.closed.is_none());
-        let charged: u128 = charging.map(|delivery| u128::from(delivery.bytes_charged)).sum();
-        let all = u128::from(self.grant.bytes_closed) + charged + u128::from(bytes_max);
+        let all = u128::from(self.grant.bytes_closed) + self.deliveries.charged() + u128::from(bytes_max);
         if policy.grant_bytes_max(largest).is_some_and(|most| all > most) { Err(Refusal::ByteBudget) } else { Ok(()) }
     }
 }

@@ -1,8 +1,8 @@
 //! Which delivery a click goes on with.
 
+use super::deliveries::{Stage, Whose};
 use super::settle::close;
 use super::{Account, Change, Click, Clicked};
-use crate::domain::client::ClientKey;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::id::DeliveryId;
 use crate::domain::link::Link;
@@ -49,11 +49,12 @@ impl Account {
     /// network. It leads nobody to a whole file: a stranger who begins at the first byte is refused. Rows 1, 2, 3 and 7
     /// to 9 do not ask for the grant's end: the last download that was allowed can always be finished.
     ///
-    /// Only deliveries of the version that is clicked are looked for: of a file that was replaced
+    /// Among those that could be meant, some dozens of the newest are looked at: of thousands that do not fit, an older one
+    /// that does is not found. Only deliveries of the version that is clicked are looked for: of a file that was replaced
     /// nobody can be sent the rest. An open delivery of another version whose requests were all reported cannot become
     /// whole any more. Its unit counts as left in rows 5 and 6, and they close it as released. One with a request in
     /// flight may still complete, and one whose bytes may be the whole may have arrived: these hold their unit until
-    /// that is reported or the grace is over.
+    /// that is reported or the grace is over. One click closes a few dozen of them at most, and the next one others.
     ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
@@ -61,6 +62,23 @@ impl Account {
     /// it looks at what it has. Browsers keep their cookies, and are rows 1 and 5. Row 4 is there because `curl` and `wget`
     /// ask without `If-Range`: the end of one version would be put behind the beginning of another.
     pub fn click(&mut self, click: &Click, link: &Link) -> Result<Clicked, Refusal> {
+        match self.choose(click, link)? {
+            Choice::On(delivery) => Ok(Clicked { delivery, fresh: false, closed: Vec::new() }),
+            Choice::Again(delivery) => Ok(Clicked { delivery, fresh: false, closed: self.close_replaced(click) }),
+            Choice::Fresh => {
+                let closed = self.close_replaced(click);
+                self.offer(click);
+                Ok(Clicked { delivery: click.fresh, fresh: true, closed })
+            }
+        }
+    }
+
+    /// Whether `click` would leave one delivery more than there is now, those that it ends not counted.
+    pub fn would_grow(&self, click: &Click, link: &Link) -> bool {
+        self.choose(click, link) == Ok(Choice::Fresh) && self.offers().count() < Self::OFFERS_MAX && self.replaced(click).is_empty()
+    }
+
+    fn choose(&self, click: &Click, link: &Link) -> Result<Choice, Refusal> {
         if link.id != click.link || link.grant != self.grant.id {
             return Err(Refusal::UnknownLink);
         }
@@ -68,22 +86,21 @@ impl Account {
         self.grant.standing.check()?;
         self.grant.check_network(click.client.address)?;
         let from_here = self.grant.check_networks_max(click.client.address);
-        let carry_on = |delivery| Clicked { delivery, fresh: false, closed: Vec::new() };
-        if let Some(own) = self.brought_back(click).or_else(|| self.resumed(click)).or_else(|| self.started_over(click)) {
-            return from_here.map(|()| carry_on(own));
+        let by = Whose::Clicker(click.client.key());
+        let own = self.brought_back(click).or_else(|| self.resumed(click, by)).or_else(|| self.started_over(click, by));
+        if let Some(own) = own {
+            return from_here.map(|()| Choice::On(own));
         }
-        if self.would_mix(click) {
+        if self.would_mix(click, by) {
             return Err(Refusal::LinkExpired);
         }
         let is_over = self.grant.is_over(click.now);
-        if !is_over && (self.grant.has_unit() || self.is_any_replaced(click)) {
-            from_here?;
-            let closed = self.close_replaced(click);
-            let offer = self.offered_before(click).map_or_else(|| self.offer(click), carry_on);
-            return Ok(Clicked { closed, ..offer });
+        if !is_over && (self.grant.has_unit() || !self.replaced(click).is_empty()) {
+            return from_here.map(|()| self.offered_before(click).map_or(Choice::Fresh, Choice::Again));
         }
-        if let Some(other) = self.began_again(click).or_else(|| self.idle(click)).or_else(|| self.rest_of_completed(click)) {
-            return from_here.map(|()| carry_on(other));
+        let other = self.began_again(click, by).or_else(|| self.idle(click)).or_else(|| self.rest_of_completed(click));
+        if let Some(other) = other {
+            return from_here.map(|()| Choice::On(other));
         }
         Err(match from_here {
             _ if is_over => Refusal::Expired,
@@ -94,61 +111,56 @@ impl Account {
     }
 
     fn brought_back(&self, click: &Click) -> Option<DeliveryId> {
-        let cookie = click.cookie?;
-        self.newest(click, |delivery| delivery.cookie == cookie && (is_under_way(delivery) || self.is_resumable(delivery, click)))
+        let fits = |delivery: &Delivery| delivery.state != State::Completed || self.has_bytes(delivery, click);
+        self.newest(click, Whose::Cookie(click.cookie?), Stage::RUNNING, fits)
     }
 
-    fn resumed(&self, click: &Click) -> Option<DeliveryId> {
+    fn resumed(&self, click: &Click, by: Whose) -> Option<DeliveryId> {
         if !click.range.is_later_part() {
             return None;
         }
-        let client: ClientKey = click.client.key();
-        let is_own = |delivery: &Delivery| delivery.clicked_by.key() == client;
-        let running = self.newest(click, |delivery| is_under_way(delivery) && is_own(delivery));
-        running.or_else(|| self.newest(click, |delivery| self.is_resumable(delivery, click) && is_own(delivery)))
+        let running = self.newest(click, by, Stage::UNDER_WAY, |_| true);
+        running.or_else(|| self.newest(click, by, Stage::COMPLETED, |delivery| self.has_bytes(delivery, click)))
     }
 
-    fn started_over(&self, click: &Click) -> Option<DeliveryId> {
-        self.stopped(click, |delivery| is_under_way(delivery) && self.has_bytes(delivery, click))
+    fn started_over(&self, click: &Click, by: Whose) -> Option<DeliveryId> {
+        self.stopped(click, by, Stage::UNDER_WAY_IDLE)
     }
 
-    fn began_again(&self, click: &Click) -> Option<DeliveryId> {
-        self.stopped(click, |delivery| self.is_resumable(delivery, click))
+    fn began_again(&self, click: &Click, by: Whose) -> Option<DeliveryId> {
+        self.stopped(click, by, &[Stage::CompletedIdle])
     }
 
-    /// The newest delivery that `fits`, of which nothing is in flight, clicked by this client, which keeps no cookies.
-    fn stopped(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
+    /// The newest delivery of `stages`, clicked by this client, which keeps no cookies, with bytes left for it.
+    fn stopped(&self, click: &Click, by: Whose, stages: &[Stage]) -> Option<DeliveryId> {
         if click.cookie.is_some() {
             return None;
         }
-        let client: ClientKey = click.client.key();
-        self.newest(click, |delivery| delivery.in_flight() == 0 && delivery.clicked_by.key() == client && fits(delivery))
+        self.newest(click, by, stages, |delivery| self.has_bytes(delivery, click))
     }
 
-    fn would_mix(&self, click: &Click) -> bool {
-        let client: ClientKey = click.client.key();
-        let is_own = |delivery: &Delivery| delivery.clicked_by.key() == client || click.cookie == Some(delivery.cookie);
-        let mut own = self.deliveries.iter().rev().filter(|delivery| delivery.state != State::Offered && is_own(delivery));
-        click.range.is_later_part() && own.next().is_some_and(|began| began.version != click.version)
+    fn would_mix(&self, click: &Click, by: Whose) -> bool {
+        if !click.range.is_later_part() {
+            return false;
+        }
+        let own = click.cookie.map(Whose::Cookie).into_iter().chain([by]).collect::<Vec<_>>();
+        let newest = self.deliveries.newest(&own, Stage::BEGUN, |_| true);
+        newest.is_some_and(|began| began.version != click.version)
     }
 
     fn offered_before(&self, click: &Click) -> Option<DeliveryId> {
-        let cookie = click.cookie?;
-        self.newest(click, |delivery| delivery.state == State::Offered && delivery.cookie == cookie)
+        self.newest(click, Whose::Cookie(click.cookie?), &[Stage::Offered], |_| true)
     }
 
     fn idle(&self, click: &Click) -> Option<DeliveryId> {
-        self.newest(click, |delivery| delivery.state == State::Open && delivery.in_flight() == 0)
+        self.newest(click, Whose::Anyone, &[Stage::OpenIdle], |_| true)
     }
 
     fn rest_of_completed(&self, click: &Click) -> Option<DeliveryId> {
-        let is_rest = click.range.is_later_part();
-        self.newest(click, |delivery| is_rest && delivery.in_flight() == 0 && self.is_resumable(delivery, click))
-    }
-
-    /// Whether `delivery` completed, and what is asked for can be sent of it once more.
-    fn is_resumable(&self, delivery: &Delivery, click: &Click) -> bool {
-        delivery.state == State::Completed && self.has_bytes(delivery, click)
+        if !click.range.is_later_part() {
+            return None;
+        }
+        self.newest(click, Whose::Anyone, &[Stage::CompletedIdle], |delivery| self.has_bytes(delivery, click))
     }
 
     /// Whether the byte budget of `delivery` has room for what is asked for.
@@ -159,41 +171,41 @@ impl Account {
     }
 
     /// The newest delivery of the clicked version that can still be joined and that `fits`.
-    fn newest(&self, click: &Click, fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
-        let mut live = self.deliveries.iter().rev().filter(|delivery| delivery.is_live(&self.grant.policy, click.now));
-        live.find(|delivery| delivery.version == click.version && fits(delivery)).map(|delivery| delivery.id)
+    fn newest(&self, click: &Click, whose: Whose, stages: &[Stage], fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
+        let joins =
+            |delivery: &Delivery| delivery.is_live(&self.grant.policy, click.now) && delivery.version == click.version && fits(delivery);
+        self.deliveries.newest(&[whose], stages, joins).map(|delivery| delivery.id)
     }
 
-    fn is_any_replaced(&self, click: &Click) -> bool {
-        self.deliveries.iter().any(|delivery| is_replaced(delivery, click))
+    /// Those that hold a unit for a version that is not the clicked one, and would give it back: nothing of them is on
+    /// its way, and what was sent is not the whole.
+    fn replaced(&self, click: &Click) -> Vec<DeliveryId> {
+        self.deliveries.resting(&click.version, |delivery| !delivery.may_have_arrived())
     }
 
     fn close_replaced(&mut self, click: &Click) -> Vec<Change> {
+        let replaced = self.replaced(click);
         let Self { grant, deliveries } = self;
-        let replaced = deliveries.iter_mut().filter(|delivery| is_replaced(delivery, click));
-        replaced.map(|delivery| close(grant, delivery, click.now)).collect()
+        replaced.into_iter().filter_map(|id| deliveries.change(id, |delivery| close(grant, delivery, click.now))).collect()
     }
 
-    fn offer(&mut self, click: &Click) -> Clicked {
+    fn offer(&mut self, click: &Click) {
         // Deliveries that became offers again may have made them too many by more than one.
-        let standing = self.deliveries.iter().filter(|delivery| delivery.state == State::Offered).count();
-        let mut too_many = (standing + 1).saturating_sub(Self::OFFERS_MAX);
-        self.deliveries.retain(|delivery| {
-            let goes = too_many > 0 && delivery.state == State::Offered;
-            too_many -= usize::from(goes);
-            !goes
-        });
-        self.deliveries.push(Delivery::offer(self.grant.id, click));
-        Clicked { delivery: click.fresh, fresh: true, closed: Vec::new() }
+        let standing: Vec<DeliveryId> = self.offers().collect();
+        for id in standing.iter().take((standing.len() + 1).saturating_sub(Self::OFFERS_MAX)) {
+            self.deliveries.remove(*id);
+        }
+        self.deliveries.add(Delivery::offer(self.grant.id, click));
     }
 }
 
-/// Whether `delivery` holds a unit for a version that is not the clicked one, and would give it back: nothing of it is
-/// on its way, and what was sent is not the whole.
-fn is_replaced(delivery: &Delivery, click: &Click) -> bool {
-    delivery.state == State::Open && delivery.version != click.version && delivery.in_flight() == 0 && !delivery.may_have_arrived()
-}
-
-fn is_under_way(delivery: &Delivery) -> bool {
-    matches!(delivery.state, State::Open | State::Started)
+/// What a click goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    /// This delivery.
+    On(DeliveryId),
+    /// This offer, where a new one could be made, too.
+    Again(DeliveryId),
+    /// A new offer.
+    Fresh,
 }

@@ -1,7 +1,7 @@
 //! What is known afterwards: reports of what was sent, and deliveries whose time is over.
 
-use super::{Account, Change, Reported};
-use crate::domain::delivery::{Delivery, State};
+use super::{Account, Change, Ended, Reported};
+use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
@@ -11,67 +11,88 @@ impl Account {
     /// | if | then |
     /// |---|---|
     /// | the request is not known, or reported already | `None`, nothing changes |
-    /// | the delivery is closed | the charge becomes what was sent; nothing else |
+    /// | the delivery was closed before the last reset of the grant | its own charge becomes what was sent; nothing else |
+    /// | the delivery was closed since | its charge, and the grant's, become what was sent; nothing else |
     /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
     /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
     ///
     /// A status of 300 and above sent nothing of the file and is charged nothing. An empty file is completed by a 200
-    /// that ended as it should.
+    /// that ended as it should. Of bytes that no answer to the request can have had
+    /// ([`Request::bytes_sent_max`](crate::domain::delivery::Request::bytes_sent_max)) nothing is believed: they are told as
+    /// beyond, and count nowhere.
     ///
     /// The last row is for what the web server turned into 304, 412 or 416, and for who left before the first byte: the
     /// unit goes back at once, and the offer lives for [`Delivery::OFFER_LIFETIME`] from the end of that answer. Once
     /// only, or questions about a file that is known already would keep an offer alive for ever.
-    pub fn report(&mut self, reported: &Reported) -> Option<Change> {
+    ///
+    /// `reset` is when the grant was last reset, of which its account knows nothing: the grant's charge is of what was
+    /// closed since. Both moments are told by our clock. Where that was set meanwhile, at worst a charge stays
+    /// the most that the request may have sent, or an old one is corrected once more.
+    pub fn report(&mut self, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
         let Self { grant, deliveries } = self;
-        let delivery = deliveries.iter_mut().rev().find(|delivery| delivery.id == reported.delivery)?;
-        let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
-        request.report = Some(reported.report.clone());
-        let (client, held, sent) = (request.client, request.bytes_max, reported.report.bytes_charged());
-        let before = delivery.state;
-        let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
-        delivery.bytes_charged = corrected(delivery.bytes_charged);
-        if delivery.closed.is_some() {
-            grant.bytes_closed = corrected(grant.bytes_closed);
-        } else {
-            delivery.active = delivery.active.max(reported.report.ended);
-            let whole = delivery.cover(client, &reported.report);
-            if delivery.state == State::Open && whole {
-                delivery.state = State::Completed;
-                delivery.completed = Some(reported.report.ended);
-                grant.release();
-                grant.spend();
-            } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
-                delivery.offer_again(reported.report.ended);
-                grant.release();
-            }
-        }
-        Some(Change::of(delivery, before))
+        deliveries.change(reported.delivery, |delivery| settle(grant, delivery, reported, reset)).flatten()
     }
 
     /// Ends what is due: forgets offers after their lifetime, and closes deliveries after their grace. An open one is
     /// released when every request of it was reported and bytes of the file are missing. It is presumed when of some
     /// request nothing is known, or when what all clients were sent, together with the bytes of which nobody knows where
     /// in the file they stand, may be the whole: one person can come with two cookies, or ask for all parts at once.
-    /// Others stay what they are. Tells which deliveries were closed; of these only a summary is kept, see
+    /// Others stay what they are. Of what is closed only a summary is kept, see
     /// [`Delivery::REQUESTS_ENDED_MAX`].
-    pub fn close_due(&mut self, now: Moment) -> Vec<Change> {
+    ///
+    /// What was due first ends first, and at most `most` of all: while more is due, [`Account::next_due`] is over.
+    pub fn close_due(&mut self, now: Moment, most: usize) -> Ended {
         let Self { grant, deliveries } = self;
-        deliveries.retain(|delivery| delivery.state != State::Offered || delivery.is_live(&grant.policy, now));
-        let mut changes = Vec::new();
-        for delivery in deliveries.iter_mut() {
-            if delivery.closed.is_none() && !delivery.is_live(&grant.policy, now) {
-                changes.push(close(grant, delivery, now));
+        let mut ended = Ended::default();
+        while ended.changes.len() + ended.offers < most
+            && let Some((_, due)) = deliveries.next_due(&grant.policy).filter(|(ends, _)| *ends <= now)
+        {
+            let (id, is_offer) = (due.id, due.state == State::Offered);
+            if is_offer {
+                deliveries.remove(id);
+                ended.offers += 1;
+            } else {
+                ended.changes.extend(deliveries.change(id, |delivery| close(grant, delivery, now)));
             }
         }
-        changes
+        ended
     }
 
     /// When [`Account::close_due`] has something to do next, if ever.
     pub fn next_due(&self) -> Option<Moment> {
-        let waiting = self.deliveries.iter().filter(|delivery| delivery.closed.is_none());
-        waiting.map(|delivery| delivery.grace_ends(&self.grant.policy)).min()
+        self.deliveries.next_due(&self.grant.policy).map(|(ends, _)| ends)
     }
+}
+
+fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
+    let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
+    let most = request.bytes_sent_max(delivery.version.size);
+    let report = Report { bytes: reported.report.bytes.min(most), ..reported.report.clone() };
+    let (client, held, sent) = (request.client, request.bytes_max, report.bytes_charged());
+    request.report = Some(report.clone());
+    let before = delivery.state;
+    let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
+    delivery.bytes_charged = corrected(delivery.bytes_charged);
+    if let Some(closed) = delivery.closed {
+        if reset.is_none_or(|reset| reset < closed) {
+            grant.bytes_closed = corrected(grant.bytes_closed);
+        }
+    } else {
+        delivery.active = delivery.active.max(report.ended);
+        let whole = delivery.cover(client, &report);
+        if delivery.state == State::Open && whole {
+            delivery.state = State::Completed;
+            delivery.completed = Some(report.ended);
+            grant.release();
+            grant.spend();
+        } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
+            delivery.offer_again(report.ended);
+            grant.release();
+        }
+    }
+    let bytes_beyond = reported.report.bytes - report.bytes;
+    Some(Change { bytes: report.bytes, bytes_beyond, ..Change::of(delivery, before) })
 }
 
 /// Ends one delivery: its unit, if it holds one, is given back or used.

@@ -171,7 +171,7 @@ fn account(database: &Connection, id: GrantId, with: Option<DeliveryId>) -> Resu
         let ended = rows::one(&together, schema::DELIVERY_BY_ID, [with.written()], read)?;
         deliveries.extend(ended.filter(|delivery| delivery.grant == id));
     }
-    Ok(Some(Account { grant, deliveries }))
+    Ok(Some(Account { grant, deliveries: deliveries.into_iter().collect() }))
 }
 
 impl Store for Sqlite {

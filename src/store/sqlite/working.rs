@@ -12,24 +12,21 @@ use super::fault::Fault;
 use super::recent::Recent;
 use super::rows::{self, Number};
 use super::schema;
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Change, Click, Clicked, Ended, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
-use crate::domain::history::{Act, Author, Entry};
+use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::Written;
-use crate::store::{Closing, Content, Down, Target, admit};
+use crate::store::{Closing, Content, DUE_MAX, Down, Target, admit};
 
-/// Accounts kept in memory, those used last: some 2 KiB each.
+/// Accounts kept in memory, those used last: some 3 KiB each.
 pub(super) const ACCOUNTS_MAX: usize = 8192;
-
-/// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
-const DUE_MAX: i64 = 128;
 
 /// Rows that are brought up to date to tell the next deadline exactly. Of more it is told too early, and what is due
 /// then is brought up to date then.
@@ -80,7 +77,7 @@ impl Working {
     /// Lets go of accounts that nobody used lately. Between batches: then all is written.
     pub(super) fn age(&mut self) {
         for kept in self.accounts.age().into_values() {
-            for delivery in &kept.account.deliveries {
+            for delivery in kept.account.deliveries.iter() {
                 self.places.remove(&delivery.id);
             }
         }
@@ -98,7 +95,7 @@ impl Working {
         // Nothing is remembered of an account that could not be read whole.
         for (number, delivery, due) in live {
             self.places.insert(delivery.id, Place { grant, number: Some(number), due });
-            account.deliveries.push(delivery);
+            account.take_in(delivery);
         }
         self.accounts.insert(grant, Kept { number, account });
         Ok(true)
@@ -144,7 +141,9 @@ impl Working {
         let Self { accounts, places, changes, .. } = self;
         let Some(kept) = accounts.touch(&grant) else { return Ok(None) };
         let account = &mut kept.account;
-        account.deliveries.extend(late);
+        if let Some(late) = late {
+            account.take_in(late);
+        }
         changes.before_grant(kept.number, &account.grant);
         if let Some(before) = with.and_then(|id| account.delivery(id)) {
             changes.before_delivery(before);
@@ -164,7 +163,7 @@ impl Working {
         for gone in offers.into_iter().filter(|id| account.delivery(*id).is_none()) {
             changes.gone(gone, places.remove(&gone).and_then(|place| place.number));
         }
-        for delivery in account.deliveries.extract_if(.., |delivery| delivery.closed.is_some()) {
+        for delivery in account.give_ended() {
             let number = places.remove(&delivery.id).and_then(|place| place.number);
             changes.put_away(number, delivery);
         }
@@ -300,9 +299,10 @@ impl Working {
         let mut settled = Vec::new();
         for reported in reports {
             let Some(grant) = self.grant_of(reported.delivery)? else { continue };
-            let rule = |account: &mut Account| account.report(reported);
+            let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
+            let rule = |account: &mut Account| account.report(reported, reset);
             let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { continue };
-            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, reported.report.bytes));
+            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
             self.count(std::slice::from_ref(&change));
             settled.push(change);
         }
@@ -312,37 +312,49 @@ impl Working {
         Ok(settled)
     }
 
+    /// When `grant` was last reset: asked for where a report comes late, and that is seldom.
+    fn reset_of(&mut self, grant: GrantId) -> Result<Option<Moment>, Fault> {
+        if !self.load(grant)? {
+            return Ok(None);
+        }
+        let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
+        Ok(last_reset(&rows::all(&self.database, schema::HISTORY_OF_NUMBER, [kept.number], rows::entry)?))
+    }
+
     pub(super) fn close_due(&mut self, now: Moment) -> Result<Closing, Fault> {
         // The table is asked for what is due, so it must know of every change.
         self.write()?;
-        let due = rows::all(&self.database, schema::DUE, [rows::millis(now), DUE_MAX], |row| {
+        let due = rows::all(&self.database, schema::DUE, [rows::millis(now), rows::stored(DUE_MAX as u64)], |row| {
             Ok(Written::read(&row.get::<_, String>(0)?, "grant")?)
         })?;
-        let mut changes: Vec<Change> = Vec::new();
+        let (mut changes, mut ended) = (Vec::new(), 0);
         let mut before: Option<GrantId> = None;
         for grant in due {
+            if ended >= DUE_MAX {
+                break;
+            }
             // Several of one grant end together.
             if before.replace(grant) == Some(grant) {
                 continue;
             }
-            let ended = |changes: &Vec<Change>| changes.iter().map(|change| change.delivery).collect();
-            changes.extend(self.run(grant, None, |account| account.close_due(now), ended)?.unwrap_or_default());
-            self.look_later(grant, rows::millis(now));
+            let told = |closed: &Ended| closed.changes.iter().map(|change| change.delivery).collect();
+            let closed = self.run(grant, None, |account| account.close_due(now, DUE_MAX - ended), told)?.unwrap_or_default();
+            ended += closed.changes.len() + closed.offers;
+            changes.extend(closed.changes);
         }
         self.count(&changes);
+        // Rows that were due and did not end are found there, as those that were told too early.
         let next = self.next_due()?;
         Ok(Closing { changes, next })
     }
 
-    /// The rows of deliveries of `grant` that were to be looked at by `now`, and go on, say when next.
-    fn look_later(&mut self, grant: GrantId, now: i64) {
+    /// The row of `delivery` says when it is to be looked at next.
+    fn look_later(&mut self, grant: GrantId, delivery: DeliveryId) {
         let Self { accounts, places, changes, .. } = self;
-        let Some(kept) = accounts.touch(&grant) else { return };
-        for delivery in &kept.account.deliveries {
-            if let Some(place) = places.get_mut(&delivery.id).filter(|place| place.due.is_some_and(|due| due <= now)) {
-                place.due = None;
-                changes.before_delivery(delivery);
-            }
+        let known = accounts.touch(&grant).and_then(|kept| kept.account.delivery(delivery));
+        if let Some((known, place)) = known.zip(places.get_mut(&delivery)) {
+            place.due = None;
+            changes.before_delivery(known);
         }
     }
 
@@ -362,7 +374,7 @@ impl Working {
             if !is_early || looked == LOOKS_MAX {
                 return Ok(Some(Moment::from_millis(said.cast_unsigned())));
             }
-            self.look_later(grant, said);
+            self.look_later(grant, delivery);
             looked += 1;
         }
     }
