@@ -5,9 +5,12 @@
 //! customer sees it ([`live`]).
 
 mod accounts;
+mod counted;
 mod daemon;
 mod feed_log;
 mod finding;
+mod http;
+mod live;
 mod masters;
 mod nginx;
 mod nginx_around;
@@ -15,11 +18,15 @@ mod nginx_asking;
 mod nginx_conf;
 mod nginx_handoff;
 mod nginx_site;
+mod probe;
 mod report;
+mod shut;
 mod system;
+mod visit;
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +46,20 @@ use crate::config::{self, Configuration, Feed, StoreEntry};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Without --url files, modes and nginx's configuration are read, the daemon is asked how it is, and nothing is changed. With \
+--url a file is put into a storage and removed again, and a grant is made, used, and revoked: customers notice nothing, and \
+`cloakroom grant list --customer 'cloakroom check'` shows it.
+
+Exit codes: 0 no fault, 1 faults, 78 the configuration is wrong.
+
+Examples:
+  cloakroom check
+  cloakroom check --url
+  cloakroom check --url https://shop.example/ --connect 127.0.0.1:443
+  nginx -T > /tmp/nginx.txt; cloakroom check --nginx-conf /tmp/nginx.txt";
+
 /// Users that distributions run web servers as, where nginx's configuration names none.
 const WORKERS: &[&str] = &["www-data", "nginx", "http"];
 
@@ -47,6 +68,18 @@ pub(super) struct Arguments {
     /// Print a configuration to begin with: every key, with its meaning and its default.
     #[arg(long)]
     print_default: bool,
+
+    /// Ask the site too, as a customer: the site of `public_url`, or the one of this URL.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    url: Option<String>,
+
+    /// With --url: ask at this address, whatever the name of the site leads to.
+    #[arg(long, value_name = "IP:PORT", requires = "url")]
+    connect: Option<SocketAddr>,
+
+    /// With --url: download this file of a storage, and plant none.
+    #[arg(long, value_name = "STORAGE/PATH", requires = "url")]
+    probe: Option<String>,
 
     /// Nginx's main configuration file, or a file with what `nginx -T` printed; without it, `nginx -T` is asked.
     #[arg(long, value_name = "FILE")]
@@ -63,7 +96,11 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     }
     let configuration = common.load()?;
     written(&configuration)?;
-    let parts = look(common, arguments, &configuration);
+    let place = arguments.url.as_ref().map(|url| place(url, &configuration)).transpose()?;
+    let mut parts = look(common, arguments, &configuration);
+    if let Some(place) = place {
+        parts.push(visit::part(&configuration, place, arguments.connect, arguments.probe.as_deref())?);
+    }
     let summary = report::summary(&parts);
     if common.json {
         say_json(&serde_json::json!({
@@ -89,6 +126,12 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         say(report::text(&parts))?;
     }
     if summary.faults == 0 { Ok(()) } else { Err(Failure::failed(report::sentence(summary))) }
+}
+
+/// The site that is meant.
+fn place(url: &str, configuration: &Configuration) -> Result<http::Place, Failure> {
+    let url = if url.is_empty() { &configuration.public_url.origin } else { url };
+    http::Place::parse(url).map_err(|wrong| Failure::usage(format!("--url: {wrong}")))
 }
 
 /// The configuration and what it names, as the daemon reads them when it starts.
@@ -123,12 +166,12 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
         // Damage would have ended the check before this.
-        let is_there = if file.exists() { "it is whole at first sight" } else { "it is made when the daemon starts" };
+        let is_there = if file.exists() { "whole at first sight" } else { "made when the daemon starts" };
         system.push(Finding::ok("store", format!("{}: {is_there}", file.display())));
     }
     system.extend(masters::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
-    system.extend(daemon::look(configuration, false));
+    system.extend(daemon::look(configuration, arguments.url.is_some()));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
     parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
     parts
@@ -137,7 +180,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
 fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration) -> Part {
     match conf {
         Ok(conf) => Part {
-            title: format!("Nginx's configuration: {} and {} more files", conf.main, conf.files.saturating_sub(1)),
+            title: format!("Nginx's configuration: {}, {} files", conf.main, conf.files),
             findings: nginx::look(conf, configuration),
         },
         Err(NoConf::NotAsked(why)) => {

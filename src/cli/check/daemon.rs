@@ -57,7 +57,7 @@ fn of_about(configuration: &Configuration, about: &About) -> Vec<Finding> {
         let warning = Finding::warning("daemon-version", "the daemon was not restarted after the program was replaced");
         found.push(warning.found(format!("{} runs", about.version)).right(env!("CARGO_PKG_VERSION")).run(restart));
     } else if about.configuration != configuration.digest() {
-        let warning = Finding::fault("daemon-configuration", "what is written does not hold: the daemon runs with another configuration");
+        let warning = Finding::fault("daemon-config", "what is written does not hold: the daemon runs with another configuration");
         found.push(
             warning
                 .found("the file was changed after the daemon read it")
@@ -73,7 +73,7 @@ fn of_about(configuration: &Configuration, about: &About) -> Vec<Finding> {
                 .run("journalctl -u cloakroom -n 50"),
         );
     }
-    or_ok("daemon", format!("{} runs with this configuration, and all its parts are well", about.version), found)
+    or_ok("daemon", format!("{} runs with this configuration and is well", about.version), found)
 }
 
 /// Whether each address answers.
@@ -110,7 +110,7 @@ fn descriptors(configuration: &Configuration) -> Vec<Finding> {
     if allowed >= needed {
         return vec![Finding::ok(
             "descriptors",
-            format!("{} open files are allowed, {} are needed at most", terminal::grouped(allowed), terminal::grouped(needed)),
+            format!("{} open files allowed, at most {} needed", terminal::grouped(allowed), terminal::grouped(needed)),
         )];
     }
     let warning = Finding::warning("descriptors", "with all connections that are allowed, the daemon runs out of open files");

@@ -49,7 +49,7 @@ fn storage_of(configuration: &Configuration, storage: &Storage, people: &People)
     let most = if walk.is_whole { "" } else { " looked at" };
     or_ok(
         "masters",
-        format!("storage `{}`: {}{most}, read by Cloakroom and nginx", storage.name, terminal::counted(number, "file", "files")),
+        format!("`{}`: {}{most}, read by Cloakroom and nginx", storage.name, terminal::counted(number, "file", "files")),
         found,
     )
 }

@@ -139,7 +139,7 @@ fn guarded(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> 
         for location in of_rule {
             faults.extend(guard(site, location, path));
         }
-        found.extend(or_ok("guarded", format!("{path} asks before it serves, and nothing goes round the question"), faults));
+        found.extend(or_ok("guarded", format!("{path} asks before it serves"), faults));
     }
     found
 }

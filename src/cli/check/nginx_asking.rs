@@ -53,6 +53,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
                 .add("include cloakroom/locations.conf;", into()),
         );
     }
+    let (mut said, mut heard, mut number) = (Vec::new(), Vec::new(), 0);
     for (location, _) in asking {
         let asks = match location.path() {
             Some(there) if there == path => Asks::Download,
@@ -60,8 +61,9 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
             Some(there) if location.directive.argument(0) == "=" && there != path => Asks::Authorize,
             _ => continue,
         };
-        found.extend(told(location, asks));
-        found.extend(answered(location, asks));
+        number += 1;
+        said.extend(told(location, asks));
+        heard.extend(answered(location, asks));
         if asks == Asks::Download {
             found.extend(download(site, location));
         } else if asks == Asks::Authorize && location.own("internal").is_none() {
@@ -73,6 +75,10 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
                     .add("internal;", location.shown()),
             );
         }
+    }
+    if number > 0 {
+        found.extend(or_ok("told", format!("{number} locations tell what nginx knows, not clients"), said));
+        found.extend(or_ok("answer", "answers are heard, kept by nobody, not replaced", heard));
     }
     found
 }
@@ -232,7 +238,7 @@ fn told(location: &Level<'_>, asks: Asks) -> Vec<Finding> {
             found.push(put(finding, location, holds, name, right));
         }
     }
-    or_ok("told", format!("{} tells what nginx knows, and nothing that a client says", subject(location)), found)
+    found
 }
 
 /// What becomes of the answer.
@@ -290,7 +296,7 @@ fn answered(location: &Level<'_>, asks: Asks) -> Vec<Finding> {
             found.push(fault.found(hidden.shown()).right("the answer goes on as it is").remove(hidden.place.to_string()));
         }
     }
-    or_ok("answer", format!("the answer to {} is heard, kept by nobody, and not replaced", subject(location)), found)
+    found
 }
 
 /// What is only about downloads.
@@ -340,8 +346,4 @@ fn put(finding: Finding, location: &Level<'_>, holds: Option<&Directive>, name: 
         Some(own) => finding.replace(line, own.place.to_string()),
         None => finding.add(line, location.shown()),
     }
-}
-
-fn subject(location: &Level<'_>) -> String {
-    location.directive.arguments.last().cloned().unwrap_or_default()
 }

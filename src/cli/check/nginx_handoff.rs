@@ -51,7 +51,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
             found.extend(reported(location, configuration));
         }
     }
-    found.extend(or_ok("masters-shut", "no other location and no root of nginx shows the files of a storage", shown(site, configuration)));
+    found.extend(or_ok("masters-shut", "no other location shows the files of a storage", shown(site, configuration)));
     found
 }
 
@@ -107,7 +107,7 @@ fn place(site: &NginxSite<'_>, location: &Level<'_>, storage: &Storage) -> Vec<F
         let fault = Finding::fault("handoff-not-asked", "what was decided is asked about a second time, and refused");
         found.push(fault.found(asked.shown()).right("no question about a handed-over file").add("auth_request off;", location.shown()));
     }
-    or_ok("handoff", format!("{} is internal, and shows {}", location.path().unwrap_or_default(), storage.path.display()), found)
+    or_ok("handoff", format!("{} is internal and shows {}", location.path().unwrap_or_default(), storage.path.display()), found)
 }
 
 fn directory(location: &Level<'_>, storage: &Storage) -> Option<Finding> {
@@ -154,7 +154,7 @@ fn untouched(location: &Level<'_>) -> Vec<Finding> {
         let fault = fault.found(holds.shown()).right("no such filter where files are handed over; move it into the locations that need it");
         found.push(fault.remove(holds.place.to_string()));
     }
-    or_ok("untouched", "files leave byte for byte: no compression, no filter, no cache of open files", found)
+    or_ok("untouched", "files leave byte for byte: no compression, no filter", found)
 }
 
 /// A line in place of the one that holds if that is the location's own, else one more.
@@ -199,7 +199,7 @@ fn ranges(location: &Level<'_>) -> Vec<Finding> {
         let warning = Finding::warning("ranges", "this rate holds for each download for which Cloakroom says none");
         found.push(warning.found(limit.shown()).right("rates stand in [[policy]] of cloakroom.toml").remove(limit.place.to_string()));
     }
-    or_ok("ranges", "downloads can be resumed, and no request gets more parts than were reserved", found)
+    or_ok("ranges", "resumed in as many parts as are reserved, not more", found)
 }
 
 fn headers(location: &Level<'_>) -> Vec<Finding> {
@@ -232,7 +232,7 @@ fn headers(location: &Level<'_>) -> Vec<Finding> {
         let warning = Finding::fault("headers", "this header comes twice, and browsers and caches choose one of them");
         found.push(warning.found(doubled.shown()).right("name, type and caching come from Cloakroom").remove(doubled.place.to_string()));
     }
-    or_ok("headers", "files come with nosniff, a sandbox, and the name and type that Cloakroom said", found)
+    or_ok("headers", "nosniff, a sandbox, the name that Cloakroom said", found)
 }
 
 /// Whether each request is reported, in our format, into the log that is followed.
@@ -294,7 +294,7 @@ fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding>
                 .add("error_page 599 @cloakroom_refused;", location.shown()),
         );
     }
-    or_ok("report", format!("each request of a delivery is reported to {target}"), found)
+    or_ok("report", format!("each request of a delivery, to {target}"), found)
 }
 
 /// Where else nginx shows a storage's files.

@@ -29,10 +29,10 @@ pub(super) struct Summary {
 }
 
 /// The width of the column with the verdict.
-const VERDICT_WIDTH: usize = 9;
+const VERDICT_WIDTH: usize = 8;
 
 /// The width of the column with the check's name.
-const CHECK_WIDTH: usize = 22;
+const CHECK_WIDTH: usize = 17;
 
 /// Counts the findings.
 pub(super) fn summary(parts: &[Part]) -> Summary {

@@ -54,7 +54,11 @@ fn state(configuration: &Configuration, people: &People) -> Vec<Finding> {
         return vec![fault.right("a directory of the daemon's user alone").run(format!("install -d -m 0700 -o cloakroom {path}"))];
     };
     if found.mode() & 0o077 != 0 {
-        let fault = Finding::fault(CHECK, "others can look at keys and customers, or change them");
+        let fault = if found.mode() & 0o022 == 0 {
+            Finding::warning(CHECK, "others can look into it")
+        } else {
+            Finding::fault(CHECK, "others can put keys and grants of their own there")
+        };
         return vec![
             fault.found(format!("{path} has mode {}", people.accounts.mode_of(&found))).right("0700").run(format!("chmod 0700 {path}")),
         ];
@@ -91,7 +95,7 @@ fn keys(configuration: &Configuration, people: &People) -> Vec<Finding> {
     }
     found.dedup();
     let number = u64::try_from(configuration.keys.len()).unwrap_or(u64::MAX);
-    or_ok("keys", format!("{}: read by the daemon alone", terminal::counted(number, "key", "keys")), found)
+    or_ok("keys", format!("{}, read by the daemon alone", terminal::counted(number, "key", "keys")), found)
 }
 
 /// Sockets of files: who may connect.
@@ -173,7 +177,7 @@ fn room(configuration: &Configuration) -> Vec<Finding> {
         found.extend(room_of(what, path, bytes, inodes));
     }
     found.dedup_by(|one, other| one.says == other.says && one.found == other.found);
-    or_ok("disk", format!("{} free where the store and the report are written", terminal::bytes(least)), found)
+    or_ok("disk", format!("{} free for the store and the report", terminal::bytes(least)), found)
 }
 
 fn room_of(what: &str, path: &Path, bytes: u64, inodes: u64) -> Option<Finding> {
@@ -218,7 +222,7 @@ fn clock(configuration: &Configuration, config: &Path, now: Moment) -> Vec<Findi
             let fault = Finding::fault("clock", "the clock is behind, or was ahead: what has ended may open again");
             vec![fault.found(format!("{} was written at {when}; the clock says {now}", path.display())).right(right).run(mend)]
         }
-        None => vec![Finding::ok("clock", format!("it is {now}, and no file of ours is from later"))],
+        None => vec![Finding::ok("clock", format!("it is {now}; no file of ours is from later"))],
     }
 }
 
