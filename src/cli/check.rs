@@ -22,6 +22,7 @@ mod probe;
 mod report;
 mod shut;
 mod system;
+mod tls;
 mod visit;
 
 use std::fs::{self, File};

@@ -9,7 +9,10 @@ use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use super::tls;
 
 /// No answer is larger: probes are small.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -128,11 +131,16 @@ impl Customer {
         };
         // Small requests are not to wait for each other.
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        // What ends it is told to whoever asks.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        if self.place.is_https { spoken(tls::over(stream, host).await?).await } else { spoken(stream).await }
     }
+}
+
+/// Speaks HTTP/1.1 over a stream.
+async fn spoken(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<SendRequest<Full<Bytes>>, String> {
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    // What ends it is told to whoever asks.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }
 
 #[cfg(test)]
