@@ -19,6 +19,7 @@ mod nginx_conf;
 mod nginx_handoff;
 mod nginx_site;
 mod probe;
+mod reach;
 mod report;
 mod shut;
 mod system;
@@ -34,9 +35,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use self::accounts::Accounts;
+use self::accounts::{Account, Accounts};
 use self::finding::Finding;
 use self::nginx::NoConf;
+use self::nginx_conf::Directive;
 use self::nginx_site::NginxSite;
 use self::report::Part;
 use self::system::People;
@@ -155,14 +157,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     let conf = nginx::is_expected(configuration).then(|| nginx::conf(arguments.nginx_conf.as_deref()));
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
-    let worker = match conf.as_ref().map(Result::as_ref) {
-        // Who is not root cannot be another one: the workers are who started nginx.
-        Some(Ok(conf)) => match NginxSite::of(&conf.tree).user() {
-            Some((user, _)) => accounts.named(user),
-            None => WORKERS.iter().find_map(|name| accounts.named(name)),
-        },
-        _ => None,
-    };
+    let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
     let people = People { daemon: accounts.numbered(keeper), worker, accounts };
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
@@ -176,6 +171,15 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
     parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
     parts
+}
+
+/// Who runs the workers of an nginx that has to do with us.
+fn worker(tree: &[Directive], configuration: &Configuration, accounts: &Accounts) -> Option<Account> {
+    let site = NginxSite::of(tree);
+    if !nginx::knows_us(&site, configuration) {
+        return None;
+    }
+    site.user().map_or_else(|| WORKERS.iter().find_map(|name| accounts.named(name)), |(user, _)| accounts.named(user))
 }
 
 fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration) -> Part {

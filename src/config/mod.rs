@@ -325,7 +325,13 @@ impl Configuration {
     /// that holds, and not from comments or spelling.
     pub fn digest(&self) -> String {
         use sha2::{Digest as _, Sha256};
-        Sha256::digest(format!("{self:?}").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for byte in Sha256::digest(format!("{self:?}").as_bytes()) {
+            // Writing into a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
     }
 
     /// The storage of this name.

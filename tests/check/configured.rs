@@ -114,7 +114,7 @@ const FAULTS: &[Row] = &[
         &[("proxy_set_header X-Original-URI $request_uri;\n", "")],
         "told",
         &["proxy_set_header X-Original-URI $request_uri;"],
-        DOWNLOADS,
+        ("headers.conf", "proxy_set_header Host"),
     ),
     changed(
         &[("X-Original-URI $request_uri;", "X-Original-URI $uri;")],
@@ -134,7 +134,12 @@ const FAULTS: &[Row] = &[
         &["X-Request-Id $request_id;"],
         ("headers.conf", "X-Request-Id $http"),
     ),
-    changed(&[("proxy_set_header Content-Length \"\";\n", "")], "told", &["proxy_set_header Content-Length \"\";"], AUTHORIZE),
+    changed(
+        &[("proxy_set_header Content-Length \"\";\n", "")],
+        "told",
+        &["proxy_set_header Content-Length \"\";"],
+        ("headers.conf", "proxy_set_header Host"),
+    ),
     changed(&[("Range $cloakroom_range;", "Range $http_range;")], "told", &["Range $cloakroom_range;"], DOWNLOADS),
     changed(
         &[("    proxy_pass_request_headers off;\n    include", "    include")],
@@ -155,7 +160,7 @@ const FAULTS: &[Row] = &[
             ("X-Forwarded-Method \"\";", "X-Forwarded-Method \"\";\n proxy_http_version 1.1; proxy_pass_request_body off;"),
         ],
         "told",
-        &["X-Real-IP $remote_addr;"],
+        &["include cloakroom/headers.conf;"],
         DOWNLOADS,
     ),
     // What becomes of its answer.
@@ -209,7 +214,7 @@ const FAULTS: &[Row] = &[
     changed(
         &[("'\"request\":\"$request_id\",'", "")],
         "log-format",
-        &["\\\"request\\\":\\\"$request_id\\\""],
+        &["\"request\":\"$request_id\""],
         ("cloakroom.conf", "log_format cloakroom"),
     ),
     changed(

@@ -91,8 +91,7 @@ fn each_fault_of_the_machine_is_found_with_the_command_that_mends_it() {
         &["systemctl reload-or-restart"],
         || fs::write(&config, &text).unwrap(),
     );
-    let later =
-        fs::FileTimes::new().set_modified(fs::metadata(&config).unwrap().modified().unwrap() + std::time::Duration::from_secs(86_400));
+    let later = fs::FileTimes::new().set_modified(fs::metadata(&config).unwrap().modified().unwrap() + std::time::Duration::from_hours(24));
     let now = fs::FileTimes::new().set_modified(fs::metadata(&config).unwrap().modified().unwrap());
     let open = || fs::File::options().write(true).open(&config).unwrap();
     spoilt(
@@ -127,6 +126,8 @@ fn who_cannot_read_or_connect_is_named() {
     let text = fs::read_to_string(&conf).unwrap();
     fs::write(&conf, text.replace("user root;", "user nobody;")).unwrap();
     let found = wrong(&run(&site, &["--json"]));
+    mode(&site.nginx.socket(), 0o660);
+    let found = [found, wrong(&run(&site, &["--json"]))].concat();
     for check in ["sockets", "masters", "feed"] {
         let finding = one_of(&found, check, &["nobody"], check);
         assert_eq!(finding["verdict"], "fault", "{finding}");

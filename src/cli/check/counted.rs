@@ -49,8 +49,9 @@ async fn call<Answer: serde::de::DeserializeOwned>(
 
 /// Makes the grant, clicks, and fetches the file; the id of the grant.
 async fn download(visit: &mut Visit<'_>, client: &Client, grant: &mut Option<String>) -> Result<String, Box<Finding>> {
+    let file = visit.probe.map_or_else(String::new, |probe| probe.file.to_string());
     let wish = NewGrant {
-        file: visit.probe.file.to_string(),
+        file,
         customer: CUSTOMER.to_owned(),
         policy: None,
         max_downloads: Some("1".to_owned()),
@@ -78,7 +79,9 @@ async fn download(visit: &mut Visit<'_>, client: &Client, grant: &mut Option<Str
     let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
     let to = to.strip_prefix(&origin).unwrap_or(&to).to_owned();
     let fetched = visit.get(&to, &[("cookie", &cookie)]).await;
-    let whole = fetched.as_ref().is_ok_and(|answer| answer.status == 200 && (!visit.probe.is_whole() || answer.body == visit.probe.bytes));
+    let whole = fetched
+        .as_ref()
+        .is_ok_and(|answer| answer.status == 200 && visit.probe.is_some_and(|probe| !probe.is_whole() || answer.body == probe.bytes));
     if whole { Ok(id) } else { Err(fault("the file does not arrive", shown("GET", "the delivery", &fetched))) }
 }
 
@@ -97,7 +100,7 @@ async fn arrived(visit: &Visit<'_>, client: &Client, grant: String) -> Finding {
                     return Finding::ok("counted", "a link brought the file, its report came, it counts");
                 }
                 Some(delivery) => {
-                    last = format!("the delivery is {} with {} of {} bytes reported", delivery.state, delivery.covered, delivery.size)
+                    last = format!("the delivery is {} with {} of {} bytes reported", delivery.state, delivery.covered, delivery.size);
                 }
                 None => {}
             },
@@ -107,7 +110,7 @@ async fn arrived(visit: &Visit<'_>, client: &Client, grant: String) -> Finding {
     }
     let fault = Finding::fault("counted", "the file arrives and its report does not: each download counts, and is called presumed");
     let fault = fault.found(format!("after {} s {last}", PATIENCE.as_secs()));
-    let handoff = visit.configuration.storage(&visit.probe.file.storage).and_then(|storage| storage.handoff.clone()).unwrap_or_default();
+    let handoff = visit.handoff();
     let into = format!("location ^~ {handoff} {{ … }}");
     let condition = "cloakroom if=$upstream_http_cloakroom_delivery;";
     match feed {

@@ -23,18 +23,15 @@ const FILES_BESIDE: u64 = 128;
 pub(super) fn look(configuration: &Configuration, is_needed: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let missing = |finding: Finding, what: String| finding.found(what).right("the daemon runs").run("systemctl start cloakroom");
-    let client = match Client::of(configuration, "check") {
-        Ok(client) => client,
-        Err(_) => {
-            let line = "[[listener]]\naddress = \"unix:/run/cloakroom/api.sock\"\nserve = \"api\"\nmode = \"0600\"";
-            let why = "the running daemon cannot be asked: there is no [[listener]] with serve = \"api\" on a unix socket";
-            return vec![Finding::warning("daemon", why).found("none").right("one for the commands").add(line, "cloakroom.toml")];
-        }
+    let Ok(client) = Client::of(configuration, "check") else {
+        let line = "[[listener]]\naddress = \"unix:/run/cloakroom/api.sock\"\nserve = \"api\"\nmode = \"0600\"";
+        let why = "the running daemon cannot be asked: there is no [[listener]] with serve = \"api\" on a unix socket";
+        return vec![Finding::warning("daemon", why).found("none").right("one for the commands").add(line, "cloakroom.toml")];
     };
     match client.fetch::<About>("/api/v1/about") {
         Ok(about) => found.extend(of_about(configuration, &about)),
         Err(fault @ CallFault::NotRunning(_)) if !is_needed => {
-            found.push(missing(Finding::warning("daemon", "it does not run, or not with this configuration"), fault.to_string()))
+            found.push(missing(Finding::warning("daemon", "it does not run, or not with this configuration"), fault.to_string()));
         }
         Err(CallFault::Problem(problem)) => {
             let fault = Finding::fault("daemon", "the daemon that runs is of another version");

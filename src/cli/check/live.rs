@@ -7,18 +7,17 @@ use std::net::SocketAddr;
 
 use http::Method;
 
-use super::counted;
 use super::finding::{Finding, or_ok};
 use super::http::{Answer, Customer, Place};
 use super::probe::{Probe, hexadecimal};
-use super::shut;
+use super::{counted, reach, shut};
 use crate::api::About;
 use crate::cli::client::Client;
 use crate::cli::terminal::grouped;
 use crate::clock;
 use crate::config::Configuration;
 use crate::domain::id::RequestId;
-use crate::domain::moment::{Moment, Span};
+use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::support::SupportCode;
 use crate::proof::key::SigningKey;
@@ -27,9 +26,6 @@ use crate::random;
 
 /// A URL of a check is good for this long.
 const LIFETIME: Span = Span::from_seconds(600);
-
-/// A clock that is further off makes URLs end early or late; browsers and caches care, too.
-const CLOCK_SECONDS_MAX: u64 = 30;
 
 /// So many questions are asked to see whether connections stay open.
 const QUESTIONS: u64 = 24;
@@ -45,7 +41,7 @@ pub(super) struct Visit<'a> {
     /// Who asks.
     pub(super) customer: Customer,
     /// The file.
-    pub(super) probe: &'a Probe,
+    pub(super) probe: Option<&'a Probe>,
     /// The key that signs.
     pub(super) key: Option<&'a SigningKey>,
     /// Who asks the daemon.
@@ -58,7 +54,7 @@ impl<'a> Visit<'a> {
         configuration: &'a Configuration,
         place: Place,
         connect: Option<SocketAddr>,
-        probe: &'a Probe,
+        probe: Option<&'a Probe>,
         key: Option<&'a SigningKey>,
     ) -> Self {
         let client = Client::of(configuration, "check").ok();
@@ -67,17 +63,23 @@ impl<'a> Visit<'a> {
 
     /// The path of the probe, encoded.
     pub(super) fn path(&self) -> Option<CanonicalPath> {
-        let public = &self.configuration.public_url.path;
-        CanonicalPath::of_decoded(&format!("{public}f/{}/{}", self.probe.file.storage, self.probe.file.path)).ok()
+        let (public, file) = (&self.configuration.public_url.path, &self.probe?.file);
+        CanonicalPath::of_decoded(&format!("{public}f/{}/{}", file.storage, file.path)).ok()
     }
 
     /// A URL of the probe, signed with these terms.
     pub(super) fn signed(&self, network: Option<&str>) -> Option<String> {
         let network = network.and_then(|network| network.parse().ok());
         let terms = Terms { expires: clock::now() + LIFETIME, not_before: None, network, prefix: None, name: None, rate: None };
-        Some(signed_url::sign(&self.configuration.site, &self.path()?, &terms, self.key?).to_string())
+        Some(signed_url::sign(&self.configuration.site, &self.path()?, &terms, self.key?))
     }
 
+    /// The web server's location for the probe's storage.
+    pub(super) fn handoff(&self) -> String {
+        self.probe.and_then(|probe| self.configuration.storage(&probe.file.storage)?.handoff.clone()).unwrap_or_default()
+    }
+
+    /// Asks with GET.
     pub(super) async fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
         self.customer.ask(Method::GET, target, headers).await
     }
@@ -86,7 +88,10 @@ impl<'a> Visit<'a> {
 /// Everything that can be asked from outside. `grant` takes the id of the grant that is made, so that it can be revoked
 /// whatever happens.
 pub(super) async fn look(mut visit: Visit<'_>, grant: &mut Option<String>) -> Vec<Finding> {
-    let mut found = reach(&mut visit).await;
+    if visit.probe.is_none() {
+        return shut::rules(&mut visit).await;
+    }
+    let mut found = reach::look(&mut visit).await;
     if found.iter().any(|finding| finding.mend.is_some()) {
         found.push(Finding::not_asked("site", "the rest was not asked: nothing of it can be right before this is"));
         return found;
@@ -115,93 +120,6 @@ pub(super) fn shown(method: &str, target: &str, answer: &Result<Answer, String>)
         Ok(answer) => format!("{method} {path}: {}, {} bytes", answer.status, answer.body.len()),
         Err(why) => format!("{method} {path}: {why}"),
     }
-}
-
-/// Whether the web server answers, and passes what is ours on.
-async fn reach(visit: &mut Visit<'_>) -> Vec<Finding> {
-    let Some(path) = visit.path() else { return vec![Finding::not_asked("reach", "the file has a name that no URL can carry")] };
-    let target = path.encoded().to_owned();
-    let asked = visit.get(&target, &[]).await;
-    let found = shown("GET", &target, &asked);
-    let public = visit.configuration.public_url.path.clone();
-    let answer = match &asked {
-        Err(_) => {
-            let fault = Finding::fault("reach", "the web server does not answer").found(found);
-            return vec![fault.right("an answer").run("systemctl status nginx; ss -ltnp")];
-        }
-        Ok(answer) => answer,
-    };
-    let finding = match answer.status {
-        401 | 403 if answer.is_refusal() => {
-            let mut found = vec![Finding::ok("reach", format!("{public} reaches Cloakroom; nothing opens without proof"))];
-            found.push(clock_of(answer));
-            found.extend(cached(answer));
-            return found;
-        }
-        200 | 206 => {
-            let fault = Finding::fault("reach", "the file opens without any proof");
-            fault.right("401").add("include cloakroom/locations.conf;", "the server { … } of the site, in place of what answers there now")
-        }
-        502 | 504 => {
-            let fault = Finding::fault("reach", "nginx does not reach Cloakroom");
-            fault.right("nginx's error_log tells why: no socket, no permission, nobody listens").run("tail -n 5 /var/log/nginx/error.log")
-        }
-        400 if answer.headers.contains_key("cloakroom-support") || answer.is_refusal() => {
-            let fault = Finding::fault("reach", "nginx reaches Cloakroom, and does not tell it what it has to");
-            fault
-                .right("the shipped headers.conf, in the location itself")
-                .add("include cloakroom/headers.conf;", format!("location ^~ {public} {{ … }}"))
-        }
-        301 | 302 | 307 | 308 => {
-            let fault = Finding::fault("reach", "the site leads elsewhere");
-            let elsewhere = answer.header("location").split('?').next().unwrap_or_default().to_owned();
-            fault
-                .right(format!("public_url is where customers end up; here it is {elsewhere}"))
-                .replace("public_url = \"…\"", "cloakroom.toml, [server]")
-        }
-        _ => {
-            let fault = Finding::fault("reach", "something else than Cloakroom answers");
-            fault
-                .right(format!("a location ^~ {public} that passes on to Cloakroom"))
-                .add("include cloakroom/locations.conf;", "the server { … } of the site")
-        }
-    };
-    vec![finding.found(found)]
-}
-
-/// Whether the web server's clock is ours.
-fn clock_of(answer: &Answer) -> Finding {
-    let now = clock::now();
-    let Some(theirs) = date(answer.header("date")) else { return Finding::not_asked("site-clock", "the answer has no Date") };
-    let off = theirs.seconds().abs_diff(now.seconds());
-    if off <= CLOCK_SECONDS_MAX {
-        return Finding::ok("site-clock", "the web server's clock is this one's");
-    }
-    let warning =
-        Finding::warning("site-clock", "the web server's clock is another one's: URLs end early or late, and reports are of the future");
-    warning
-        .found(format!("Date: {}; here it is {now}", answer.header("date")))
-        .right("both keep the time of the network")
-        .run("timedatectl set-ntp true")
-}
-
-/// RFC 9110, 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn date(text: &str) -> Option<Moment> {
-    let parsed = jiff::fmt::rfc2822::parse(text).ok()?;
-    u64::try_from(parsed.timestamp().as_second()).ok().map(Moment::from_seconds)
-}
-
-/// Whether something between the customer and the web server keeps answers.
-fn cached(answer: &Answer) -> Option<Finding> {
-    let marks = ["age", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish", "x-served-by"];
-    let mark = marks.into_iter().find(|name| answer.headers.contains_key(*name))?;
-    let warning = Finding::warning("cache", "a cache stands between customers and the web server");
-    Some(
-        warning
-            .found(format!("{mark}: {}", answer.header(mark)))
-            .right("it keeps nothing below public_url, and passes the client's address on (set_real_ip_from, real_ip_header)")
-            .add("Cache-Control: private, no-store is honoured", "the cache's own configuration"),
-    )
 }
 
 /// A wrong proof: our page, with a support code, and no byte of the file.
@@ -241,14 +159,14 @@ async fn refused(visit: &mut Visit<'_>) -> Vec<Finding> {
 
 /// A signed URL: all bytes, and nothing but them. Whether it opens at all.
 async fn arrives(visit: &mut Visit<'_>, found: &mut Vec<Finding>) -> bool {
-    let Some(target) = visit.signed(None) else { return false };
-    if !visit.probe.is_whole() {
+    let (Some(target), Some(probe)) = (visit.signed(None), visit.probe) else { return false };
+    if !probe.is_whole() {
         found.push(Finding::not_asked("bytes", "the file is larger than what is compared; parts of it are"));
         return true;
     }
     let asked = visit.get(&target, &[("accept-encoding", "gzip, deflate, br")]).await;
     let said = shown("GET", &target, &asked);
-    let handoff = visit.configuration.storage(&visit.probe.file.storage).and_then(|storage| storage.handoff.clone()).unwrap_or_default();
+    let handoff = visit.handoff();
     let at = format!("location ^~ {handoff} {{ … }}");
     let Ok(answer) = asked.as_ref().map_err(drop) else {
         found.push(Finding::fault("bytes", "a good URL gets no answer").found(said).right("200 and the file"));
@@ -260,24 +178,24 @@ async fn arrives(visit: &mut Visit<'_>, found: &mut Vec<Finding>) -> bool {
         found.push(fault.found(found_there).right("the bytes of the file, whatever Accept-Encoding says").add("gzip off;", at));
         return true;
     }
-    if answer.status != 200 || answer.body != visit.probe.bytes {
+    if answer.status != 200 || answer.body != probe.bytes {
         let fault = Finding::fault("bytes", "a good URL does not get the bytes of the file");
         let finding = match answer.status {
             404 => fault.right("200 and the file; nginx's error_log names the path that it looked for").add(
                 visit
                     .configuration
-                    .storage(&visit.probe.file.storage)
+                    .storage(&probe.file.storage)
                     .map_or_else(String::new, |storage| format!("alias {}/;", storage.path.display())),
                 at,
             ),
             403 if !answer.is_refusal() => fault.right("nginx's workers can read the file").run("tail -n 5 /var/log/nginx/error.log"),
-            200 => fault.right(format!("{} bytes, the same ones", visit.probe.size)).add("sub_filter, ssi, gzip … off", at),
+            200 => fault.right(format!("{} bytes, the same ones", probe.size)).add("sub_filter, ssi, gzip … off", at),
             _ => fault.right("200 and the file").run("tail -n 5 /var/log/nginx/error.log"),
         };
         found.push(finding.found(said));
         return false;
     }
-    found.push(Finding::ok("bytes", format!("a signed URL brings all {} bytes, unchanged", grouped(visit.probe.size))));
+    found.push(Finding::ok("bytes", format!("a signed URL brings all {} bytes, unchanged", grouped(probe.size))));
     found.extend(headers(answer, &at));
     true
 }
@@ -318,15 +236,15 @@ fn headers(answer: &Answer, at: &str) -> Vec<Finding> {
 
 /// Ranges and HEAD.
 async fn parts(visit: &mut Visit<'_>) -> Vec<Finding> {
-    let Some(target) = visit.signed(None) else { return Vec::new() };
-    let last = visit.probe.size.min(1000) - 1;
+    let (Some(target), Some(probe)) = (visit.signed(None), visit.probe) else { return Vec::new() };
+    let last = probe.size.min(1000) - 1;
     let first = last / 2;
-    let handoff = visit.configuration.storage(&visit.probe.file.storage).and_then(|storage| storage.handoff.clone()).unwrap_or_default();
+    let handoff = visit.handoff();
     let at = format!("location ^~ {handoff} {{ … }}");
     let mut found = Vec::new();
-    let wanted = format!("bytes {first}-{last}/{}", visit.probe.size);
+    let wanted = format!("bytes {first}-{last}/{}", probe.size);
     let asked = visit.get(&target, &[("range", &format!("bytes={first}-{last}"))]).await;
-    let slice = usize::try_from(first).ok().zip(usize::try_from(last).ok()).and_then(|(first, last)| visit.probe.bytes.get(first..=last));
+    let slice = usize::try_from(first).ok().zip(usize::try_from(last).ok()).and_then(|(first, last)| probe.bytes.get(first..=last));
     if !asked.as_ref().is_ok_and(|answer| answer.status == 206 && answer.header("content-range") == wanted && Some(&*answer.body) == slice)
     {
         let fault = Finding::fault("site-ranges", "a part of the file cannot be asked for: downloads cannot be resumed");
@@ -340,12 +258,12 @@ async fn parts(visit: &mut Visit<'_>) -> Vec<Finding> {
     }
     let asked = visit.customer.ask(Method::HEAD, &target, &[]).await;
     let length = asked.as_ref().map(|answer| answer.header("content-length").to_owned()).unwrap_or_default();
-    if !asked.as_ref().is_ok_and(|answer| answer.status == 200 && answer.body.is_empty()) || length != visit.probe.size.to_string() {
+    if !asked.as_ref().is_ok_and(|answer| answer.status == 200 && answer.body.is_empty()) || length != probe.size.to_string() {
         let fault = Finding::fault("site-ranges", "download programs that ask with HEAD first are told something else");
         found.push(
             fault
                 .found(format!("{}, Content-Length: {length}", shown("HEAD", &target, &asked)))
-                .right(format!("200, Content-Length: {}", visit.probe.size))
+                .right(format!("200, Content-Length: {}", probe.size))
                 .add("gzip off;", &at),
         );
     }
@@ -435,15 +353,4 @@ async fn connections(visit: &mut Visit<'_>) -> Vec<Finding> {
             .right("connections stay open: `keepalive 32;`, `proxy_http_version 1.1;` and an empty Connection")
             .add("keepalive 32;", "upstream cloakroom { … }"),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_of_http_is_read() {
-        assert_eq!(date("Sun, 06 Nov 1994 08:49:37 GMT").map(Moment::seconds), Some(784_111_777));
-        assert_eq!((date(""), date("yesterday")), (None, None));
-    }
 }

@@ -1,6 +1,6 @@
 //! Nginx's configuration: read from `nginx -T`, from its output in a file, or from the files themselves; then looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -51,14 +51,14 @@ pub(super) fn conf(file: Option<&Path>) -> Result<Conf, NoConf> {
     }
     let path = path.canonicalize().map_err(|error| NoConf::Unread(format!("{}: {error}", path.display())))?;
     let name = path.to_string_lossy().into_owned();
-    let mut files = 1;
+    let mut files = BTreeSet::from([name.clone()]);
     let tree = read(&name, &text, &mut |pattern| {
         let found = on_disk(Path::new(pattern));
-        files += found.len();
+        files.extend(found.iter().map(|(name, _)| name.clone()));
         found
     });
     let tree = tree.map_err(|unread| NoConf::Unread(unread.to_string()))?;
-    Ok(Conf { main: name, files, tree })
+    Ok(Conf { main: name, files: files.len(), tree })
 }
 
 fn of_dump(dump: &str, from: Option<&Path>) -> Result<Conf, NoConf> {
@@ -152,7 +152,7 @@ pub(super) fn look(conf: &Conf, configuration: &Configuration) -> Vec<Finding> {
 }
 
 /// Whether anything in it is for us.
-fn knows_us(site: &NginxSite<'_>, configuration: &Configuration) -> bool {
+pub(super) fn knows_us(site: &NginxSite<'_>, configuration: &Configuration) -> bool {
     let public = configuration.public_url.path.as_str();
     let handoffs = |path: &str| configuration.storages.iter().any(|storage| storage.handoff.as_deref() == Some(path));
     let ours = |path: &str| {

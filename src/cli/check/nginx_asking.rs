@@ -31,6 +31,9 @@ const TOLD: &[(&str, &str, &str)] = &[
 /// What a client could say besides, which Cloakroom refuses: empty, nginx passes none of them on.
 const SILENCED: &[&str] = &["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri", "X-Forwarded-Method"];
 
+/// With more than so many headers missing, the file with all of them is what is missing.
+const FEW: usize = 2;
+
 /// All about the locations that ask.
 pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
     let addresses = addresses(configuration);
@@ -77,6 +80,15 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         }
     }
     if number > 0 {
+        // One line that all of them include is said once.
+        for findings in [&mut said, &mut heard] {
+            let mut seen = Vec::new();
+            findings.retain(|finding: &Finding| {
+                let is_new = !seen.contains(&finding.says);
+                seen.push(finding.says.clone());
+                is_new
+            });
+        }
         found.extend(or_ok("told", format!("{number} locations tell what nginx knows, not clients"), said));
         found.extend(or_ok("answer", "answers are heard, kept by nobody, not replaced", heard));
     }
@@ -186,20 +198,32 @@ fn told(location: &Level<'_>, asks: Asks) -> Vec<Finding> {
     let line = |name: &str, value: &str| {
         if value.is_empty() { format!("proxy_set_header {name} \"\";") } else { format!("proxy_set_header {name} {value};") }
     };
+    let missing = TOLD.iter().filter(|(name, ..)| said(name).is_none()).count();
     for &(name, value, why) in TOLD {
         match said(name) {
             Some(one) if one.argument(1) == value => {}
-            Some(one) => found.push(
-                Finding::fault("told", why).found(one.shown()).right(line(name, value)).replace(line(name, value), one.place.to_string()),
-            ),
+            Some(one) => {
+                let fault = Finding::fault("told", why).found(one.shown()).right(line(name, value));
+                found.push(fault.replace(line(name, value), one.place.to_string()));
+            }
+            None if missing > FEW => {}
             None => {
-                let replaced = all.first().map_or_else(
-                    || format!("no `proxy_set_header` for {}", location.shown()),
-                    |one| format!("{}, and no {name} beside it", one.shown()),
-                );
-                found.push(Finding::fault("told", why).found(replaced).right(line(name, value)).add(line(name, value), location.shown()));
+                // Beside those that hold: nginx inherits all of them or none.
+                let (there, into) = match all.first() {
+                    Some(one) => (format!("{}, and no {name} beside it", one.shown()), one.place.to_string()),
+                    None => (format!("no `proxy_set_header` for {}", location.shown()), location.shown()),
+                };
+                found.push(Finding::fault("told", why).found(there).right(line(name, value)).add(line(name, value), into));
             }
         }
+    }
+    if missing > FEW {
+        let fault = Finding::fault("told", "Cloakroom is not told what it has to know, and refuses each request");
+        let there = all.first().map_or_else(
+            || format!("no `proxy_set_header` for {}", location.shown()),
+            |one| format!("{}, and {missing} of ours missing: a location inherits all of them, or none", one.shown()),
+        );
+        found.push(fault.found(there).right("the shipped headers").add("include cloakroom/headers.conf;", location.shown()));
     }
     if asks == Asks::Download {
         for name in SILENCED.iter().filter(|name| said(name).is_none_or(|one| !one.argument(1).is_empty())) {
@@ -245,19 +269,19 @@ fn told(location: &Level<'_>, asks: Asks) -> Vec<Finding> {
 fn answered(location: &Level<'_>, asks: Asks) -> Vec<Finding> {
     let mut found = Vec::new();
     let ignored = location.value("proxy_ignore_headers");
-    let ignores = |name: &str| ignored.is_some_and(|one| one.arguments.iter().any(|argument| argument.eq_ignore_ascii_case(name)));
+    let is_deaf_to = |name: &str| ignored.is_some_and(|one| one.arguments.iter().any(|argument| argument.eq_ignore_ascii_case(name)));
     if asks == Asks::Download {
         for (name, why) in [
             ("X-Accel-Redirect", "customers get an empty page instead of the file"),
             ("X-Accel-Limit-Rate", "no rate of a policy or of a link holds"),
         ] {
-            if let Some(one) = ignored.filter(|_| ignores(name)) {
+            if let Some(one) = ignored.filter(|_| is_deaf_to(name)) {
                 found.push(
                     Finding::fault("answer", why).found(one.shown()).right(format!("nginx hears {name}")).remove(one.place.to_string()),
                 );
             }
         }
-    } else if !ignores("X-Accel-Redirect") {
+    } else if !is_deaf_to("X-Accel-Redirect") {
         let fault = Finding::fault("answer", "a hand-off in the answer would be followed, and a file at its end would be a yes");
         found.push(
             fault

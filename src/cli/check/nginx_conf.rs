@@ -256,9 +256,9 @@ impl Words<'_> {
         }
         let line = self.line;
         match self.rest.chars().next() {
-            Some(';') => self.one(Token::Semicolon),
-            Some('{') => self.one(Token::Open),
-            Some('}') => self.one(Token::Close),
+            Some(';') => Ok(self.one(Token::Semicolon)),
+            Some('{') => Ok(self.one(Token::Open)),
+            Some('}') => Ok(self.one(Token::Close)),
             Some(quote @ ('"' | '\'')) => {
                 self.step();
                 Ok(Token::Word(self.quoted(quote)?, line))
@@ -267,9 +267,9 @@ impl Words<'_> {
         }
     }
 
-    fn one(&mut self, token: Token) -> Result<Token, Unread> {
+    fn one(&mut self, token: Token) -> Token {
         self.step();
-        Ok(token)
+        token
     }
 
     fn quoted(&mut self, quote: char) -> Result<String, Unread> {

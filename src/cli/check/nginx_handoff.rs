@@ -62,16 +62,12 @@ fn missing(site: &NginxSite<'_>, storage: &Storage, handoff: &str) -> Finding {
         .find(|location| location.path().is_some_and(|path| path.trim_end_matches('/') == handoff.trim_end_matches('/')));
     let right = format!("location ^~ {handoff} {{ internal; alias {}/; … }} as in locations.conf", plain(storage));
     let finding = Finding::fault("handoff", format!("nginx cannot send the files of the storage `{}`: customers see 404", storage.name));
-    match near {
-        Some(near) => finding
-            .found(near.shown())
-            .right(format!("the path of the location is that of `handoff`, {handoff}, to the last slash"))
-            .replace(format!("location ^~ {handoff} {{"), near.directive.place.to_string()),
-        None => {
-            let into = site.servers.first().map_or_else(|| "server { … }".to_owned(), Level::shown);
-            finding.found(format!("no location {handoff} in any server")).right(right).add("include cloakroom/locations.conf;", into)
-        }
+    if let Some(near) = near {
+        let wanted = format!("the path of the location is that of `handoff`, {handoff}, to the last slash");
+        return finding.found(near.shown()).right(wanted).replace(format!("location ^~ {handoff} {{"), near.directive.place.to_string());
     }
+    let into = site.servers.first().map_or_else(|| "server { … }".to_owned(), Level::shown);
+    finding.found(format!("no location {handoff} in any server")).right(right).add("include cloakroom/locations.conf;", into)
 }
 
 fn plain(storage: &Storage) -> String {

@@ -15,7 +15,7 @@ fn spellings(prefix: &str, name: &str) -> Vec<String> {
     let inner = prefix.trim_matches('/');
     let (first, rest) = inner.split_once('/').unwrap_or((inner, ""));
     let rest = if rest.is_empty() { String::new() } else { format!("{rest}/") };
-    let encoded: String = first.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded = first.bytes().map(|byte| format!("%{}", hexadecimal(&[byte]))).collect::<Vec<_>>().concat();
     vec![
         format!("/{inner}/{name}"),
         format!("//{inner}/{name}"),
@@ -37,9 +37,10 @@ fn spellings(prefix: &str, name: &str) -> Vec<String> {
 
 /// Internal addresses and masters.
 pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
-    let probe = visit.probe.file.path.encoded();
+    let Some(file) = visit.probe.map(|probe| probe.file.clone()) else { return Vec::new() };
+    let probe = file.path.encoded();
     let public = visit.configuration.public_url.path.clone();
-    let storage = visit.configuration.storage(&visit.probe.file.storage).cloned();
+    let storage = visit.configuration.storage(&file.storage).cloned();
     let handoff = storage.as_ref().and_then(|storage| storage.handoff.clone()).unwrap_or_else(|| "/_cloakroom/masters/".to_owned());
     let mut internal = spellings(&handoff, &probe);
     internal.push(format!("{public}..{handoff}{probe}"));
@@ -72,7 +73,7 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
     }
     let number = internal.len();
     let mut found = or_ok("site-internal", format!("internal addresses are shut, in {number} spellings"), faults);
-    let mut elsewhere = vec![format!("/{probe}"), format!("/{}/{probe}", visit.probe.file.storage), format!("{public}{probe}")];
+    let mut elsewhere = vec![format!("/{probe}"), format!("/{}/{probe}", file.storage), format!("{public}{probe}")];
     if let Some(storage) = &storage {
         let names: Vec<String> = storage.path.iter().skip(1).map(|name| name.to_string_lossy().into_owned()).collect();
         elsewhere.extend((0..names.len()).filter_map(|from| names.get(from..).map(|names| format!("/{}/{probe}", names.join("/")))));
@@ -93,7 +94,7 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
 
 /// Whether the answer carries the file, or a part of it.
 fn is_probe(visit: &Visit<'_>, answer: &Answer) -> bool {
-    let begin = visit.probe.bytes.get(..visit.probe.bytes.len().min(64)).unwrap_or_default();
+    let begin = visit.probe.and_then(|probe| probe.bytes.get(..probe.bytes.len().min(64))).unwrap_or_default();
     matches!(answer.status, 200 | 206) && !begin.is_empty() && answer.body.starts_with(begin)
 }
 

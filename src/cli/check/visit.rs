@@ -26,28 +26,25 @@ pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<
     let scheme = if place.is_https { "https" } else { "http" };
     let at = connect.map_or_else(String::new, |address| format!(", at {address}"));
     let title = format!("The site, as a customer: {scheme}://{}{}{at}", place.authority, configuration.public_url.path);
-    let probe = match named {
-        Some(name) => Probe::named(configuration, name).map_err(|wrong| Failure::usage(format!("--probe: {wrong}")))?,
-        None => {
-            let storage =
-                configuration.storages.iter().find(|storage| storage.handoff.is_some()).or_else(|| configuration.storages.first());
-            match storage.ok_or_else(|| "there is no [[storage]]".to_owned()).and_then(Probe::in_storage) {
-                Ok(probe) => probe,
-                Err(why) => {
-                    return Ok(Part { title, findings: vec![Finding::not_asked("site", format!("{why}; name a file with --probe"))] });
-                }
-            }
-        }
+    let storage = configuration.storages.iter().find(|storage| storage.handoff.is_some()).or_else(|| configuration.storages.first());
+    let probe = match (named, storage) {
+        (Some(name), _) => Some(Probe::named(configuration, name).map_err(|wrong| Failure::usage(format!("--probe: {wrong}")))?),
+        (None, Some(storage)) => match Probe::in_storage(storage) {
+            Ok(probe) => Some(probe),
+            Err(why) => return Ok(Part { title, findings: vec![Finding::not_asked("site", format!("{why}; name a file with --probe"))] }),
+        },
+        // A site that only asks whether requests may pass.
+        (None, None) => None,
     };
     let ring =
         keys::load(&configuration.keys).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
-    let mut findings = vec![Finding::ok("probe", of_probe(&probe))];
+    let mut findings: Vec<Finding> = probe.iter().map(|probe| Finding::ok("probe", of_probe(probe))).collect();
     let mut grant = None;
     let ended = runtime.block_on(async {
         let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
         let ended = tokio::select! {
-            found = live::look(Visit::of(configuration, place, connect, &probe, ring.signing()), &mut grant) => Some(found),
+            found = live::look(Visit::of(configuration, place, connect, probe.as_ref(), ring.signing()), &mut grant) => Some(found),
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
         };
