@@ -23,6 +23,7 @@ mod running;
 pub mod settle;
 pub mod site;
 pub mod stream;
+pub mod streams;
 pub mod trace;
 
 use crate::domain::id::RequestId;
