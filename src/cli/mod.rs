@@ -26,6 +26,7 @@ mod log;
 mod paragraph;
 mod serve;
 mod sign;
+mod spool;
 mod stats;
 mod store;
 pub mod terminal;
@@ -42,7 +43,7 @@ const EVERYWHERE: &str = "Options of every command";
     name = "cloakroom",
     version,
     about = "Decides who may download a file; your web server sends it; every download that arrived counts once.",
-    after_help = "Begin with `cloakroom demo`. Exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong configuration.",
+    after_help = "Begin with `cloakroom demo`. Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done in part, 78 wrong configuration.",
     args_override_self = true,
     max_term_width = 100
 )]

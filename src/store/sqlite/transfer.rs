@@ -55,6 +55,11 @@ impl std::error::Error for NotMoved {}
 /// Writes everything in the store at `path`, as it stands at one moment.
 pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
     let database = open::examine(path).map_err(NotMoved::Store)?;
+    write_out(path, &database, out)
+}
+
+/// Writes everything in `database`, which is the store at `path` or what was saved of it.
+pub(super) fn write_out(path: &Path, database: &Connection, out: &mut dyn Write) -> Result<Totals, NotMoved> {
     let mut totals = Totals::default();
     let mut stream: io::Result<()> = Ok(());
     let mut put = |line: &Line| {
@@ -64,7 +69,7 @@ pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
         // A reader that went away ends it: nobody wants the rest.
         if stream.is_ok() { Ok(()) } else { Err(Fault::Database(rusqlite::Error::InvalidQuery)) }
     };
-    let done = write_all(&database, &mut totals, &mut put);
+    let done = write_all(database, &mut totals, &mut put);
     stream.map_err(NotMoved::Stream)?;
     done.map_err(|fault| NotMoved::Store(not(path, &fault)))?;
     out.flush().map_err(NotMoved::Stream)?;
