@@ -63,7 +63,7 @@ pub(super) enum Command {
 }
 
 const EXPORT_AFTER_HELP: &str = "\
-An export has about the size of the store. What goes to standard output is read whole first, so that a pager that waits \
+An export is about one and a half times as large as the store. What goes to standard output is read whole first, so that a pager that waits \
 does not hold the daemon's log up: up to 8 MB in memory, more in a nameless file in TMPDIR (/tmp if that is not set). \
 --salvage copies what it can read into such a file, too.";
 
@@ -263,7 +263,7 @@ fn import(common: &Common, from: &Path) -> Result<(), Failure> {
     let totals = totals.map_err(|not| match not {
         NotMoved::Store(not) => Failure::failed(not.to_string()),
         NotMoved::NotEmpty => Failure::failed(format!("{}: {not}", store.display())),
-        NotMoved::Stream(_) | NotMoved::Line(..) => named(&not),
+        NotMoved::Stream(_) | NotMoved::Empty | NotMoved::Line(..) => named(&not),
     })?;
     told(common, &store, &totals)?;
     if std::fs::metadata(&store).is_ok_and(|file| file.uid() == 0) && !common.json {

@@ -301,13 +301,19 @@ impl Kept {
     /// Costs what the list is long, and for one grant what that grant has, however much is kept.
     fn list(&self, filter: &Filter) -> Vec<Delivery> {
         let most = most(filter.limit);
+        let before = match filter.before.map(|id| self.places.get(&id)) {
+            None => u64::MAX,
+            Some(Some(place)) => place.made,
+            Some(None) => return Vec::new(),
+        };
         let Some(grant) = filter.grant else {
-            let found = self.made.values().rev().take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
+            let found =
+                self.made.range(..before).rev().map(|(_, id)| id).take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
             return found.cloned().collect();
         };
         // An account has its deliveries in the order in which they were made, too: they are met one after the other.
         let mut live = self.accounts.get(&grant).into_iter().flat_map(|account| account.deliveries.iter().rev());
-        let newest = self.made_of.range((grant, 0)..=(grant, u64::MAX)).rev().take(most);
+        let newest = self.made_of.range((grant, 0)..(grant, before)).rev().take(most);
         let found = newest.filter_map(|(_, id)| match self.places.get(id)?.ended {
             Some(ended) => self.ended.get(&ended),
             None => live.find(|delivery| delivery.id == *id),

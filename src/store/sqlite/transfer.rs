@@ -35,6 +35,8 @@ pub enum NotMoved {
     Stream(io::Error),
     /// The store is not empty.
     NotEmpty,
+    /// There is nothing to read.
+    Empty,
     /// A line, by its number, and what is wrong with it.
     Line(u64, String),
 }
@@ -45,6 +47,7 @@ impl std::fmt::Display for NotMoved {
             Self::Store(not) => write!(f, "{not}"),
             Self::Stream(error) => write!(f, "{error}"),
             Self::NotEmpty => f.write_str("the store is not empty, and an import never mixes: move its file away first"),
+            Self::Empty => f.write_str("it is empty, and no export is; nothing was imported"),
             Self::Line(number, what) => write!(f, "line {number}: {what}; nothing was imported"),
         }
     }
@@ -167,6 +170,8 @@ impl Reading<'_> {
         }
         if is_over {
             Ok(self.totals)
+        } else if self.number == 0 {
+            Err(NotMoved::Empty)
         } else {
             Err(NotMoved::Line(self.number, "the file ends before its last line: it was cut off".to_owned()))
         }
