@@ -65,7 +65,8 @@ pub(super) enum Command {
 const EXPORT_AFTER_HELP: &str = "\
 An export is about one and a half times as large as the store. What goes to standard output is read whole first, so that a pager that waits \
 does not hold the daemon's log up: up to 8 MB in memory, more in a nameless file in TMPDIR (/tmp if that is not set). \
---salvage copies what it can read into such a file, too.";
+--salvage copies the store into such a file, too (in /var/tmp if TMPDIR is not set). A damaged page that leads to others \
+takes them along: where much is missing, `.recover` of the program sqlite3 may find more.";
 
 pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
     match command {

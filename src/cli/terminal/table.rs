@@ -19,7 +19,7 @@ pub fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     table_within(columns, rows, None, Signs::Ascii)
 }
 
-/// The same, in lines of at most `most` cells if they can be: long columns are cut, down to [`CUT_MIN`].
+/// The same, in lines of at most `most` cells if they can be: long columns are cut, down to eight cells.
 pub fn table_within(columns: &[Column<'_>], rows: &[Vec<String>], most: Option<usize>, signs: Signs) -> String {
     let head = columns.iter().map(|(Column::Text(name) | Column::Long(name) | Column::Number(name))| visible(name)).collect();
     let mut lines: Vec<Vec<String>> = vec![head];
