@@ -178,10 +178,24 @@ pub async fn bring_last(site: &Site, patience: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
-    use crate::domain::delivery::Report;
-    use crate::domain::id::{DeliveryId, RequestId};
+    use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit};
+    use crate::domain::delivery::{Delivery, Report};
+    use crate::domain::feed_position::FeedPosition;
+    use crate::domain::grant::{Amendment, Grant};
+    use crate::domain::history::{Author, Entry};
+    use crate::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
+    use crate::domain::link::Link;
     use crate::domain::moment::Moment;
+    use crate::domain::refusal::Refusal;
+    use crate::domain::tally::Tally;
+    use crate::pages::Pages;
+    use crate::proof::key::KeyRing;
+    use crate::storage::Storages;
+    use crate::store::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
 
     fn reported(number: usize) -> Reported {
         let report = Report { ended: Moment::EPOCH, status: 200, bytes: number as u64, finished: true, from: None };
@@ -208,5 +222,148 @@ mod tests {
         assert_eq!(seen, (0..WAITING_MAX as u64).collect::<Vec<_>>());
         streams.put(reported(1));
         assert_eq!((streams.next().len(), streams.given_up()), (1, 0), "there is room again");
+    }
+
+    /// Takes reports while `takes` says so, and writes down what it was asked.
+    #[derive(Default)]
+    struct Told {
+        takes: AtomicBool,
+        asked: Mutex<Vec<&'static str>>,
+    }
+
+    impl Told {
+        fn note(&self, what: &'static str) {
+            let mut asked = self.asked.lock().expect("the list");
+            if asked.last() != Some(&what) {
+                asked.push(what);
+            }
+        }
+    }
+
+    fn down<T: Send + 'static>() -> Later<'static, T> {
+        Box::pin(async { Err(Down::Unreachable) })
+    }
+
+    impl Store for Told {
+        fn settle(&self, _: Vec<Reported>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+            if self.takes.load(Ordering::SeqCst) {
+                self.note("settled");
+                return Box::pin(async { Ok(Vec::new()) });
+            }
+            self.note("not settled");
+            down()
+        }
+
+        fn close_due(&self, _: Moment) -> Later<'_, Closing> {
+            self.note("closed");
+            Box::pin(async { Ok(Closing::default()) })
+        }
+
+        fn issue(&self, _: Grant, _: Link, _: Author) -> Later<'_, ()> {
+            down()
+        }
+
+        fn add_link(&self, _: Link, _: Author) -> Later<'_, bool> {
+            down()
+        }
+
+        fn link(&self, _: LinkId) -> Later<'_, Option<Link>> {
+            down()
+        }
+
+        fn target(&self, _: LinkId) -> Later<'_, Option<Target>> {
+            down()
+        }
+
+        fn content(&self, _: DeliveryId) -> Later<'_, Option<Content>> {
+            down()
+        }
+
+        fn grant(&self, _: GrantId) -> Later<'_, Option<Grant>> {
+            down()
+        }
+
+        fn delivery(&self, _: DeliveryId) -> Later<'_, Option<Delivery>> {
+            down()
+        }
+
+        fn account(&self, _: GrantId, _: Option<DeliveryId>) -> Later<'_, Option<Account>> {
+            down()
+        }
+
+        fn grants(&self, _: Grants) -> Later<'_, Vec<Grant>> {
+            down()
+        }
+
+        fn links(&self, _: GrantId) -> Later<'_, Vec<Link>> {
+            down()
+        }
+
+        fn history(&self, _: GrantId) -> Later<'_, Vec<Entry>> {
+            down()
+        }
+
+        fn deliveries(&self, _: Filter) -> Later<'_, Vec<Delivery>> {
+            down()
+        }
+
+        fn click(&self, _: Click) -> Later<'_, Result<Clicked, Refusal>> {
+            down()
+        }
+
+        fn admit(&self, _: Ask) -> Later<'_, Result<Permit, Refusal>> {
+            down()
+        }
+
+        fn position(&self) -> Later<'_, Option<FeedPosition>> {
+            down()
+        }
+
+        fn amend(&self, _: GrantId, _: Amendment, _: Author) -> Later<'_, Option<Grant>> {
+            down()
+        }
+
+        fn revoke_link(&self, _: LinkId, _: Author) -> Later<'_, bool> {
+            down()
+        }
+
+        fn count(&self, _: Vec<Tally>) -> Later<'_, ()> {
+            down()
+        }
+
+        fn tallies(&self, _: Moment, _: Moment) -> Later<'_, Vec<Tally>> {
+            down()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_ended_while_what_is_known_of_it_waits() {
+        let text = "[server]\nstate_dir = \"/nowhere\"\npublic_url = \"https://shop.example/dl/\"\n\n\
+                    [[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"standalone\"\n";
+        let configuration = crate::config::parse(text, "cloakroom.toml").expect("a configuration");
+        let storages = Storages::open(&configuration.storages).expect("no storage");
+        let (store, pages) = (Arc::new(Told::default()), Pages::load(None).expect("the pages"));
+        let told = Arc::clone(&store) as Arc<dyn Store>;
+        let site = Site::new(configuration, KeyRing::new([]), storages, told, pages).expect("a site");
+        site.caught_up.send_replace(true);
+        site.streams.put(reported(1));
+        let asked = || store.asked.lock().expect("the list").clone();
+        let rest = async {
+            // Whoever clicks wakes the sweep again and again.
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                site.wake.notify_one();
+            }
+            assert_eq!(asked(), ["not settled"]);
+            store.takes.store(true, Ordering::SeqCst);
+            tokio::time::sleep(PAUSE_MAX * 2).await;
+            assert_eq!(asked(), ["not settled", "settled", "closed"]);
+        };
+        tokio::select! {
+            biased;
+            () = keep(&site) => {}
+            () = super::super::settle::sweep(&site) => {}
+            () = rest => {}
+        }
     }
 }
