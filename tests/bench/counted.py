@@ -2,6 +2,7 @@
 settlement of log lines, and a restart with open deliveries."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,8 +18,10 @@ from servers import REPOSITORY, SITE, NotMeasured, wait_until
 BAR_UNCOUNTED, BAR_STARTS, BAR_P99_MS, BAR_GROWTH, BAR_RESTART_S, BAR_RSS_MB = 0.4, 15000, 10, 1.2, 2, 150
 OPEN = 100000
 SETTLED_SECONDS_MAX = 120
-# A measurement of a row: so many requests, each of another delivery or link.
-STARTS, MANY_STARTS, CLICKS = 15000, 20000, 20000
+# A measurement of a row: so many requests, each of another delivery.
+STARTS, COLD = 20000, 20000
+# Customers between their click and the first byte.
+BETWEEN = 4000
 SIGNED_SECONDS = 2
 
 PARTS = ["counted", "counted-nginx", "grants", "settling", "restart"]
@@ -65,7 +68,7 @@ class Counted:
     def __init__(self, bench, load, sign, tokens):
         self.bench, self.load, self.sign, self.tokens, self.daemon = bench, load, sign, tokens, None
         self.store = bench.directory / "state/counted.db"
-        self.rows = {}
+        self.rows, self.customers = {}, 0
 
     def row(self, key, *arguments, **settings):
         return self.rows.setdefault(key, Row(*arguments, **settings))
@@ -100,11 +103,23 @@ class Counted:
         if run.returncode != 0:
             raise NotMeasured(run.stderr)
         told = json.loads(run.stdout)
-        told["cpu"] = [(now - then) * 1e6 / told["asked"]["requests"] for now, then in zip(self.cpu_seconds(), before, strict=True)]
+        told["cpu"] = [now - then for now, then in zip(self.cpu_seconds(), before, strict=True)]
         for kind, status in (("asked", wanted), ("followed", followed)):
             if set(told[kind]["statuses"]) - {status}:
                 raise NotMeasured(f"instead of {status} there came {told[kind]['statuses']}")
         return told
+
+    def clicks_and_starts(self, clicks, starts, links, *settings, front=False):
+        """Clicks, and starts what they led to: some thousand customers at a time, as many as may be between the two. Notes
+        them in the rows `clicks` and `starts`."""
+        noted, file = [], self.bench.directory / "locations"
+        for at in range(0, len(links), BETWEEN):
+            self.customers += BETWEEN
+            who = ("--customer", self.customers)
+            clicked = self.ask(links[at:at + BETWEEN], *who, "--locations", file, front=front, wanted="303")
+            noted.append((clicked, self.ask(file.read_text().split("\n"), *who, *settings, front=front)))
+        for row, told in zip((clicks, starts), zip(*noted, strict=True), strict=True):
+            self.note(row, *told)
 
     def cpu_seconds(self):
         """CPU time that the daemon has used so far, and what of it the thread that writes the store."""
@@ -113,11 +128,15 @@ class Counted:
         names = {task.name: (task / "comm").read_text().strip() for task in Path(f"/proc/{self.daemon.pid}/task").iterdir()}
         return sum(used.values()), sum(seconds for task, seconds in used.items() if names[task] == "store")
 
-    def note(self, row, told, kind="asked"):
-        """Notes requests a second, and the median and the 99th hundredth of their times in milliseconds."""
-        row.values.append(told[kind]["requests"] / told["seconds"])
-        row.times.append([told[kind]["micros"][name] / 1000 for name in ("p50", "p99")])
-        row.cpu.append(told["cpu"])
+    def note(self, row, *told, kind="asked"):
+        """Notes requests a second, the median and the 99th hundredth of their times in milliseconds, and the CPU time that
+        one took in microseconds, of runs taken together."""
+        if row is None:
+            return
+        micros = sorted(micros for one in told for micros in one[kind]["micros"])
+        row.values.append(len(micros) / sum(one["seconds"] for one in told))
+        row.times.append([micros[math.ceil(len(micros) * part) - 1] / 1000 for part in (0.5, 0.99)])
+        row.cpu.append([sum(one["cpu"][which] for one in told) * 1e6 / len(micros) for which in (0, 1)])
         progress(f"  {row.values[-1]:12,.0f} /s   p99 {row.times[-1][1]:6.1f} ms   CPU {row.cpu[-1][0]:5.1f} µs, store {row.cpu[-1][1]:5.1f} µs   "
                  f"{row.title}")
 
@@ -137,46 +156,54 @@ class Counted:
             ratio, speed = row.ratio(), statistics.median(row.values)
             return [(f"≥ {BAR_UNCOUNTED} ×", ratio >= BAR_UNCOUNTED), (f"≥ {BAR_STARTS:,} /s", speed >= BAR_STARTS)]
 
-        offers = [self.tokens.delivery(raw) for raw in minted.offers]
         self.serve(seed)
         signed = self.signed()
-        row = self.row("start", "counted start, 10³ grants", against=signed, bar=bar, show_ratio=times)
-        self.note(row, self.ask(offers[:STARTS]))
-        rate = row.values[-1] / 2
-        row = self.row("join", "joined request, 10³ grants", against=signed, show_ratio=times)
-        self.note(row, self.ask([self.tokens.delivery(raw) for raw in minted.open], "--range", "bytes=1-1"))
-        self.serve(seed)
-        row = self.row("half", "counted start at half of that speed", bar=lambda row: [
+        click, start = self.row("click", "click → 303, 10³ grants"), self.row("start", "counted start after it", against=signed, bar=bar,
+                                                                               show_ratio=times)
+        links = [self.tokens.link(raw) for raw in minted.links]
+        self.clicks_and_starts(click, start, links * (STARTS // len(links)))
+        half = self.row("half", "counted start at half of that speed", bar=lambda row: [
             (f"p99 < {BAR_P99_MS} ms", statistics.median(of[1] for of in row.times) < BAR_P99_MS)])
-        self.note(row, self.ask(offers[:STARTS], "--rate", rate))
+        self.clicks_and_starts(None, half, links * (STARTS // len(links)), "--rate", start.values[-1] / 2)
+        self.serve(seed)
+        row = self.row("join", "joined request of a delivery that was not in memory, 10³ grants", against=signed, show_ratio=times)
+        self.note(row, self.ask([self.tokens.delivery(raw) for raw in minted.open], "--range", "bytes=1-1"))
+        row = self.row("cold", "counted start of an offer that was not in memory, 10³ grants", against=signed, show_ratio=times)
+        self.note(row, self.ask([self.tokens.delivery(raw) for raw in minted.offers]))
         self.serve(seed, durability="relaxed")
-        row = self.row("relaxed", "counted start, `durability = \"relaxed\"`", against=self.rows["start"], show_ratio=times)
-        self.note(row, self.ask(offers[:STARTS]))
+        row = self.row("relaxed", "counted start after its click, `durability = \"relaxed\"`", against=start, show_ratio=times)
+        self.clicks_and_starts(None, row, links * (STARTS // len(links)))
 
     def front(self, seed, minted):
         """Starts through nginx."""
         self.serve(seed)
         signed = self.signed(front=True)
-        row = self.row("start-front", "counted start, through nginx", against=signed, show_ratio=times)
-        self.note(row, self.ask([self.tokens.delivery(raw) for raw in minted.offers[:STARTS]], front=True))
+        row = self.row("start-front", "counted start after its click, through nginx", against=signed, show_ratio=times)
+        links = [self.tokens.link(raw) for raw in minted.links]
+        self.clicks_and_starts(None, row, links * (STARTS // len(links)), front=True)
 
     def many(self, minted):
-        """The same with a million grants; clicks."""
+        """The same with a million grants."""
         def bar(row):
             return [(f"≤ {BAR_GROWTH} ×", 1 / row.ratio() <= BAR_GROWTH)]
 
         def growth(ratio):
             return f"{1 / ratio:.2f} × the cost"
 
-        for key, title, what, settings in (("start", "counted start, 10⁶ grants", "offers", ()),
-                                           ("join", "joined request, 10⁶ grants", "open", ("--range", "bytes=1-1"))):
-            row = self.row(f"{key}-many", title, against=self.rows.get(key), bar=bar if key in self.rows else None, show_ratio=growth)
-            self.note(row, self.ask(self.deliveries(minted, what, MANY_STARTS), *settings))
-        links = [self.tokens.link(raw) for raw in minted.take("links", 2 * CLICKS)]
-        row = self.row("click", "click → 303, 10⁶ grants")
-        self.note(row, self.ask(links[:CLICKS], wanted="303"))
-        row = self.row("pair", "click and counted start, 10⁶ grants")
-        self.note(row, self.ask(links[CLICKS:], "--follow", wanted="303", followed="200"), "followed")
+        def row(key, title):
+            few = self.rows.get(key)
+            return self.row(f"{key}-many", title, against=few, bar=bar if few else None, show_ratio=growth)
+
+        links = [self.tokens.link(raw) for raw in minted.take("links", 2 * STARTS)]
+        start = row("start", "counted start after it, 10⁶ grants")
+        self.clicks_and_starts(row("click", "click → 303, 10⁶ grants"), start, links[:STARTS])
+        half = self.row("half-many", "counted start at half of that speed, 10⁶ grants", bar=lambda row: [
+            (f"p99 < {BAR_P99_MS} ms", statistics.median(of[1] for of in row.times) < BAR_P99_MS)])
+        self.clicks_and_starts(None, half, links[STARTS:], "--rate", start.values[-1] / 2)
+        self.note(row("join", "joined request of a delivery that was not in memory, 10⁶ grants"),
+                  self.ask(self.deliveries(minted, "open", COLD), "--range", "bytes=1-1"))
+        self.note(row("cold", "counted start of an offer that was not in memory, 10⁶ grants"),
+                  self.ask(self.deliveries(minted, "offers", COLD)))
 
     def settle(self, seed, minted):
         """Log lines until all of them are settled."""

@@ -138,13 +138,14 @@ def import_into(bench, file, write):
 
 
 def few(bench, file):
-    """A thousand grants: half of them have thirty offers each, half of them thirty open deliveries of which a byte was sent."""
+    """A thousand grants with a link each: half of them have thirty offers, half thirty open deliveries of which a byte was sent."""
     minted = Minted("of 10³ grants")
 
     def write(out):
         for number in range(1000):
             is_open = number % 2 == 1
             of = out.grant(number, 30 if is_open else 0)
+            minted.links.append(bits("link", number))
             for raw in (bits("delivery", number * 30 + place) for place in range(30)):
                 out.delivery(raw, *of, raw.hex() if is_open else None, reported=True)
                 (minted.open if is_open else minted.offers).append(raw)

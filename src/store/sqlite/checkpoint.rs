@@ -1,9 +1,11 @@
 //! Bringing the log into the file, beside the thread that writes.
 //!
 //! What was committed stands in the log, and is copied into the file from time to time. That takes tens of milliseconds,
-//! in which nobody would be answered: so another thread copies while the writer goes on, until little is left. The
-//! writer copies that itself, between two batches, as the log can begin anew only where all of it has been copied.
+//! in which nobody would be answered, most of them waiting for the disk: so another thread copies and waits while the
+//! writer goes on, until little is left. The writer copies that itself, between two batches, as the log can begin anew
+//! only where all of it has been copied.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,12 +15,12 @@ use rusqlite::Connection;
 
 use super::fault::Fault;
 
-/// Rows that change between two copies, each on a page of the log or two: some 64 MiB of it. More of them change the same
-/// page several times, which is copied once; a restart reads the log again.
-const ROWS: u64 = 8192;
+/// Rows that change between two copies, each on a page of the log or two: some 16 MiB of it. More of them change the same
+/// page several times, which is copied once; but the disk has all the more to write at once, and everybody waits for it.
+const ROWS: u64 = 2048;
 
-/// Pages that the writer copies itself: a few milliseconds.
-const PAGES_LEFT: i64 = 256;
+/// Pages that the writer may copy itself: a few milliseconds.
+const PAGES_LEFT: i64 = 64;
 
 /// A disk that writes more slowly than the log grows is not waited for.
 const TRIES: usize = 4;
@@ -37,12 +39,12 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Starts it; `database` is a connection of its own.
-    pub(super) fn start(database: Connection) -> std::io::Result<Self> {
+    /// Starts it; `database` is a connection of its own to `file`.
+    pub(super) fn start(database: Connection, file: Arc<File>) -> std::io::Result<Self> {
         let (ask, asked) = sync_channel(1);
         let done = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&done);
-        let thread = thread::Builder::new().name("store-log".to_owned()).spawn(move || work(&database, &asked, &told))?;
+        let thread = thread::Builder::new().name("store-log".to_owned()).spawn(move || work(&database, &file, &asked, &told))?;
         Ok(Self { ask: Some(ask), done, thread: Some(thread), is_asked: false, rows: 0 })
     }
 
@@ -72,20 +74,24 @@ impl Drop for Checkpoints {
     }
 }
 
-fn work(database: &Connection, asked: &Receiver<()>, done: &AtomicBool) {
+fn work(database: &Connection, file: &File, asked: &Receiver<()>, done: &AtomicBool) {
     while asked.recv().is_ok() {
+        let mut before = 0;
         for _ in 0..TRIES {
-            match copy(database) {
-                Ok(left) if left > PAGES_LEFT => {}
-                Ok(_) | Err(_) => break,
+            let copied = copy(database).unwrap_or_default();
+            // SQLite waits for the file only where it has copied all of the log, which it does not while somebody writes.
+            // A disk that fails tells the writer, too.
+            let _ = file.sync_data();
+            if copied - before <= PAGES_LEFT {
+                break;
             }
+            before = copied;
         }
         done.store(true, Ordering::Release);
     }
 }
 
-/// Copies what can be copied, and tells how many pages are left.
+/// Copies what can be copied, and tells how many pages of the log stand in the file then.
 fn copy(database: &Connection) -> Result<i64, Fault> {
-    let left = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
-    Ok(database.prepare_cached(COPY)?.query_row([], left)?)
+    Ok(database.prepare_cached(COPY)?.query_row([], |row| row.get(2))?)
 }

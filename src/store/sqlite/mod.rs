@@ -21,6 +21,7 @@ mod transfer;
 mod upkeep;
 mod working;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,6 +63,8 @@ pub struct Sqlite {
     targets: Mutex<Recent<LinkId, Target>>,
     contents: Arc<Mutex<Recent<DeliveryId, Content>>>,
     condition: Arc<Condition>,
+    // To close it takes away the locks that SQLite has on it: so it ends after every connection.
+    _file: Arc<File>,
     _lock: open::Lock,
 }
 
@@ -92,10 +95,12 @@ impl Sqlite {
         let readers = Readers::start(&condition, || open::open_to_read(path)).map_err(|fault| not(open::of_fault(&fault)))?;
         let working = Working::new(database, accounts);
         let beside = open::open_to_copy(path, durability).map_err(|fault| not(open::of_fault(&fault)))?;
-        let started = Checkpoints::start(beside).and_then(|beside| Writer::start(working, beside, Arc::clone(&condition), after));
+        let file = Arc::new(File::open(path).map_err(|error| not(Why::System(error)))?);
+        let started =
+            Checkpoints::start(beside, Arc::clone(&file)).and_then(|beside| Writer::start(working, beside, Arc::clone(&condition), after));
         let writer = started.map_err(|error| not(Why::System(error)))?;
         let targets = Mutex::new(Recent::new(REMEMBERED_MAX));
-        Ok(Self { readers, writer, targets, contents, condition, _lock: lock })
+        Ok(Self { readers, writer, targets, contents, condition, _file: file, _lock: lock })
     }
 
     /// Looks at the store at `path` without changing it: whose it is, of which version, whether it is whole. A daemon may

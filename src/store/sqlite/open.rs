@@ -314,6 +314,8 @@ fn prepare(database: &Connection, cache_kib: i32) -> Result<(), Fault> {
     database.pragma_update(None, "cell_size_check", true)?;
     database.pragma_update(None, "trusted_schema", false)?;
     database.pragma_update(None, "temp_store", "MEMORY")?;
+    // Else a statement is compiled anew each time it is run with other values: those might call for another plan.
+    database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 

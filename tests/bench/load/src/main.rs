@@ -45,8 +45,14 @@ struct Options {
     #[arg(long)]
     range: Option<String>,
     /// Asks on the same connection for the `Location` of each answer that has one, and times that by itself.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "locations")]
     follow: bool,
+    /// Writes the path of each `Location` into this file, one a line, in the order of the targets.
+    #[arg(long)]
+    locations: Option<PathBuf>,
+    /// The customer who asks for the first target; each target has its own, with an address and a browser of theirs.
+    #[arg(long, default_value_t = 0)]
+    customer: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -93,6 +99,11 @@ fn asked(options: &Options) -> Result<serde_json::Value, String> {
         rate: options.rate,
         range: options.range.clone(),
         follow: options.follow,
+        customer: options.customer,
     }))?;
+    if let Some(file) = &options.locations {
+        std::fs::write(file, told.locations.values().map(String::as_str).collect::<Vec<_>>().join("\n"))
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     Ok(told.json())
 }

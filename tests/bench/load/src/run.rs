@@ -28,6 +28,7 @@ pub(crate) struct Job {
     pub(crate) rate: Option<f64>,
     pub(crate) range: Option<String>,
     pub(crate) follow: bool,
+    pub(crate) customer: u32,
 }
 
 /// What the connections share.
@@ -92,14 +93,18 @@ async fn work(mut connection: Connection, shared: Rc<Shared>) -> Result<(), Stri
     let mut question = String::new();
     while let Some((number, began)) = shared.turn().await {
         let Some(target) = shared.job.targets.get(number % shared.job.targets.len()) else { break };
-        shared.word(&mut question, target);
+        let customer = shared.job.customer.wrapping_add(u32::try_from(number).unwrap_or_default());
+        shared.word(&mut question, target, customer);
         let answer = connection.ask(question.as_bytes()).await.map_err(|error| format!("{}: {error}", shared.job.to))?;
         told.asked.note(answer.status, began.elapsed());
-        if let Some(onward) = answer.location.filter(|_| shared.job.follow) {
-            shared.word(&mut question, &onward);
+        let Some(onward) = answer.location else { continue };
+        if shared.job.follow {
+            shared.word(&mut question, &onward, customer);
             let began = Instant::now();
             let answer = connection.ask(question.as_bytes()).await.map_err(|error| format!("{}: {error}", shared.job.to))?;
             told.followed.note(answer.status, began.elapsed());
+        } else {
+            shared.told.borrow_mut().locations.insert(number, onward);
         }
     }
     let mut all = shared.told.borrow_mut();
@@ -125,8 +130,8 @@ impl Shared {
         Some((number, due.unwrap_or_else(Instant::now)))
     }
 
-    /// Words the question for `target`.
-    fn word(&self, question: &mut String, target: &str) {
+    /// Words the question of `customer` for `target`.
+    fn word(&self, question: &mut String, target: &str, customer: u32) {
         let Job { host, who, range, .. } = &self.job;
         question.clear();
         // Writing into a string does not fail.
@@ -134,16 +139,17 @@ impl Shared {
         if *who == Who::Nginx {
             let number = self.requests.get();
             self.requests.set(number + 1);
+            let [_, a, b, c] = customer.to_be_bytes();
             let _ = write!(
                 question,
-                "X-Original-URI: {target}\r\nX-Original-Method: GET\r\nX-Request-Id: {:016x}{number:016x}\r\nX-Real-IP: 192.0.2.7\r\n",
+                "X-Original-URI: {target}\r\nX-Original-Method: GET\r\nX-Request-Id: {:016x}{number:016x}\r\nX-Real-IP: 10.{a}.{b}.{c}\r\n",
                 self.run
             );
         }
         if let Some(range) = range {
             let _ = write!(question, "Range: {range}\r\n");
         }
-        question.push_str("User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n");
+        let _ = write!(question, "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0.{customer:07}\r\n");
         question
             .push_str("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n\r\n");
     }
