@@ -111,8 +111,12 @@ mod tests {
                 Signs::Unicode,
                 "id      customer     file\ng-1234  a@b.example  masters/写真の本.zip\ng-5678  -            masters/a.zip\n",
             ),
-            (Some(34), Signs::Unicode, "id      customer     file\ng-1234  a@b.example  masters/写…\ng-5678  -            masters/a.zip\n"),
-            (Some(28), Signs::Ascii, "id      customer  file\ng-1234  a@b.e...  masters...\ng-5678  -         masters...\n"),
+            (
+                Some(34),
+                Signs::Unicode,
+                "id      customer     file\ng-1234  a@b.example  masters/写真…\ng-5678  -            masters/a.zip\n",
+            ),
+            (Some(28), Signs::Ascii, "id      customer   file\ng-1234  a@b.ex...  master...\ng-5678  -          master...\n"),
             // What cannot be cut that far is not.
             (Some(5), Signs::Unicode, "id      customer  file\ng-1234  a@b.exa…  masters…\ng-5678  -         masters…\n"),
         ] {
