@@ -17,34 +17,34 @@ use tempfile::TempDir;
 
 use crate::fixtures::{ask, at, author, click, delivery_id, grant, grant_id, link, link_id};
 
-const PAGE: usize = 4096;
+pub const PAGE: usize = 4096;
 const GRANTS: u32 = 60;
 
 /// A directory with a store in it, or something else.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.0.path().join("cloakroom.db")
     }
 
-    fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.0.path().join("cloakroom.db-wal")
     }
 
     /// A store that was closed.
-    fn filled() -> Self {
+    pub fn filled() -> Self {
         let place = Self::new();
         fill(&place.open().unwrap());
         place
     }
 
     /// What kill -9 leaves of one: everything but the first steps stands in the log.
-    fn killed() -> Self {
+    pub fn killed() -> Self {
         let (place, copy) = (Self::new(), Self::new());
         let store = place.open().unwrap();
         fill(&store);
@@ -53,18 +53,18 @@ impl Place {
         copy
     }
 
-    fn open(&self) -> Result<Sqlite, NotOpened> {
+    pub fn open(&self) -> Result<Sqlite, NotOpened> {
         Sqlite::open_with(&self.file(), Durability::Relaxed, 2)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn change(&self, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(self.file()).unwrap();
         change(&mut bytes);
         fs::write(self.file(), bytes).unwrap();
     }
 
     /// Every file that means something: a lock and shared memory do not, and an empty log says nothing.
-    fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         for entry in fs::read_dir(self.0.path()).unwrap() {
             let path = entry.unwrap().path();
@@ -78,12 +78,12 @@ impl Place {
         found
     }
 
-    fn sql(&self, sql: &str) {
+    pub fn sql(&self, sql: &str) {
         Connection::open(self.file()).unwrap().execute_batch(sql).unwrap();
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 

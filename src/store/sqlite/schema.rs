@@ -174,6 +174,10 @@ statements! {
         ORDER BY d.number DESC LIMIT ?1");
     DELIVERIES_OF_GRANT = concat!("SELECT ", delivery_columns!(), " FROM grants g JOIN deliveries d ON d.grant_number = g.number WHERE g.id = ?1 \
         ORDER BY d.number DESC LIMIT ?2");
+    DELIVERIES_BEFORE = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
+        WHERE d.number < (SELECT number FROM deliveries WHERE id = ?2) ORDER BY d.number DESC LIMIT ?1");
+    DELIVERIES_OF_GRANT_BEFORE = concat!("SELECT ", delivery_columns!(), " FROM grants g JOIN deliveries d ON d.grant_number = g.number \
+        WHERE g.id = ?2 AND d.number < (SELECT number FROM deliveries WHERE id = ?3) ORDER BY d.number DESC LIMIT ?1");
     DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), ", d.due FROM grants g JOIN deliveries d ON d.grant_number = g.number \
         WHERE g.number = ?1 AND d.number > ?2 ORDER BY d.number LIMIT ?3");
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";

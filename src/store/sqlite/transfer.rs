@@ -35,6 +35,8 @@ pub enum NotMoved {
     Stream(io::Error),
     /// The store is not empty.
     NotEmpty,
+    /// There is nothing to read.
+    Empty,
     /// A line, by its number, and what is wrong with it.
     Line(u64, String),
 }
@@ -45,6 +47,7 @@ impl std::fmt::Display for NotMoved {
             Self::Store(not) => write!(f, "{not}"),
             Self::Stream(error) => write!(f, "{error}"),
             Self::NotEmpty => f.write_str("the store is not empty, and an import never mixes: move its file away first"),
+            Self::Empty => f.write_str("it is empty, and no export is; nothing was imported"),
             Self::Line(number, what) => write!(f, "line {number}: {what}; nothing was imported"),
         }
     }
@@ -55,6 +58,11 @@ impl std::error::Error for NotMoved {}
 /// Writes everything in the store at `path`, as it stands at one moment.
 pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
     let database = open::examine(path).map_err(NotMoved::Store)?;
+    write_out(path, &database, out)
+}
+
+/// Writes everything in `database`, which is the store at `path` or what was saved of it.
+pub(super) fn write_out(path: &Path, database: &Connection, out: &mut dyn Write) -> Result<Totals, NotMoved> {
     let mut totals = Totals::default();
     let mut stream: io::Result<()> = Ok(());
     let mut put = |line: &Line| {
@@ -64,7 +72,7 @@ pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
         // A reader that went away ends it: nobody wants the rest.
         if stream.is_ok() { Ok(()) } else { Err(Fault::Database(rusqlite::Error::InvalidQuery)) }
     };
-    let done = write_all(&database, &mut totals, &mut put);
+    let done = write_all(database, &mut totals, &mut put);
     stream.map_err(NotMoved::Stream)?;
     done.map_err(|fault| NotMoved::Store(not(path, &fault)))?;
     out.flush().map_err(NotMoved::Stream)?;
@@ -162,6 +170,8 @@ impl Reading<'_> {
         }
         if is_over {
             Ok(self.totals)
+        } else if self.number == 0 {
+            Err(NotMoved::Empty)
         } else {
             Err(NotMoved::Line(self.number, "the file ends before its last line: it was cut off".to_owned()))
         }
