@@ -75,7 +75,7 @@ fn text(path: &Path) -> &str {
 fn what_is_in_the_store_is_told_while_the_daemon_works() {
     let shop = Shop::open();
     let info = shop.cloakroom.json(&["store", "info"]);
-    assert_eq!((info["grants"].as_u64(), info["links"].as_u64(), info["version"].as_u64()), (Some(1), Some(1), Some(1)), "{info:#}");
+    assert_eq!((info["grants"].as_u64(), info["links"].as_u64(), info["version"].as_u64()), (Some(1), Some(1), Some(2)), "{info:#}");
     assert_eq!(info["deliveries"], serde_json::json!({"completed": 1, "offered": 1, "open": 1}));
     let said = shop.cloakroom.say(&["store", "info"]);
     for words in ["cloakroom.db", "deliveries  3: 1 completed, 1 offered, 1 open", "of SQLite"] {
@@ -230,6 +230,7 @@ fn an_import_that_is_not_whole_changes_nothing_and_names_the_line() {
         (without(last), "the file ends before its last line"),
         (without(1), "line 1: an export begins with its head"),
         (without(2), "line 2: belongs to"),
+        (good.replacen("\"reserved\":1", "\"reserved\":2", 1), "reserves 2 downloads, and 1 of its deliveries are open"),
         (without(last - 1), &*format!("line {}: counts", last - 1)),
         (format!("{good}\n{grant}"), "something stands behind the last line"),
         (good.replacen(grant, &format!("{grant}\n{grant}"), 1), "line 3: the same id stood before"),
@@ -256,8 +257,11 @@ fn what_does_not_fit_together_is_found() {
     let good = fs::read(shop.file()).unwrap();
     for (change, words) in [
         ("UPDATE counts SET used = 2", "2 downloads are used, and 1 deliveries used one"),
-        ("UPDATE counts SET reserved = 0", "0 downloads are reserved, and 1 are open"),
-        ("UPDATE counts SET used = 3, reserved = 1", "3 downloads are used and 1 reserved, of 3"),
+        ("UPDATE counts SET used = 3", "3 downloads are used and 1 reserved, of 3"),
+        (
+            "UPDATE counts SET size_largest = 0; UPDATE deliveries SET size = size + 7, closed = 5, due = NULL WHERE state = 'completed'",
+            "the largest file is said to have",
+        ),
         ("UPDATE counts SET bytes_closed = 7", "7 bytes were sent"),
         ("UPDATE deliveries SET due = due + 100000000 WHERE state = 'open'", "is due at"),
         ("UPDATE deliveries SET due = NULL WHERE state = 'open'", "is due at"),

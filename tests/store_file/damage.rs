@@ -10,7 +10,7 @@ use cloakroom::config::Durability;
 use cloakroom::domain::account::Click;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::link::Link;
-use cloakroom::store::sqlite::{NotOpened, Sqlite};
+use cloakroom::store::sqlite::{NotOpened, Sqlite, info, verify};
 use cloakroom::store::{Filter, Grants, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -410,4 +410,17 @@ fn who_may_not_write_it_is_told_what_is_needed() {
         }
         assert!(said.contains(place.file().to_str().unwrap()), "{name}: {said}");
     }
+}
+
+#[test]
+fn a_store_of_the_first_version_is_brought_forward_by_whoever_may_write() {
+    let place = Place::filled();
+    // What the first version had besides.
+    place.sql("ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; UPDATE counts SET reserved = 1; PRAGMA user_version = 1");
+    let said = verify(&place.file(), &mut |_, _| {}).unwrap_err().to_string();
+    assert!(said.contains("its version is 1; starting the daemon brings it to 2"), "{said}");
+    drop(place.open().unwrap());
+    let verified = verify(&place.file(), &mut |_, _| {}).unwrap();
+    assert!(verified.faults.is_empty() && verified.grants > 0, "{:?}", verified.faults);
+    assert_eq!(info(&place.file()).unwrap().version, 2);
 }

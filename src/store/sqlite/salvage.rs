@@ -124,8 +124,6 @@ impl Rescue {
         }
         self.count_again()?;
         self.leave_out_unreadable()?;
-        // A unit that was reserved for a delivery that is lost counts as used: nobody knows that it did not arrive.
-        self.copy.execute_batch(SETTLE_COUNTS)?;
         Ok(self.copy.execute_batch("COMMIT")?)
     }
 
@@ -364,17 +362,9 @@ const FORGET_GRANT: [&str; 7] = [
 ];
 
 const COUNT_AGAIN: &str = "
-INSERT INTO counts (grant_number, used, reserved, bytes_closed, size_largest)
-SELECT g.number, count(d.number) FILTER (WHERE d.state IN ('completed', 'presumed', 'started')),
-    count(d.number) FILTER (WHERE d.state = 'open'), coalesce(sum(d.bytes_charged) FILTER (WHERE d.closed IS NOT NULL), 0),
+INSERT INTO counts (grant_number, used, bytes_closed, size_largest)
+SELECT g.number, count(d.number) FILTER (WHERE d.state IN ('completed', 'presumed', 'started')), coalesce(sum(d.bytes_charged) FILTER (WHERE d.closed IS NOT NULL), 0),
     coalesce(max(d.size), 0)
 FROM grants g LEFT JOIN deliveries d ON d.grant_number = g.number
 WHERE g.number NOT IN (SELECT grant_number FROM counts) GROUP BY g.number;
-";
-
-const SETTLE_COUNTS: &str = "
-UPDATE counts SET used = used + max(0, reserved - running), reserved = running
-FROM (SELECT g.number AS number, count(d.number) AS running FROM grants g
-    LEFT JOIN deliveries d ON d.grant_number = g.number AND d.state = 'open' GROUP BY g.number) open
-WHERE open.number = counts.grant_number AND counts.reserved <> running;
 ";

@@ -212,8 +212,8 @@ pub(super) fn each_delivery(database: &Connection, grant: Number, told: &mut Tol
 #[derive(Default)]
 struct Sums {
     used: u64,
-    reserved: u64,
     bytes_closed: u64,
+    size_largest: u64,
 }
 
 fn verify_grant(database: &Connection, number: Number, grant: &Grant, verified: &mut Verified) -> Result<(), Fault> {
@@ -224,8 +224,10 @@ fn verify_grant(database: &Connection, number: Number, grant: &Grant, verified: 
         verified.deliveries += 1;
         match delivery.state {
             State::Completed | State::Presumed | State::Started => sums.used += 1,
-            State::Open => sums.reserved += 1,
-            State::Offered | State::Released => {}
+            State::Open | State::Offered | State::Released => {}
+        }
+        if delivery.state != State::Offered {
+            sums.size_largest = sums.size_largest.max(delivery.version.size);
         }
         if delivery.closed.is_some() {
             sums.bytes_closed = sums.bytes_closed.saturating_add(delivery.bytes_charged);
@@ -243,8 +245,8 @@ fn verify_sums(grant: &Grant, history: &[Entry], sums: &Sums, verified: &mut Ver
     let (used, reserved) = (u64::from(grant.used), u64::from(grant.reserved));
     let was = |what: fn(&Amendment) -> bool| history.iter().any(|entry| matches!(&entry.act, Act::Amended(amendment) if what(amendment)));
     let was_reset = was(|amendment| matches!(amendment, Amendment::Reset));
-    if reserved != sums.reserved {
-        verified.fault(format!("{id}: {reserved} downloads are reserved, and {} are open", sums.reserved));
+    if grant.size_largest < sums.size_largest {
+        verified.fault(format!("{id}: the largest file is said to have {} bytes, and one had {}", grant.size_largest, sums.size_largest));
     }
     // A reset lets what was used be forgotten; its deliveries stay.
     if used != sums.used && !(was_reset && used < sums.used) {
