@@ -24,6 +24,7 @@ mod key;
 mod link;
 mod log;
 mod paragraph;
+mod reload;
 mod serve;
 mod sign;
 mod stats;

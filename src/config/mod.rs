@@ -11,6 +11,7 @@ mod keys;
 mod policies;
 mod possible;
 mod reader;
+mod renewal;
 mod sections;
 mod suggest;
 mod values;
@@ -33,6 +34,7 @@ pub use crate::domain::purpose::Purpose;
 
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
+pub use renewal::{Renewal, renew};
 
 use fault::Faults;
 use sections::ReadStore;
