@@ -74,7 +74,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     place.fill(nginx.is_some())?;
     let configuration = config::load(&place.file("cloakroom.toml"))?;
     for entry in &configuration.keys {
-        keys::create(&entry.file, &Zeroizing::new(random::bytes())).map_err(|fault| Failure::failed(fault.to_string()))?;
+        keys::create(&entry.file, &*Zeroizing::new(random::bytes::<32>())).map_err(|fault| Failure::failed(fault.to_string()))?;
     }
     let store = serve::open_store(&configuration)?;
     let current = Current::new(serve::site(configuration, store)?);

@@ -77,8 +77,8 @@ enum Command {
     Check(check::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
     Demo(demo::Arguments),
-    /// Make keys.
-    #[command(subcommand)]
+    /// Make keys, show them, take them out of use.
+    #[command(subcommand, after_help = key::AFTER_HELP)]
     Key(key::Command),
     /// Sign a URL: stateless, nothing is counted, no daemon is needed.
     #[command(after_help = sign::AFTER_HELP)]

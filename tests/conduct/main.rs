@@ -4,5 +4,6 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod keys;
 mod load;
 mod reload;

@@ -11,7 +11,7 @@ use crate::servers::until;
 
 /// Changes the configuration's text; the words must be there.
 #[track_caller]
-fn rewrite(cloakroom: &Cloakroom, words: &str, others: &str) {
+pub fn rewrite(cloakroom: &Cloakroom, words: &str, others: &str) {
     let text = fs::read_to_string(cloakroom.config()).unwrap();
     assert!(text.contains(words), "no {words:?} in\n{text}");
     fs::write(cloakroom.config(), text.replace(words, others)).unwrap();
@@ -23,7 +23,7 @@ fn lines(cloakroom: &Cloakroom, event: &str) -> usize {
 
 /// Sends SIGHUP and waits for the line that says what came of it.
 #[track_caller]
-fn reload(cloakroom: &Cloakroom, event: &str) -> String {
+pub fn reload(cloakroom: &Cloakroom, event: &str) -> String {
     let before = lines(cloakroom, event);
     kill_process(Pid::from_raw(i32::try_from(cloakroom.pid()).unwrap()).unwrap(), Signal::HUP).unwrap();
     until(event, || (lines(cloakroom, event) > before).then_some(()));
