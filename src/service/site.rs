@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
+use super::streams::Streams;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
 use crate::domain::account::Change;
@@ -50,6 +51,8 @@ pub struct Site {
     pub caught_up: watch::Sender<bool>,
     /// Refusals that were counted and not kept yet.
     pub refusals: Arc<Refusals>,
+    /// What our own streams report and the store has not taken yet.
+    pub streams: Arc<Streams>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
@@ -113,6 +116,7 @@ impl Site {
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
             refusals: Arc::default(),
+            streams: Arc::default(),
             amending: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             wake: Arc::default(),
@@ -134,6 +138,7 @@ impl Site {
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),
             refusals: Arc::clone(&self.refusals),
+            streams: Arc::clone(&self.streams),
             amending: Arc::clone(&self.amending),
             hashing: Arc::clone(&self.hashing),
             wake: Arc::clone(&self.wake),
