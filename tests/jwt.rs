@@ -361,3 +361,107 @@ fn explain_tells_each_step_and_no_token() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("`aud` must be the name of this site"), "{said}");
 }
+
+/// Claims of a token for a file of which so many downloads may be had.
+fn counted(jti: &str, max: u32, other: &Value) -> Value {
+    let mut whole = json!({ "path": null, "file": "masters/set/a b.zip", "jti": jti, "max": max });
+    whole.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    claims(&whole)
+}
+
+const FILE: &str = "/dl/f/masters/set/a%20b.zip";
+
+fn grants(site: &Site) -> Vec<Value> {
+    site.cloakroom.json(&["grant", "list"]).as_array().unwrap().clone()
+}
+
+#[test]
+fn downloads_of_a_token_with_max_are_counted_by_the_store() {
+    for store in ["", "[store]\nkind = \"memory\"\n"] {
+        let shop = Shop::with(store);
+        let site = &shop.site;
+        let token = shop.keys.token("ed", &counted("order-7", 2, &json!({ "sub": "alice@shop.example", "rate": 5e6 })));
+        let target = format!("{FILE}?jwt={token}");
+        // Looking makes nothing.
+        let head = site.ask("HEAD", &target, &[]);
+        assert_eq!((head.status, head.header("Content-Length")), (200, Some("5000")));
+        let explained = site.cloakroom.say(&["explain", &target]);
+        assert!(explained.contains("makes the grant g-") && explained.contains("303"), "{explained}");
+        assert_eq!(grants(site), Vec::<Value>::new());
+        for download in 1..=2 {
+            let click = site.get(&target);
+            assert_eq!(click.status, 303, "{}", click.text());
+            let sent = site.get(click.header("Location").unwrap());
+            assert_eq!((sent.status, sent.body.len()), (200, 5000));
+            site.assert_reported(download);
+            servers::until("the download to be counted", || (grants(site)[0]["used"] == download).then_some(()));
+        }
+        let all = grants(site);
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert_eq!((&all[0]["customer"], &all[0]["used"], &all[0]["max_downloads"]), (&json!("alice@shop.example"), &json!(2), &json!(2)));
+        // Who had it may come back for the rest of it; others may not.
+        let stranger = |token: &str| verdict(&site.ask("GET", &format!("{FILE}?jwt={token}"), &[("User-Agent", "another")]));
+        assert_eq!(stranger(&token), (403, "limit_reached".to_owned()));
+        // Another token of the same name is the same right, for the same file only.
+        let again = shop.keys.token("ed", &counted("order-7", 9, &json!({})));
+        assert_eq!(stranger(&again), (403, "limit_reached".to_owned()));
+        site.master("b.zip", b"another");
+        let other = shop.keys.token("ed", &counted("order-7", 9, &json!({ "file": "masters/b.zip" })));
+        assert_eq!(verdict(&shop.get("/dl/f/masters/b.zip", &other)), (403, "bad_proof".to_owned()));
+        // A name is one under its key.
+        let elsewhere = shop.keys.token("ec", &counted("order-7", 1, &json!({})));
+        assert_eq!(shop.get(FILE, &elsewhere).status, 303);
+        assert_eq!(grants(site).len(), 2);
+        // What the owner decides about the grant holds.
+        let id = all[0]["id"].as_str().unwrap();
+        site.cloakroom.say(&["grant", "extend", id, "--max", "+1"]);
+        assert_eq!(site.get(&target).status, 303);
+        site.cloakroom.say(&["grant", "revoke", id]);
+        assert_eq!(verdict(&site.get(&target)), (403, "revoked".to_owned()));
+        let history = site.cloakroom.say(&["grant", "show", id]);
+        assert!(history.contains("a JWT"), "{history}");
+    }
+}
+
+#[test]
+fn a_number_of_downloads_that_cannot_be_counted_is_refused_and_never_ignored() {
+    let shop = Shop::open();
+    for (other, words) in [
+        (json!({ "jti": null }), "with `max` the claim `jti` is needed"),
+        (json!({ "file": null, "prefix": "/dl/f/masters/" }), "with `max` the claim `file` is needed"),
+        (json!({ "file": null, "path": "/dl/f/masters/set/a b.zip" }), "with `max` the claim `file` is needed"),
+        (json!({ "max": 0 }), "the claim `max` cannot be read"),
+        (json!({ "max": -1 }), "the claim `max` cannot be read"),
+        (json!({ "max": "3" }), "the claim `max` cannot be read"),
+        (json!({ "max": 1.5 }), "the claim `max` cannot be read"),
+        (json!({ "max": 4_294_967_296_u64 }), "the claim `max` cannot be read"),
+    ] {
+        let token = shop.keys.token("ed", &counted("a", 3, &other));
+        assert_eq!(verdict(&shop.get(FILE, &token)), (403, "bad_proof".to_owned()), "{other}");
+        shop.site.cloakroom.logged(&["refused", words]);
+    }
+    let page = shop.keys.token("ed", &claims(&json!({ "max": 3, "jti": "a" })));
+    assert_eq!(verdict(&shop.get("/tokens/a%20b.html", &page)), (403, "bad_proof".to_owned()));
+    shop.site.cloakroom.logged(&["refused", "`max` counts downloads under public_url, and here nothing is counted"]);
+    assert_eq!(grants(&shop.site), Vec::<Value>::new());
+}
+
+#[test]
+fn first_uses_at_once_make_one_grant() {
+    let shop = Shop::open();
+    let token = shop.keys.token("ed", &counted("rush", 3, &json!({})));
+    let target = format!("{FILE}?jwt={token}");
+    shop.site.remember(&target);
+    let port = shop.site.nginx.port;
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..16).map(|_| scope.spawn(|| servers::http::ask(port, "GET", &target, &[]).status)).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [303; 16], "an offer reserves nothing, so each of them gets one");
+    assert_eq!(grants(&shop.site).len(), 1);
+    let mut site = shop.site;
+    site.cloakroom.stop();
+    site.cloakroom.start();
+    assert_eq!(site.get(&target).status, 303, "after a restart");
+    assert_eq!(grants(&site).len(), 1);
+}

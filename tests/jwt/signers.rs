@@ -1,4 +1,5 @@
 //! Keys of every kind, made by `openssl`, and tokens signed with them by hand: whatever stands in them.
+#![allow(dead_code)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
