@@ -102,7 +102,7 @@ fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
     }
     // A URL signed by a key that is unknown opens nothing: the rule would shut its path for everybody.
     if file.keys.iter().all(|key| key.purpose == Some(Purpose::Retired)) {
-        faults.whole(first.header.clone(), &first.name, "must have a [[key]] to check signed URLs with, found none".to_owned());
+        faults.whole(first.header.clone(), &first.name, "must have a [[key]] to check signed URLs and JWTs with, found none".to_owned());
     }
 }
 

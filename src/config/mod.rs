@@ -29,6 +29,7 @@ use toml::de::DeTable;
 
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
@@ -50,6 +51,8 @@ pub struct Configuration {
     pub public_url: PublicUrl,
     /// The name that signed URLs are made for.
     pub site: String,
+    /// The longest life of a JWT.
+    pub jwt_life_max: Span,
     /// How many threads answer; `None` is one for each processor.
     pub threads: Option<NonZeroUsize>,
     /// Where we listen; at least one is `web`.
@@ -178,6 +181,8 @@ pub struct Rule {
 pub enum ProofKind {
     /// `signed-url`.
     SignedUrl,
+    /// `jwt`.
+    Jwt,
 }
 
 /// Where grants, links and deliveries are kept.
@@ -315,6 +320,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         state_dir,
         public_url: server.public_url,
         site: server.site,
+        jwt_life_max: server.jwt_life_max,
         threads: server.threads,
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
         storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,

@@ -1,5 +1,6 @@
 //! May this request pass? The web server serves its own file.
 
+use super::jwt;
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::{ProofKind, Rule};
@@ -46,6 +47,9 @@ async fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace
     for kind in &rule.accept {
         answer = match kind {
             ProofKind::SignedUrl => open_signed_url(site, question, now, trace).map(|claim| Pass { rate: claim.rate(), user: None }),
+            ProofKind::Jwt => {
+                jwt::open(site, question, None, now, trace).map(|claim| Pass { rate: claim.rate(), user: claim.user().map(str::to_owned) })
+            }
         };
         if !matches!(answer, Err(Refusal::NoProof)) {
             break;

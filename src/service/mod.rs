@@ -16,6 +16,7 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 pub mod issue;
+mod jwt;
 pub mod metrics;
 pub mod refusals;
 pub mod rehearsal;
