@@ -15,6 +15,7 @@ use super::follower::Follower;
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
+use crate::auth::{Desk, Logins};
 use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
 use crate::keys;
@@ -30,6 +31,7 @@ use crate::wire::descriptors::{self, Shortage};
 use crate::wire::listener::bind;
 use crate::wire::serve::{Answers, Running, Station, start};
 use crate::wire::{self, Handler, Limits, Payload, Peer};
+use crate::{clock, random};
 
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
@@ -89,12 +91,16 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>
 pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
     let mut faults: Vec<String> = Vec::new();
     let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+    let files = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref());
+    let logins = Logins::open(files, Arc::new(Desk::new(random::bytes())), clock::now());
+    let logins = logins.map_err(|all| faults.extend(all.iter().map(|fault| format!("rule.htpasswd: {fault}"))));
     let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
     let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-    let (Ok(keys), Ok(storages), Ok(pages)) = (keys, storages, pages) else {
+    let (Ok(keys), Ok(logins), Ok(storages), Ok(pages)) = (keys, logins, storages, pages) else {
         return Err(Failure::Configuration(faults));
     };
-    Site::new(configuration, keys, storages, store, pages).map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
+    Site::new(configuration, keys, logins, storages, store, pages)
+        .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
 /// SIGTERM and SIGINT.

@@ -15,6 +15,7 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 pub mod issue;
+mod login;
 pub mod metrics;
 pub mod refusals;
 pub mod rehearsal;

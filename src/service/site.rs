@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
+use crate::auth::Logins;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
 use crate::domain::account::Change;
@@ -30,6 +31,8 @@ pub struct Site {
     pub public_path: CanonicalPath,
     /// The keys.
     pub keys: KeyRing,
+    /// Who logs in with a password.
+    pub logins: Logins,
     /// The masters.
     pub storages: Storages,
     /// What is remembered.
@@ -70,6 +73,7 @@ impl Site {
     pub fn new(
         configuration: Configuration,
         keys: KeyRing,
+        logins: Logins,
         storages: Storages,
         store: Arc<dyn Store>,
         pages: Pages,
@@ -78,6 +82,7 @@ impl Site {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
             keys,
+            logins,
             storages,
             store,
             pages,
