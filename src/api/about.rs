@@ -1,7 +1,5 @@
 //! What the running daemon is.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -10,7 +8,7 @@ use super::health::Health;
 use crate::api::admin::HealthSource as _;
 use crate::config::Serve;
 use crate::dialect::Dialect;
-use crate::service::site::Site;
+use crate::service::site::Current;
 
 /// The running daemon.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,9 +25,9 @@ pub struct About {
     pub faults: Vec<String>,
 }
 
-pub(super) async fn about(State(site): State<Arc<Site>>) -> Json<About> {
-    let health = Health(Arc::clone(&site));
-    let parts = health.parts().await;
+pub(super) async fn about(State(current): State<Current>) -> Json<About> {
+    let site = current.site();
+    let parts = Health(current).parts().await;
     let faults = parts.into_iter().filter_map(|part| part.fault.map(|fault| format!("{}: {fault}", part.name)));
     Json(About {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -10,7 +10,7 @@
 //! | `POST /api/v1/grants/{id}/links` | makes one more link ([`NewLink`] → [`Issued`]) |
 //! | `POST /api/v1/links/{id}/revoke` | withdraws a link ([`RevokedLink`]) |
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
-//! | `GET /api/v1/deliveries?grant=&limit=` | the newest deliveries ([`ListedDelivery`]) |
+//! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -43,7 +43,7 @@ pub use self::view::{
     ReportView, RequestView, RevokedLink,
 };
 use crate::service::explain::{Explanation, explain};
-use crate::service::site::Site;
+use crate::service::site::{Current, Site};
 
 mod about;
 pub mod admin;
@@ -79,8 +79,15 @@ impl fmt::Debug for What {
     }
 }
 
+/// Each call works with the generation that is current when it comes.
+impl FromRef<Current> for Arc<Site> {
+    fn from_ref(current: &Current) -> Self {
+        current.site()
+    }
+}
+
 /// The API of a site.
-pub fn router(site: Arc<Site>) -> Router {
+pub fn router(current: Current) -> Router {
     Router::new()
         .route("/api/v1/grants", get(grants::list).post(grants::add))
         .route("/api/v1/grants/{id}", get(grants::show))
@@ -101,7 +108,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(site)
+        .with_state(current)
 }
 
 async fn explain_what(State(site): State<Arc<Site>>, body: Result<Json<What>, JsonRejection>) -> Result<Json<Explanation>, Problem> {
