@@ -6,4 +6,7 @@ mod servers;
 
 mod keys;
 mod load;
+mod notify;
 mod reload;
+mod restarts;
+mod sockets;
