@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use cloakroom::api;
+use cloakroom::auth::{Desk, Logins};
 use cloakroom::clock;
 use cloakroom::config;
 use cloakroom::dialect::{Asked, Dialect, Say};
@@ -61,7 +62,8 @@ impl Shop {
         let configuration = config::parse(&text, "cloakroom.toml").unwrap();
         let storages = Storages::open(&configuration.storages).unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
-        let site = Site::new(configuration, keys(Purpose::Sign), storages, store, Pages::load(None).unwrap()).unwrap();
+        let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).unwrap();
+        let site = Site::new(configuration, keys(Purpose::Sign), logins, storages, store, Pages::load(None).unwrap()).unwrap();
         Self { site, requests: 0, files }
     }
 
@@ -95,6 +97,7 @@ fn question(method: Method, url: &str, number: u32) -> Question {
         client: Client::new([192, 0, 2, 1].into(), "curl/8.0"),
         range: Range::Whole,
         cookie: None,
+        jwt_cookies: None,
         authorization: None,
         wants_page: false,
         looks_ahead: false,

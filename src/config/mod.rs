@@ -29,6 +29,7 @@ use toml::de::DeTable;
 
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
@@ -50,6 +51,8 @@ pub struct Configuration {
     pub public_url: PublicUrl,
     /// The name that signed URLs are made for.
     pub site: String,
+    /// The longest life of a JWT.
+    pub jwt_life_max: Span,
     /// How many threads answer; `None` is one for each processor.
     pub threads: Option<NonZeroUsize>,
     /// Where we listen; at least one is `web`.
@@ -174,6 +177,29 @@ pub struct Rule {
     pub path: CanonicalPath,
     /// The proofs.
     pub accept: Vec<ProofKind>,
+    /// Whether what is refused is refused.
+    pub mode: Mode,
+    /// The htpasswd file; there is one where [`ProofKind::Basic`] is accepted.
+    pub htpasswd: Option<PathBuf>,
+    /// What browsers show who ask for a password: printable ASCII without `"` and `\`.
+    pub realm: Option<String>,
+}
+
+impl Rule {
+    /// Whether a user name and a password open it.
+    pub fn takes_logins(&self) -> bool {
+        self.accept.contains(&ProofKind::Basic)
+    }
+}
+
+/// What becomes of a request that a rule refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It passes, and the log tells that it would have been refused.
+    Observe,
 }
 
 /// A kind of proof.
@@ -181,6 +207,10 @@ pub struct Rule {
 pub enum ProofKind {
     /// `signed-url`.
     SignedUrl,
+    /// `jwt`.
+    Jwt,
+    /// `basic`: a user name and a password of a htpasswd file.
+    Basic,
 }
 
 /// Where grants, links and deliveries are kept.
@@ -318,6 +348,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         state_dir,
         public_url: server.public_url,
         site: server.site,
+        jwt_life_max: server.jwt_life_max,
         threads: server.threads,
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
         storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,

@@ -27,8 +27,21 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         return Err(format!("`feed`: this section is {}; {restart}", if written.feed.is_some() { "new" } else { "gone" }));
     }
     // All fields by name: who adds one decides here whether a reload changes it.
-    let Configuration { state_dir, public_url, site, threads, listeners, keys, storages, rules, policies, feed, store, templates } =
-        written;
+    let Configuration {
+        state_dir,
+        public_url,
+        site,
+        threads,
+        jwt_life_max,
+        listeners,
+        keys,
+        storages,
+        rules,
+        policies,
+        feed,
+        store,
+        templates,
+    } = written;
     let mut waiting = Vec::new();
     let mut wait = |key: &str, differs: bool| {
         if differs {
@@ -45,7 +58,7 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
     wait(feed_key(feed.as_ref().or(running.feed.as_ref())), running.feed != feed);
     wait(store_key(&running.store, &store), running.store != store);
     let changed = [
-        ("server", running.public_url != public_url || running.site != site),
+        ("server", running.public_url != public_url || running.site != site || running.jwt_life_max != jwt_life_max),
         ("key", running.keys != keys),
         ("storage", running.storages != storages),
         ("rule", running.rules != rules),
@@ -57,6 +70,7 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         public_url,
         site,
         threads: running.threads,
+        jwt_life_max,
         listeners: running.listeners.clone(),
         keys,
         storages,

@@ -12,9 +12,10 @@ use super::keys;
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
-use super::{Address, Durability, Feed, Listener, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
+use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::units::parse_network;
 
@@ -26,6 +27,9 @@ const CONNECTIONS_LIMIT: u32 = 1_000_000;
 
 /// More threads than this are a mistake on any machine.
 const THREADS_LIMIT: u32 = 256;
+
+/// The longest life of a JWT where nothing is said: a year, and the day of a leap year.
+const LIFE_MAX: Span = Span::from_days(366);
 
 /// The file as read.
 pub(super) struct File {
@@ -51,6 +55,7 @@ pub(super) struct Server {
     pub(super) public_url: PublicUrl,
     pub(super) site: String,
     pub(super) threads: Option<NonZeroUsize>,
+    pub(super) jwt_life_max: Span,
 }
 
 /// One `[[listener]]`.
@@ -84,6 +89,8 @@ pub(super) struct ReadStorage {
 pub(super) struct ReadRule {
     pub(super) name: String,
     pub(super) header: Range<usize>,
+    /// Known even where something else of the rule is wrong.
+    pub(super) htpasswd: Option<Placed<PathBuf>>,
     pub(super) rule: Option<Rule>,
 }
 
@@ -125,10 +132,11 @@ fn server<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Server> 
         let public_url = table.needed_text("public_url", values::public_url);
         let site = table.text("site", values::site).optional();
         let threads = table.number("threads", 1..=THREADS_LIMIT).optional();
+        let jwt_life_max = table.text("jwt_life_max", |text| policies::span(text, "")).or(LIFE_MAX);
         let (state_dir, public_url) = (state_dir?, public_url?.value);
         let site = site.unwrap_or_else(|| public_url.host.clone());
         let threads = threads.and_then(|threads| NonZeroUsize::new(usize::try_from(threads).ok()?));
-        Some(Server { state_dir, public_url, site, threads })
+        Some(Server { state_dir, public_url, site, threads, jwt_life_max: jwt_life_max? })
     });
     read.into_iter().next().flatten()
 }
@@ -268,8 +276,8 @@ fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
     }
 }
 
-const PROOFS: [(&str, ProofKind); 1] = [("signed-url", ProofKind::SignedUrl)];
-const PROOFS_LATER: [&str; 2] = ["jwt", "basic"];
+const PROOFS: [(&str, ProofKind); 3] = [("signed-url", ProofKind::SignedUrl), ("jwt", ProofKind::Jwt), ("basic", ProofKind::Basic)];
+const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
 fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
     let path = table.needed_text("path", |text| CanonicalPath::parse(text).map_err(|_| Wrong::Shape));
@@ -277,15 +285,33 @@ fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
         // `/a` and `/a/` cover the same.
         table.once(seen, "path", path.value.encoded().trim_end_matches('/'));
     }
-    let accept = table.words("accept", &PROOFS, &PROOFS_LATER);
+    let accept = table.words("accept", &PROOFS, &[]);
     let accept = table.needed("accept", accept);
-    let mode = table.word("mode", &[("enforce", ())], &["observe"]).or(());
+    let accept: Option<Vec<ProofKind>> = accept.map(|accept| accept.value.into_iter().map(|proof| proof.value).collect());
+    let mode = table.word("mode", &MODES, &[]).or(Mode::Enforce);
+    let htpasswd = table.text("htpasswd", values::absolute_path);
+    let realm = table.text("realm", values::realm);
+    match accept.as_ref().map(|accept| accept.contains(&ProofKind::Basic)) {
+        Some(true) if matches!(htpasswd, Read::Absent) => table.missing("htpasswd", " for \"basic\" in `accept`"),
+        Some(false) => {
+            for key in ["htpasswd", "realm"] {
+                table.misplaced(key, "has its place beside \"basic\" in `accept` only");
+            }
+        }
+        Some(true) | None => {}
+    }
+    let (is_htpasswd_good, is_realm_good) = (!matches!(htpasswd, Read::Faulty), !matches!(realm, Read::Faulty));
+    let htpasswd = match htpasswd {
+        Read::Good(placed) => Some(placed),
+        Read::Absent | Read::Faulty => None,
+    };
+    let realm = realm.optional();
     let complete = || {
-        mode?;
-        Some(Rule { path: path?.value, accept: accept?.value.into_iter().map(|proof| proof.value).collect() })
+        let accept = accept.filter(|_| is_htpasswd_good && is_realm_good)?;
+        Some(Rule { path: path?.value, accept, mode: mode?, htpasswd: htpasswd.as_ref().map(|file| file.value.clone()), realm })
     };
     let rule = complete();
-    ReadRule { name: table.name(), header: table.header.clone(), rule }
+    ReadRule { name: table.name(), header: table.header.clone(), htpasswd, rule }
 }
 
 /// The keys of which a feed has exactly one.

@@ -44,6 +44,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
         client: Client::new(address, lines.agent()),
         range: if lines.if_range.is_some() { Range::Whole } else { sole_part(&head.headers) },
         cookie: lines.own_cookie(),
+        jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
         looks_ahead: lines.looks_ahead(),
@@ -54,7 +55,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
 pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
     match say {
         Say::Redirect { to, cookie } => redirect(to, cookie),
-        Say::Refuse { refusal, support, page } => refusal_page(refusal, support, page),
+        Say::Refuse { refusal, support, page, .. } => refusal_page(refusal, support, page),
         Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
     }
 }

@@ -153,6 +153,7 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
         client: Client::new(from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), "cloakroom explain"),
         range: Range::Whole,
         cookie: None,
+        jwt_cookies: None,
         authorization: None,
         wants_page: false,
         looks_ahead: false,
@@ -219,7 +220,7 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
     match question.kind {
         Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()),
         Kind::Download => {
-            let rehearsal = Rehearsal(&*site.store);
+            let rehearsal = Rehearsal::over(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
                 Outcome::Redirect(_) => trace.held(|| "the click would be answered by 303 to the delivery's own address".to_owned()),
@@ -247,6 +248,18 @@ fn advice(refusal: Refusal) -> Option<String> {
         Refusal::WrongPath => "the proof was made for another path: sign this one",
         Refusal::KeyRetired => {
             "the key has use = \"retired\": sign again with the current one, or set use = \"accept\" for the time of the rotation"
+        }
+        Refusal::LoginRequired => {
+            "the rule opens with a user name and a password: `cloakroom htpasswd add FILE NAME` makes one in its file"
+        }
+        Refusal::BadPassword => {
+            "`cloakroom htpasswd verify FILE NAME` tells whether a password is right, `cloakroom htpasswd lint FILE` whether the file is"
+        }
+        Refusal::LockedOut => {
+            "10 wrong passwords for a name, or 100 wrong logins, came from one network within 10 minutes (/24 of IPv4, /56 of IPv6): it ends by itself 10 minutes later, at once by a restart"
+        }
+        Refusal::Overloaded => {
+            "more waited than can be answered: decisions for the store, or passwords to be hashed (cloakroom_logins_queue_full counts those)"
         }
         Refusal::NoRule => "add a [[rule]] for the path to the configuration",
         Refusal::UnknownLink => "the link is not in the store: issue a new one with `cloakroom grant add`",

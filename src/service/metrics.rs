@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::auth::counters::Counters;
 use crate::config::Serve;
 use crate::domain::account::Change;
 use crate::domain::delivery::State;
@@ -83,6 +84,9 @@ pub struct Metrics {
     refused: Row<2>,
     /// One row of refusals for each kind of question.
     refusals: [Row<REFUSALS>; 2],
+    observed: Row<REFUSALS>,
+    /// What becomes of logins.
+    pub logins: Counters,
     deliveries: Row<6>,
     reported_bytes: Counter,
     feed_lines: Row<5>,
@@ -116,6 +120,19 @@ impl Metrics {
         let refusals = KINDS
             .map(|kind| Row::new(&by_code, |place| labels([("kind", kind.word()), ("code", word(Refusal::ALL, place, Refusal::code))])));
 
+        let would = family(registry, "observed_refusals", "Questions that a rule with mode = observe let pass, by the code of the refusal");
+        let observed = Row::new(&would, |place| labels([("code", word(Refusal::ALL, place, Refusal::code))]));
+        let logins = Counters::default();
+        for (name, help, counter) in [
+            ("password_hashes", "Password hashes that were computed", &logins.hashed),
+            ("logins_remembered", "Logins that were right before, and cost no hash", &logins.remembered),
+            ("logins_joined", "Logins that waited for the hash of another request", &logins.joined),
+            ("logins_locked_out", "Logins that were refused unseen after too many wrong ones", &logins.locked_out),
+            ("logins_queue_full", "Logins that were refused unseen, as too many hashes waited", &logins.queue_full),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+
         let states = family(registry, "deliveries", "Deliveries that came into this state");
         let deliveries = Row::new(&states, |place| labels([("state", word(&STATES, place, State::word))]));
 
@@ -136,6 +153,8 @@ impl Metrics {
             allowed,
             refused,
             refusals,
+            observed,
+            logins,
             deliveries,
             reported_bytes,
             feed_lines,
@@ -159,6 +178,11 @@ impl Metrics {
         if let Some(row) = self.refusals.get(kind as usize) {
             row.add(refusal as usize, 1);
         }
+    }
+
+    /// A question passed that its rule would refuse.
+    pub fn observed(&self, refusal: Refusal) {
+        self.observed.add(refusal as usize, 1);
     }
 
     /// A delivery came into `state`, for the first time or from another one.

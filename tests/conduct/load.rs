@@ -48,7 +48,7 @@ impl Load {
                     match answer(&mut connection, port, ask) {
                         Ok((200, body)) if body == ask.body => {}
                         Ok((status, body)) => {
-                            failed.push(format!("{} {}: {status} {}", ask.method, ask.target, String::from_utf8_lossy(&body)))
+                            failed.push(format!("{} {}: {status} {}", ask.method, ask.target, String::from_utf8_lossy(&body)));
                         }
                         Err(error) => {
                             connection = None;
@@ -79,15 +79,13 @@ impl Load {
 
 /// Asks on the connection, a new one where there is none, and leaves it open unless nginx closes it.
 fn answer(connection: &mut Option<BufReader<TcpStream>>, port: u16, ask: &Ask) -> io::Result<(u16, Vec<u8>)> {
-    let stream = match connection {
-        Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect(("127.0.0.1", port))?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_nodelay(true)?;
-            connection.insert(BufReader::new(stream))
-        }
-    };
+    if connection.is_none() {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        *connection = Some(BufReader::new(stream));
+    }
+    let stream = connection.as_mut().ok_or(io::ErrorKind::NotConnected)?;
     stream.get_mut().write_all(format!("{} {} HTTP/1.1\r\nHost: shop.example\r\n\r\n", ask.method, ask.target).as_bytes())?;
     let (mut status, mut length, mut closes) = (0, 0, false);
     loop {

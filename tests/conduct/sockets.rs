@@ -11,6 +11,9 @@ use crate::servers::http::get;
 use crate::servers::site::Site;
 use crate::servers::until;
 
+/// What is passed: names and sockets.
+type Sockets = Vec<(String, OwnedFd)>;
+
 /// A site whose daemon answers nginx on a socket that this process keeps open.
 pub fn passed() -> Site {
     let mut site = Site::open();
@@ -62,7 +65,7 @@ fn what_does_not_fit_is_told_before_anything_is_answered() {
     let directory = tempfile::tempdir().unwrap();
     let stream = |name: &str| OwnedFd::from(UnixListener::bind(directory.path().join(name)).unwrap());
     let kept = std::mem::take(&mut site.cloakroom.passed);
-    let mut cases: Vec<(Vec<(String, OwnedFd)>, &[&str])> = vec![
+    let cases: [(Sockets, &[&str]); 8] = [
         (vec![], &["cannot listen on systemd:nginx", "no socket was passed", "FileDescriptorName=nginx"]),
         (vec![("web".to_owned(), stream("a"))], &["systemd:nginx", "there is \"systemd:web\"", "a socket called `web` was passed"]),
         (
@@ -75,7 +78,7 @@ fn what_does_not_fit_is_told_before_anything_is_answered() {
         (vec![("nginx".to_owned(), OwnedFd::from(File::open("/dev/null").unwrap()))], &["no stream socket"]),
         (vec![("nginx".to_owned(), OwnedFd::from(UnixStream::pair().unwrap().0))], &["does not listen", "Accept=yes"]),
     ];
-    for (passed, words) in cases.drain(..) {
+    for (passed, words) in cases {
         site.cloakroom.stop();
         site.cloakroom.passed = passed;
         let before = site.cloakroom.log().len();
