@@ -24,6 +24,7 @@ mod grant;
 mod key;
 mod link;
 mod log;
+mod notify;
 mod paragraph;
 mod reload;
 mod serve;

@@ -112,6 +112,8 @@ durability = "{durability}"
         shipped = REPOSITORY / "conf-examples/nginx"
         replaced = {
             "unix:/run/cloakroom/nginx.sock": f"unix:{self.socket}",
+            "unix:/run/cloakroom/./nginx.sock": f"unix:{self.socket}",
+            "unix:/run/cloakroom/././nginx.sock": f"unix:{self.socket}",
             "/srv/downloads/": f"{self.directory}/masters/",
             "/var/log/nginx/cloakroom.log": f"{self.directory}/report.log",
         }
