@@ -45,7 +45,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         .collect();
     let mut found = upstreams(site, &addresses);
     let path = configuration.public_url.path.as_str();
-    let into = || site.servers.first().map_or_else(|| "server { … }".to_owned(), Level::shown);
+    let into = || site.server_of(&configuration.public_url.host);
     if !asking.iter().any(|(location, _)| location.path() == Some(path)) {
         let fault =
             Finding::fault("download", format!("nobody reaches Cloakroom at {path}: each link is answered by the site, mostly with 404"));
@@ -98,9 +98,14 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
 /// Where the web server reaches us, as nginx writes it.
 fn addresses(configuration: &Configuration) -> Vec<String> {
     let web = configuration.listeners.iter().filter(|listener| listener.serve == Serve::Web(Dialect::Nginx));
-    web.map(|listener| match &listener.address {
-        Address::Unix { path, .. } => format!("unix:{}", path.display()),
-        Address::Tcp(address) => address.to_string(),
+    web.flat_map(|listener| match &listener.address {
+        Address::Unix { path, .. } => vec![format!("unix:{}", path.display())],
+        // Who listens everywhere is reached on loopback.
+        Address::Tcp(address) if address.ip().is_unspecified() => {
+            let port = address.port();
+            vec![format!("127.0.0.1:{port}"), format!("[::1]:{port}"), address.to_string()]
+        }
+        Address::Tcp(address) => vec![address.to_string()],
     })
     .collect()
 }
