@@ -12,7 +12,10 @@ use super::super::{Common, say, say_json};
 use super::failed;
 use crate::auth::htpasswd::bytes;
 use crate::proof::htpasswd::file::{self, Line};
-use crate::proof::htpasswd::method::Method;
+use crate::proof::htpasswd::method::{Method, Reads};
+
+/// Of more lines that are weak in the same way, only how many there are is said.
+const LINES_NAMED_MAX: usize = 8;
 
 /// One line that is neither empty nor a comment.
 #[derive(Debug, Serialize)]
@@ -22,8 +25,8 @@ struct Seen {
     method: Option<&'static str>,
     cost: Option<String>,
     /// Whether the other servers read it; `by crypt` where the C library does.
-    nginx: &'static str,
-    apache: &'static str,
+    nginx: Option<&'static str>,
+    apache: Option<&'static str>,
     /// What is wrong with it: it cannot be used.
     wrong: Option<String>,
     /// What speaks against it: it can be used.
@@ -56,7 +59,7 @@ fn look(bytes: &[u8]) -> Vec<Seen> {
             Line::Faulty { user, wrong } => (user, None, Some(wrong)),
         };
         let before = user.and_then(|user| first.get(user)).copied();
-        let wrong = wrong.or_else(|| Some(format!("this name stands on line {} already, and the first counts", before?)));
+        let wrong = before.map(|before| format!("this name stands on line {before} already, and the first counts")).or(wrong);
         if let Some(user) = user {
             first.entry(user.to_owned()).or_insert(line);
         }
@@ -69,8 +72,8 @@ fn look(bytes: &[u8]) -> Vec<Seen> {
             user: user.map(str::to_owned),
             method: hash.as_ref().map(|hash| hash.method().word()),
             cost: hash.as_ref().map(|hash| hash.cost()).filter(|cost| !cost.is_empty()),
-            nginx: method.filter(|_| !spaced).map_or("no", |method| method.nginx().word()),
-            apache: method.map_or("no", |method| method.apache().word()),
+            nginx: method.map(|method| if spaced { Reads::No } else { method.nginx() }.word()),
+            apache: method.map(|method| method.apache().word()),
             wrong,
             weak: method.and_then(Method::weakness),
         });
@@ -94,8 +97,8 @@ fn text(path: &Path, seen: &[Seen], users: usize, wrong: usize) -> String {
             seen.user.clone().unwrap_or_else(dash),
             seen.method.map_or_else(dash, str::to_owned),
             seen.cost.clone().unwrap_or_else(dash),
-            seen.nginx.to_owned(),
-            seen.apache.to_owned(),
+            seen.nginx.map_or_else(dash, str::to_owned),
+            seen.apache.map_or_else(dash, str::to_owned),
         ]
     };
     let mut blocks = Vec::new();
@@ -116,8 +119,12 @@ fn text(path: &Path, seen: &[Seen], users: usize, wrong: usize) -> String {
     }
     if !weak.is_empty() {
         let told = |(what, lines): &(&str, Vec<String>)| {
-            let lines = if lines.len() == 1 { format!("line {}: ", lines.join("")) } else { format!("lines {}: ", lines.join(", ")) };
-            paragraph("weak, ", &format!("{lines}{what}"))
+            let lead = match lines.len() {
+                1 => format!("line {}: ", lines.join("")),
+                2..=LINES_NAMED_MAX => format!("lines {}: ", lines.join(", ")),
+                count => format!("{count} lines: "),
+            };
+            paragraph(&lead, &format!("weak, {what}"))
         };
         blocks.push(weak.iter().map(told).collect::<Vec<_>>().join("\n"));
     }
