@@ -64,9 +64,9 @@ fn write(aside: &Path, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<(
     file.write_all(bytes)?;
     let mode = old.map_or(NEW_MODE, fs::Metadata::mode) & 0o7777;
     if let Some(old) = old {
-        let made = file.metadata()?;
-        let uid = (made.uid() != old.uid()).then(|| Uid::from_raw(old.uid()));
-        let gid = (made.gid() != old.gid()).then(|| Gid::from_raw(old.gid()));
+        let own = file.metadata()?;
+        let uid = (own.uid() != old.uid()).then(|| Uid::from_raw(old.uid()));
+        let gid = (own.gid() != old.gid()).then(|| Gid::from_raw(old.gid()));
         if uid.is_some() || gid.is_some() {
             fchown(&file, uid, gid)?;
         }
