@@ -221,6 +221,9 @@ fn other_calls_and_methods_are_told_what_there_is() {
         ("GET /api/v1/deliveries?limit=0 HTTP/1.1\r\n", 422, &["1 to 1000"]),
         ("GET /api/v1/deliveries?limit=1001 HTTP/1.1\r\n", 422, &["1 to 1000"]),
         ("GET /api/v1/deliveries?grant=d-1 HTTP/1.1\r\n", 422, &["`g-`"]),
+        ("GET /api/v1/deliveries?grant=g-00000000000000000000 HTTP/1.1\r\n", 404, &["no such grant", "grant list"]),
+        ("GET /api/v1/deliveries?before=g-00000000000000000000 HTTP/1.1\r\n", 422, &["before", "`d-`"]),
+        ("GET /api/v1/deliveries?before=d-00000000000000000000 HTTP/1.1\r\n", 404, &["no delivery d-00000000000000000000"]),
         ("GET /api/v1/deliveries/d-1 HTTP/1.1\r\n", 422, &["`d-`"]),
         ("GET /api/v1/deliveries/%ff HTTP/1.1\r\n", 400, &["UTF-8"]),
         ("GET /api/v1/deliveries/d-00000000000000000000 HTTP/1.1\r\n", 404, &["no such delivery"]),
@@ -228,7 +231,7 @@ fn other_calls_and_methods_are_told_what_there_is() {
     ] {
         is_problem(&api.send(line, b""), status, words);
     }
-    for path in ["/api/v1/deliveries", "/api/v1/deliveries?limit=1", "/api/v1/deliveries?grant=g-00000000000000000000&limit=1000"] {
+    for path in ["/api/v1/deliveries", "/api/v1/deliveries?limit=1", "/api/v1/deliveries?limit=1000"] {
         let listed = api.get(path);
         assert_eq!((listed.status, &listed.body), (200, &json!([])), "{path}");
     }

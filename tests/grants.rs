@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use servers::cloakroom::PROGRAM;
 use servers::http::Download;
 use servers::site::{Site, content};
 use servers::until;
@@ -225,6 +226,65 @@ fn grants_are_listed_by_customer_and_file_and_page_by_page() {
     fails(&site, &["grant", "list", "--before", "g-00000000000000000000"], 1, &["no grant g-00000000000000000000"]);
 }
 
+#[test]
+fn deliveries_are_listed_page_by_page_and_of_a_grant_that_there_is() {
+    let (site, _) = open(1000, "");
+    let (grant, _, link) = add(&site, &["--max", "9"]);
+    let (other, _, other_link) = add(&site, &[]);
+    for link in [&link, &other_link, &link, &link, &link] {
+        assert_eq!(site.get(link).status, 303);
+    }
+    let listed = |arguments: &[&str]| -> Vec<String> {
+        let all = site.cloakroom.json(&[&["delivery", "list"], arguments].concat());
+        all.as_array().unwrap().iter().map(|delivery| text(&delivery["id"]).to_owned()).collect()
+    };
+    for (of, count) in [(&[][..], 5), (&["--grant", &grant], 4), (&["--grant", &other], 1)] {
+        let all = listed(of);
+        assert_eq!(all.len(), count, "{of:?}");
+        let mut paged = listed(&[&["--limit", "2"], of].concat());
+        while let Some(last) = paged.last().cloned() {
+            let page = listed(&[&["--limit", "2", "--before", &last], of].concat());
+            assert!(page.len() <= 2);
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, all, "{of:?}");
+        let last = all.last().unwrap();
+        assert_eq!(site.cloakroom.say(&[&["delivery", "list", "--before", last], of].concat()), "no more deliveries");
+    }
+    let unknown = "00000000000000000000";
+    fails(&site, &["delivery", "list", "--grant", &format!("g-{unknown}")], 1, &["no such grant", "grant list"]);
+    fails(&site, &["delivery", "list", "--before", &format!("d-{unknown}")], 1, &["no delivery d-", "forgotten after an hour"]);
+    fails(&site, &["delivery", "list", "--before", &grant], 2, &["`d-`"]);
+}
+
+#[test]
+fn lists_are_cut_to_the_width_of_a_terminal_and_whole_in_a_pipe() {
+    let (site, _) = open(1000, "");
+    let name = format!("a {} name.zip", "very ".repeat(20));
+    site.master(&name, b"goods");
+    let customer = "Anna-Katharina Müller, order 2027-0000712 of the winter sale";
+    let url = site.cloakroom.say(&["grant", "add", "--file", &format!("masters/{name}"), "--customer", customer]);
+    click(&site, &site.target(&url));
+    for what in ["grant", "delivery"] {
+        let piped = site.cloakroom.say(&[what, "list"]);
+        assert!(piped.contains(&name), "{piped}");
+        for (columns, locale, dots) in [(80, "C.UTF-8", "…"), (80, "C", "..."), (100, "C.UTF-8", "…")] {
+            let line = format!("stty cols {columns} rows 24; {PROGRAM} --config {} {what} list", site.cloakroom.config().display());
+            let shown = Command::new("script").args(["-qec", &line, "/dev/null"]).env("LC_ALL", locale).stdin(Stdio::null()).output();
+            let shown = String::from_utf8(shown.expect("script is installed (bsdutils)").stdout).unwrap();
+            let widths: Vec<usize> = shown.lines().map(|line| line.trim_end().chars().count()).collect();
+            assert!(widths.len() == 2 && widths.iter().all(|width| *width <= columns), "{what} {columns}: {shown}");
+            assert!(shown.trim_end().ends_with(dots) && !shown.contains(&name), "{what} {columns}: {shown}");
+        }
+        let wide = format!("stty cols 300; {PROGRAM} --config {} {what} list", site.cloakroom.config().display());
+        let shown = Command::new("script").args(["-qec", &wide, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+        assert!(String::from_utf8(shown.stdout).unwrap().contains(&name));
+    }
+}
+
 /// The numbers of bytes that nginx logged.
 fn logged_bytes(site: &Site) -> Vec<u64> {
     let bytes = |line: &String| {
@@ -277,6 +337,7 @@ fn evidence_tells_the_bytes_that_nginx_logged_and_whose_content_they_were() {
     let page = directory.path().join("page.html");
     site.cloakroom.say(&["grant", "evidence", grant, "--html", page.to_str().unwrap()]);
     assert_eq!(fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600, "it names people");
+    fails(&site, &["grant", "evidence", grant, "--html", page.to_str().unwrap()], 1, &["page.html: there is such a file already", "kept"]);
     let page = fs::read_to_string(page).unwrap();
     for words in [&hash, "&lt;script&gt;", "&lt;b&gt;browser", "completed"] {
         assert!(page.contains(words), "{words} is missing");

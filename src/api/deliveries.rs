@@ -11,8 +11,12 @@ use super::problem::{self, Problem};
 use super::view::{DeliveryView, ListedDelivery};
 use crate::clock;
 use crate::domain::id::{DeliveryId, GrantId};
+use crate::service::amend::NotAmended;
 use crate::service::site::Site;
 use crate::store::{Filter, LIST_MAX};
+
+/// Why a delivery that was there may be gone.
+const FORGOTTEN: &str = "an offer that nobody took up is forgotten after an hour";
 
 /// Which deliveries to list.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +24,8 @@ use crate::store::{Filter, LIST_MAX};
 pub(super) struct Which {
     #[serde(default)]
     grant: Option<String>,
+    #[serde(default)]
+    before: Option<String>,
     #[serde(default)]
     limit: Option<usize>,
 }
@@ -30,8 +36,19 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<ListedDelivery>>, Problem> {
     let which = problem::query(which)?;
     let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read("grant", text)).transpose()?;
+    let before: Option<DeliveryId> = which.before.as_deref().map(|text| problem::read("before", text)).transpose()?;
     let limit = problem::limit(which.limit, LIST_MAX)?;
-    let deliveries = site.store.deliveries(Filter { grant, limit }).await?;
+    if let Some(grant) = grant
+        && site.store.grant(grant).await?.is_none()
+    {
+        return Err(Problem::unknown(NotAmended::Unknown.to_string()));
+    }
+    if let Some(before) = before
+        && site.store.delivery(before).await?.is_none()
+    {
+        return Err(Problem::unknown(format!("before: there is no delivery {before}; {FORGOTTEN}")));
+    }
+    let deliveries = site.store.deliveries(Filter { grant, before, limit }).await?;
     let mut listed = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
         if let Some(grant) = site.store.grant(delivery.grant).await? {
@@ -44,15 +61,15 @@ pub(super) async fn list(
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<DeliveryView>, Problem> {
     let id = problem::name(id)?;
     let delivery = if id == "newest" {
-        site.store.deliveries(Filter { grant: None, limit: 1 }).await?.into_iter().next()
+        site.store.deliveries(Filter { limit: 1, ..Filter::default() }).await?.into_iter().next()
     } else {
         site.store.delivery(problem::read::<DeliveryId>("", &id)?).await?
     };
     let unknown = || {
         Problem::unknown(if id == "newest" {
-            "there are no deliveries yet: one begins with a click on a link"
+            "there are no deliveries yet: one begins with a click on a link".to_owned()
         } else {
-            "there is no such delivery: an offer that nobody took up is forgotten after an hour"
+            format!("there is no such delivery: {FORGOTTEN}")
         })
     };
     let delivery = delivery.ok_or_else(unknown)?;

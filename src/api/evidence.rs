@@ -117,7 +117,7 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
     let id: GrantId = problem::read("", &problem::name(id)?)?;
     let unknown = || Problem::unknown(NO_SUCH_GRANT);
     let grant = site.store.grant(id).await?.ok_or_else(unknown)?;
-    let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: DELIVERIES_MAX }).await?;
+    let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: DELIVERIES_MAX, ..Filter::default() }).await?;
     let are_all = deliveries.len() < DELIVERIES_MAX;
     deliveries.reverse();
     let mut versions: Vec<(Version, Fingerprint)> = Vec::new();

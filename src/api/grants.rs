@@ -143,7 +143,7 @@ pub(super) async fn list(
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<GrantPage>, Problem> {
     let id: GrantId = problem::read("", &problem::name(id)?)?;
     let account = site.store.account(id, None).await?.ok_or_else(|| not_amended(&NotAmended::Unknown))?;
-    let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: RECENT }).await?;
+    let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: RECENT, ..Filter::default() }).await?;
     // Those that have not ended may be older than all of these.
     let missing = account.deliveries.iter().rev().filter(|live| !deliveries.iter().any(|listed| listed.id == live.id));
     let missing: Vec<_> = missing.cloned().collect();

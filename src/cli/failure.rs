@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Failed(String),
     /// The command line asks for something that cannot be.
     Usage(String),
+    /// A part of it was done; what was left out.
+    Partly(String),
     /// The configuration, or what it names, is wrong: one fault each.
     Configuration(Vec<String>),
     /// The configuration file is wrong: each fault begins with `file:line:`.
@@ -51,6 +53,7 @@ impl Failure {
             Self::Quiet => return ExitCode::SUCCESS,
             Self::Failed(text) => (prefixed(&text), 1),
             Self::Usage(text) => (prefixed(&text), 2),
+            Self::Partly(text) => (prefixed(&text), 3),
             Self::Configuration(faults) => (faults.iter().map(|fault| prefixed(fault)).collect::<Vec<_>>().join("\n"), CONFIGURATION),
             Self::File(errors) => (file(&errors), CONFIGURATION),
         };

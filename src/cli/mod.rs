@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ mod log;
 mod paragraph;
 mod serve;
 mod sign;
+mod spool;
 mod stats;
 mod store;
 pub mod terminal;
@@ -42,7 +44,7 @@ const EVERYWHERE: &str = "Options of every command";
     name = "cloakroom",
     version,
     about = "Decides who may download a file; your web server sends it; every download that arrived counts once.",
-    after_help = "Begin with `cloakroom demo`. Exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong configuration.",
+    after_help = "Begin with `cloakroom demo`. Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done in part, 78 wrong configuration.",
     args_override_self = true,
     max_term_width = 100
 )]
@@ -124,6 +126,13 @@ impl Common {
 fn signs() -> Signs {
     let told = |name| std::env::var(name).ok();
     Signs::of_locale(told("LC_ALL").as_deref(), told("LC_CTYPE").as_deref(), told("LANG").as_deref())
+}
+
+/// How wide the terminal is, where standard output is one.
+fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
 /// Runs one command line and says how it ended: 0 done, 1 failed, 2 usage, 78 configuration.

@@ -21,7 +21,7 @@ use crate::keys;
 use crate::pages::Pages;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::Site;
-use crate::service::{refusals, settle, stream};
+use crate::service::{refusals, settle, stream, streams};
 use crate::storage::Storages;
 use crate::store::Store;
 use crate::store::memory::Memory;
@@ -38,6 +38,9 @@ It logs to standard error, one line an event; CLOAKROOM_LOG=debug tells more. SI
 
 /// How long what runs may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The store has at least so long for what streams reported last: those that were cut report when all that time is over.
+const LAST_REPORTS: Duration = Duration::from_secs(2);
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let configuration = common.load()?;
@@ -162,11 +165,12 @@ impl Daemon {
 
     /// Finishes what runs, within limits, and ends.
     pub(super) async fn stop(self) {
+        let began = tokio::time::Instant::now();
         let cut = self.wire.drain(GRACE).await;
         if let Some(feed) = self.feed {
             feed.stop();
         }
-        self.sweep.stop();
+        self.sweep.stop(GRACE.saturating_sub(began.elapsed()).max(LAST_REPORTS));
         tracing::info!(event = "stopped", connections_cut = cut);
     }
 }
@@ -210,7 +214,8 @@ fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody
 /// The thread that ends what is due, and brings numbers to the store.
 struct Sweep {
     handle: tokio::runtime::Handle,
-    stop: oneshot::Sender<()>,
+    /// Takes how long the store has for what is left.
+    stop: oneshot::Sender<Duration>,
     thread: JoinHandle<()>,
 }
 
@@ -222,12 +227,14 @@ impl Sweep {
         let (stop, stopped) = oneshot::channel();
         let work = move || {
             runtime.block_on(async {
-                tokio::select! {
-                    () = settle::sweep(&site) => {}
-                    () = refusals::keep(&site) => {}
+                let patience = tokio::select! {
+                    () = settle::sweep(&site) => LAST_REPORTS,
+                    () = refusals::keep(&site) => LAST_REPORTS,
+                    () = streams::keep(&site) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.
-                    _ = stopped => {}
-                }
+                    patience = stopped => patience.unwrap_or(LAST_REPORTS),
+                };
+                streams::bring_last(&site, patience).await;
                 refusals::bring_last(&site).await;
             });
         };
@@ -235,8 +242,8 @@ impl Sweep {
         Ok(Self { handle, stop, thread })
     }
 
-    fn stop(self) {
-        let _ = self.stop.send(());
+    fn stop(self, patience: Duration) {
+        let _ = self.stop.send(patience);
         let _ = self.thread.join();
     }
 }

@@ -1,5 +1,6 @@
 //! `cloakroom store`: the file in which grants, links and deliveries are kept. All but `import` may run beside the daemon.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -8,12 +9,14 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::failure::{Failure, warn};
+use super::paragraph::paragraph;
+use super::spool::Spool;
 use super::terminal::{self, counted};
 use super::{Common, say, say_json};
 use crate::config::StoreEntry;
 use crate::domain::moment::Moment;
 use crate::store::record::Totals;
-use crate::store::sqlite::{self, Info, NotMoved, Verified};
+use crate::store::sqlite::{self, Info, LeftOut, NotMoved, Salvaged, Verified};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -30,10 +33,20 @@ pub(super) enum Command {
         file: Option<PathBuf>,
     },
     /// Write everything out as JSON, one object a line. The daemon works on.
+    #[command(after_help = EXPORT_AFTER_HELP)]
     Export {
         /// Where to; standard output if not said. A file that is there is not overwritten.
         #[arg(value_name = "FILE")]
         to: Option<PathBuf>,
+
+        /// Write what can still be read of a damaged store, and say on standard error what was left out. Exit code 3 if
+        /// something was.
+        #[arg(long)]
+        salvage: bool,
+
+        /// A copy to read; the store of the configuration if none is named.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
     },
     /// Read what `export` wrote into an empty store, whole or not at all. The daemon must not run.
     Import {
@@ -49,11 +62,17 @@ pub(super) enum Command {
     },
 }
 
+const EXPORT_AFTER_HELP: &str = "\
+An export is about one and a half times as large as the store. What goes to standard output is read whole first, so that a pager that waits \
+does not hold the daemon's log up: up to 8 MB in memory, more in a nameless file in TMPDIR (/tmp if that is not set). \
+--salvage copies the store into such a file, too (in /var/tmp if TMPDIR is not set). A damaged page that leads to others \
+takes them along: where much is missing, `.recover` of the program sqlite3 may find more.";
+
 pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Backup { to } => backup(common, to),
         Command::Verify { file } => verify(common, &named(common, file.as_deref())?),
-        Command::Export { to } => export(common, to.as_deref()),
+        Command::Export { to, salvage, from } => export(common, &named(common, from.as_deref())?, to.as_deref(), *salvage),
         Command::Import { from } => import(common, from),
         Command::Info { file } => {
             let path = named(common, file.as_deref())?;
@@ -136,14 +155,22 @@ fn verify(common: &Common, path: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn export(common: &Common, to: Option<&Path>) -> Result<(), Failure> {
-    let store = configured(common)?;
+fn export(common: &Common, store: &Path, to: Option<&Path>, is_damaged: bool) -> Result<(), Failure> {
+    let write = |out: &mut dyn Write| {
+        if is_damaged {
+            sqlite::salvage(store, out)
+        } else {
+            sqlite::export(store, out).map(|totals| Salvaged { totals, ..Salvaged::default() })
+        }
+    };
     let Some(to) = to else {
-        return match sqlite::export(&store, &mut BufWriter::new(io::stdout().lock())) {
-            Err(NotMoved::Stream(error)) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Quiet),
-            Err(not) => Err(Failure::failed(not.to_string())),
-            Ok(_) => Ok(()),
-        };
+        let mut spool = Spool::default();
+        let salvaged = write(&mut spool).map_err(|not| Failure::failed(not.to_string()))?;
+        spool.pour(&mut io::stdout().lock()).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Quiet,
+            _ => Failure::failed(format!("cannot write to standard output: {error}")),
+        })?;
+        return whole(store, &salvaged);
     };
     let named = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", to.display()));
     // It names customers.
@@ -152,16 +179,78 @@ fn export(common: &Common, to: Option<&Path>) -> Result<(), Failure> {
         _ => named(&error),
     })?;
     let mut out = BufWriter::new(file);
-    let exported = sqlite::export(&store, &mut out).map_err(|not| match not {
+    let exported = write(&mut out).map_err(|not| match not {
         NotMoved::Stream(error) => named(&error),
         not => Failure::failed(not.to_string()),
     });
-    let exported = exported.and_then(|totals| out.get_ref().sync_all().map(|()| totals).map_err(|error| named(&error)));
+    let exported = exported.and_then(|salvaged| out.get_ref().sync_all().map(|()| salvaged).map_err(|error| named(&error)));
     if exported.is_err() {
         // A part of an export is of no use, and would be in the way of the next one. What cannot be removed stays.
         let _ = std::fs::remove_file(to);
     }
-    told(common, to, &exported?)
+    let salvaged = exported?;
+    if common.json && is_damaged {
+        let left_out: BTreeMap<&str, _> = salvaged.left_out.iter().map(|(table, rows)| (table.as_str(), json_of_left_out(rows))).collect();
+        let counted_again = json_of_left_out(&salvaged.counted_again);
+        say_json(&serde_json::json!({ "file": to, "totals": salvaged.totals, "left_out": left_out, "counted_again": counted_again }))?;
+    } else {
+        told(common, to, &salvaged.totals)?;
+    }
+    whole(store, &salvaged)
+}
+
+/// More names of one kind are only counted.
+const NAMES_SHOWN: usize = 20;
+
+/// Says what was left out of an export, if something was.
+fn whole(store: &Path, salvaged: &Salvaged) -> Result<(), Failure> {
+    if salvaged.is_whole() {
+        return Ok(());
+    }
+    for (table, rows) in &salvaged.left_out {
+        let (one, many) = words(table);
+        let number = rows.count();
+        let maybe = match (rows.is_open, number) {
+            (true, 0) => "how many is not known".to_owned(),
+            (true, _) => format!("{}, and maybe more", listed(rows)),
+            (false, _) => listed(rows),
+        };
+        let counted = if number == 0 { many.to_owned() } else { counted(number, one, many) };
+        warn(&paragraph("left out       ", &format!("{counted}: {maybe}")));
+    }
+    let again = &salvaged.counted_again;
+    if again.count() > 0 {
+        let grants = counted(again.count(), "grant", "grants");
+        warn(&paragraph("counted again  ", &format!("{grants}, from the deliveries that are left: {}", listed(again))));
+    }
+    let text = "not everything could be read. `cloakroom store import` takes what was written; then `cloakroom store verify` says what does \
+                not fit together any more";
+    Err(Failure::Partly(format!("{}: {text}", store.display())))
+}
+
+fn listed(rows: &LeftOut) -> String {
+    let shown: Vec<&str> = rows.names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
+    let rest = rows.count() - shown.len() as u64;
+    if rest > 0 { format!("{} and {} more", shown.join(", "), terminal::grouped(rest)) } else { shown.join(", ") }
+}
+
+/// A row of a table in words.
+fn words(table: &str) -> (&str, &str) {
+    match table {
+        "grants" => ("grant", "grants"),
+        "links" => ("link", "links"),
+        "deliveries" => ("delivery", "deliveries"),
+        "requests" => ("request of a delivery", "requests of deliveries"),
+        "coverage" => ("coverage of a delivery", "coverages of deliveries"),
+        "history" => ("entry of the history", "entries of the history"),
+        "tallies" => ("number of an hour", "numbers of an hour"),
+        "feeds" => ("place in a log", "places in logs"),
+        other => (other, other),
+    }
+}
+
+fn json_of_left_out(rows: &LeftOut) -> serde_json::Value {
+    serde_json::json!({ "count": rows.count(), "names": rows.names, "more_unknown": rows.is_open })
 }
 
 fn import(common: &Common, from: &Path) -> Result<(), Failure> {
@@ -175,7 +264,7 @@ fn import(common: &Common, from: &Path) -> Result<(), Failure> {
     let totals = totals.map_err(|not| match not {
         NotMoved::Store(not) => Failure::failed(not.to_string()),
         NotMoved::NotEmpty => Failure::failed(format!("{}: {not}", store.display())),
-        NotMoved::Stream(_) | NotMoved::Line(..) => named(&not),
+        NotMoved::Stream(_) | NotMoved::Empty | NotMoved::Line(..) => named(&not),
     })?;
     told(common, &store, &totals)?;
     if std::fs::metadata(&store).is_ok_and(|file| file.uid() == 0) && !common.json {

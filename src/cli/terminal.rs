@@ -1,5 +1,8 @@
 //! Text for a terminal: bars, amounts, times and tables. Pure: nothing here asks the terminal anything.
 
+mod table;
+
+pub use self::table::{Column, table, table_within};
 use crate::domain::moment::{Moment, Span};
 
 /// Which signs the terminal can show.
@@ -173,44 +176,6 @@ pub fn ago(when: Moment, now: Moment) -> String {
     }
 }
 
-/// A column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column<'a> {
-    /// Words, from the left.
-    Text(&'a str),
-    /// Numbers, to the right.
-    Number(&'a str),
-}
-
-/// Rows under their heads, columns aligned and two spaces apart, a line end after each row. Missing cells are
-/// empty, cells without a column are left out, and what could steer the terminal is made visible.
-pub fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
-    let head = columns.iter().map(|(Column::Text(name) | Column::Number(name))| visible(name)).collect();
-    let mut lines: Vec<Vec<String>> = vec![head];
-    lines.extend(rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()));
-    let cell = |line: &[String], place: usize| line.get(place).cloned().unwrap_or_default();
-    let widths: Vec<usize> =
-        (0..columns.len()).map(|place| lines.iter().map(|line| width(&cell(line, place))).max().unwrap_or_default()).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let mut row = String::new();
-        for (place, (column, wide)) in columns.iter().zip(&widths).enumerate() {
-            let cell = cell(line, place);
-            let space = " ".repeat(wide.saturating_sub(width(&cell)));
-            if place > 0 {
-                row.push_str("  ");
-            }
-            match column {
-                Column::Text(_) => row.extend([cell, space]),
-                Column::Number(_) => row.extend([space, cell]),
-            }
-        }
-        text.push_str(row.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 /// `text` on one line, with `�` for each sign that would steer the terminal or turn the reading direction: names and
 /// agents come from strangers.
 pub fn visible(text: &str) -> String {
@@ -364,19 +329,6 @@ mod tests {
             assert_eq!(ago(now + Span::from_millis(millis), now), ahead, "{millis}");
         }
         assert!(span(Span::from_millis(u64::MAX)).starts_with("213503982334 d"));
-    }
-
-    #[test]
-    fn a_table_lines_up_also_with_wide_signs_and_gaps() {
-        let row = |cells: &[&str]| cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>();
-        let columns = [Column::Text("file"), Column::Number("bytes"), Column::Text("state")];
-        let rows = [row(&["a.zip", "7", "open"]), row(&["写真.zip", "12345"]), row(&["e\u{301}.zip", "1", "completed", "extra"])];
-        assert_eq!(
-            table(&columns, &rows),
-            "file      bytes  state\na.zip         7  open\n写真.zip  12345\ne\u{301}.zip         1  completed\n"
-        );
-        assert_eq!(table(&columns, &[]), "file  bytes  state\n");
-        assert_eq!(table(&[], &[row(&["a"])]), "\n\n");
     }
 
     #[test]

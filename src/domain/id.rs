@@ -1,7 +1,10 @@
-//! Identifiers: 96 random bits, written in base32 and prefixed by kind, as in `g-2v7m…`.
+//! Identifiers: 96 bits, written in base32 and prefixed by kind, as in `g-2v7m…`. All of them are random but the first
+//! 32 of a delivery's.
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::moment::Moment;
 
 /// Crockford's base32 in lower case: no `i`, `l`, `o`, `u`, so that an id can be read over the telephone.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -77,7 +80,7 @@ macro_rules! id {
         pub struct $name([u8; ID_BYTES]);
 
         impl $name {
-            /// The id made of these bits; they must be random.
+            /// The id made of these bits, of which nobody else must make one.
             pub const fn new(bits: [u8; ID_BYTES]) -> Self {
                 Self(bits)
             }
@@ -127,6 +130,19 @@ id!(
     DeliveryId,
     "d-"
 );
+
+impl DeliveryId {
+    /// The id of a delivery that is made `now`: the seconds since 1970 UTC in 32 bits, then `random` ones. Ids that are made
+    /// together stand together, so that a database of millions writes each next to the one before.
+    pub fn made(now: Moment, random: [u8; 8]) -> Self {
+        let mut bits = [0; ID_BYTES];
+        let made = now.seconds().to_be_bytes().into_iter().skip(4).chain(random);
+        for (byte, made) in bits.iter_mut().zip(made) {
+            *byte = made;
+        }
+        Self(bits)
+    }
+}
 
 /// The web server's own name of one client request (`$request_id`): 1 to 64 letters, digits, `-` or `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,6 +194,18 @@ mod tests {
         // The last letter has four filling bits; only zeros are accepted.
         assert!("g-00000000000000000001".parse::<GrantId>().is_err());
         assert!("g-0000000000000000000é".parse::<GrantId>().is_err());
+    }
+
+    #[test]
+    fn deliveries_stand_in_the_order_in_which_they_were_made() {
+        let at = |seconds: u64, random: u8| DeliveryId::made(Moment::from_seconds(seconds), [random; 8]);
+        let mut before = at(1_800_000_000, 255);
+        for seconds in [1_800_000_001, 1_800_000_255, 1_800_000_256, 1_900_000_000] {
+            let made = at(seconds, 0);
+            assert!(before < made && before.to_string() < made.to_string(), "{before} {made}");
+            before = made;
+        }
+        assert_ne!(at(1_800_000_000, 1), at(1_800_000_000, 2));
     }
 
     #[test]

@@ -189,7 +189,7 @@ async fn click(
         client: question.client.clone(),
         cookie: question.cookie.as_deref().map(ClientKey::of_cookie),
         range: question.range.clone(),
-        fresh: DeliveryId::new(random::bytes()),
+        fresh: DeliveryId::made(now, random::bytes()),
         fresh_cookie: ClientKey::of_cookie(cookie),
         version: version.clone(),
     };

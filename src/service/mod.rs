@@ -1,8 +1,9 @@
 //! The use cases, each readable as its list of steps.
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
-//! what was sent and ends what is due; [`issue`] makes grants and links, [`amend`] changes them for the [`caller`];
-//! [`explain`] tells the steps of a decision; [`mod@audit`] finds downloads in a log.
+//! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
+//! [`amend`] changes them for the [`caller`]; [`explain`] tells the steps of a decision; [`mod@audit`] finds downloads in a
+//! log.
 
 pub mod address;
 pub mod amend;
@@ -24,6 +25,7 @@ mod running;
 pub mod settle;
 pub mod site;
 pub mod stream;
+pub mod streams;
 pub mod trace;
 
 use crate::domain::id::RequestId;

@@ -16,7 +16,7 @@ use crate::store::Filter;
 /// holds. `None` where it has ended meanwhile, or the store does not say: the page then tells less.
 pub(super) async fn running(site: &Site, question: &Question, now: Moment) -> Option<Running> {
     let grant = grant(site, question).await?;
-    let deliveries = site.store.deliveries(Filter { grant: Some(grant), limit: 0 }).await.ok()?;
+    let deliveries = site.store.deliveries(Filter { grant: Some(grant), limit: 0, ..Filter::default() }).await.ok()?;
     let client: IpAddr = question.client.address;
     in_the_way(&deliveries).map(|delivery| Running::of(delivery, client, now))
 }

@@ -89,10 +89,11 @@ pub async fn sweep(site: &Site) {
     loop {
         // What arrived while the daemon or the store was down stands in the log: nothing is presumed before that has been
         // read.
-        if tokio::time::timeout(CATCH_UP, site.caught_up.subscribe().wait_for(|caught_up| *caught_up)).await.is_err() {
+        if tokio::time::timeout(CATCH_UP, all_is_settled(site)).await.is_err() {
             tracing::warn!(event = "sweep_starts", "the feed has not caught up; what is due ends with what is known");
             // It is waited for again when it was held up again.
             site.caught_up.send_replace(true);
+            site.streams.wait_no_longer();
         }
         // What is decided from here on may be missing in the answer, and wakes the sweep again.
         site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
@@ -114,6 +115,13 @@ pub async fn sweep(site: &Site) {
             () = site.wake.notified() => {}
         }
     }
+}
+
+/// Waits until what was reported is settled: by the web server, and by our own streams.
+async fn all_is_settled(site: &Site) {
+    // Its sender is part of the site, so it does not end before the answer.
+    let _ = site.caught_up.subscribe().wait_for(|caught_up| *caught_up).await;
+    site.streams.caught_up().await;
 }
 
 /// A deadline far off is looked at once a day, so that a clock that was set forward is noticed.

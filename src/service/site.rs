@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
+use super::streams::Streams;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
 use crate::domain::account::Change;
@@ -45,6 +46,8 @@ pub struct Site {
     pub caught_up: watch::Sender<bool>,
     /// Refusals that were counted and not kept yet.
     pub refusals: Refusals,
+    /// What our own streams report and the store has not taken yet.
+    pub streams: Streams,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Mutex<()>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
@@ -85,6 +88,7 @@ impl Site {
             remembered: Remembered::default(),
             caught_up: watch::Sender::new(false),
             refusals: Refusals::default(),
+            streams: Streams::default(),
             amending: Mutex::new(()),
             hashing: Arc::new(Semaphore::new(1)),
             wake: Notify::new(),

@@ -13,7 +13,6 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use super::download::{Counted, Sending};
-use super::settle;
 use super::site::Site;
 use crate::clock;
 use crate::dialect::standalone::{self, StreamHead};
@@ -139,12 +138,6 @@ impl Drop for FileBody {
         let Some(Account { site, counted, request, status, from }) = self.account.take() else { return };
         let report = Report { ended: clock::now(), status, bytes: self.sent, finished: self.sent == self.length, from };
         let reported = Reported { delivery: counted.delivery, request, report };
-        // Without a runtime the daemon is on its way out; the request stays charged, and is presumed.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            if let Err(down) = settle::settle(&site, vec![reported], None).await {
-                tracing::warn!(event = "not_settled", delivery = %counted.delivery, "the store does not settle a stream: {down:?}");
-            }
-        });
+        site.streams.put(reported);
     }
 }

@@ -306,11 +306,17 @@ impl Kept {
     /// Costs what the list is long, however much is kept.
     fn list(&self, filter: &Filter) -> Vec<Delivery> {
         let most = most(filter.limit);
+        let before = match filter.before.map(|id| self.places.get(&id)) {
+            None => u64::MAX,
+            Some(Some(place)) => place.made,
+            Some(None) => return Vec::new(),
+        };
         let Some(grant) = filter.grant else {
-            let found = self.made.values().rev().take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
+            let found =
+                self.made.range(..before).rev().map(|(_, id)| id).take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
             return found.cloned().collect();
         };
-        let newest = self.made_of.range((grant, 0)..=(grant, u64::MAX)).rev().take(most);
+        let newest = self.made_of.range((grant, 0)..(grant, before)).rev().take(most);
         let found = newest.filter_map(|(_, id)| self.delivery(*id, *self.places.get(id)?));
         found.cloned().collect()
     }

@@ -76,6 +76,8 @@ fn admit(account: &mut Account, ask: &Ask) -> Result<(Permit, Option<Tally>), Re
 pub struct Filter {
     /// Only those of this grant.
     pub grant: Option<GrantId>,
+    /// Only those made before this one: the last of the page before. None, where it is not known.
+    pub before: Option<DeliveryId>,
     /// At most so many, the newest first; 0 is the store's own limit.
     pub limit: usize,
 }

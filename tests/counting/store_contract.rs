@@ -425,9 +425,24 @@ async fn deliveries_are_listed_the_newest_first<S: Store>(store: Arc<S>) {
     for (grant, limit, numbers) in
         [(None, 0, &[6, 5, 4, 3, 2, 1][..]), (None, 2, &[6, 5]), (Some(1), 0, &[6, 4, 2]), (Some(2), 2, &[5, 3]), (Some(3), 0, &[])]
     {
-        let listed = store.deliveries(Filter { grant: grant.map(grant_id), limit }).await.unwrap();
+        let listed = store.deliveries(Filter { grant: grant.map(grant_id), limit, ..Filter::default() }).await.unwrap();
         let ids: Vec<_> = listed.iter().map(|delivery| delivery.id).collect();
         assert_eq!(ids, numbers.iter().map(|number| delivery_id(*number)).collect::<Vec<_>>(), "{grant:?} {limit}");
+    }
+    for (grant, before, limit, numbers) in [
+        (None, 6, 0, &[5, 4, 3, 2, 1][..]),
+        (None, 4, 2, &[3, 2]),
+        (None, 1, 0, &[]),
+        (None, 9, 0, &[]),
+        (Some(1), 6, 0, &[4, 2]),
+        (Some(1), 5, 1, &[4]),
+        (Some(2), 1, 0, &[]),
+        (Some(2), 9, 0, &[]),
+        (Some(3), 6, 0, &[]),
+    ] {
+        let filter = Filter { grant: grant.map(grant_id), before: Some(delivery_id(before)), limit };
+        let ids: Vec<_> = store.deliveries(filter).await.unwrap().iter().map(|delivery| delivery.id).collect();
+        assert_eq!(ids, numbers.iter().map(|number| delivery_id(*number)).collect::<Vec<_>>(), "{grant:?} before {before}");
     }
 }
 
@@ -489,7 +504,7 @@ async fn a_delivery_id_that_is_taken_is_not_given_again() {
 async fn a_list_names_what_runs_what_has_ended_and_nothing_that_was_forgotten() {
     let store = Memory::with_limits(Limits { deliveries: 6, ..Limits::default() });
     let listed = async |grant: Option<u32>| -> Vec<DeliveryId> {
-        let filter = Filter { grant: grant.map(grant_id), limit: 0 };
+        let filter = Filter { grant: grant.map(grant_id), limit: 0, ..Filter::default() };
         store.deliveries(filter).await.unwrap().iter().map(|delivery| delivery.id).collect()
     };
     issued(&store, 1, None).await;
@@ -525,7 +540,7 @@ async fn lists_have_an_end() {
         assert!(store.admit(ask(delivery, "a", 1, at(0))).await.unwrap().is_ok());
     }
     for limit in [0, usize::MAX] {
-        let listed = store.deliveries(Filter { grant: None, limit }).await.unwrap();
+        let listed = store.deliveries(Filter { limit, ..Filter::default() }).await.unwrap();
         assert_eq!((listed.len(), listed[0].id), (LIST_MAX, delivery_id(most)));
     }
 }

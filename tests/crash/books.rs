@@ -58,7 +58,13 @@ impl Books {
         database.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
         let now = database.transaction().unwrap();
         let mut grants = BTreeMap::new();
-        each(&now, "SELECT id, policy, used, reserved, size_largest FROM grants JOIN counts ON grant_number = number", |row| {
+        let live = "FROM deliveries d WHERE d.grant_number = g.number AND d.closed IS NULL";
+        let sql = format!(
+            "SELECT id, policy, used, (SELECT count(*) {live} AND d.state = 'open'), \
+             max(size_largest, coalesce((SELECT max(size) {live} AND d.state <> 'offered'), 0)) \
+             FROM grants g JOIN counts ON grant_number = number"
+        );
+        each(&now, &sql, |row| {
             let policy: Value = serde_json::from_str(&row.get::<_, String>(1).unwrap()).unwrap();
             let grant = Grant {
                 max: policy["max_downloads"].as_i64(),
@@ -104,6 +110,7 @@ impl Books {
         let (mut open, mut used): (BTreeMap<&str, i64>, BTreeMap<&str, i64>) = Default::default();
         for (id, delivery) in &self.deliveries {
             *open.entry(&delivery.grant).or_default() += i64::from(delivery.state == "open");
+            assert!(delivery.state != "open" || !delivery.is_closed, "{when}: {id} {delivery:#?}");
             let is_used = ["completed", "presumed", "started"].contains(&delivery.state.as_str());
             *used.entry(&delivery.grant).or_default() += i64::from(is_used);
             let sent = |(most, report): &(i64, Option<(i64, i64)>)| match report {

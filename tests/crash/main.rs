@@ -11,3 +11,4 @@ mod row;
 mod servers;
 mod shop;
 mod steps;
+mod streams;

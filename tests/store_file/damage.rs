@@ -10,41 +10,41 @@ use cloakroom::config::Durability;
 use cloakroom::domain::account::Click;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::link::Link;
-use cloakroom::store::sqlite::{NotOpened, Sqlite};
+use cloakroom::store::sqlite::{NotOpened, Sqlite, info, verify};
 use cloakroom::store::{Filter, Grants, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::fixtures::{ask, at, author, click, delivery_id, grant, grant_id, link, link_id};
 
-const PAGE: usize = 4096;
+pub const PAGE: usize = 4096;
 const GRANTS: u32 = 60;
 
 /// A directory with a store in it, or something else.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.0.path().join("cloakroom.db")
     }
 
-    fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.0.path().join("cloakroom.db-wal")
     }
 
     /// A store that was closed.
-    fn filled() -> Self {
+    pub fn filled() -> Self {
         let place = Self::new();
         fill(&place.open().unwrap());
         place
     }
 
     /// What kill -9 leaves of one: everything but the first steps stands in the log.
-    fn killed() -> Self {
+    pub fn killed() -> Self {
         let (place, copy) = (Self::new(), Self::new());
         let store = place.open().unwrap();
         fill(&store);
@@ -53,18 +53,18 @@ impl Place {
         copy
     }
 
-    fn open(&self) -> Result<Sqlite, NotOpened> {
+    pub fn open(&self) -> Result<Sqlite, NotOpened> {
         Sqlite::open_with(&self.file(), Durability::Relaxed, 2)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn change(&self, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(self.file()).unwrap();
         change(&mut bytes);
         fs::write(self.file(), bytes).unwrap();
     }
 
     /// Every file that means something: a lock and shared memory do not, and an empty log says nothing.
-    fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         for entry in fs::read_dir(self.0.path()).unwrap() {
             let path = entry.unwrap().path();
@@ -78,12 +78,12 @@ impl Place {
         found
     }
 
-    fn sql(&self, sql: &str) {
+    pub fn sql(&self, sql: &str) {
         Connection::open(self.file()).unwrap().execute_batch(sql).unwrap();
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
@@ -410,4 +410,17 @@ fn who_may_not_write_it_is_told_what_is_needed() {
         }
         assert!(said.contains(place.file().to_str().unwrap()), "{name}: {said}");
     }
+}
+
+#[test]
+fn a_store_of_the_first_version_is_brought_forward_by_whoever_may_write() {
+    let place = Place::filled();
+    // What the first version had besides.
+    place.sql("ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; UPDATE counts SET reserved = 1; PRAGMA user_version = 1");
+    let said = verify(&place.file(), &mut |_, _| {}).unwrap_err().to_string();
+    assert!(said.contains("its version is 1; starting the daemon brings it to 2"), "{said}");
+    drop(place.open().unwrap());
+    let verified = verify(&place.file(), &mut |_, _| {}).unwrap();
+    assert!(verified.faults.is_empty() && verified.grants > 0, "{:?}", verified.faults);
+    assert_eq!(info(&place.file()).unwrap().version, 2);
 }

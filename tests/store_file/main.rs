@@ -8,3 +8,4 @@ mod damage;
 mod fixtures;
 mod pair;
 mod properties;
+mod salvage;

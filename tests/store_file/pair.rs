@@ -183,7 +183,7 @@ impl Pair {
             assert_eq!(sqlite.account(grant, None).await, memory.account(grant, None).await);
             assert_eq!(sqlite.links(grant).await, memory.links(grant).await);
             assert_eq!(sqlite.history(grant).await, memory.history(grant).await);
-            let of = Filter { grant: Some(grant), limit: 0 };
+            let of = Filter { grant: Some(grant), limit: 0, ..Filter::default() };
             assert_eq!(sqlite.deliveries(of.clone()).await, memory.deliveries(of).await);
         }
         for &link in &self.links {

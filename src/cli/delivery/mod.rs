@@ -4,11 +4,11 @@ use std::str::FromStr;
 
 use clap::Subcommand;
 
-use super::client::Client;
+use super::client::{Client, query};
 use super::failure::Failure;
 use super::terminal::{self, Column};
 use super::when::ago;
-use super::{Common, say, say_json, signs};
+use super::{Common, say, say_json, signs, width};
 use crate::api::{DeliveryView, ListedDelivery};
 use crate::clock;
 use crate::domain::id::{DeliveryId, GrantId};
@@ -22,6 +22,9 @@ pub(super) enum Command {
         /// Only those of this grant, `g-…`.
         #[arg(long, value_name = "GRANT", value_parser = GrantId::from_str)]
         grant: Option<GrantId>,
+        /// Only those that were made before this one: the last one of the page before.
+        #[arg(long, value_name = "DELIVERY", value_parser = DeliveryId::from_str)]
+        before: Option<DeliveryId>,
         /// At most so many, 1 to 1000.
         #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
@@ -38,10 +41,11 @@ pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
     let configuration = common.load()?;
     let client = |name: &str| Client::of(&configuration, &format!("delivery {name}"));
     match command {
-        Command::List { grant, limit } => {
-            let of_grant = grant.as_ref().map(|grant| format!("&grant={grant}")).unwrap_or_default();
-            let deliveries: Vec<ListedDelivery> = client("list")?.fetch(&format!("/api/v1/deliveries?limit={limit}{of_grant}"))?;
-            if common.json { say_json(&deliveries) } else { say(list(&deliveries, grant.as_ref())) }
+        Command::List { grant, before, limit } => {
+            let (of, before, limit) = (grant.map(|id| id.to_string()), before.map(|id| id.to_string()), limit.to_string());
+            let which = query(&[("grant", of.as_deref()), ("before", before.as_deref()), ("limit", Some(&limit))]);
+            let deliveries: Vec<ListedDelivery> = client("list")?.fetch(&format!("/api/v1/deliveries{which}"))?;
+            if common.json { say_json(&deliveries) } else { say(list(&deliveries, grant.as_ref(), before.is_some())) }
         }
         Command::Show { id } => {
             let id = id.as_ref().map_or_else(|| "newest".to_owned(), ToString::to_string);
@@ -51,21 +55,21 @@ pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
     }
 }
 
-fn list(deliveries: &[ListedDelivery], grant: Option<&GrantId>) -> String {
+fn list(deliveries: &[ListedDelivery], grant: Option<&GrantId>, is_later_page: bool) -> String {
     match grant {
         _ if !deliveries.is_empty() => {}
+        _ if is_later_page => return "no more deliveries".to_owned(),
         Some(grant) => return format!("no deliveries of {grant}"),
         None => return "no deliveries yet: one begins with a click on a link (`cloakroom grant add` makes one)".to_owned(),
     }
     let now = clock::now();
-    // What can be long stands last, so that a narrow terminal breaks nothing else.
     let columns = [
         Column::Text("delivery"),
         Column::Text("state"),
         Column::Number("sent"),
         Column::Text("last active"),
-        Column::Text("client"),
-        Column::Text("file"),
+        Column::Long("client"),
+        Column::Long("file"),
     ];
     let rows: Vec<Vec<String>> = deliveries
         .iter()
@@ -74,5 +78,5 @@ fn list(deliveries: &[ListedDelivery], grant: Option<&GrantId>) -> String {
             vec![id.clone(), state.clone(), terminal::percent(*covered, *size), ago(active, now), client.clone(), file.clone()]
         })
         .collect();
-    terminal::table(&columns, &rows).trim_end().to_owned()
+    terminal::table_within(&columns, &rows, width(), signs()).trim_end().to_owned()
 }

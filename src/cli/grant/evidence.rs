@@ -1,7 +1,7 @@
 //! `cloakroom grant evidence`: what happened, as text and as a page to print.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -29,6 +29,11 @@ const PAGE: &str = include_str!("evidence.html");
 const STYLE: &str = include_str!("evidence.css");
 
 pub(super) fn run(common: &Common, client: &Client, id: &GrantId, html: Option<&Path>) -> Result<(), Failure> {
+    let kept = |file: &Path| Failure::failed(format!("{}: there is such a file already, and it is kept: name another", file.display()));
+    // Before a large file is read for nothing.
+    if let Some(file) = html.filter(|file| file.symlink_metadata().is_ok()) {
+        return Err(kept(file));
+    }
     let evidence: Evidence = client.fetch_slowly(&format!("/api/v1/grants/{id}/evidence"))?;
     if common.json {
         return say_json(&evidence);
@@ -36,9 +41,12 @@ pub(super) fn run(common: &Common, client: &Client, id: &GrantId, html: Option<&
     let Some(file) = html else { return say(text(&evidence, signs())) };
     let page = page(&evidence).map_err(|error| Failure::failed(format!("the page cannot be made: {error}")))?;
     // It names people.
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let written = written.and_then(|mut out| out.write_all(page.as_bytes()));
-    written.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => kept(file),
+        _ => Failure::failed(format!("{}: {error}", file.display())),
+    })?;
     say(format!("{} is written: a page to print, with addresses of persons in it", file.display()))
 }
 

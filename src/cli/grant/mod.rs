@@ -59,7 +59,7 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
 
-        /// Write it as a page to print (A4) to this file.
+        /// Write it as a page to print (A4) to this file; one that is there is not overwritten.
         #[arg(long, value_name = "FILE", conflicts_with = "json")]
         html: Option<PathBuf>,
     },

@@ -3,6 +3,7 @@
 use super::super::link::words;
 use super::super::terminal::{self, Column};
 use super::super::when::{ago, moment};
+use super::super::{signs, width};
 use super::{customer, downloads};
 use crate::api::{EntryView, GrantPage, GrantView, LinkView, ListedDelivery};
 use crate::clock;
@@ -31,14 +32,13 @@ pub(super) fn list(grants: &[GrantView], is_narrow: bool) -> String {
         return if is_narrow { "no such grants" } else { "no grants yet: `cloakroom grant add` makes one" }.to_owned();
     }
     let now = clock::now();
-    // What can be long stands last, so that a narrow terminal breaks nothing else.
     let columns = [
         Column::Text("grant"),
         Column::Text("state"),
         Column::Number("used"),
         Column::Text("ends"),
-        Column::Text("customer"),
-        Column::Text("file"),
+        Column::Long("customer"),
+        Column::Long("file"),
     ];
     let rows: Vec<Vec<String>> = grants
         .iter()
@@ -48,7 +48,7 @@ pub(super) fn list(grants: &[GrantView], is_narrow: bool) -> String {
             vec![grant.id.clone(), words(&grant.state), format!("{}/{most}", grant.used), end, customer(grant), grant.file.clone()]
         })
         .collect();
-    terminal::table(&columns, &rows).trim_end().to_owned()
+    terminal::table_within(&columns, &rows, width(), signs()).trim_end().to_owned()
 }
 
 pub(super) fn page(page: &GrantPage) -> String {

@@ -1,6 +1,6 @@
 //! What a batch of decisions changed, against what stands in the file; written once, however often it changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::params;
 
@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::rows::{self, Number};
 use super::schema;
 use super::working::Working;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, State};
 use crate::domain::file::Version;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId};
@@ -126,20 +126,24 @@ impl Working {
     /// Writes every change into the open transaction.
     pub(super) fn write(&mut self) -> Result<(), Fault> {
         let Changes { grants, mut deliveries, made, ended, tallies, forgotten, .. } = std::mem::take(&mut self.changes);
+        // Grants of which a delivery runs no more: what is read from the rows of live ones must stand in theirs now.
+        let mut left: HashSet<GrantId> = ended.values().map(|(_, delivery)| delivery.grant).collect();
         for id in made {
             if let Some(before) = deliveries.remove(&id) {
                 self.write_delivery(id, before, ended.get(&id))?;
             }
         }
         for (id, before) in deliveries {
+            left.extend(self.offered_again(id, &before));
             self.write_delivery(id, before, ended.get(&id))?;
         }
         for (id, (number, before)) in grants {
             let Some(kept) = self.accounts.touch(&id) else { continue };
             let now = &kept.account.grant;
-            if (now.used, now.reserved, now.bytes_closed, now.size_largest)
-                != (before.used, before.reserved, before.bytes_closed, before.size_largest)
-            {
+            // What is read from the row of a live delivery need not stand here.
+            let is_read = || kept.account.deliveries.iter().any(|one| one.state != State::Offered && one.version.size == now.size_largest);
+            let has_grown = now.size_largest != before.size_largest && !is_read();
+            if (now.used, now.bytes_closed) != (before.used, before.bytes_closed) || left.contains(&id) || has_grown {
                 rows::count_grant(&self.database, number, now)?;
             }
             if (&now.policy, now.expires, now.standing, &now.networks_seen)
@@ -153,6 +157,13 @@ impl Working {
         }
         self.changes.forgotten = forgotten;
         Ok(())
+    }
+
+    /// The grant of a delivery that ran, and is an offer again.
+    fn offered_again(&self, id: DeliveryId, before: &Before) -> Option<GrantId> {
+        let Before::As(before) = before else { return None };
+        let now = self.accounts.look(&before.grant)?.account.delivery(id)?;
+        (before.state != State::Offered && now.state == State::Offered).then_some(before.grant)
     }
 
     fn write_delivery(&mut self, id: DeliveryId, before: Before, ended: Option<&(Option<Number>, Delivery)>) -> Result<(), Fault> {

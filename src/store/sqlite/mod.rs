@@ -15,6 +15,7 @@ mod open;
 mod queue;
 mod recent;
 mod rows;
+mod salvage;
 mod schema;
 mod transfer;
 mod upkeep;
@@ -33,6 +34,7 @@ use self::fault::Fault;
 pub use self::open::{NotOpened, Why};
 use self::queue::{Readers, Writer};
 use self::recent::Recent;
+pub use self::salvage::{LeftOut, Salvaged, salvage};
 pub use self::transfer::{NotMoved, export, import};
 pub use self::upkeep::{Info, Verified, backup, info, verify};
 use self::working::{ACCOUNTS_MAX, FEED, Working};
@@ -230,10 +232,13 @@ impl Store for Sqlite {
     fn deliveries(&self, filter: Filter) -> Later<'_, Vec<Delivery>> {
         Box::pin(self.read(move |database| {
             let read = |row: &rusqlite::Row<'_>| Ok(rows::delivery(database, row)?.1);
-            match filter.grant {
-                None => rows::all(database, schema::DELIVERIES, [most(filter.limit)], read),
-                Some(grant) => {
-                    rows::all(database, schema::DELIVERIES_OF_GRANT, rusqlite::params![grant.written(), most(filter.limit)], read)
+            let (grant, before) = (filter.grant.map(|id| id.written()), filter.before.map(|id| id.written()));
+            match (grant, before, most(filter.limit)) {
+                (None, None, most) => rows::all(database, schema::DELIVERIES, [most], read),
+                (Some(grant), None, most) => rows::all(database, schema::DELIVERIES_OF_GRANT, rusqlite::params![grant, most], read),
+                (None, Some(before), most) => rows::all(database, schema::DELIVERIES_BEFORE, rusqlite::params![most, before], read),
+                (Some(grant), Some(before), most) => {
+                    rows::all(database, schema::DELIVERIES_OF_GRANT_BEFORE, rusqlite::params![most, grant, before], read)
                 }
             }
         }))

@@ -95,7 +95,7 @@ impl fmt::Display for NotOpened {
             Why::Damaged(what) => write!(
                 f,
                 "the store {path} is damaged ({what}): nothing was changed. Keep a copy of it and of {path}-wal, then restore a backup; \
-                 without one, `.recover` of the program sqlite3 may still read a part of it"
+                 without one, `cloakroom store export --salvage` writes what can still be read"
             ),
             Why::Database(fault) => write!(f, "the store {path} cannot be used: {fault}"),
         }
@@ -232,7 +232,7 @@ fn make(path: &Path) -> Result<(), Why> {
 }
 
 /// Looks at the first bytes, before SQLite does: it takes an empty file for a new one, and writes into what is its own.
-fn look_at(path: &Path) -> Result<(), Why> {
+pub(super) fn look_at(path: &Path) -> Result<(), Why> {
     // A pipe would be waited for.
     if !std::fs::metadata(path).map_err(Why::System)?.is_file() {
         return Err(Why::Foreign("not a file".to_owned()));

@@ -23,6 +23,11 @@ impl<K: Eq + Hash + Copy, V> Recent<K, V> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
 
+    /// Without it counting as use.
+    pub(super) fn look(&self, key: &K) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
     pub(super) fn touch(&mut self, key: &K) -> Option<&mut V> {
         if let Some(value) = self.old.remove(key) {
             self.young.insert(*key, value);

@@ -64,7 +64,7 @@ pub(super) fn grant(row: &Row<'_>) -> Result<(Number, Grant), Fault> {
         used: read_small(row, 9, "used")?,
         reserved: read_small(row, 10, "reserved")?,
         bytes_closed: read_number(row, 11, "bytes_closed")?,
-        size_largest: read_number(row, 12, "size_largest")?,
+        size_largest: read_number(row, 12, "size_largest")?.max(read_optional(row, 14, "size")?.unwrap_or_default()),
         networks_seen: networks.split(',').filter(|network| !network.is_empty()).map(str::to_owned).collect(),
     };
     Ok((row.get(0)?, Grant::try_from(record)?))
@@ -89,14 +89,14 @@ pub(super) fn add_grant(database: &Connection, grant: &Grant) -> Result<Number, 
         record.networks_seen.join(","),
     ])?;
     let number = database.last_insert_rowid();
-    let counts = params![number, record.used, record.reserved, stored(record.bytes_closed), stored(record.size_largest)];
+    let counts = params![number, record.used, stored(record.bytes_closed), stored(record.size_largest)];
     database.prepare_cached(schema::ADD_COUNTS)?.execute(counts)?;
     Ok(number)
 }
 
-/// Writes what decisions count.
+/// Writes what ended deliveries count.
 pub(super) fn count_grant(database: &Connection, number: Number, grant: &Grant) -> Result<(), Fault> {
-    let counted = params![number, grant.used, grant.reserved, stored(grant.bytes_closed), stored(grant.size_largest)];
+    let counted = params![number, grant.used, stored(grant.bytes_closed), stored(grant.size_largest)];
     database.prepare_cached(schema::COUNT_GRANT)?.execute(counted)?;
     Ok(())
 }

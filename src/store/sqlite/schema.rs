@@ -6,7 +6,8 @@ pub(super) const APPLICATION_ID: i32 = 0x436c_6f61;
 
 /// What leads from each version of the tables to the next; the first makes them. The version of a file is how many of
 /// these were run, `PRAGMA user_version`. What stands here once is never changed: files are made by it.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE grants (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -114,7 +115,11 @@ CREATE TABLE feeds (
     inode INTEGER NOT NULL,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+ALTER TABLE counts DROP COLUMN reserved;
+",
+];
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
@@ -128,8 +133,10 @@ macro_rules! statements {
 
 macro_rules! grant_columns {
     () => {
-        "g.number, g.id, g.storage, g.path, g.customer, g.policy, g.created, g.expires, g.standing, c.used, c.reserved, c.bytes_closed, \
-         c.size_largest, g.networks_seen"
+        "g.number, g.id, g.storage, g.path, g.customer, g.policy, g.created, g.expires, g.standing, c.used, \
+         (SELECT count(*) FROM deliveries r WHERE r.grant_number = g.number AND r.closed IS NULL AND r.state = 'open'), \
+         c.bytes_closed, c.size_largest, g.networks_seen, \
+         (SELECT max(r.size) FROM deliveries r WHERE r.grant_number = g.number AND r.closed IS NULL AND r.state <> 'offered')"
     };
 }
 
@@ -153,9 +160,11 @@ statements! {
     GRANTS_FROM = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.number > ?1 ORDER BY g.number LIMIT ?2");
     ADD_GRANT = "INSERT INTO grants (id, storage, path, customer, policy, created, expires, standing, networks_seen) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    ADD_COUNTS = "INSERT INTO counts (grant_number, used, reserved, bytes_closed, size_largest) VALUES (?1, ?2, ?3, ?4, ?5)";
-    /// Each decision writes these, and so they stand by themselves: the rows of thousands of grants lie on one page.
-    COUNT_GRANT = "UPDATE counts SET used = ?2, reserved = ?3, bytes_closed = ?4, size_largest = ?5 WHERE grant_number = ?1";
+    ADD_COUNTS = "INSERT INTO counts (grant_number, used, bytes_closed, size_largest) VALUES (?1, ?2, ?3, ?4)";
+    /// What ended deliveries left behind. It stands by itself, as it changes with each of them: the rows of thousands of
+    /// grants lie on one page. What live ones add is read from their own rows, so that a start, of which there are more,
+    /// need not write a page of its own for each grant.
+    COUNT_GRANT = "UPDATE counts SET used = ?2, bytes_closed = ?3, size_largest = ?4 WHERE grant_number = ?1";
     AMEND_GRANT = "UPDATE grants SET policy = ?2, expires = ?3, standing = ?4, networks_seen = ?5 WHERE number = ?1";
 
     LINK = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1";
@@ -174,6 +183,10 @@ statements! {
         ORDER BY d.number DESC LIMIT ?1");
     DELIVERIES_OF_GRANT = concat!("SELECT ", delivery_columns!(), " FROM grants g JOIN deliveries d ON d.grant_number = g.number WHERE g.id = ?1 \
         ORDER BY d.number DESC LIMIT ?2");
+    DELIVERIES_BEFORE = concat!("SELECT ", delivery_columns!(), " FROM deliveries d JOIN grants g ON g.number = d.grant_number \
+        WHERE d.number < (SELECT number FROM deliveries WHERE id = ?2) ORDER BY d.number DESC LIMIT ?1");
+    DELIVERIES_OF_GRANT_BEFORE = concat!("SELECT ", delivery_columns!(), " FROM grants g JOIN deliveries d ON d.grant_number = g.number \
+        WHERE g.id = ?2 AND d.number < (SELECT number FROM deliveries WHERE id = ?3) ORDER BY d.number DESC LIMIT ?1");
     DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), ", d.due FROM grants g JOIN deliveries d ON d.grant_number = g.number \
         WHERE g.number = ?1 AND d.number > ?2 ORDER BY d.number LIMIT ?3");
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";

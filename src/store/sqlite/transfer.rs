@@ -11,7 +11,7 @@ use super::rows::{self, Number};
 use super::schema;
 use super::upkeep::{each_delivery, each_grant, not};
 use crate::config::Durability;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::Grant;
 use crate::domain::history::{Author, Entry};
@@ -35,6 +35,8 @@ pub enum NotMoved {
     Stream(io::Error),
     /// The store is not empty.
     NotEmpty,
+    /// There is nothing to read.
+    Empty,
     /// A line, by its number, and what is wrong with it.
     Line(u64, String),
 }
@@ -45,6 +47,7 @@ impl std::fmt::Display for NotMoved {
             Self::Store(not) => write!(f, "{not}"),
             Self::Stream(error) => write!(f, "{error}"),
             Self::NotEmpty => f.write_str("the store is not empty, and an import never mixes: move its file away first"),
+            Self::Empty => f.write_str("it is empty, and no export is; nothing was imported"),
             Self::Line(number, what) => write!(f, "line {number}: {what}; nothing was imported"),
         }
     }
@@ -55,6 +58,11 @@ impl std::error::Error for NotMoved {}
 /// Writes everything in the store at `path`, as it stands at one moment.
 pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
     let database = open::examine(path).map_err(NotMoved::Store)?;
+    write_out(path, &database, out)
+}
+
+/// Writes everything in `database`, which is the store at `path` or what was saved of it.
+pub(super) fn write_out(path: &Path, database: &Connection, out: &mut dyn Write) -> Result<Totals, NotMoved> {
     let mut totals = Totals::default();
     let mut stream: io::Result<()> = Ok(());
     let mut put = |line: &Line| {
@@ -64,7 +72,7 @@ pub fn export(path: &Path, out: &mut dyn Write) -> Result<Totals, NotMoved> {
         // A reader that went away ends it: nobody wants the rest.
         if stream.is_ok() { Ok(()) } else { Err(Fault::Database(rusqlite::Error::InvalidQuery)) }
     };
-    let done = write_all(&database, &mut totals, &mut put);
+    let done = write_all(database, &mut totals, &mut put);
     stream.map_err(NotMoved::Stream)?;
     done.map_err(|fault| NotMoved::Store(not(path, &fault)))?;
     out.flush().map_err(NotMoved::Stream)?;
@@ -113,7 +121,7 @@ pub fn import(path: &Path, input: &mut dyn BufRead) -> Result<Totals, NotMoved> 
         return Err(NotMoved::NotEmpty);
     }
     database.execute_batch("BEGIN IMMEDIATE").map_err(|fault| failed(&fault.into()))?;
-    let read = Reading { database: &database, totals: Totals::default(), grant: None, number: 0 }.read(input, path)?;
+    let read = Reading { database: &database, totals: Totals::default(), grant: None, open: 0, number: 0 }.read(input, path)?;
     database.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);").map_err(|fault| failed(&fault.into()))?;
     Ok(read)
 }
@@ -123,6 +131,8 @@ struct Reading<'a> {
     totals: Totals,
     /// The grant that was read last, and its row.
     grant: Option<(Number, Grant)>,
+    /// How many open deliveries of it were read.
+    open: u32,
     /// The line's number.
     number: u64,
 }
@@ -162,6 +172,8 @@ impl Reading<'_> {
         }
         if is_over {
             Ok(self.totals)
+        } else if self.number == 0 {
+            Err(NotMoved::Empty)
         } else {
             Err(NotMoved::Line(self.number, "the file ends before its last line: it was cut off".to_owned()))
         }
@@ -177,6 +189,7 @@ impl Reading<'_> {
             Line::Grant(record) => {
                 let grant = Grant::try_from(*record)?;
                 let number = rows::add_grant(self.database, &grant)?;
+                self.is_whole()?;
                 self.grant = Some((number, grant));
                 self.totals.grants += 1;
             }
@@ -196,6 +209,7 @@ impl Reading<'_> {
                 let delivery = Delivery::try_from(*record)?;
                 let (number, grant) = self.of(&delivery.grant.written())?;
                 rows::add_delivery(self.database, number, grant, &delivery)?;
+                self.open += u32::from(delivery.state == State::Open && delivery.closed.is_none());
                 self.totals.deliveries += 1;
             }
             Line::Tally(record) => {
@@ -207,12 +221,27 @@ impl Reading<'_> {
                 rows::put_position(self.database, &name, FeedPosition { device, inode, offset })?;
                 self.totals.feeds += 1;
             }
-            Line::End(totals) if totals == self.totals => return Ok(true),
+            Line::End(totals) if totals == self.totals => {
+                self.is_whole()?;
+                return Ok(true);
+            }
             Line::End(totals) => {
                 return Err(Wrong::Line(format!("counts {totals:?}, and there were {:?}: lines are missing", self.totals)));
             }
         }
         Ok(false)
+    }
+
+    /// Fails where deliveries are missing that hold downloads of the grant that was read last.
+    fn is_whole(&mut self) -> Result<(), Wrong> {
+        let open = std::mem::take(&mut self.open);
+        match &self.grant {
+            Some((_, grant)) if grant.reserved != open => {
+                let (id, reserved) = (grant.id, grant.reserved);
+                Err(Wrong::Line(format!("{id} before it reserves {reserved} downloads, and {open} of its deliveries are open")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn of(&self, id: &str) -> Result<(Number, &Grant), Wrong> {

@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::Connection;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
@@ -101,19 +103,46 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, NotOpened> {
     // SQLite would write into a file of another name, which everybody may read.
     let name = aside.to_str().ok_or_else(|| system(io::Error::new(io::ErrorKind::InvalidInput, "its name must be UTF-8: name another")))?;
     // SQLite fills a file that is there and empty, and keeps its mode.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(system)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let text = format!("{name} is there: another backup writes it, or was cut off. If none runs, remove it and try again");
+            system(io::Error::new(error.kind(), text))
+        }
+        _ => system(error),
+    })?;
     let copied = (|| {
         database.execute("VACUUM INTO ?1", [name]).map_err(|fault| not(to, &fault.into()))?;
         let file = File::open(&aside).map_err(system)?;
         file.sync_all().map_err(system)?;
         let bytes = file.metadata().map_err(system)?.len();
-        std::fs::hard_link(&aside, to).map_err(system)?;
+        put_in_place(&aside, to).map_err(system)?;
         Ok(bytes)
     })();
-    std::fs::remove_file(&aside).map_err(system)?;
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(error)),
+        Ok(()) | Err(_) => {}
+    }
     let bytes = copied?;
     open::sync_directory(to).map_err(system)?;
     Ok(bytes)
+}
+
+/// Gives a file its name where nothing stands. One of both ways there is on nearly every file system.
+fn put_in_place(aside: &Path, to: &Path) -> io::Result<()> {
+    let taken = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), "there is such a file already, and it is kept: name another"),
+        _ => error,
+    };
+    match renameat_with(CWD, aside, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => std::fs::hard_link(aside, to).map_err(|error| match error.raw_os_error() {
+            Some(code) if [Errno::PERM, Errno::NOTSUP, Errno::NOSYS].iter().any(|errno| errno.raw_os_error() == code) => {
+                let text = "its file system can neither link a file nor rename it without overwriting: write the backup to another one";
+                io::Error::new(error.kind(), text)
+            }
+            _ => taken(error),
+        }),
+        renamed => renamed.map_err(|errno| taken(errno.into())),
+    }
 }
 
 /// Reads everything in the store at `path`, and holds it against the rules that made it. `progress` is told how many of
@@ -183,8 +212,8 @@ pub(super) fn each_delivery(database: &Connection, grant: Number, told: &mut Tol
 #[derive(Default)]
 struct Sums {
     used: u64,
-    reserved: u64,
     bytes_closed: u64,
+    size_largest: u64,
 }
 
 fn verify_grant(database: &Connection, number: Number, grant: &Grant, verified: &mut Verified) -> Result<(), Fault> {
@@ -195,8 +224,10 @@ fn verify_grant(database: &Connection, number: Number, grant: &Grant, verified: 
         verified.deliveries += 1;
         match delivery.state {
             State::Completed | State::Presumed | State::Started => sums.used += 1,
-            State::Open => sums.reserved += 1,
-            State::Offered | State::Released => {}
+            State::Open | State::Offered | State::Released => {}
+        }
+        if delivery.state != State::Offered {
+            sums.size_largest = sums.size_largest.max(delivery.version.size);
         }
         if delivery.closed.is_some() {
             sums.bytes_closed = sums.bytes_closed.saturating_add(delivery.bytes_charged);
@@ -214,8 +245,8 @@ fn verify_sums(grant: &Grant, history: &[Entry], sums: &Sums, verified: &mut Ver
     let (used, reserved) = (u64::from(grant.used), u64::from(grant.reserved));
     let was = |what: fn(&Amendment) -> bool| history.iter().any(|entry| matches!(&entry.act, Act::Amended(amendment) if what(amendment)));
     let was_reset = was(|amendment| matches!(amendment, Amendment::Reset));
-    if reserved != sums.reserved {
-        verified.fault(format!("{id}: {reserved} downloads are reserved, and {} are open", sums.reserved));
+    if grant.size_largest < sums.size_largest {
+        verified.fault(format!("{id}: the largest file is said to have {} bytes, and one had {}", grant.size_largest, sums.size_largest));
     }
     // A reset lets what was used be forgotten; its deliveries stay.
     if used != sums.used && !(was_reset && used < sums.used) {
