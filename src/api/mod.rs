@@ -24,7 +24,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -41,7 +41,7 @@ pub use self::view::{
     ReportView, RequestView, RevokedLink,
 };
 use crate::service::explain::{Explanation, explain};
-use crate::service::site::Site;
+use crate::service::site::{Current, Site};
 
 pub mod admin;
 mod author;
@@ -76,8 +76,15 @@ impl fmt::Debug for What {
     }
 }
 
+/// Each call works with the generation that is current when it comes.
+impl FromRef<Current> for Arc<Site> {
+    fn from_ref(current: &Current) -> Self {
+        current.site()
+    }
+}
+
 /// The API of a site.
-pub fn router(site: Arc<Site>) -> Router {
+pub fn router(current: Current) -> Router {
     Router::new()
         .route("/api/v1/grants", get(grants::list).post(grants::add))
         .route("/api/v1/grants/{id}", get(grants::show))
@@ -97,7 +104,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(site)
+        .with_state(current)
 }
 
 async fn explain_what(State(site): State<Arc<Site>>, body: Result<Json<What>, JsonRejection>) -> Result<Json<Explanation>, Problem> {

@@ -25,6 +25,7 @@ mod key;
 mod link;
 mod log;
 mod paragraph;
+mod reload;
 mod serve;
 mod sign;
 mod spool;
@@ -78,8 +79,8 @@ enum Command {
     Check(check::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
     Demo(demo::Arguments),
-    /// Make keys.
-    #[command(subcommand)]
+    /// Make keys, show them, take them out of use.
+    #[command(subcommand, after_help = key::AFTER_HELP)]
     Key(key::Command),
     /// Sign a URL: stateless, nothing is counted, no daemon is needed.
     #[command(after_help = sign::AFTER_HELP)]

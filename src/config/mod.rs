@@ -11,6 +11,8 @@ mod keys;
 mod policies;
 mod possible;
 mod reader;
+mod renewal;
+mod rewrite;
 mod sections;
 mod suggest;
 mod values;
@@ -34,6 +36,8 @@ pub use crate::domain::purpose::Purpose;
 
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
+pub use renewal::{Renewal, renew};
+pub use rewrite::{Rewritten, set_purpose};
 
 use fault::Faults;
 use sections::ReadStore;

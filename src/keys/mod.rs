@@ -192,23 +192,42 @@ fn read(path: &Path, id: &str) -> Result<Key, Cause> {
 }
 
 /// Writes a new key with this secret, which must be random, to `path`, mode 0600, durably. Never overwrites; makes the
-/// last directory if it is missing, mode 0700. The key has no use before the configuration names it.
-pub fn create(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
+/// last directory if it is missing, mode 0700. What root makes belongs to the owner of the directory, as whom the daemon
+/// reads it. The key has no use before the configuration names it.
+pub fn create(path: &Path, secret: &[u8]) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match DirBuilder::new().mode(0o700).create(parent) {
-        Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
-        _ => {}
+        Ok(()) => {
+            if let Some(above) = parent.parent() {
+                hand_over(&File::open(parent)?, above)?;
+            }
+        }
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(fault) => return Err(fault),
     }
-    let mut line = Zeroizing::new(String::with_capacity(44));
+    let mut line = Zeroizing::new(String::with_capacity(secret.len().saturating_mul(4) / 3 + 4));
     URL_SAFE_NO_PAD.encode_string(secret, &mut line);
     line.push('\n');
     let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(path)?;
-    let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| File::open(parent)?.sync_all());
+    let written = file
+        .write_all(line.as_bytes())
+        .and_then(|()| hand_over(&file, parent))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| File::open(parent)?.sync_all());
     if written.is_err() {
         // Half a key would only be in the way of the next try.
         let _ = std::fs::remove_file(path);
     }
     written
+}
+
+/// Gives what root made in `folder` to the owner of `folder`.
+fn hand_over(made: &File, folder: &Path) -> io::Result<()> {
+    let owner = folder.metadata()?;
+    if rustix::process::geteuid().is_root() && owner.uid() != 0 {
+        rustix::fs::fchown(made, Some(rustix::fs::Uid::from_raw(owner.uid())), Some(rustix::fs::Gid::from_raw(owner.gid())))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
