@@ -21,7 +21,8 @@
 //!
 //! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
 //! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
-//! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`storage`] (the
+//! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
+//! a password), [`storage`] (the
 //! masters), [`store`] (what is remembered: one contract, in memory and in SQLite), [`feed`] (what web servers report, and
 //! the access logs of others), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
@@ -54,6 +55,7 @@
 //! 12. One question sees one configuration: each asks [`service::site::Current`] once, and a reload replaces it whole.
 
 pub mod api;
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;

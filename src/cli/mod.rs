@@ -75,7 +75,8 @@ enum Command {
     /// Answer the web server's questions, until SIGTERM or Ctrl-C.
     #[command(after_help = serve::AFTER_HELP)]
     Serve,
-    /// Read the configuration, the keys and the storages, and say what is wrong with them.
+    /// Say what is wrong with the configuration, this machine, Nginx's configuration and, with --url, the site.
+    #[command(after_help = check::AFTER_HELP)]
     Check(check::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
     Demo(demo::Arguments),

@@ -1,7 +1,10 @@
 //! SIGHUP: the configuration, and all that it names, read anew; taken whole or not at all.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::auth::{Desk, Logins};
+use crate::clock;
 use crate::config::{self, Configuration, Renewal, renew};
 use crate::keys;
 use crate::pages::Pages;
@@ -12,19 +15,23 @@ use crate::storage::Storages;
 /// What a configuration names, read and found good.
 pub(super) struct Named {
     pub(super) keys: KeyRing,
+    pub(super) logins: Logins,
     pub(super) storages: Storages,
     pub(super) pages: Pages,
 }
 
 impl Named {
-    /// Reads keys, storages and templates; all that is wrong is said at once.
-    pub(super) fn read(configuration: &Configuration) -> Result<Self, Vec<String>> {
+    /// Reads keys, htpasswd files, storages and templates; all that is wrong is said at once. Logins are checked at `desk`.
+    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>) -> Result<Self, Vec<String>> {
         let mut faults: Vec<String> = Vec::new();
         let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+        let files = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref());
+        let logins = Logins::open(files, desk, clock::now());
+        let logins = logins.map_err(|all| faults.extend(all.iter().map(|fault| format!("rule.htpasswd: {fault}"))));
         let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
         let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-        match (keys, storages, pages) {
-            (Ok(keys), Ok(storages), Ok(pages)) => Ok(Self { keys, storages, pages }),
+        match (keys, logins, storages, pages) {
+            (Ok(keys), Ok(logins), Ok(storages), Ok(pages)) => Ok(Self { keys, logins, storages, pages }),
             _ => Err(faults),
         }
     }
@@ -80,6 +87,6 @@ fn attempt(current: &Current, path: &Path) -> Result<Renewal, Kept> {
 }
 
 fn next(site: &Site, configuration: Configuration) -> Result<Site, Vec<String>> {
-    let Named { keys, storages, pages } = Named::read(&configuration)?;
-    site.renewed(configuration, keys, storages, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
+    let Named { keys, logins, storages, pages } = Named::read(&configuration, Arc::clone(&site.logins.desk))?;
+    site.renewed(configuration, keys, logins, storages, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
 }

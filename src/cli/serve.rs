@@ -16,8 +16,10 @@ use super::reload::{self, Named};
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
+use crate::auth::Desk;
 use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
+use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
 use crate::service::{refusals, settle, stream, streams};
@@ -79,8 +81,10 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>
 
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
 pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
-    let Named { keys, storages, pages } = Named::read(&configuration).map_err(Failure::Configuration)?;
-    Site::new(configuration, keys, storages, store, pages).map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
+    let desk = Arc::new(Desk::new(random::bytes()));
+    let Named { keys, logins, storages, pages } = Named::read(&configuration, desk).map_err(Failure::Configuration)?;
+    Site::new(configuration, keys, logins, storages, store, pages)
+        .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
 /// The signals that the daemon hears.

@@ -9,8 +9,8 @@ use crate::domain::question::Kind;
 
 use super::fault::Faults;
 use super::possible::{holds, possible};
-use super::sections::{File, Server};
-use super::{Address, Feed, Purpose, Serve, policies};
+use super::sections::{File, ReadRule, Server};
+use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
 
 /// The dialects of the web listeners, each once. `None` where a listener is faulty: then nothing is said about what
 /// the listeners cannot do.
@@ -101,7 +101,13 @@ fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
         );
     }
     // A URL signed by a key that is unknown opens nothing: the rule would shut its path for everybody.
-    if file.keys.iter().all(|key| key.purpose == Some(Purpose::Retired)) {
+    let signed = |rule: &&ReadRule| {
+        let is_signed = |kind: &ProofKind| matches!(kind, ProofKind::SignedUrl | ProofKind::Jwt);
+        rule.rule.as_ref().is_some_and(|rule| rule.accept.iter().any(is_signed))
+    };
+    if let Some(first) = file.rules.iter().find(signed)
+        && file.keys.iter().all(|key| key.purpose == Some(Purpose::Retired))
+    {
         faults.whole(first.header.clone(), &first.name, "must have a [[key]] to check signed URLs and JWTs with, found none".to_owned());
     }
 }
@@ -158,6 +164,11 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
     for key in &file.keys {
         if let Some(path) = &key.file {
             secrets.push((format!("{}.file", key.name), &path.span, server.state_dir.value.join(&path.value)));
+        }
+    }
+    for rule in &file.rules {
+        if let Some(path) = &rule.htpasswd {
+            secrets.push((format!("{}.htpasswd", rule.name), &path.span, path.value.clone()));
         }
     }
     for storage in &file.storages {

@@ -245,13 +245,30 @@ pub(super) static RULE: Section = Section {
         ),
         key(
             "accept",
-            Refused("[\"signed-url\"]"),
-            "a list of \"signed-url\" and \"jwt\"",
-            "The proofs that open it: \"signed-url\", \"jwt\" (?jwt=, Authorization: Bearer, or the cookie cloakroom_jwt).",
+            Refused("[\"signed-url\", \"jwt\", \"basic\"]"),
+            "a list of \"signed-url\", \"jwt\" and \"basic\"",
+            "The proofs that open it; the first that a request brings decides. \"jwt\": ?jwt=, Authorization: Bearer, or the cookie cloakroom_jwt; \"basic\": a name and a password.",
         ),
-        key("mode", Value("\"enforce\""), "\"enforce\"", "\"enforce\": what brings no proof is refused."),
+        key(
+            "htpasswd",
+            Words("Needed for \"basic\", and only there", "\"/etc/cloakroom/members.htpasswd\""),
+            "an absolute path such as \"/etc/cloakroom/members.htpasswd\"",
+            "The file of names and passwords, read again when it changes; `cloakroom htpasswd add FILE NAME`.",
+        ),
+        key(
+            "realm",
+            Words("Without it, the name of the site", "\"Members\""),
+            "1 to 100 printable signs of ASCII without `\"` and `\\`, such as \"Members\"",
+            "What browsers show when they ask for a password.",
+        ),
+        key(
+            "mode",
+            Value("\"enforce\""),
+            "\"enforce\" or \"observe\"",
+            "\"enforce\": what brings no proof is refused; \"observe\": it passes, and the log says `would_refuse`.",
+        ),
     ],
-    later: &["htpasswd"],
+    later: &[],
 };
 
 /// `[[policy]]`.

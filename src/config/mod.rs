@@ -174,6 +174,29 @@ pub struct Rule {
     pub path: CanonicalPath,
     /// The proofs.
     pub accept: Vec<ProofKind>,
+    /// Whether what is refused is refused.
+    pub mode: Mode,
+    /// The htpasswd file; there is one where [`ProofKind::Basic`] is accepted.
+    pub htpasswd: Option<PathBuf>,
+    /// What browsers show who ask for a password: printable ASCII without `"` and `\`.
+    pub realm: Option<String>,
+}
+
+impl Rule {
+    /// Whether a user name and a password open it.
+    pub fn takes_logins(&self) -> bool {
+        self.accept.contains(&ProofKind::Basic)
+    }
+}
+
+/// What becomes of a request that a rule refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It passes, and the log tells that it would have been refused.
+    Observe,
 }
 
 /// A kind of proof.
@@ -183,6 +206,8 @@ pub enum ProofKind {
     SignedUrl,
     /// `jwt`.
     Jwt,
+    /// `basic`: a user name and a password of a htpasswd file.
+    Basic,
 }
 
 /// Where grants, links and deliveries are kept.
@@ -331,6 +356,19 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
 }
 
 impl Configuration {
+    /// Tells two configurations apart, as read by one version of the program: 64 hexadecimal digits that follow from all
+    /// that holds, and not from comments or spelling.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for byte in Sha256::digest(format!("{self:?}").as_bytes()) {
+            // Writing into a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
     /// The storage of this name.
     pub fn storage(&self, name: &StorageName) -> Option<&Storage> {
         self.storages.iter().find(|storage| storage.name == *name)

@@ -12,7 +12,7 @@ use super::keys;
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
-use super::{Address, Durability, Feed, Listener, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
+use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::moment::Span;
@@ -89,6 +89,8 @@ pub(super) struct ReadStorage {
 pub(super) struct ReadRule {
     pub(super) name: String,
     pub(super) header: Range<usize>,
+    /// Known even where something else of the rule is wrong.
+    pub(super) htpasswd: Option<Placed<PathBuf>>,
     pub(super) rule: Option<Rule>,
 }
 
@@ -258,8 +260,8 @@ fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
     }
 }
 
-const PROOFS: [(&str, ProofKind); 2] = [("signed-url", ProofKind::SignedUrl), ("jwt", ProofKind::Jwt)];
-const PROOFS_LATER: [&str; 1] = ["basic"];
+const PROOFS: [(&str, ProofKind); 3] = [("signed-url", ProofKind::SignedUrl), ("jwt", ProofKind::Jwt), ("basic", ProofKind::Basic)];
+const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
 fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
     let path = table.needed_text("path", |text| CanonicalPath::parse(text).map_err(|_| Wrong::Shape));
@@ -267,15 +269,33 @@ fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
         // `/a` and `/a/` cover the same.
         table.once(seen, "path", path.value.encoded().trim_end_matches('/'));
     }
-    let accept = table.words("accept", &PROOFS, &PROOFS_LATER);
+    let accept = table.words("accept", &PROOFS, &[]);
     let accept = table.needed("accept", accept);
-    let mode = table.word("mode", &[("enforce", ())], &["observe"]).or(());
+    let accept: Option<Vec<ProofKind>> = accept.map(|accept| accept.value.into_iter().map(|proof| proof.value).collect());
+    let mode = table.word("mode", &MODES, &[]).or(Mode::Enforce);
+    let htpasswd = table.text("htpasswd", values::absolute_path);
+    let realm = table.text("realm", values::realm);
+    match accept.as_ref().map(|accept| accept.contains(&ProofKind::Basic)) {
+        Some(true) if matches!(htpasswd, Read::Absent) => table.missing("htpasswd", " for \"basic\" in `accept`"),
+        Some(false) => {
+            for key in ["htpasswd", "realm"] {
+                table.misplaced(key, "has its place beside \"basic\" in `accept` only");
+            }
+        }
+        Some(true) | None => {}
+    }
+    let (is_htpasswd_good, is_realm_good) = (!matches!(htpasswd, Read::Faulty), !matches!(realm, Read::Faulty));
+    let htpasswd = match htpasswd {
+        Read::Good(placed) => Some(placed),
+        Read::Absent | Read::Faulty => None,
+    };
+    let realm = realm.optional();
     let complete = || {
-        mode?;
-        Some(Rule { path: path?.value, accept: accept?.value.into_iter().map(|proof| proof.value).collect() })
+        let accept = accept.filter(|_| is_htpasswd_good && is_realm_good)?;
+        Some(Rule { path: path?.value, accept, mode: mode?, htpasswd: htpasswd.as_ref().map(|file| file.value.clone()), realm })
     };
     let rule = complete();
-    ReadRule { name: table.name(), header: table.header.clone(), rule }
+    ReadRule { name: table.name(), header: table.header.clone(), htpasswd, rule }
 }
 
 /// The keys of which a feed has exactly one.

@@ -68,6 +68,16 @@ pub(super) fn address(text: &str) -> Result<Address, Wrong> {
     }
 }
 
+/// The longest realm: browsers show one line of it.
+const REALM_BYTES_MAX: usize = 100;
+
+/// A realm as a quoted string carries it without escapes.
+pub(super) fn realm(text: &str) -> Result<String, Wrong> {
+    let plain = |byte: u8| (0x20..=0x7e).contains(&byte) && byte != b'"' && byte != b'\\';
+    let good = (1..=REALM_BYTES_MAX).contains(&text.len()) && text.trim() == text && text.bytes().all(plain);
+    if good { Ok(text.to_owned()) } else { Err(Wrong::Shape) }
+}
+
 /// `unix:/path`, and nothing else.
 pub(super) fn unix_socket(text: &str) -> Result<PathBuf, Wrong> {
     match address(text)? {

@@ -16,6 +16,8 @@ pub(super) const SUPPORT: HeaderName = HeaderName::from_static("cloakroom-suppor
 pub(super) const RATE: HeaderName = HeaderName::from_static("cloakroom-rate");
 /// Who it is, where the proof tells; see [`in_header`].
 pub(super) const USER: HeaderName = HeaderName::from_static("cloakroom-user");
+/// What browsers ask their user for.
+pub(super) const CHALLENGE: HeaderName = header::WWW_AUTHENTICATE;
 /// The delivery that the web server names in its log.
 pub(super) const DELIVERY: HeaderName = HeaderName::from_static("cloakroom-delivery");
 
@@ -35,6 +37,11 @@ pub(super) fn in_header(text: &str) -> String {
         }
     }
     said
+}
+
+/// A challenge to bring a name and a password, in UTF-8 ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
+pub(super) fn basic_challenge(realm: &str) -> String {
+    format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")
 }
 
 /// Headers in the making.

@@ -127,6 +127,8 @@ pub enum Say<'a> {
         support: &'a SupportCode,
         /// The body, where the web server passes one on.
         page: Page<'a>,
+        /// What is asked for with a 401: a name and a password for this realm, printable ASCII without `"` and `\`.
+        realm: Option<&'a str>,
     },
 }
 

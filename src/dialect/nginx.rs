@@ -19,7 +19,9 @@ use crate::domain::id::RequestId;
 use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Question};
 
-use super::answer::{DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, in_header, redirect, refusal_page, unsayable};
+use super::answer::{
+    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, basic_challenge, in_header, redirect, refusal_page, unsayable,
+};
 use super::headers::{Heard, Sender, malformed, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
 
@@ -118,9 +120,11 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
             }
         }
         // Of all refusals nginx hears two; the code travels to the `@cloakroom_refused` location, which asks for the page.
-        (Kind::Authorize, Say::Refuse { refusal, support, .. }) => {
+        (Kind::Authorize, Say::Refuse { refusal, support, realm, .. }) => {
             let status = if refusal.status() == 401 { 401 } else { 403 };
-            Head::new(status, 2).fixed(REFUSAL, refusal.code()).text(SUPPORT, support.to_string()).empty()
+            // nginx passes the challenge of a 401 on to the client, whatever page it sends with it.
+            let challenge = realm.filter(|_| status == 401).map(basic_challenge);
+            Head::new(status, 3).fixed(REFUSAL, refusal.code()).text(SUPPORT, support.to_string()).maybe(CHALLENGE, challenge).empty()
         }
         (Kind::Download, Say::HandOff { prefix, path, version, name, rate, delivery }) => {
             let Some(location) = accel_location(prefix, &path.encoded()) else { return unsayable() };
@@ -135,7 +139,7 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
                 .empty()
         }
         (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
-        (Kind::Download, Say::Refuse { refusal, support, page }) => refusal_page(refusal, support, page),
+        (Kind::Download, Say::Refuse { refusal, support, page, .. }) => refusal_page(refusal, support, page),
         // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
         (Kind::Authorize, Say::HandOff { .. } | Say::Redirect { .. }) | (Kind::Download, Say::Allow { .. }) => unsayable(),
     }

@@ -3,6 +3,7 @@
 //! One law for all of them: the MAC is checked, in constant time, before anything but the key's name is believed; a
 //! proof that held becomes a value that only this module makes, and a stranger learns no more than `bad_proof`.
 
+pub mod htpasswd;
 pub mod jwt;
 pub mod key;
 pub mod public_key;

@@ -50,26 +50,45 @@ pub async fn answer(site: &Site, dialect: Dialect, peer: Option<IpAddr>, head: &
 }
 
 async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) -> Reply {
+    // A password is hashed and counted once: what the log tells of a refusal is the trace of this very decision. A download
+    // is decided without one, and once more if it is refused.
+    let mut trace = Trace::end();
     let decision = match question.kind {
-        Kind::Authorize => authorize(site, &question, now, &mut Trace::off()).await.map(Decision::Pass),
+        Kind::Authorize => authorize(site, &question, now, &mut trace).await.map(Decision::Pass),
         Kind::Download => download(site, &*site.store, dialect, &question, now, &mut Trace::off()).await.map(Decision::Download),
     };
     match decision {
         Ok(decision) => {
             site.metrics.allowed(question.kind);
+            if let Decision::Pass(Pass { observed: Some(refusal), .. }) = &decision {
+                note_observed(site, &question, *refusal, trace.into_end().unwrap_or_default(), now);
+            }
             allow(site, dialect, question, decision, now)
         }
         Err(refusal) => {
-            note_refusal(site, dialect, &question, refusal, now).await;
+            let detail = match question.kind {
+                Kind::Authorize => trace.into_end(),
+                Kind::Download => last_step(site, dialect, &question, now).await,
+            };
+            keep_refusal(site, &question, refusal, detail.unwrap_or_default(), now);
             let running = match refusal {
                 Refusal::DownloadRunning if question.wants_page => running(site, &question, now).await,
                 _ => None,
             };
             let support = SupportCode::of(&question.request);
             let page = page_of(site, refusal, &support, question.wants_page, running.as_ref());
-            Reply::Answer(dialect.write(question.kind, Say::Refuse { refusal, support: &support, page }))
+            Reply::Answer(dialect.write(question.kind, Say::Refuse { refusal, support: &support, page, realm: realm(site, &question) }))
         }
     }
+}
+
+/// What a 401 asks for, where the rule takes logins.
+fn realm<'a>(site: &'a Site, question: &Question) -> Option<&'a str> {
+    if question.kind != Kind::Authorize {
+        return None;
+    }
+    let rule = site.configuration.rule_for(&question.path).filter(|rule| rule.takes_logins())?;
+    Some(rule.realm.as_deref().unwrap_or_else(|| site.name()))
 }
 
 enum Decision {
@@ -120,7 +139,7 @@ fn hand_off(site: &Site, dialect: Dialect, sending: &Sending) -> Answer {
 pub fn refuse(site: &Site, dialect: Dialect, kind: Kind, refusal: Refusal, request: &RequestId, wants_page: bool) -> Answer {
     let support = SupportCode::of(request);
     let page = page_of(site, refusal, &support, wants_page, None);
-    dialect.write(kind, Say::Refuse { refusal, support: &support, page })
+    dialect.write(kind, Say::Refuse { refusal, support: &support, page, realm: None })
 }
 
 fn page_of<'a>(site: &'a Site, refusal: Refusal, support: &SupportCode, wants_page: bool, running: Option<&Running>) -> Page<'a> {
@@ -150,13 +169,6 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
     refuse(site, dialect, malformed.kind, Refusal::BadRequest, &request, false)
 }
 
-/// Decides once more, with a trace and without keeping anything, so that the log can say where it ended. Only refusals
-/// pay for it.
-async fn note_refusal(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal, now: Moment) {
-    let detail = last_step(site, dialect, question, now).await.unwrap_or_default();
-    keep_refusal(site, question, refusal, detail, now);
-}
-
 /// The answer to a question that was allowed, when what is to be sent turns out to be gone.
 pub fn refuse_late(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal) -> Answer {
     keep_refusal(site, question, refusal, "the file was there a moment ago and cannot be opened now".to_owned(), clock::now());
@@ -168,6 +180,17 @@ fn keep_refusal(site: &Site, question: &Question, refusal: Refusal, detail: Stri
     let subject = subject(site, question);
     let client = question.client.address;
     remember(site, Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail });
+}
+
+/// A rule that only observes has let something pass that it would refuse.
+fn note_observed(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
+    site.metrics.observed(refusal);
+    let (subject, client) = (subject(site, question), question.client.address);
+    let refused = Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail };
+    let Refused { refusal, kind, client, request, subject, detail, .. } = &refused.shortened();
+    let support = SupportCode::of(request);
+    let client = (!client.is_unspecified()).then(|| tracing::field::display(client));
+    tracing::info!(client, event = "would_refuse", %refusal, question = kind.word(), subject, %request, %support, detail);
 }
 
 /// Counts and logs a refusal, tells it to those who follow, and keeps it for `explain`.
@@ -182,6 +205,8 @@ fn remember(site: &Site, refused: Refused) {
     site.remembered.keep(refused);
 }
 
+/// Decides a download once more, with a trace and without keeping anything, so that the log can say where it ended. Only
+/// refusals pay for it.
 async fn last_step(site: &Site, dialect: Dialect, question: &Question, now: Moment) -> Option<String> {
     let steps = super::explain::rehearse(site, dialect, question, now).await;
     steps.into_iter().rev().find(|step: &Step| !step.held).map(|step| step.text)

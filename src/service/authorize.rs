@@ -1,9 +1,10 @@
 //! May this request pass? The web server serves its own file.
 
 use super::jwt;
+use super::login::login;
 use super::site::Site;
 use super::trace::Trace;
-use crate::config::{ProofKind, Rule};
+use crate::config::{Mode, ProofKind, Rule};
 use crate::domain::moment::Moment;
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
@@ -19,12 +20,21 @@ pub struct Pass {
     pub rate: Option<Rate>,
     /// Who it is, where the proof tells.
     pub user: Option<String>,
+    /// Why it would have been refused, if its rule refused anything.
+    pub observed: Option<Refusal>,
 }
 
 /// The rule that covers the path, then a proof that it accepts, then leave to pass.
 pub async fn authorize(site: &Site, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, Refusal> {
     let rule = rule(site, question, trace)?;
-    let pass = prove(site, rule, question, now, trace).await?;
+    let pass = match (prove(site, rule, question, now, trace).await, rule.mode) {
+        (Ok(pass), _) => pass,
+        (Err(refusal), Mode::Enforce) => return Err(refusal),
+        (Err(refusal), Mode::Observe) => {
+            trace.held(|| format!("mode = \"observe\": it passes all the same, and would have been refused as {refusal}"));
+            Pass { rate: None, user: None, observed: Some(refusal) }
+        }
+    };
     trace.held(|| "the request may pass: the web server sends its own file".to_owned());
     Ok(pass)
 }
@@ -41,21 +51,28 @@ fn rule<'a>(site: &'a Site, question: &Question, trace: &mut Trace) -> Result<&'
 }
 
 /// Tries the proofs that the rule accepts, in its order. The first that was brought decides.
-#[expect(clippy::unused_async, reason = "a password is checked elsewhere, and waited for")]
 async fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, Refusal> {
     let mut answer = Err(Refusal::NoProof);
     for kind in &rule.accept {
         answer = match kind {
-            ProofKind::SignedUrl => open_signed_url(site, question, now, trace).map(|claim| Pass { rate: claim.rate(), user: None }),
-            ProofKind::Jwt => {
-                jwt::open(site, question, None, now, trace).map(|claim| Pass { rate: claim.rate(), user: claim.user().map(str::to_owned) })
+            ProofKind::SignedUrl => {
+                open_signed_url(site, question, now, trace).map(|claim| Pass { rate: claim.rate(), user: None, observed: None })
+            }
+            ProofKind::Jwt => jwt::open(site, question, None, now, trace).map(|claim| Pass {
+                rate: claim.rate(),
+                user: claim.user().map(str::to_owned),
+                observed: None,
+            }),
+            ProofKind::Basic => {
+                login(site, rule, question, now, trace).await.map(|user| Pass { rate: None, user: Some(user), observed: None })
             }
         };
         if !matches!(answer, Err(Refusal::NoProof)) {
             break;
         }
     }
-    answer
+    // Who brings nothing to a rule that takes logins can do something about it at once.
+    answer.map_err(|refusal| if refusal == Refusal::NoProof && rule.takes_logins() { Refusal::LoginRequired } else { refusal })
 }
 
 /// Opens the signed URL that a question brings.

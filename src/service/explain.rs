@@ -249,6 +249,18 @@ fn advice(refusal: Refusal) -> Option<String> {
         Refusal::KeyRetired => {
             "the key has use = \"retired\": sign again with the current one, or set use = \"accept\" for the time of the rotation"
         }
+        Refusal::LoginRequired => {
+            "the rule opens with a user name and a password: `cloakroom htpasswd add FILE NAME` makes one in its file"
+        }
+        Refusal::BadPassword => {
+            "`cloakroom htpasswd verify FILE NAME` tells whether a password is right, `cloakroom htpasswd lint FILE` whether the file is"
+        }
+        Refusal::LockedOut => {
+            "10 wrong passwords for a name, or 100 wrong logins, came from one network within 10 minutes (/24 of IPv4, /56 of IPv6): it ends by itself 10 minutes later, at once by a restart"
+        }
+        Refusal::Overloaded => {
+            "more waited than can be answered: decisions for the store, or passwords to be hashed (cloakroom_logins_queue_full counts those)"
+        }
         Refusal::NoRule => "add a [[rule]] for the path to the configuration",
         Refusal::UnknownLink => "the link is not in the store: issue a new one with `cloakroom grant add`",
         Refusal::FileMissing => "put the file back, or check the path and the owner of the storage's directory",

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::auth::counters::Counters;
 use crate::config::Serve;
 use crate::domain::account::Change;
 use crate::domain::delivery::State;
@@ -83,6 +84,9 @@ pub struct Metrics {
     refused: Row<2>,
     /// One row of refusals for each kind of question.
     refusals: [Row<REFUSALS>; 2],
+    observed: Row<REFUSALS>,
+    /// What becomes of logins.
+    pub logins: Counters,
     deliveries: Row<6>,
     reported_bytes: Counter,
     feed_lines: Row<5>,
@@ -90,6 +94,7 @@ pub struct Metrics {
     feed_lag: Gauge,
     malformed: Row<3>,
     connections: [Gauge; 3],
+    taken: Row<3>,
     turned_away: Row<3>,
 }
 
@@ -116,6 +121,19 @@ impl Metrics {
         let refusals = KINDS
             .map(|kind| Row::new(&by_code, |place| labels([("kind", kind.word()), ("code", word(Refusal::ALL, place, Refusal::code))])));
 
+        let would = family(registry, "observed_refusals", "Questions that a rule with mode = observe let pass, by the code of the refusal");
+        let observed = Row::new(&would, |place| labels([("code", word(Refusal::ALL, place, Refusal::code))]));
+        let logins = Counters::default();
+        for (name, help, counter) in [
+            ("password_hashes", "Password hashes that were computed", &logins.hashed),
+            ("logins_remembered", "Logins that were right before, and cost no hash", &logins.remembered),
+            ("logins_joined", "Logins that waited for the hash of another request", &logins.joined),
+            ("logins_locked_out", "Logins that were refused unseen after too many wrong ones", &logins.locked_out),
+            ("logins_queue_full", "Logins that were refused unseen, as too many hashes waited", &logins.queue_full),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+
         let states = family(registry, "deliveries", "Deliveries that came into this state");
         let deliveries = Row::new(&states, |place| labels([("state", word(&STATES, place, State::word))]));
 
@@ -130,12 +148,15 @@ impl Metrics {
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
         let turned_away = family(registry, "connections_turned_away", "Connections that were closed because their peer is not trusted");
+        let taken = family(registry, "connections_taken", "Connections that were taken");
         let open = Family::<Labels, Gauge>::default();
         registry.register("connections", "Connections that are open now", open.clone());
         Self {
             allowed,
             refused,
             refusals,
+            observed,
+            logins,
             deliveries,
             reported_bytes,
             feed_lines,
@@ -143,6 +164,7 @@ impl Metrics {
             feed_lag,
             malformed: Row::new(&malformed, by_listener),
             turned_away: Row::new(&turned_away, by_listener),
+            taken: Row::new(&taken, by_listener),
             connections: std::array::from_fn(|place| open.get_or_create_owned(&by_listener(place))),
             registry: root,
         }
@@ -159,6 +181,11 @@ impl Metrics {
         if let Some(row) = self.refusals.get(kind as usize) {
             row.add(refusal as usize, 1);
         }
+    }
+
+    /// A question passed that its rule would refuse.
+    pub fn observed(&self, refusal: Refusal) {
+        self.observed.add(refusal as usize, 1);
     }
 
     /// A delivery came into `state`, for the first time or from another one.
@@ -199,7 +226,13 @@ impl Metrics {
     pub fn connection(&self, serve: Serve) -> OpenConnection {
         let gauge = self.connections.get(place(serve)).cloned().unwrap_or_default();
         gauge.inc();
+        self.taken.add(place(serve), 1);
         OpenConnection(gauge)
+    }
+
+    /// How many connections were taken so far by listeners of this kind.
+    pub fn connections_taken(&self, serve: Serve) -> u64 {
+        self.taken.0.get(place(serve)).map_or(0, Counter::get)
     }
 
     /// A connection was closed at once, because its peer is not trusted.

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod fingerprint;
 pub mod issue;
 mod jwt;
+mod login;
 pub mod metrics;
 pub mod refusals;
 pub mod rehearsal;

@@ -11,6 +11,7 @@ use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
+use crate::auth::Logins;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
 use crate::domain::account::Change;
@@ -35,6 +36,8 @@ pub struct Site {
     pub public_path: CanonicalPath,
     /// The keys.
     pub keys: KeyRing,
+    /// Who logs in with a password.
+    pub logins: Logins,
     /// The masters.
     pub storages: Storages,
     /// The pages of refusals.
@@ -101,6 +104,7 @@ impl Site {
     pub fn new(
         configuration: Configuration,
         keys: KeyRing,
+        logins: Logins,
         storages: Storages,
         store: Arc<dyn Store>,
         pages: Pages,
@@ -109,6 +113,7 @@ impl Site {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
             keys,
+            logins,
             storages,
             pages,
             store,
@@ -126,11 +131,19 @@ impl Site {
     }
 
     /// The next generation: what is new, and what lives on.
-    pub fn renewed(&self, configuration: Configuration, keys: KeyRing, storages: Storages, pages: Pages) -> Result<Self, PathFault> {
+    pub fn renewed(
+        &self,
+        configuration: Configuration,
+        keys: KeyRing,
+        logins: Logins,
+        storages: Storages,
+        pages: Pages,
+    ) -> Result<Self, PathFault> {
         Ok(Self {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
             keys,
+            logins,
             storages,
             pages,
             store: Arc::clone(&self.store),

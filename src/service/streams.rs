@@ -182,6 +182,7 @@ mod tests {
 
     use super::super::site::Site;
     use super::*;
+    use crate::auth::{Desk, Logins};
     use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit};
     use crate::domain::delivery::{Delivery, Report};
     use crate::domain::feed_position::FeedPosition;
@@ -344,7 +345,9 @@ mod tests {
         let storages = Storages::open(&configuration.storages).expect("no storage");
         let (store, pages) = (Arc::new(Told::default()), Pages::load(None).expect("the pages"));
         let told = Arc::clone(&store) as Arc<dyn Store>;
-        let current = Current::new(Site::new(configuration, KeyRing::new([]), storages, told, pages).expect("a site"));
+        let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).expect("no files");
+        let site = Site::new(configuration, KeyRing::new([]), logins, storages, told, pages).expect("a site");
+        let current = Current::new(site);
         let site = current.site();
         site.caught_up.send_replace(true);
         site.streams.put(reported(1));

@@ -11,24 +11,37 @@ pub struct Step {
     pub text: String,
 }
 
-/// Collects steps, or nothing at all: questions of web servers are decided without a trace.
+/// Collects steps: all of them, the one at which a decision ended, or none. A step costs words only where it is kept.
 #[derive(Debug, Default)]
-pub struct Trace(Option<Vec<Step>>);
+pub enum Trace {
+    /// Collects nothing.
+    #[default]
+    Off,
+    /// Keeps the last step that failed: where a question of a web server ended, for the log.
+    End(Option<String>),
+    /// Collects every step.
+    On(Vec<Step>),
+}
 
 impl Trace {
     /// Collects nothing.
     pub const fn off() -> Self {
-        Self(None)
+        Self::Off
+    }
+
+    /// Keeps the last step that failed.
+    pub const fn end() -> Self {
+        Self::End(None)
     }
 
     /// Collects every step.
     pub const fn on() -> Self {
-        Self(Some(Vec::new()))
+        Self::On(Vec::new())
     }
 
-    /// Whether it collects: what is read only to be told need not be read otherwise.
+    /// Whether it collects all: what is read only to be told need not be read otherwise.
     pub const fn is_on(&self) -> bool {
-        self.0.is_some()
+        matches!(self, Self::On(_))
     }
 
     /// A step that held.
@@ -43,13 +56,27 @@ impl Trace {
 
     /// A step, told by whoever took it.
     pub fn step(&mut self, held: bool, text: impl FnOnce() -> String) {
-        if let Some(steps) = &mut self.0 {
-            steps.push(Step { held, text: text() });
+        match self {
+            Self::On(steps) => steps.push(Step { held, text: text() }),
+            Self::End(end) if !held => *end = Some(text()),
+            Self::Off | Self::End(_) => {}
         }
     }
 
     /// What was collected.
     pub fn into_steps(self) -> Vec<Step> {
-        self.0.unwrap_or_default()
+        match self {
+            Self::On(steps) => steps,
+            Self::End(_) | Self::Off => Vec::new(),
+        }
+    }
+
+    /// The step at which it ended, if one failed.
+    pub fn into_end(self) -> Option<String> {
+        match self {
+            Self::End(end) => end,
+            Self::On(steps) => steps.into_iter().rev().find(|step| !step.held).map(|step| step.text),
+            Self::Off => None,
+        }
     }
 }

@@ -1,0 +1,151 @@
+//! A htpasswd file that is read again when it changes: by its inode, size and times, looked at once a second while it is
+//! used, so that nobody has to tell.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::htpasswd::{Htpasswd, Unreadable, Warning};
+use crate::domain::moment::{Moment, Span};
+
+/// How old what is known of the file may be.
+const LOOK_AGAIN: Span = Span::from_seconds(1);
+
+/// A file that changed so short a time before it was read may change again without another time or size: it is read once
+/// more.
+const SETTLED: Span = Span::from_seconds(2);
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A file and what it said when it was read last.
+pub struct Followed {
+    path: PathBuf,
+    current: ArcSwap<Htpasswd>,
+    /// Until when nobody looks again, in milliseconds since 1970 UTC.
+    looks_at: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    stamp: Option<Stamp>,
+    /// Whether the stamp was old enough to be the last of its kind.
+    is_settled: bool,
+    warnings: Vec<Warning>,
+    /// What is wrong with the file as a whole, told once.
+    unreadable: Option<String>,
+}
+
+impl Followed {
+    /// Reads the file for the first time.
+    pub fn open(path: &Path, now: Moment) -> Result<Self, Unreadable> {
+        let mut seen = Seen::default();
+        let stamp = stamp(path);
+        let (htpasswd, warnings) = Htpasswd::load(path)?;
+        seen.note(stamp.ok(), now);
+        tell(&warnings);
+        seen.warnings = warnings;
+        let looks_at = AtomicU64::new((now + LOOK_AGAIN).millis());
+        Ok(Self { path: path.to_owned(), current: ArcSwap::from_pointee(htpasswd), looks_at, seen: Mutex::new(seen) })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file says now, or said a second ago. While it cannot be read, what it said before.
+    pub fn current(&self, now: Moment) -> Arc<Htpasswd> {
+        if self.is_due(now) {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            // Others may have looked while this one waited.
+            if self.is_due(now) {
+                self.look(&mut seen, now);
+            }
+        }
+        self.current.load_full()
+    }
+
+    /// Looks now, for those who were told that it changed.
+    pub fn refresh(&self, now: Moment) {
+        self.look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+    }
+
+    fn is_due(&self, now: Moment) -> bool {
+        let looks_at = self.looks_at.load(Ordering::Acquire);
+        // A clock that was set back must not keep an old file for as long.
+        now.millis() >= looks_at || looks_at - now.millis() > LOOK_AGAIN.millis()
+    }
+
+    fn look(&self, seen: &mut Seen, now: Moment) {
+        match stamp(&self.path) {
+            Ok(stamp) if seen.stamp == Some(stamp) && seen.is_settled && seen.unreadable.is_none() => {}
+            found => self.read(seen, found, now),
+        }
+        self.looks_at.store((now + LOOK_AGAIN).millis(), Ordering::Release);
+    }
+
+    fn read(&self, seen: &mut Seen, found: Result<Stamp, Unreadable>, now: Moment) {
+        let read = found.and_then(|stamp| Ok((stamp, Htpasswd::load(&self.path)?)));
+        match read {
+            Ok((stamp, (htpasswd, warnings))) => {
+                if seen.stamp != Some(stamp) || seen.unreadable.is_some() {
+                    tracing::info!(event = "htpasswd_read", file = %self.path.display(), users = htpasswd.users());
+                }
+                seen.note(Some(stamp), now);
+                if seen.warnings != warnings {
+                    tell(&warnings);
+                    seen.warnings = warnings;
+                }
+                seen.unreadable = None;
+                self.current.store(Arc::new(htpasswd));
+            }
+            Err(unreadable) => {
+                if seen.unreadable.as_ref() != Some(&unreadable.wrong) {
+                    tracing::warn!(event = "htpasswd_unreadable", "{unreadable}; what it said before holds until it can be read again");
+                }
+                seen.unreadable = Some(unreadable.wrong);
+            }
+        }
+    }
+}
+
+impl Seen {
+    fn note(&mut self, stamp: Option<Stamp>, now: Moment) {
+        self.stamp = stamp;
+        self.is_settled = stamp.is_some_and(|stamp| {
+            // Anybody may set the time of modification; that of the change is the system's.
+            let changed = u64::try_from(stamp.changed.0).unwrap_or_default();
+            Moment::from_seconds(changed) + SETTLED < now
+        });
+    }
+}
+
+fn stamp(path: &Path) -> Result<Stamp, Unreadable> {
+    let found = fs::metadata(path).map_err(|error| Unreadable { file: path.to_owned(), wrong: format!("cannot be read: {error}") })?;
+    Ok(Stamp {
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.size(),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+    })
+}
+
+fn tell(warnings: &[Warning]) {
+    for warning in warnings {
+        tracing::warn!(event = "htpasswd_line", "{warning}");
+    }
+}

@@ -1,0 +1,148 @@
+//! A htpasswd file as read.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::proof::htpasswd::file::{self, Line};
+use crate::proof::htpasswd::hash::Hash;
+
+/// No file is longer: it is read whole, by a thread that answers.
+pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// No file has more names.
+pub const ENTRIES_MAX: usize = 50_000;
+
+/// So many faulty lines are told one by one; of more, how many there are.
+const WARNINGS_MAX: usize = 20;
+
+/// The names of a file and their hashes.
+#[derive(Debug, Default)]
+pub struct Htpasswd {
+    entries: HashMap<Box<str>, Entry>,
+    /// A hash of the kind that most lines have: computed for names that are unknown, so that they take as long.
+    decoy: Option<Hash>,
+}
+
+/// What stands for a name; the first line of the name decides.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// Its hash; `None` where the line is faulty: nobody logs in under its name.
+    pub hash: Option<Hash>,
+}
+
+/// A line that is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What was found and what would be right; nothing of a hash.
+    pub wrong: String,
+}
+
+/// A file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    pub wrong: String,
+}
+
+impl Htpasswd {
+    /// Reads the file at `path`. Faulty lines are skipped and told.
+    pub fn load(path: &Path) -> Result<(Self, Vec<Warning>), Unreadable> {
+        let bytes = bytes(path)?;
+        Self::read(path, &bytes)
+    }
+
+    /// Reads these bytes of the file at `path`.
+    pub fn read(path: &Path, bytes: &[u8]) -> Result<(Self, Vec<Warning>), Unreadable> {
+        let (mut all, mut warnings, mut skipped) = (Self::default(), Vec::new(), 0_usize);
+        let mut kinds: HashMap<_, (usize, Hash)> = HashMap::new();
+        for (number, line) in (1..).zip(file::lines(bytes)) {
+            let (user, hash, wrong) = match file::read(line) {
+                Line::Nothing => continue,
+                Line::Entry { user, hash } => (Some(user), Some(*hash), None),
+                Line::Faulty { user, wrong } => (user, None, Some(wrong)),
+            };
+            let before = user.and_then(|user| all.entries.get(user)).map(|entry| entry.line);
+            let wrong = wrong.or_else(|| Some(format!("this name stands on line {} already, and the first counts", before?)));
+            if let Some(wrong) = wrong {
+                skipped += 1;
+                if warnings.len() < WARNINGS_MAX {
+                    warnings.push(Warning { file: path.to_owned(), line: number, wrong });
+                }
+            }
+            let (Some(user), None) = (user, before) else { continue };
+            if all.entries.len() >= ENTRIES_MAX {
+                return Err(Unreadable { file: path.to_owned(), wrong: format!("must have at most {ENTRIES_MAX} names") });
+            }
+            if let Some(hash) = &hash {
+                kinds.entry((hash.method(), hash.cost())).or_insert_with(|| (0, hash.clone())).0 += 1;
+            }
+            all.entries.insert(user.into(), Entry { line: number, hash });
+        }
+        if skipped > warnings.len() {
+            let rest = skipped - warnings.len();
+            let more = if rest == 1 { "1 more line".to_owned() } else { format!("{rest} more lines") };
+            let last = warnings.last().map_or(0, |warning| warning.line);
+            warnings.push(Warning {
+                file: path.to_owned(),
+                line: last,
+                wrong: format!("{more} below cannot be used: see `cloakroom htpasswd lint`"),
+            });
+        }
+        // Of kinds that are as many, always the same one.
+        all.decoy = kinds.into_iter().max_by(|(a, (m, _)), (b, (n, _))| m.cmp(n).then(a.cmp(b))).map(|(_, (_, hash))| hash);
+        Ok((all, warnings))
+    }
+
+    /// What stands for the name.
+    pub fn entry(&self, user: &str) -> Option<&Entry> {
+        self.entries.get(user)
+    }
+
+    /// A hash to compute for names that are unknown. `None` where no line can be used: then all names are alike.
+    pub fn decoy(&self) -> Option<&Hash> {
+        self.decoy.as_ref()
+    }
+
+    /// How many names can log in.
+    pub fn users(&self) -> usize {
+        self.entries.values().filter(|entry| entry.hash.is_some()).count()
+    }
+}
+
+/// The bytes of a file, if it is not too long.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let unreadable = |wrong: String| Unreadable { file: path.to_owned(), wrong };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    if file.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(unreadable("must be a file".to_owned()));
+    }
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
+        return Err(unreadable(format!("must have at most {} MiB", FILE_BYTES_MAX / 1024 / 1024)));
+    }
+    Ok(bytes)
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file.display(), self.line, self.wrong)
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.wrong)
+    }
+}

@@ -1,0 +1,312 @@
+//! Names and passwords behind the real nginx: the file that a site already has opens its members' pages, and nobody learns
+//! more than that.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use servers::http::Answer;
+use servers::nginx::NginxSetup;
+use servers::site::Site;
+use servers::until;
+use tempfile::TempDir;
+
+/// A site with three doors to one file: `/club/` by Cloakroom, `/own/` by nginx's `auth_basic`, `/watched/` by a rule that
+/// only observes.
+struct Club {
+    site: Site,
+    file: PathBuf,
+    _files: TempDir,
+}
+
+impl Club {
+    #[track_caller]
+    fn open(lines: &[&str]) -> Self {
+        Self::with(lines, "accept = [\"basic\", \"signed-url\"]\nrealm = \"The club\"")
+    }
+
+    #[track_caller]
+    fn with(lines: &[&str], rule: &str) -> Self {
+        let files = TempDir::new().unwrap();
+        let file = files.path().join("club.htpasswd");
+        fs::write(&file, lines.join("\n") + "\n").unwrap();
+        // nginx's workers are another user.
+        make_readable(files.path(), 0o755);
+        make_readable(&file, 0o644);
+        let shown = file.display();
+        let server = format!(
+            "location ^~ /club/ {{ include cloakroom/protect.conf; }}\n\
+             location ^~ /watched/ {{ include cloakroom/protect.conf; }}\n\
+             location ^~ /own/ {{ auth_basic \"own\"; auth_basic_user_file {shown}; }}\n"
+        );
+        let more = format!(
+            "[[rule]]\npath = \"/club/\"\nhtpasswd = \"{shown}\"\n{rule}\n\n\
+             [[rule]]\npath = \"/watched/\"\nhtpasswd = \"{shown}\"\naccept = [\"signed-url\", \"basic\"]\nmode = \"observe\"\n\n\
+             [[listener]]\naddress = \"unix:{}/admin.sock\"\nserve = \"admin\"\n",
+            files.path().display()
+        );
+        let site = Site::around(&NginxSetup { server, ..NginxSetup::default() }, &more);
+        for door in ["club", "own", "watched"] {
+            site.page(&format!("{door}/a.html"), b"for the club");
+        }
+        Self { site, file, _files: files }
+    }
+
+    fn login(&self, door: &str, user: &str, password: &str) -> Answer {
+        self.site.ask("GET", &format!("/{door}/a.html"), &[("Authorization", &basic(user, password))])
+    }
+
+    /// The value of a counter.
+    fn counted(&self, name: &str) -> u64 {
+        let socket = self.file.with_file_name("admin.sock");
+        let output = Command::new("curl").args(["-s", "--unix-socket"]).arg(socket).arg("http://localhost/metrics").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("cloakroom_{name}_total ")));
+        line.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
+    }
+
+    fn write(&self, lines: &[&str]) {
+        fs::write(&self.file, lines.join("\n") + "\n").unwrap();
+    }
+}
+
+fn make_readable(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+#[track_caller]
+fn assert_code(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.header("Cloakroom-Refusal")), (status, Some(code)), "{}", answer.text());
+}
+
+/// What a program prints, without the line end.
+fn printed(program: &str, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let child = child.as_mut().unwrap_or_else(|error| panic!("{program} is needed: {error}; tests/run installs it"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "{program} {arguments:?}");
+    text.trim_end().to_owned()
+}
+
+fn made_by_htpasswd(method: &str, user: &str, password: &str) -> String {
+    printed("htpasswd", &["-n", "-i", "-C", "4", method, user], password)
+}
+
+#[test]
+fn a_login_of_the_file_opens_the_page_and_is_hashed_once() {
+    let line = made_by_htpasswd("-B", "alice", "secret");
+    let club = Club::open(&[&line]);
+    let nothing = club.site.get("/club/a.html");
+    assert_code(&nothing, 401, "login_required");
+    assert_eq!(nothing.header("WWW-Authenticate"), Some("Basic realm=\"The club\", charset=\"UTF-8\""));
+    for _ in 0..5 {
+        let answer = club.login("club", "alice", "secret");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "for the club"));
+        assert_eq!(answer.header("WWW-Authenticate"), None);
+    }
+    assert_eq!((club.counted("password_hashes"), club.counted("logins_remembered")), (1, 4));
+    let wrong = club.login("club", "alice", "Secret");
+    assert_code(&wrong, 401, "bad_password");
+    assert_eq!(wrong.header("WWW-Authenticate"), Some("Basic realm=\"The club\", charset=\"UTF-8\""));
+    assert_eq!(club.counted("password_hashes"), 2, "a refusal is hashed once, and its words cost no second hash");
+    club.site.cloakroom.logged(&["refused", "bad_password", "alice", "club.htpasswd:1"]);
+    assert_eq!(club.site.cloakroom.log().iter().filter(|line| line.contains("bad_password")).count(), 1);
+}
+
+#[test]
+fn the_rule_s_other_proofs_open_it_too_and_a_bad_login_decides_before_them() {
+    let line = made_by_htpasswd("-m", "alice", "secret");
+    let club = Club::open(&[&line]);
+    let signed = club.site.sign("/club/a.html", &[]);
+    assert_eq!(club.site.get(&signed).status, 200);
+    let both = club.site.ask("GET", &signed, &[("Authorization", &basic("alice", "wrong"))]);
+    assert_code(&both, 401, "bad_password");
+    for nothing in ["Bearer abc", "Basic", "Basic !!!", "Digest username=\"alice\"", "Basic YWxpY2U="] {
+        let answer = club.site.ask("GET", "/club/a.html", &[("Authorization", nothing)]);
+        assert_code(&answer, 401, "login_required");
+        assert!(answer.header("WWW-Authenticate").is_some(), "{nothing}");
+        assert_eq!(club.site.ask("GET", &signed, &[("Authorization", nothing)]).status, 200, "{nothing}");
+    }
+    assert_code(&club.site.get("/club/a.html?kid=main&exp=1&sig=x"), 403, "bad_proof");
+    // A rule without logins asks for none.
+    let members = club.site.get("/members/a.html");
+    assert_code(&members, 401, "no_proof");
+    assert_eq!(members.header("WWW-Authenticate"), None);
+}
+
+#[test]
+fn a_rule_that_observes_lets_everything_pass_and_tells_what_it_would_refuse() {
+    let line = made_by_htpasswd("-m", "alice", "secret");
+    let club = Club::open(&[&line]);
+    for (target, login, refusal) in [
+        ("/watched/a.html", None, Some("login_required")),
+        ("/watched/a.html?kid=main&exp=1&sig=x", None, Some("bad_proof")),
+        ("/watched/a.html", Some("wrong"), Some("bad_password")),
+        ("/watched/a.html", Some("secret"), None),
+    ] {
+        let before = club.site.cloakroom.log().len();
+        let login = login.map(|password| basic("alice", password));
+        let headers: Vec<_> = login.iter().map(|login| ("Authorization", login.as_str())).collect();
+        let answer = club.site.ask("GET", target, &headers);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "for the club"), "{target}");
+        if let Some(refusal) = refusal {
+            let line = club.site.cloakroom.logged(&["would_refuse", refusal]);
+            for word in ["127.0.0.1", "question=authorize", "/watched/a.html", "request=", "support=R-", "detail="] {
+                assert!(line.contains(word), "{word} in {line}");
+            }
+        }
+        let said = club.site.cloakroom.log()[before..].join("\n");
+        assert_eq!(said.contains("would_refuse"), refusal.is_some(), "{said}");
+        assert!(!said.contains(" refused "), "{said}");
+    }
+}
+
+#[test]
+fn names_that_are_unknown_cost_the_hash_that_most_names_cost() {
+    let lines = ["alice", "bob"].map(|user| made_by_htpasswd("-B", user, "secret"));
+    let shut = "carol:!".to_owned();
+    let club = Club::open(&[&lines[0], &lines[1], &made_by_htpasswd("-s", "dave", "secret"), &shut]);
+    for (hashes, (user, password)) in (1..).zip([
+        ("mallory", "secret"),
+        ("mallory", "another"),
+        ("carol", "secret"),
+        ("dave", "wrong"),
+        ("alice", "wrong"),
+        ("nobody@shop.example", "secret"),
+    ]) {
+        assert_code(&club.login("club", user, password), 401, "bad_password");
+        assert_eq!(club.counted("password_hashes"), hashes, "{user}");
+    }
+    // Longer than bcrypt looks at: refused without a hash, whether the name is known or not.
+    let long = "a".repeat(73);
+    assert_code(&club.login("club", "alice", &long), 401, "bad_password");
+    assert_code(&club.login("club", "mallory", &long), 401, "bad_password");
+    assert_eq!(club.counted("password_hashes"), 6);
+    let told = club.site.cloakroom.log().join("\n");
+    assert!(!told.contains("mallory") && !told.contains("nobody@"), "what was typed as a name may be a password: {told}");
+}
+
+#[test]
+fn who_guesses_is_locked_out_and_who_was_right_before_is_not() {
+    let lines = ["alice", "bob"].map(|user| made_by_htpasswd("-m", user, "secret"));
+    let club = Club::open(&[&lines[0], &lines[1]]);
+    assert_eq!(club.login("club", "alice", "secret").status, 200);
+    for n in 0..10 {
+        assert_code(&club.login("club", "alice", &format!("guess {n}")), 401, "bad_password");
+        assert_code(&club.login("club", "bob", &format!("guess {n}")), 401, "bad_password");
+    }
+    let hashes = club.counted("password_hashes");
+    assert_eq!(hashes, 21);
+    for password in ["guess 10", "secret"] {
+        let locked = club.login("club", "bob", password);
+        assert_code(&locked, 429, "locked_out");
+        assert!(locked.header("Retry-After").is_some() && locked.header("WWW-Authenticate").is_none());
+    }
+    assert_code(&club.login("club", "alice", "guess 10"), 429, "locked_out");
+    assert_eq!(club.login("club", "alice", "secret").status, 200, "remembered as right");
+    assert_eq!((club.counted("password_hashes"), club.counted("logins_locked_out")), (hashes, 3));
+    // Names that are not there lock the network in the end, and grow nothing.
+    for n in 0..80 {
+        assert_code(&club.login("club", &format!("user{n}"), "x"), 401, "bad_password");
+    }
+    assert_code(&club.login("club", "another", "x"), 429, "locked_out");
+    assert_eq!(club.login("club", "alice", "secret").status, 200, "remembered as right");
+    assert_eq!(club.site.get(&club.site.sign("/club/a.html", &[])).status, 200, "a signed URL is no login");
+}
+
+/// What changes the file under the running daemon.
+type Change = fn(&Club, &[String]);
+
+#[test]
+fn the_file_is_followed_however_it_is_changed() {
+    let user = |name: &str| made_by_htpasswd("-m", name, "secret");
+    let in_place: Change = |club, lines| fs::write(&club.file, lines.join("\n") + "\n").unwrap();
+    let renamed: Change = |club, lines| {
+        let aside = club.file.with_extension("aside");
+        fs::write(&aside, lines.join("\n") + "\n").unwrap();
+        make_readable(&aside, 0o644);
+        fs::rename(aside, &club.file).unwrap();
+    };
+    let by_htpasswd: Change = |club, _| {
+        printed("htpasswd", &["-D", club.file.to_str().unwrap(), "alice"], "");
+        printed("htpasswd", &["-i", club.file.to_str().unwrap(), "bob"], "secret");
+    };
+    for (how, change) in [("in place", in_place), ("renamed", renamed), ("by htpasswd", by_htpasswd)] {
+        let club = Club::open(&[&user("alice")]);
+        assert_eq!(club.login("club", "alice", "secret").status, 200, "{how}");
+        assert_code(&club.login("club", "bob", "secret"), 401, "bad_password");
+        change(&club, &[user("bob")]);
+        until(how, || (club.login("club", "alice", "secret").status == 401).then_some(()));
+        assert_eq!(club.login("club", "bob", "secret").status, 200, "{how}");
+        club.site.cloakroom.logged(&["htpasswd_read", "users=1"]);
+    }
+}
+
+#[test]
+fn a_changed_password_forgets_the_old_one_and_an_unchanged_line_is_remembered() {
+    let alice = made_by_htpasswd("-m", "alice", "old");
+    let bob = made_by_htpasswd("-m", "bob", "secret");
+    let club = Club::open(&[&alice, &bob]);
+    assert_eq!((club.login("club", "alice", "old").status, club.login("club", "bob", "secret").status), (200, 200));
+    club.write(&[&made_by_htpasswd("-m", "alice", "new"), &bob]);
+    until("the new password", || (club.login("club", "alice", "new").status == 200).then_some(()));
+    assert_code(&club.login("club", "alice", "old"), 401, "bad_password");
+    let hashes = club.counted("password_hashes");
+    assert_eq!(club.login("club", "bob", "secret").status, 200);
+    assert_eq!(club.counted("password_hashes"), hashes, "bob's line is the same");
+}
+
+#[test]
+fn a_file_that_vanishes_or_is_half_written_keeps_who_was_in_it_and_is_told() {
+    let alice = made_by_htpasswd("-m", "alice", "secret");
+    let bob = made_by_htpasswd("-m", "bob", "secret");
+    let club = Club::open(&[&alice]);
+    assert_eq!(club.login("club", "alice", "secret").status, 200);
+    let aside = club.file.with_extension("aside");
+    fs::rename(&club.file, &aside).unwrap();
+    until("the warning", || {
+        assert_eq!(club.login("club", "alice", "secret").status, 200);
+        club.site.cloakroom.log().iter().any(|line| line.contains("htpasswd_unreadable")).then_some(())
+    });
+    fs::rename(&aside, &club.file).unwrap();
+    // Half a line: what is whole counts, and the rest is told.
+    club.write(&[&alice, &bob[..bob.len() - 9]]);
+    until("the warning", || {
+        assert_eq!(club.login("club", "alice", "secret").status, 200);
+        club.site.cloakroom.log().iter().any(|line| line.contains("club.htpasswd:2: the hash is cut off")).then_some(())
+    });
+    assert_code(&club.login("club", "bob", "secret"), 401, "bad_password");
+    club.write(&[&alice, &bob]);
+    until("the whole line", || (club.login("club", "bob", "secret").status == 200).then_some(()));
+    let told = club.site.cloakroom.log().iter().filter(|line| line.contains("htpasswd_unreadable")).count();
+    assert_eq!(told, 1, "it is told once");
+    let log = club.site.cloakroom.log().join("\n");
+    assert!(!log.contains(&bob[4..20]) && !log.contains("secret"), "no hash and no password: {log}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
+    let club = Club::open(&[&made_by_htpasswd("-m", "alice", "secret")]);
+    let aside = club.file.with_extension("aside");
+    fs::rename(&club.file, &aside).unwrap();
+    let checked = club.site.cloakroom.command(&["check"]);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert_eq!(checked.status.code(), Some(78), "{said}");
+    assert!(said.contains("rule.htpasswd") && said.contains("club.htpasswd: cannot be read"), "{said}");
+    fs::rename(&aside, &club.file).unwrap();
+    assert!(club.site.cloakroom.command(&["check"]).status.success());
+}
