@@ -119,6 +119,8 @@ durability = "{durability}"
         shipped = REPOSITORY / "conf-examples/nginx"
         replaced = {
             "unix:/run/cloakroom/nginx.sock": f"unix:{self.socket}",
+            "unix:/run/cloakroom/./nginx.sock": f"unix:{self.socket}",
+            "unix:/run/cloakroom/././nginx.sock": f"unix:{self.socket}",
             "/srv/downloads/": f"{self.directory}/masters/",
             "/var/log/nginx/cloakroom.log": f"{self.directory}/report.log",
         }
@@ -199,7 +201,8 @@ daemon off;
 worker_processes 1;
 pid {self.directory}/{name}.pid;
 error_log {self.directory}/{name}-error.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 16384; }}
+worker_rlimit_nofile 32768;
 http {{
 {temporary}    access_log off;
     sendfile on;
