@@ -51,6 +51,7 @@
 //! 9. Everything has a limit, each a named constant or a setting with its reason.
 //! 10. Background loops and accept loops log and go on.
 //! 11. Time and randomness are arguments below `service`.
+//! 12. One question sees one configuration: each asks [`service::site::Current`] once, and a reload replaces it whole.
 
 pub mod api;
 pub mod auth;

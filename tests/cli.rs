@@ -497,7 +497,7 @@ fn the_daemon_replaces_a_stale_socket_names_what_is_taken_and_cleans_up() {
     assert_eq!(place.run(&["delivery", "list"]).code, 0, "the first one goes on");
 
     daemon.signal(Signal::HUP);
-    until("a line about SIGHUP", || daemon.log().contains("SIGHUP").then_some(()));
+    until("a line about the reload", || daemon.log().contains("- reloaded ").then_some(()));
     assert_eq!(place.run(&["delivery", "list"]).code, 0, "SIGHUP does not end it");
     let log = daemon.log();
     assert_eq!(daemon.end(Signal::TERM), Some(0), "{log}");

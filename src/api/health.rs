@@ -1,22 +1,22 @@
 //! How the daemon is, for `/health`.
 
 use std::os::unix::fs::FileTypeExt as _;
-use std::sync::Arc;
 
 use super::admin::{HealthSource, Part, Parts};
 use crate::config::Feed;
-use crate::service::site::Site;
+use crate::service::site::Current;
 
 /// Asks the store, and looks whether the feed's log and the storages' directories are there.
-pub struct Health(pub Arc<Site>);
+pub struct Health(pub Current);
 
 impl HealthSource for Health {
     fn parts(&self) -> Parts<'_> {
         Box::pin(async move {
-            let answer = self.0.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
-            let store = self.0.store.trouble().or(answer);
-            let feed = self.0.configuration.feed.as_ref().and_then(fault);
-            let storages: Vec<String> = self.0.storages.faults().iter().map(ToString::to_string).collect();
+            let site = self.0.site();
+            let answer = site.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
+            let store = site.store.trouble().or(answer);
+            let feed = site.configuration.feed.as_ref().and_then(fault);
+            let storages: Vec<String> = site.storages.faults().iter().map(ToString::to_string).collect();
             let storages = (!storages.is_empty()).then(|| storages.join("; "));
             vec![Part { name: "store", fault: store }, Part { name: "feed", fault: feed }, Part { name: "storage", fault: storages }]
         })

@@ -15,6 +15,7 @@
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
+//! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
 //! The history of a grant keeps who called: the user at the other end of the socket, and its `User-Agent`. Errors are
 //! `application/problem+json` (RFC 9457): [`Problem`].
@@ -24,12 +25,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+pub use self::about::About;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
@@ -41,8 +43,9 @@ pub use self::view::{
     ReportView, RequestView, RevokedLink,
 };
 use crate::service::explain::{Explanation, explain};
-use crate::service::site::Site;
+use crate::service::site::{Current, Site};
 
+mod about;
 pub mod admin;
 mod author;
 mod deliveries;
@@ -76,8 +79,15 @@ impl fmt::Debug for What {
     }
 }
 
+/// Each call works with the generation that is current when it comes.
+impl FromRef<Current> for Arc<Site> {
+    fn from_ref(current: &Current) -> Self {
+        current.site()
+    }
+}
+
 /// The API of a site.
-pub fn router(site: Arc<Site>) -> Router {
+pub fn router(current: Current) -> Router {
     Router::new()
         .route("/api/v1/grants", get(grants::list).post(grants::add))
         .route("/api/v1/grants/{id}", get(grants::show))
@@ -94,10 +104,11 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/reports", post(reports::take))
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/explain", post(explain_what))
+        .route("/api/v1/about", get(about::about))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(site)
+        .with_state(current)
 }
 
 async fn explain_what(State(site): State<Arc<Site>>, body: Result<Json<What>, JsonRejection>) -> Result<Json<Explanation>, Problem> {

@@ -156,7 +156,7 @@ fn range(which: &Which, now: Moment) -> Result<(Moment, Moment, By), Problem> {
 pub(super) async fn stats(State(site): State<Arc<Site>>, which: Result<Query<Which>, QueryRejection>) -> Result<Json<Stats>, Problem> {
     let (from, to, by) = range(&problem::query(which)?, clock::now())?;
     // What is still being gathered belongs to it.
-    refusals::bring(&site).await?;
+    refusals::bring(&site.refusals, &*site.store).await?;
     let tallies = site.store.tallies(from, to).await?;
     let mut total = Counts::default();
     let mut counts: BTreeMap<Moment, Counts> = BTreeMap::new();

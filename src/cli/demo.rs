@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -28,7 +27,7 @@ use crate::domain::policy::Policy;
 use crate::proof::signed_url::{self, Terms};
 use crate::service::address;
 use crate::service::issue::{Order, issue};
-use crate::service::site::{Event, Site};
+use crate::service::site::{Current, Event, Site};
 use crate::{clock, keys, random};
 
 #[derive(Debug, Args)]
@@ -75,12 +74,13 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     place.fill(nginx.is_some())?;
     let configuration = config::load(&place.file("cloakroom.toml"))?;
     for entry in &configuration.keys {
-        keys::create(&entry.file, &Zeroizing::new(random::bytes())).map_err(|fault| Failure::failed(fault.to_string()))?;
+        keys::create(&entry.file, &*Zeroizing::new(random::bytes::<32>())).map_err(|fault| Failure::failed(fault.to_string()))?;
     }
     let store = serve::open_store(&configuration)?;
-    let site = Arc::new(serve::site(configuration, store)?);
+    let current = Current::new(serve::site(configuration, store)?);
+    let site = current.site();
     let events = site.follow();
-    let daemon = Daemon::start(&site)?;
+    let daemon = Daemon::start(&current)?;
     let front = nginx.map(|nginx| Front::start(&nginx, &place)).transpose()?;
     runtime.block_on(async {
         say(welcome(&site, &place, front.is_some()).await?)?;

@@ -3,7 +3,6 @@
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Handle;
@@ -13,7 +12,7 @@ use crate::config::Feed;
 use crate::domain::feed_position::FeedPosition;
 use crate::feed::{self, Batch, Stop, Tail, Taken, syslog};
 use crate::service::settle;
-use crate::service::site::Site;
+use crate::service::site::{Current, Site};
 use crate::wire::SocketFile;
 use crate::wire::listener::bind_datagrams;
 
@@ -28,36 +27,39 @@ pub(super) struct Follower {
 impl Follower {
     /// Starts it; the store is asked on the runtime of `handle`. `None` where nothing is to be followed: without a feed,
     /// and where the lines come by the API.
-    pub(super) fn start(site: &Arc<Site>, handle: &Handle) -> Result<Option<Self>, Failure> {
+    pub(super) fn start(current: &Current, handle: &Handle) -> Result<Option<Self>, Failure> {
+        let site = current.site();
         match &site.configuration.feed {
             None | Some(Feed::Api) => {
                 site.caught_up.send_replace(true);
                 Ok(None)
             }
-            Some(Feed::AccessLog(path)) => Self::log(site, handle, path).map(Some),
+            Some(Feed::AccessLog(path)) => Self::log(current, handle, path).map(Some),
             Some(Feed::Syslog { path, mode, group }) => {
                 let (socket, file) =
                     bind_datagrams(path, *mode, group.as_deref()).map_err(|fault| Failure::failed(format!("[feed] syslog: {fault}")))?;
                 site.caught_up.send_replace(true);
                 tracing::info!(event = "listening", address = %format_args!("unix:{}", path.display()), serve = "syslog");
-                Self::socket(site, handle, socket, file).map(Some)
+                Self::socket(current, handle, socket, file).map(Some)
             }
         }
     }
 
-    fn log(site: &Arc<Site>, handle: &Handle, path: &Path) -> Result<Self, Failure> {
+    fn log(current: &Current, handle: &Handle, path: &Path) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot follow {}: {error}", path.display()));
-        let position =
-            handle.block_on(site.store.position()).map_err(|down| Failure::failed(format!("the store does not answer: {down:?}")))?;
+        let position = handle
+            .block_on(current.site().store.position())
+            .map_err(|down| Failure::failed(format!("the store does not answer: {down:?}")))?;
         let mut tail = Tail::open(path, position).map_err(failed)?;
-        let waiting = Arc::clone(site);
+        let waiting = current.clone();
         tail.when_at_end(move || {
-            caught_up(&waiting, true);
+            caught_up(&waiting.site(), true);
         });
         let stop = Stop::new().map_err(failed)?;
-        let (site, handle, path, stopped) = (Arc::clone(site), handle.clone(), path.to_owned(), stop.clone());
+        let (current, handle, path, stopped) = (current.clone(), handle.clone(), path.to_owned(), stop.clone());
         let work = move || {
             feed::follow(tail, &stopped, |batch| {
+                let site = current.site();
                 let taken = take(&site, &handle, batch);
                 if taken == Taken::Yes {
                     note_place(&site, &path, batch.position);
@@ -69,11 +71,12 @@ impl Follower {
         Ok(Self { stop, thread, file: None })
     }
 
-    fn socket(site: &Arc<Site>, handle: &Handle, socket: UnixDatagram, file: SocketFile) -> Result<Self, Failure> {
+    fn socket(current: &Current, handle: &Handle, socket: UnixDatagram, file: SocketFile) -> Result<Self, Failure> {
         let stop = Stop::new().map_err(|error| Failure::failed(format!("cannot start the feed: {error}")))?;
-        let (site, handle, stopped) = (Arc::clone(site), handle.clone(), stop.clone());
+        let (current, handle, stopped) = (current.clone(), handle.clone(), stop.clone());
         let work = move || {
             let sink = |batch: &Batch| {
+                let site = current.site();
                 let taken = take(&site, &handle, batch);
                 // Lines that wait behind it are settled at once.
                 caught_up(&site, taken == Taken::Yes);

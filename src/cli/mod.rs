@@ -26,6 +26,7 @@ mod key;
 mod link;
 mod log;
 mod paragraph;
+mod reload;
 mod serve;
 mod sign;
 mod spool;
@@ -75,12 +76,13 @@ enum Command {
     /// Answer the web server's questions, until SIGTERM or Ctrl-C.
     #[command(after_help = serve::AFTER_HELP)]
     Serve,
-    /// Read the configuration, the keys and the storages, and say what is wrong with them.
+    /// Say what is wrong with the configuration, this machine, Nginx's configuration and, with --url, the site.
+    #[command(after_help = check::AFTER_HELP)]
     Check(check::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
     Demo(demo::Arguments),
-    /// Make keys.
-    #[command(subcommand)]
+    /// Make keys, show them, take them out of use.
+    #[command(subcommand, after_help = key::AFTER_HELP)]
     Key(key::Command),
     /// Add, remove, verify and lint the names of a htpasswd file.
     #[command(subcommand, after_help = htpasswd::AFTER_HELP)]

@@ -12,18 +12,17 @@ use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use super::follower::Follower;
+use super::reload::{self, Named};
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
-use crate::auth::{Desk, Logins};
+use crate::auth::Desk;
 use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
-use crate::keys;
-use crate::pages::Pages;
+use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
-use crate::service::site::Site;
+use crate::service::site::{Current, Site};
 use crate::service::{refusals, settle, stream, streams};
-use crate::storage::Storages;
 use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
@@ -31,12 +30,15 @@ use crate::wire::descriptors::{self, Shortage};
 use crate::wire::listener::bind;
 use crate::wire::serve::{Answers, Running, Station, start};
 use crate::wire::{self, Handler, Limits, Payload, Peer};
-use crate::{clock, random};
 
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
 It logs to standard error, one line an event; CLOAKROOM_LOG=debug tells more. SIGTERM and Ctrl-C let what runs end within \
-10 seconds. SIGHUP changes nothing in this version: restart it to take a changed configuration.";
+10 seconds.
+
+SIGHUP takes a changed configuration, whole or not at all: keys, storages, rules, policies, templates, public_url and site. \
+What is wrong with it is logged, and the one before stays in force. What cannot change while it runs (listeners, threads, \
+store, feed, state_dir) is logged by its key and waits for a restart. No request is refused or delayed meanwhile.";
 
 /// How long what runs may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -48,31 +50,18 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let configuration = common.load()?;
     log::start(common.json)?;
     let store = open_store(&configuration)?;
-    let site = Arc::new(site(configuration, store)?);
+    let current = Current::new(site(configuration, store)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     // Heard from the first answer on: who is told to stop before that ends in disorder.
-    let stop = runtime.block_on(async { Stopping::hear() })?;
-    let daemon = Daemon::start(&site)?;
+    let mut signals = runtime.block_on(async { Signals::hear() })?;
+    let daemon = Daemon::start(&current)?;
     runtime.block_on(async {
-        tokio::select! {
-            () = stop.told() => {}
-            never = outlive_hangups() => never?,
+        while signals.next().await == Told::Reload {
+            reload::reload(&current, &common.config);
         }
         daemon.stop().await;
-        Ok(())
-    })
-}
-
-/// SIGHUP means a reload to those who send it, and must not end the daemon.
-async fn outlive_hangups() -> Result<(), Failure> {
-    let mut hangup = hear(SignalKind::hangup())?;
-    while hangup.recv().await.is_some() {
-        tracing::warn!(
-            event = "hangup",
-            "SIGHUP changes nothing: a reload is not in this version; restart to take a changed configuration"
-        );
-    }
-    std::future::pending().await
+    });
+    Ok(())
 }
 
 pub(super) fn hear(kind: SignalKind) -> Result<Signal, Failure> {
@@ -92,35 +81,40 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>
 
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
 pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
-    let mut faults: Vec<String> = Vec::new();
-    let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-    let files = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref());
-    let logins = Logins::open(files, Arc::new(Desk::new(random::bytes())), clock::now());
-    let logins = logins.map_err(|all| faults.extend(all.iter().map(|fault| format!("rule.htpasswd: {fault}"))));
-    let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-    let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-    let (Ok(keys), Ok(logins), Ok(storages), Ok(pages)) = (keys, logins, storages, pages) else {
-        return Err(Failure::Configuration(faults));
-    };
+    let desk = Arc::new(Desk::new(random::bytes()));
+    let Named { keys, logins, storages, pages } = Named::read(&configuration, desk).map_err(Failure::Configuration)?;
     Site::new(configuration, keys, logins, storages, store, pages)
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
-/// SIGTERM and SIGINT.
-struct Stopping {
+/// The signals that the daemon hears.
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
-impl Stopping {
+/// What a signal says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// SIGTERM, SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+impl Signals {
     fn hear() -> Result<Self, Failure> {
-        Ok(Self { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
+        let [terminate, interrupt, hangup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(hear);
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup? })
     }
 
-    async fn told(mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            biased;
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
     }
 }
@@ -134,14 +128,15 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// Binds every socket first, so that what cannot be bound is said before anything runs.
-    pub(super) fn start(site: &Arc<Site>) -> Result<Self, Failure> {
+    pub(super) fn start(current: &Current) -> Result<Self, Failure> {
+        let site = current.site();
         let mut stations = Vec::new();
         let mut faults = Vec::new();
         for listener in &site.configuration.listeners {
             match bind(listener) {
                 Ok(bound) => stations.push(Station {
                     bound,
-                    answers: answers(site, listener.serve),
+                    answers: answers(current, listener.serve),
                     limits: Limits::of(listener.serve),
                     metrics: Arc::clone(&site.metrics),
                 }),
@@ -157,8 +152,8 @@ impl Daemon {
                 "- only {allowed} open files are allowed, every connection at once needs {needed}: raise LimitNOFILE, or lower connections_max"
             );
         }
-        let sweep = Sweep::start(Arc::clone(site))?;
-        let feed = Follower::start(site, &sweep.handle)?;
+        let sweep = Sweep::start(current.clone())?;
+        let feed = Follower::start(current, &sweep.handle)?;
         // A port that was given as 0 has its number now.
         let bound: Vec<_> = stations.iter().map(|station| (station.bound.to_string(), station.bound.serve.word())).collect();
         let threads = site.configuration.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
@@ -182,29 +177,32 @@ impl Daemon {
 }
 
 /// Who answers on a listener.
-fn answers(site: &Arc<Site>, serve: Serve) -> Answers<Web> {
-    let site = Arc::clone(site);
+fn answers(current: &Current, serve: Serve) -> Answers<Web> {
+    let current = current.clone();
     match serve {
-        Serve::Web(dialect) => Answers::Web(Web { site, dialect }),
-        Serve::Api => Answers::Router(api::router(site)),
-        Serve::Admin => Answers::Router(admin::router(Admin { metrics: Arc::clone(&site.metrics), health: Arc::new(Health(site)) })),
+        Serve::Web(dialect) => Answers::Web(Web { current, dialect }),
+        Serve::Api => Answers::Router(api::router(current)),
+        Serve::Admin => {
+            Answers::Router(admin::router(Admin { metrics: Arc::clone(&current.site().metrics), health: Arc::new(Health(current)) }))
+        }
     }
 }
 
 /// Answers web servers and, on a standalone listener, customers.
 struct Web {
-    site: Arc<Site>,
+    current: Current,
     dialect: Dialect,
 }
 
 impl Handler for Web {
     async fn answer(&self, head: Parts, peer: Peer) -> Response<Payload> {
-        let Self { site, dialect } = self;
-        match answer(site, *dialect, peer.address(), &head).await {
+        let dialect = self.dialect;
+        let site = &self.current.site();
+        match answer(site, dialect, peer.address(), &head).await {
             Reply::Answer(answer) => wire::respond(answer),
             Reply::Stream(sending, question) => match stream::open(site, *sending, &question, &head.headers) {
                 Ok((head, body)) => streamed(head, body),
-                Err(refusal) => wire::respond(refuse_late(site, *dialect, &question, refusal)),
+                Err(refusal) => wire::respond(refuse_late(site, dialect, &question, refusal)),
             },
         }
     }
@@ -226,22 +224,24 @@ struct Sweep {
 }
 
 impl Sweep {
-    fn start(site: Arc<Site>) -> Result<Self, Failure> {
+    fn start(current: Current) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot start the sweep: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
+        let site = current.site();
+        let (counted, store) = (Arc::clone(&site.refusals), Arc::clone(&site.store));
         let work = move || {
             runtime.block_on(async {
                 let patience = tokio::select! {
-                    () = settle::sweep(&site) => LAST_REPORTS,
-                    () = refusals::keep(&site) => LAST_REPORTS,
-                    () = streams::keep(&site) => LAST_REPORTS,
+                    () = settle::sweep(&current) => LAST_REPORTS,
+                    () = refusals::keep(&counted, &*store) => LAST_REPORTS,
+                    () = streams::keep(&current) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.
                     patience = stopped => patience.unwrap_or(LAST_REPORTS),
                 };
-                streams::bring_last(&site, patience).await;
-                refusals::bring_last(&site).await;
+                streams::bring_last(&current, patience).await;
+                refusals::bring_last(&counted, &*store).await;
             });
         };
         let thread = thread::Builder::new().name("sweep".to_owned()).spawn(work).map_err(failed)?;

@@ -101,11 +101,14 @@ fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
         );
     }
     // A URL signed by a key that is unknown opens nothing: the rule would shut its path for everybody.
-    let signed = |rule: &&ReadRule| rule.rule.as_ref().is_some_and(|rule| rule.accept.contains(&ProofKind::SignedUrl));
+    let signed = |rule: &&ReadRule| {
+        let is_signed = |kind: &ProofKind| matches!(kind, ProofKind::SignedUrl | ProofKind::Jwt);
+        rule.rule.as_ref().is_some_and(|rule| rule.accept.iter().any(is_signed))
+    };
     if let Some(first) = file.rules.iter().find(signed)
         && file.keys.iter().all(|key| key.purpose == Some(Purpose::Retired))
     {
-        faults.whole(first.header.clone(), &first.name, "must have a [[key]] to check signed URLs with, found none".to_owned());
+        faults.whole(first.header.clone(), &first.name, "must have a [[key]] to check signed URLs and JWTs with, found none".to_owned());
     }
 }
 

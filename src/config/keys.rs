@@ -110,7 +110,13 @@ pub(super) static SERVER: Section = Section {
             "site",
             Words("Without it, the host of public_url", "\"shop.example\""),
             "a name of lower-case letters, digits and `-._`, such as \"shop.example\"",
-            "The name that signed URLs are made for; a URL signed for another site is refused.",
+            "The name that signed URLs and JWTs (`aud`) are made for; one made for another site is refused.",
+        ),
+        key(
+            "jwt_life_max",
+            Value("\"366d\""),
+            "a duration such as \"366d\"",
+            "The longest life of a JWT; one that holds for longer is refused.",
         ),
         key(
             "threads",
@@ -173,14 +179,22 @@ pub(super) static KEY: Section = Section {
     name: "key",
     many: true,
     active: true,
-    doc: &["A key for signed URLs and links, made by `cloakroom key new ID`. The first with use = \"sign\" signs what is new."],
+    doc: &[
+        "A key. One made by `cloakroom key new ID` is for signed URLs, links and JWTs by HS256; the first with use = \"sign\" signs",
+        "what is new. A public key in PEM (Ed25519, EC P-256, RSA) checks JWTs by EdDSA, ES256 or RS256 and has use = \"accept\".",
+    ],
     keys: &[
-        key("id", Refused("\"main\""), "1 to 32 letters, digits, `-` and `_`, such as \"main\"", "Its name, the `kid` of signed URLs."),
+        key(
+            "id",
+            Refused("\"main\""),
+            "1 to 32 letters, digits, `-` and `_`, such as \"main\"",
+            "Its name, the `kid` of signed URLs and JWTs.",
+        ),
         key(
             "file",
             Refused("\"keys/main\""),
             "the path of a file, absolute or under state_dir, such as \"keys/main\"",
-            "Its file, absolute or under state_dir; not readable by others.",
+            "Its file, absolute or under state_dir; a secret is not readable by others.",
         ),
         key(
             "use",
@@ -231,9 +245,9 @@ pub(super) static RULE: Section = Section {
         ),
         key(
             "accept",
-            Refused("[\"signed-url\", \"basic\"]"),
-            "a list with \"signed-url\" or \"basic\"",
-            "The proofs that open it; the first that a request brings decides. \"basic\": a name and a password.",
+            Refused("[\"signed-url\", \"jwt\", \"basic\"]"),
+            "a list of \"signed-url\", \"jwt\" and \"basic\"",
+            "The proofs that open it; the first that a request brings decides. \"jwt\": ?jwt=, Authorization: Bearer, or the cookie cloakroom_jwt; \"basic\": a name and a password.",
         ),
         key(
             "htpasswd",

@@ -11,6 +11,8 @@ mod keys;
 mod policies;
 mod possible;
 mod reader;
+mod renewal;
+mod rewrite;
 mod sections;
 mod suggest;
 mod values;
@@ -27,12 +29,15 @@ use toml::de::DeTable;
 
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
+pub use renewal::{Renewal, renew};
+pub use rewrite::{Rewritten, set_purpose};
 
 use fault::Faults;
 use sections::ReadStore;
@@ -46,6 +51,8 @@ pub struct Configuration {
     pub public_url: PublicUrl,
     /// The name that signed URLs are made for.
     pub site: String,
+    /// The longest life of a JWT.
+    pub jwt_life_max: Span,
     /// How many threads answer; `None` is one for each processor.
     pub threads: Option<NonZeroUsize>,
     /// Where we listen; at least one is `web`.
@@ -197,6 +204,8 @@ pub enum Mode {
 pub enum ProofKind {
     /// `signed-url`.
     SignedUrl,
+    /// `jwt`.
+    Jwt,
     /// `basic`: a user name and a password of a htpasswd file.
     Basic,
 }
@@ -336,6 +345,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         state_dir,
         public_url: server.public_url,
         site: server.site,
+        jwt_life_max: server.jwt_life_max,
         threads: server.threads,
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
         storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
@@ -346,6 +356,19 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
 }
 
 impl Configuration {
+    /// Tells two configurations apart, as read by one version of the program: 64 hexadecimal digits that follow from all
+    /// that holds, and not from comments or spelling.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for byte in Sha256::digest(format!("{self:?}").as_bytes()) {
+            // Writing into a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
     /// The storage of this name.
     pub fn storage(&self, name: &StorageName) -> Option<&Storage> {
         self.storages.iter().find(|storage| storage.name == *name)

@@ -176,7 +176,8 @@ fn networks(table: &mut Table<'_, '_>) -> Read<Vec<IpNet>> {
     }
 }
 
-fn span(text: &str, or: &str) -> Result<Span, Wrong> {
+/// A duration of a second at least; `or` is what else would be right.
+pub(super) fn span(text: &str, or: &str) -> Result<Span, Wrong> {
     let span: Span = text.parse().map_err(|wrong: Unreadable| Wrong::Must(format!("{}{or}", wrong.wanted())))?;
     if span >= SPAN_MIN { Ok(span) } else { Err(Wrong::Must(format!("a duration of at least \"1s\"{or}"))) }
 }

@@ -15,6 +15,7 @@ use super::values::{self, Wrong};
 use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::units::parse_network;
 
@@ -26,6 +27,9 @@ const CONNECTIONS_LIMIT: u32 = 1_000_000;
 
 /// More threads than this are a mistake on any machine.
 const THREADS_LIMIT: u32 = 256;
+
+/// The longest life of a JWT where nothing is said: a year, and the day of a leap year.
+const LIFE_MAX: Span = Span::from_days(366);
 
 /// The file as read.
 pub(super) struct File {
@@ -51,6 +55,7 @@ pub(super) struct Server {
     pub(super) public_url: PublicUrl,
     pub(super) site: String,
     pub(super) threads: Option<NonZeroUsize>,
+    pub(super) jwt_life_max: Span,
 }
 
 /// One `[[listener]]`.
@@ -127,10 +132,11 @@ fn server<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Server> 
         let public_url = table.needed_text("public_url", values::public_url);
         let site = table.text("site", values::site).optional();
         let threads = table.number("threads", 1..=THREADS_LIMIT).optional();
+        let jwt_life_max = table.text("jwt_life_max", |text| policies::span(text, "")).or(LIFE_MAX);
         let (state_dir, public_url) = (state_dir?, public_url?.value);
         let site = site.unwrap_or_else(|| public_url.host.clone());
         let threads = threads.and_then(|threads| NonZeroUsize::new(usize::try_from(threads).ok()?));
-        Some(Server { state_dir, public_url, site, threads })
+        Some(Server { state_dir, public_url, site, threads, jwt_life_max: jwt_life_max? })
     });
     read.into_iter().next().flatten()
 }
@@ -254,8 +260,7 @@ fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
     }
 }
 
-const PROOFS: [(&str, ProofKind); 2] = [("signed-url", ProofKind::SignedUrl), ("basic", ProofKind::Basic)];
-const PROOFS_LATER: [&str; 1] = ["jwt"];
+const PROOFS: [(&str, ProofKind); 3] = [("signed-url", ProofKind::SignedUrl), ("jwt", ProofKind::Jwt), ("basic", ProofKind::Basic)];
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
 fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
@@ -264,7 +269,7 @@ fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
         // `/a` and `/a/` cover the same.
         table.once(seen, "path", path.value.encoded().trim_end_matches('/'));
     }
-    let accept = table.words("accept", &PROOFS, &PROOFS_LATER);
+    let accept = table.words("accept", &PROOFS, &[]);
     let accept = table.needed("accept", accept);
     let accept: Option<Vec<ProofKind>> = accept.map(|accept| accept.value.into_iter().map(|proof| proof.value).collect());
     let mode = table.word("mode", &MODES, &[]).or(Mode::Enforce);

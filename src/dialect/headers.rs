@@ -1,16 +1,20 @@
 //! Reading request headers: each that counts at most once, none that looks like one of them or claims to know better.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use zeroize::Zeroizing;
 
 use crate::domain::authorization::Authorization;
 use crate::domain::id::RequestId;
-use crate::domain::question::{Kind, Method};
+use crate::domain::question::{JwtCookies, Kind, Method};
 use crate::domain::range::Range;
 
 use super::Malformed;
 
 /// The name of Cloakroom's own cookie.
 pub(super) const COOKIE: &str = "cloakroom";
+
+/// The name of the cookie that carries a JWT.
+const JWT_COOKIE: &str = "cloakroom_jwt";
 
 /// Longer cookie values are none of ours.
 const COOKIE_BYTES_MAX: usize = 128;
@@ -150,6 +154,16 @@ impl<'a> Heard<'a> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         let fits = !value.is_empty() && value.len() <= COOKIE_BYTES_MAX && value.bytes().all(good);
         (fits && ours.next().is_none()).then(|| value.to_owned())
+    }
+
+    /// The values of the cookie that carries a JWT, whatever they are.
+    pub(super) fn jwt_cookies(&self) -> Option<Box<JwtCookies>> {
+        let whole = Zeroizing::new(String::from_utf8_lossy(self.cookie?.as_bytes()).into_owned());
+        let pairs = whole.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let mut values = pairs.filter(|(name, _)| *name == JWT_COOKIE).map(|(_, value)| value);
+        let first = values.next()?;
+        let other = values.find(|value| *value != first).map(|value| Zeroizing::new(value.to_owned()));
+        Some(Box::new(JwtCookies { first: Zeroizing::new(first.to_owned()), other }))
     }
 }
 

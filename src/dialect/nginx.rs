@@ -86,6 +86,7 @@ fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> R
         client: Client::new(client_address(lines)?, lines.agent()),
         range: lines.wanted_range(),
         cookie: lines.own_cookie(),
+        jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
         looks_ahead: lines.looks_ahead(),

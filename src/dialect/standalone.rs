@@ -44,6 +44,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
         client: Client::new(address, lines.agent()),
         range: if lines.if_range.is_some() { Range::Whole } else { sole_part(&head.headers) },
         cookie: lines.own_cookie(),
+        jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
         looks_ahead: lines.looks_ahead(),

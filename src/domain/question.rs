@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::authorization::Authorization;
 use super::client::{Client, ClientKey};
 use super::id::RequestId;
@@ -58,6 +60,8 @@ pub struct Question {
     pub range: Range,
     /// The value of Cloakroom's own cookie, if one was brought.
     pub cookie: Option<String>,
+    /// The values of the cookie `cloakroom_jwt`, as they were sent.
+    pub jwt_cookies: Option<Box<JwtCookies>>,
     /// What the client says in `Authorization`, if it can be understood.
     pub authorization: Option<Box<Authorization>>,
     /// Whether the client wants a page (`Accept` names `text/html`) rather than a line of text.
@@ -66,9 +70,31 @@ pub struct Question {
     pub looks_ahead: bool,
 }
 
+/// What a client says in its cookie `cloakroom_jwt`. A browser that has one for `/` and one for `/members/` sends both.
+#[derive(Clone)]
+pub struct JwtCookies {
+    /// The first value.
+    pub first: Zeroizing<String>,
+    /// A value that differs from it.
+    pub other: Option<Zeroizing<String>>,
+}
+
+impl JwtCookies {
+    /// Both values, or the one.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.first).chain(&self.other).map(|value| value.as_str())
+    }
+}
+
+impl fmt::Debug for JwtCookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtCookies(hidden)")
+    }
+}
+
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, request, method, client, range, wants_page, looks_ahead, path: _, query: _, cookie: _, authorization: _ } = self;
+        let Self { kind, request, method, client, range, wants_page, looks_ahead, .. } = self;
         f.debug_struct("Question")
             .field("kind", kind)
             .field("request", request)

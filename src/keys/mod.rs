@@ -12,12 +12,19 @@ use zeroize::Zeroizing;
 
 use crate::config;
 use crate::proof::key::{BadKey, KeyRing, Purpose, SigningKey};
+use crate::proof::public_key::{BadPublicKey, PublicKey};
 
-/// A key file is one line: 32 bytes are 43 characters, and nobody needs twenty times that.
-const FILE_BYTES_MAX: u64 = 1024;
+/// A secret is one line: 32 bytes are 43 characters, and nobody needs twenty times that.
+const SECRET_BYTES_MAX: usize = 1024;
 
-/// What others may not have: any access; what the group may not have: writing and executing.
+/// The longest public key, RSA of 8192 bits, is 1.5 kilobytes of PEM.
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// What others may not have of a secret: any access; what the group may not have: writing and executing.
 const FORBIDDEN_MODE: u32 = 0o037;
+
+/// What nobody but the owner may have of a public key: writing. Who can exchange it can sign in its name.
+const FORBIDDEN_PUBLIC_MODE: u32 = 0o022;
 
 /// The mode of a new key file. `0640` is accepted too, where a group shares the key.
 const NEW_MODE: u32 = 0o600;
@@ -44,16 +51,22 @@ pub enum Cause {
     Open(u32),
     /// The user that it belongs to, neither root nor the one that we run as.
     Foreign(u32),
-    /// It has more than one kilobyte.
+    /// Its mode, which lets others change a public key.
+    Writable(u32),
+    /// It is longer than any key.
     TooLong,
     /// It has nothing in it.
     Empty,
-    /// It is PEM.
-    Pem,
     /// What is in it is no key.
     Bad(BadKey),
+    /// It is PEM, and no public key that can be used.
+    BadPublic(BadPublicKey),
+    /// It is a public key, and is to sign.
+    PublicSigns,
     /// It has the same secret as the key with this id.
     SecretOf(String),
+    /// It is the same public key as the one with this id.
+    PublicOf(String),
     /// Another key has this id.
     IdTwice,
 }
@@ -67,6 +80,7 @@ impl fmt::Display for KeyFault {
                 write!(f, "; make it with `cloakroom key new {key}`")
             }
             Cause::Open(_) => write!(f, "; run `chmod 600 {file}`, or 640 where its group shares it", file = file.display()),
+            Cause::Writable(_) => write!(f, "; run `chmod 644 {file}`", file = file.display()),
             Cause::Foreign(_) => {
                 f.write_str("; it must belong to root or to the user that the daemon runs as: run this command as that user")
             }
@@ -82,11 +96,16 @@ impl fmt::Display for Cause {
             Self::NotAFile => f.write_str("is not a regular file"),
             Self::Open(mode) => write!(f, "has mode {mode:04o}: others may not read it, nor its group write it"),
             Self::Foreign(user) => write!(f, "belongs to user {user}, who could change it"),
-            Self::TooLong => write!(f, "is longer than {FILE_BYTES_MAX} bytes; a key is one line of base64url"),
-            Self::Empty => f.write_str("is empty; a key is one line of base64url"),
-            Self::Pem => f.write_str("is PEM, which this version does not read; a key is one line of base64url"),
+            Self::Writable(mode) => write!(f, "has mode {mode:04o}: nobody but its owner may change a public key"),
+            Self::TooLong => write!(f, "is longer than {SECRET_BYTES_MAX} bytes; a key is one line of base64url, or a public key in PEM"),
+            Self::Empty => f.write_str("is empty; a key is one line of base64url, or a public key in PEM"),
             Self::Bad(fault) => fault.fmt(f),
+            Self::BadPublic(fault) => fault.fmt(f),
+            Self::PublicSigns => {
+                f.write_str("is a public key, with which nothing can be signed: it must have use = \"accept\" or \"retired\"")
+            }
             Self::SecretOf(other) => write!(f, "has the same secret as the key `{other}`; each key needs one of its own"),
+            Self::PublicOf(other) => write!(f, "is the same public key as `{other}`; each key stands once"),
             Self::IdTwice => f.write_str("another key has the same id"),
         }
     }
@@ -94,22 +113,40 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for KeyFault {}
 
+/// What a key file holds.
+enum Key {
+    Secret(Box<SigningKey>),
+    Public(PublicKey),
+}
+
 /// Reads all key files, or tells all that is wrong with them.
 pub fn load(entries: &[config::KeyEntry]) -> Result<KeyRing, Vec<KeyFault>> {
-    let mut keys: Vec<(SigningKey, Purpose)> = Vec::with_capacity(entries.len());
+    let mut secrets: Vec<(SigningKey, Purpose)> = Vec::with_capacity(entries.len());
+    let mut public: Vec<(PublicKey, Purpose)> = Vec::new();
     let mut faults = Vec::new();
     for entry in entries {
-        let read = read(&entry.file, &entry.id).and_then(|key| match keys.iter().find(|(other, _)| other.has_secret_of(&key)) {
-            _ if keys.iter().any(|(other, _)| other.id() == key.id()) => Err(Cause::IdTwice),
-            Some((other, _)) => Err(Cause::SecretOf(other.id().to_owned())),
-            None => Ok(key),
-        });
-        match read {
-            Ok(key) => keys.push((key, entry.purpose)),
+        match read(&entry.file, &entry.id).and_then(|key| fitting(key, entry, &secrets, &public)) {
+            Ok(Key::Secret(key)) => secrets.push((*key, entry.purpose)),
+            Ok(Key::Public(key)) => public.push((key, entry.purpose)),
             Err(cause) => faults.push(KeyFault { key: entry.id.clone(), file: entry.file.clone(), cause }),
         }
     }
-    if faults.is_empty() { Ok(KeyRing::new(keys)) } else { Err(faults) }
+    if faults.is_empty() { Ok(KeyRing::new(secrets).with_public(public)) } else { Err(faults) }
+}
+
+/// Refuses a key that stands there already, and a public one that is to sign.
+fn fitting(key: Key, entry: &config::KeyEntry, secrets: &[(SigningKey, Purpose)], public: &[(PublicKey, Purpose)]) -> Result<Key, Cause> {
+    if secrets.iter().any(|(other, _)| other.id() == entry.id) || public.iter().any(|(other, _)| other.id() == entry.id) {
+        return Err(Cause::IdTwice);
+    }
+    let twin = match &key {
+        Key::Public(_) if entry.purpose == Purpose::Sign => Some(Cause::PublicSigns),
+        Key::Public(key) => public.iter().find(|(other, _)| other.is_same_as(key)).map(|(other, _)| Cause::PublicOf(other.id().to_owned())),
+        Key::Secret(key) => {
+            secrets.iter().find(|(other, _)| other.has_secret_of(key)).map(|(other, _)| Cause::SecretOf(other.id().to_owned()))
+        }
+    };
+    twin.map_or(Ok(key), Err)
 }
 
 /// Whoever owns the file can change what we sign with. Root, who signs with the daemon's key, believes the owner of its
@@ -118,7 +155,7 @@ const fn is_trusted(owner: u32, ourselves: u32, directory: Option<u32>) -> bool 
     owner == 0 || owner == ourselves || (ourselves == 0 && matches!(directory, Some(keeper) if keeper == owner))
 }
 
-fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
+fn read(path: &Path, id: &str) -> Result<Key, Cause> {
     // What is asked about is the open file, so that it cannot be exchanged in between; a pipe must not make us wait.
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(Cause::Unreadable)?;
@@ -126,48 +163,71 @@ fn read(path: &Path, id: &str) -> Result<SigningKey, Cause> {
     if !found.is_file() {
         return Err(Cause::NotAFile);
     }
-    if found.mode() & FORBIDDEN_MODE != 0 {
-        return Err(Cause::Open(found.mode() & 0o7777));
-    }
     let directory = path.parent().and_then(|parent| parent.metadata().ok()).map(|parent| parent.uid());
-    if !is_trusted(found.uid(), rustix::process::geteuid().as_raw(), directory) {
-        return Err(Cause::Foreign(found.uid()));
-    }
+    let foreign = !is_trusted(found.uid(), rustix::process::geteuid().as_raw(), directory);
     // One allocation that is wiped; a buffer that grows would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(FILE_BYTES_MAX).unwrap_or_default() + 2));
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Cause::Unreadable)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+    let text = std::str::from_utf8(&bytes);
+    let is_public = text.is_ok_and(|text| text.trim_start().starts_with("-----BEGIN ") && !text.contains("PRIVATE KEY-----"));
+    let mode = found.mode() & 0o7777;
+    match is_public {
+        false if mode & FORBIDDEN_MODE != 0 => return Err(Cause::Open(mode)),
+        true if mode & FORBIDDEN_PUBLIC_MODE != 0 => return Err(Cause::Writable(mode)),
+        _ if foreign => return Err(Cause::Foreign(found.uid())),
+        true | false => {}
+    }
+    let text = text.map_err(|_| Cause::Bad(BadKey::Encoding))?;
+    if text.trim_start().starts_with("-----BEGIN ") {
+        return PublicKey::from_pem(id, text).map(Key::Public).map_err(Cause::BadPublic);
+    }
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.len() > SECRET_BYTES_MAX {
         return Err(Cause::TooLong);
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| Cause::Bad(BadKey::Encoding))?;
-    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
         return Err(Cause::Empty);
     }
-    if line.trim_start().starts_with("-----BEGIN ") {
-        return Err(Cause::Pem);
-    }
-    SigningKey::from_base64(id, line).map_err(Cause::Bad)
+    SigningKey::from_base64(id, line).map(|key| Key::Secret(Box::new(key))).map_err(Cause::Bad)
 }
 
 /// Writes a new key with this secret, which must be random, to `path`, mode 0600, durably. Never overwrites; makes the
-/// last directory if it is missing, mode 0700. The key has no use before the configuration names it.
-pub fn create(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
+/// last directory if it is missing, mode 0700. What root makes belongs to the owner of the directory, as whom the daemon
+/// reads it. The key has no use before the configuration names it.
+pub fn create(path: &Path, secret: &[u8]) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match DirBuilder::new().mode(0o700).create(parent) {
-        Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
-        _ => {}
+        Ok(()) => {
+            if let Some(above) = parent.parent() {
+                hand_over(&File::open(parent)?, above)?;
+            }
+        }
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(fault) => return Err(fault),
     }
-    let mut line = Zeroizing::new(String::with_capacity(44));
+    let mut line = Zeroizing::new(String::with_capacity(secret.len().saturating_mul(4) / 3 + 4));
     URL_SAFE_NO_PAD.encode_string(secret, &mut line);
     line.push('\n');
     let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(path)?;
-    let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| File::open(parent)?.sync_all());
+    let written = file
+        .write_all(line.as_bytes())
+        .and_then(|()| hand_over(&file, parent))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| File::open(parent)?.sync_all());
     if written.is_err() {
         // Half a key would only be in the way of the next try.
         let _ = std::fs::remove_file(path);
     }
     written
+}
+
+/// Gives what root made in `folder` to the owner of `folder`.
+fn hand_over(made: &File, folder: &Path) -> io::Result<()> {
+    let owner = folder.metadata()?;
+    if rustix::process::geteuid().is_root() && owner.uid() != 0 {
+        rustix::fs::fchown(made, Some(rustix::fs::Uid::from_raw(owner.uid())), Some(rustix::fs::Gid::from_raw(owner.gid())))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -179,6 +239,9 @@ mod tests {
 
     use super::*;
 
+    /// RFC 8037, appendix A.2.
+    const PUBLIC: &str =
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
     const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
     fn entry(id: &str, file: PathBuf) -> config::KeyEntry {
@@ -219,6 +282,9 @@ mod tests {
             assert!(load(&[entry("main", written(&directory, content.as_bytes(), mode))]).is_ok(), "{content:?} {mode:o}");
         }
         for (content, mode, words) in [
+            (PUBLIC.to_owned(), 0o664, "has mode 0664: nobody but its owner may change a public key; run `chmod 644 "),
+            (PUBLIC.to_owned(), 0o644, "is a public key, with which nothing can be signed"),
+            (PUBLIC.replace("MCow", "MC.w"), 0o644, "is a damaged PEM file"),
             (SECRET.to_owned(), 0o604, "has mode 0604: others may not read it, nor its group write it; run `chmod 600 "),
             (SECRET.to_owned(), 0o644, "chmod 600"),
             (SECRET.to_owned(), 0o660, "chmod 600"),
@@ -229,7 +295,9 @@ mod tests {
             (format!(" {SECRET}"), 0o600, "one line of base64url"),
             (format!("{SECRET}="), 0o600, "one line of base64url"),
             ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg".to_owned(), 0o600, "at least 32 bytes"),
-            ("-----BEGIN PRIVATE KEY-----\nMC4C\n".to_owned(), 0o600, "is PEM"),
+            ("-----BEGIN PRIVATE KEY-----\nMC4C\n".to_owned(), 0o600, "`openssl pkey -in private.pem -pubout`"),
+            ("-----BEGIN PRIVATE KEY-----\nMC4C\n".to_owned(), 0o644, "chmod 600"),
+            ("-----BEGIN CERTIFICATE-----\nMC4C\n".to_owned(), 0o644, "`openssl x509 "),
             ("A".repeat(1025), 0o600, "longer than 1024 bytes"),
         ] {
             let path = written(&directory, content.as_bytes(), mode);
@@ -239,6 +307,20 @@ mod tests {
             assert!(!said.contains("AAECAwQF") && !format!("{faults:?}").contains("AAECAwQF"), "{said}");
         }
         assert!(load(&[entry("main", written(&directory, &[0xff; 40], 0o600))]).is_err());
+    }
+
+    #[test]
+    fn a_public_key_may_be_read_by_everybody_and_stands_once() {
+        let directory = TempDir::new().expect("a directory");
+        let path = written(&directory, PUBLIC.as_bytes(), 0o644);
+        let accepts = |id: &str, file: &Path| config::KeyEntry { purpose: Purpose::Accept, ..entry(id, file.to_owned()) };
+        let ring = load(&[accepts("shop", &path)]).expect("a ring");
+        assert_eq!(ring.public().map(|(key, purpose)| (key.id(), purpose)).collect::<Vec<_>>(), [("shop", Purpose::Accept)]);
+        assert!(ring.signing().is_none() && ring.find("shop").is_none() && !ring.is_empty());
+        let faults = load(&[accepts("shop", &path), accepts("again", &path), accepts("shop", &path)]).expect_err("faults");
+        let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert!(said[0].ends_with("is the same public key as `shop`; each key stands once"), "{said:?}");
+        assert!(said[1].ends_with("another key has the same id") && said.len() == 2, "{said:?}");
     }
 
     #[test]

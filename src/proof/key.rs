@@ -8,6 +8,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::public_key::PublicKey;
+
 pub use crate::domain::purpose::Purpose;
 
 /// Shortest secret: as long as what HMAC-SHA256 gives; a shorter one would be the weakest part.
@@ -105,6 +107,13 @@ impl SigningKey {
         self.signed_url.clone()
     }
 
+    /// Signs a JWT: a MAC under the secret itself, as others compute it. What is signed there is letters, digits, `-`, `_` and
+    /// `.`; the text of a signed URL, and the labels that keys are derived by, have other characters, so that neither can be
+    /// taken for the other.
+    pub(super) fn jwt(&self) -> HmacSha256 {
+        self.signed_url.clone()
+    }
+
     /// Signs a link token.
     pub(super) fn link_token(&self) -> HmacSha256 {
         self.link_token.clone()
@@ -136,6 +145,7 @@ fn number_of(id: &str) -> u8 {
 #[derive(Debug, Default)]
 pub struct KeyRing {
     keys: Vec<(SigningKey, Purpose)>,
+    public: Vec<(PublicKey, Purpose)>,
 }
 
 impl KeyRing {
@@ -150,24 +160,40 @@ impl KeyRing {
         ring
     }
 
+    /// The ring with public keys too, by which JWTs are checked and nothing is signed; an id that is taken is passed over.
+    #[must_use]
+    pub fn with_public(mut self, keys: impl IntoIterator<Item = (PublicKey, Purpose)>) -> Self {
+        for (key, purpose) in keys {
+            if self.find(key.id()).is_none() && self.public().all(|(known, _)| known.id() != key.id()) {
+                self.public.push((key, purpose));
+            }
+        }
+        self
+    }
+
+    /// The public keys with their purposes, in the order of the configuration.
+    pub fn public(&self) -> impl Iterator<Item = (&PublicKey, Purpose)> {
+        self.public.iter().map(|(key, purpose)| (key, *purpose))
+    }
+
     /// The key that new proofs are signed with: the first that may.
     pub fn signing(&self) -> Option<&SigningKey> {
         self.iter().find(|(_, purpose)| *purpose == Purpose::Sign).map(|(key, _)| key)
     }
 
-    /// The key with this id.
+    /// The secret with this id.
     pub fn find(&self, id: &str) -> Option<(&SigningKey, Purpose)> {
         self.iter().find(|(key, _)| key.id() == id)
     }
 
-    /// All keys with their purposes.
+    /// All secrets with their purposes.
     pub fn iter(&self) -> impl Iterator<Item = (&SigningKey, Purpose)> {
         self.keys.iter().map(|(key, purpose)| (key, *purpose))
     }
 
     /// Whether there is no key.
     pub const fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.public.is_empty()
     }
 }
 

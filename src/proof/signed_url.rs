@@ -217,6 +217,11 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Whether a query has a `sig`, good or bad.
+pub fn is_brought(query: Option<&str>) -> bool {
+    pairs(query.unwrap_or_default()).any(|pair| pair.name == "sig")
+}
+
 /// Checks the signed URL `path?query` that `client` brings to `site`; `site` has no line break.
 pub fn open(site: &str, path: &CanonicalPath, query: Option<&str>, client: IpAddr, keys: &KeyRing, now: Moment) -> Result<Claim, Refusal> {
     open_traced(site, path, query, client, keys, now, &mut |_| {})
@@ -365,7 +370,8 @@ fn signature_of(text: &str) -> Option<[u8; 32]> {
     (text.len() == 43).then(|| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()).flatten()
 }
 
-fn network_of(text: &str) -> Option<IpNet> {
+/// A network, or one address.
+pub(super) fn network_of(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| IpNet::from(address)))
 }
 

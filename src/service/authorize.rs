@@ -1,5 +1,6 @@
 //! May this request pass? The web server serves its own file.
 
+use super::jwt;
 use super::login::login;
 use super::site::Site;
 use super::trace::Trace;
@@ -57,6 +58,11 @@ async fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace
             ProofKind::SignedUrl => {
                 open_signed_url(site, question, now, trace).map(|claim| Pass { rate: claim.rate(), user: None, observed: None })
             }
+            ProofKind::Jwt => jwt::open(site, question, None, now, trace).map(|claim| Pass {
+                rate: claim.rate(),
+                user: claim.user().map(str::to_owned),
+                observed: None,
+            }),
             ProofKind::Basic => {
                 login(site, rule, question, now, trace).await.map(|user| Pass { rate: None, user: Some(user), observed: None })
             }

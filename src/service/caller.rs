@@ -35,7 +35,8 @@ impl Caller {
     }
 }
 
-fn user_name(user: u32) -> Option<String> {
+/// The name of the user with this number, as `/etc/passwd` has it.
+pub fn user_name(user: u32) -> Option<String> {
     let mut users = String::new();
     File::open(USERS).ok()?.take(USERS_BYTES_MAX).read_to_string(&mut users).ok()?;
     name_in(&users, user).map(str::to_owned)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
+use super::jwt;
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -18,7 +19,7 @@ use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
 use crate::domain::units::Rate;
 use crate::proof::key::SigningKey;
-use crate::proof::token;
+use crate::proof::{signed_url, token};
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
 
@@ -102,7 +103,13 @@ pub async fn download(
         return Err(Refusal::BadRequest);
     }
     match Address::read(&question.path, &site.public_path) {
-        Some(Address::File(file)) => signed(site, dialect, question, file, now, trace).map(Outcome::Send),
+        Some(Address::File(file)) if jwt::is_brought(question) && !signed_url::is_brought(question.query.as_deref()) => {
+            by_jwt(site, store, dialect, question, file, now, trace).await
+        }
+        Some(Address::File(file)) => {
+            let claim = open_signed_url(site, question, now, trace)?;
+            stateless(site, dialect, file, claim.name(), claim.rate(), trace).map(Outcome::Send)
+        }
         Some(Address::Link(token)) => {
             let link = open_link(site, token, trace)?;
             click(site, store, dialect, question, link, now, trace).await
@@ -118,14 +125,41 @@ pub async fn download(
     }
 }
 
-/// A stateless file: proof, method, file. Nothing is counted.
-fn signed(site: &Site, dialect: Dialect, question: &Question, file: FileRef, now: Moment, trace: &mut Trace) -> Result<Sending, Refusal> {
-    let claim = open_signed_url(site, question, now, trace)?;
+/// A file that a JWT opens: at once, or, where its downloads are counted, by a click on the link that it stands for.
+async fn by_jwt(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    file: FileRef,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Outcome, Refusal> {
+    let claim = jwt::open(site, question, Some(&file), now, trace)?;
+    if claim.max().is_none() {
+        return stateless(site, dialect, file, claim.name(), claim.rate(), trace).map(Outcome::Send);
+    }
+    // HEAD makes no grant either.
+    let rehearsal = Rehearsal::over(store);
+    let store = if question.method == Method::Head { &rehearsal } else { store };
+    let link = jwt::counted(site, store, &claim, &file, now, trace).await?;
+    click(site, store, dialect, question, link, now, trace).await
+}
+
+/// A stateless file: method, then file. Nothing is counted.
+fn stateless(
+    site: &Site,
+    dialect: Dialect,
+    file: FileRef,
+    name: Option<&str>,
+    rate: Option<Rate>,
+    trace: &mut Trace,
+) -> Result<Sending, Refusal> {
     let methods = &site.configuration.default_policy().methods;
     let method = choose(site, dialect, &file, methods, trace)?;
     let version = look(site, &file, trace)?;
-    let name = claim.name().map_or_else(|| file.path.file_name().to_owned(), str::to_owned);
-    Ok(Sending { version, name, rate: claim.rate(), method, counted: None, file })
+    let name = name.unwrap_or_else(|| file.path.file_name()).to_owned();
+    Ok(Sending { version, name, rate, method, counted: None, file })
 }
 
 /// A click: link, grant, method, file, then the rules of [`crate::domain::account::Account::click`].
@@ -160,7 +194,7 @@ async fn click(
         version: version.clone(),
     };
     if question.method == Method::Head {
-        decided(Rehearsal(store).click(click).await, "the click", trace)?;
+        decided(Rehearsal::over(store).click(click).await, "the click", trace)?;
         return Ok(Outcome::Send(head_of(target, version, method)));
     }
     let clicked = decided(store.click(click).await, "the click", trace)?;
@@ -212,7 +246,7 @@ async fn deliver(
         measured: site.is_reported(method),
     };
     if question.method == Method::Head {
-        let _permit = decided(Rehearsal(store).admit(ask).await, "admission", trace)?;
+        let _permit = decided(Rehearsal::over(store).admit(ask).await, "admission", trace)?;
         return Ok(head_of(target, version, method));
     }
     let permit = decided(store.admit(ask).await, "admission", trace)?;

@@ -153,6 +153,7 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
         client: Client::new(from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), "cloakroom explain"),
         range: Range::Whole,
         cookie: None,
+        jwt_cookies: None,
         authorization: None,
         wants_page: false,
         looks_ahead: false,
@@ -219,7 +220,7 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
     match question.kind {
         Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()),
         Kind::Download => {
-            let rehearsal = Rehearsal(&*site.store);
+            let rehearsal = Rehearsal::over(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
                 Outcome::Redirect(_) => trace.held(|| "the click would be answered by 303 to the delivery's own address".to_owned()),

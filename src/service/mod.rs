@@ -16,6 +16,7 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 pub mod issue;
+mod jwt;
 mod login;
 pub mod metrics;
 pub mod refusals;

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::site::Site;
 use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally, hour_of};
-use crate::store::Down;
+use crate::store::{Down, Store};
 
 /// How long refusals are gathered after the first one: what a crash can lose.
 pub const GATHER: Duration = Duration::from_secs(5);
@@ -66,27 +65,27 @@ impl Refusals {
 }
 
 /// Brings what was counted to the store. What it does not take is kept for the next time.
-pub async fn bring(site: &Site) -> Result<(), Down> {
-    let tallies = site.refusals.take();
+pub async fn bring(refusals: &Refusals, store: &dyn Store) -> Result<(), Down> {
+    let tallies = refusals.take();
     if tallies.is_empty() {
         return Ok(());
     }
-    let brought = site.store.count(tallies.clone()).await;
+    let brought = store.count(tallies.clone()).await;
     if brought.is_err() {
-        site.refusals.put_back(tallies);
+        refusals.put_back(tallies);
     }
     brought
 }
 
 /// Brings what is counted to the store, [`GATHER`] after the first; sleeps when there is nothing. Never ends by itself.
-pub async fn keep(site: &Site) {
+pub async fn keep(refusals: &Refusals, store: &dyn Store) {
     let mut is_told = false;
     loop {
         if !is_told {
-            site.refusals.first.notified().await;
+            refusals.first.notified().await;
         }
         tokio::time::sleep(GATHER).await;
-        let brought = bring(site).await;
+        let brought = bring(refusals, store).await;
         if let (Err(down), false) = (brought, is_told) {
             tracing::warn!(event = "refusals_wait", "the store does not take the numbers of refusals: {down:?}; they are tried again");
         }
@@ -95,8 +94,8 @@ pub async fn keep(site: &Site) {
 }
 
 /// Brings what is left, when the daemon stops.
-pub async fn bring_last(site: &Site) {
-    if !matches!(tokio::time::timeout(STOP_PATIENCE, bring(site)).await, Ok(Ok(()))) {
+pub async fn bring_last(refusals: &Refusals, store: &dyn Store) {
+    if !matches!(tokio::time::timeout(STOP_PATIENCE, bring(refusals, store)).await, Ok(Ok(()))) {
         tracing::warn!(event = "refusals_lost", "the store did not take the numbers of the last refusals");
     }
 }

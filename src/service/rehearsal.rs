@@ -1,5 +1,7 @@
 //! A store on which decisions are tried and not kept, so that `explain` and HEAD run the rules that decide.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
@@ -12,82 +14,112 @@ use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
 use crate::store::{Closing, Content, Filter, Grants, Later, Store, Target};
 
-/// Reads from the store behind it; what is decided is forgotten.
-pub struct Rehearsal<'a>(pub &'a dyn Store);
+/// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
+/// click on its link can be tried.
+pub struct Rehearsal<'a> {
+    store: &'a dyn Store,
+    issued: Mutex<Option<(Grant, Link)>>,
+}
+
+impl<'a> Rehearsal<'a> {
+    /// Tries decisions of `store`.
+    pub const fn over(store: &'a dyn Store) -> Self {
+        Self { store, issued: Mutex::new(None) }
+    }
+
+    /// What was issued here, if it is `wanted`.
+    fn issued(&self, wanted: impl Fn(&Grant, &Link) -> bool) -> Option<(Grant, Link)> {
+        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.as_ref().filter(|(grant, link)| wanted(grant, link)).cloned()
+    }
+}
 
 impl Store for Rehearsal<'_> {
     fn link(&self, id: LinkId) -> Later<'_, Option<Link>> {
-        self.0.link(id)
+        match self.issued(|_, link| link.id == id) {
+            Some((_, link)) => Box::pin(async { Ok(Some(link)) }),
+            None => self.store.link(id),
+        }
     }
 
     fn target(&self, link: LinkId) -> Later<'_, Option<Target>> {
-        self.0.target(link)
+        match self.issued(|_, issued| issued.id == link) {
+            Some((grant, _)) => Box::pin(async move { Ok(Some(Target::of(&grant))) }),
+            None => self.store.target(link),
+        }
     }
 
     fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>> {
-        self.0.content(delivery)
+        self.store.content(delivery)
     }
 
     fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Later<'_, Option<Account>> {
-        self.0.account(grant, with)
+        match self.issued(|issued, _| issued.id == grant) {
+            Some((grant, _)) => Box::pin(async { Ok(Some(Account::new(grant))) }),
+            None => self.store.account(grant, with),
+        }
     }
 
     fn grants(&self, which: Grants) -> Later<'_, Vec<Grant>> {
-        self.0.grants(which)
+        self.store.grants(which)
     }
 
     fn links(&self, grant: GrantId) -> Later<'_, Vec<Link>> {
-        self.0.links(grant)
+        self.store.links(grant)
     }
 
     fn history(&self, grant: GrantId) -> Later<'_, Vec<Entry>> {
-        self.0.history(grant)
+        self.store.history(grant)
     }
 
     fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>> {
-        self.0.tallies(from, to)
+        self.store.tallies(from, to)
     }
 
     fn grant(&self, id: GrantId) -> Later<'_, Option<Grant>> {
-        self.0.grant(id)
+        match self.issued(|grant, _| grant.id == id) {
+            Some((grant, _)) => Box::pin(async { Ok(Some(grant)) }),
+            None => self.store.grant(id),
+        }
     }
 
     fn delivery(&self, id: DeliveryId) -> Later<'_, Option<Delivery>> {
-        self.0.delivery(id)
+        self.store.delivery(id)
     }
 
     fn deliveries(&self, filter: Filter) -> Later<'_, Vec<Delivery>> {
-        self.0.deliveries(filter)
+        self.store.deliveries(filter)
     }
 
     fn position(&self) -> Later<'_, Option<FeedPosition>> {
-        self.0.position()
+        self.store.position()
     }
 
     fn click(&self, click: Click) -> Later<'_, Result<Clicked, Refusal>> {
         Box::pin(async move {
-            let Some(link) = self.0.link(click.link).await? else { return Ok(Err(Refusal::UnknownLink)) };
-            let Some(mut account) = self.0.account(link.grant, None).await? else { return Ok(Err(Refusal::UnknownLink)) };
+            let Some(link) = self.link(click.link).await? else { return Ok(Err(Refusal::UnknownLink)) };
+            let Some(mut account) = self.account(link.grant, None).await? else { return Ok(Err(Refusal::UnknownLink)) };
             Ok(account.click(&click, &link))
         })
     }
 
     fn admit(&self, ask: Ask) -> Later<'_, Result<Permit, Refusal>> {
         Box::pin(async move {
-            let Some(content) = self.0.content(ask.delivery).await? else { return Ok(Err(Refusal::UnknownLink)) };
-            let Some(mut account) = self.0.account(content.target.grant, Some(ask.delivery)).await? else {
+            let Some(content) = self.store.content(ask.delivery).await? else { return Ok(Err(Refusal::UnknownLink)) };
+            let Some(mut account) = self.store.account(content.target.grant, Some(ask.delivery)).await? else {
                 return Ok(Err(Refusal::UnknownLink));
             };
             Ok(account.admit(&ask))
         })
     }
 
-    fn issue(&self, _: Grant, _: Link, _: Author) -> Later<'_, ()> {
+    fn issue(&self, grant: Grant, link: Link, _: Author) -> Later<'_, ()> {
+        *self.issued.lock().unwrap_or_else(PoisonError::into_inner) = Some((grant, link));
         Box::pin(async { Ok(()) })
     }
 
     fn add_link(&self, link: Link, _: Author) -> Later<'_, bool> {
-        Box::pin(async move { Ok(self.0.grant(link.grant).await?.is_some()) })
+        Box::pin(async move { Ok(self.store.grant(link.grant).await?.is_some()) })
     }
 
     fn settle(&self, _: Vec<Reported>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
@@ -99,11 +131,11 @@ impl Store for Rehearsal<'_> {
     }
 
     fn amend(&self, id: GrantId, _: Amendment, _: Author) -> Later<'_, Option<Grant>> {
-        self.0.grant(id)
+        self.store.grant(id)
     }
 
     fn revoke_link(&self, id: LinkId, _: Author) -> Later<'_, bool> {
-        Box::pin(async move { Ok(self.0.link(id).await?.is_some()) })
+        Box::pin(async move { Ok(self.store.link(id).await?.is_some()) })
     }
 
     fn count(&self, _: Vec<Tally>) -> Later<'_, ()> {

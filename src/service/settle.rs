@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::metrics::FeedLine;
-use super::site::{Event, Site};
+use super::site::{Current, Event, Site};
 use crate::clock;
 use crate::domain::account::{Change, Reported};
 use crate::domain::delivery::State;
@@ -85,11 +85,12 @@ pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
 const CATCH_UP: Duration = Duration::from_mins(5);
 
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.
-pub async fn sweep(site: &Site) {
+pub async fn sweep(current: &Current) {
     loop {
+        let site = current.site();
         // What arrived while the daemon or the store was down stands in the log: nothing is presumed before that has been
         // read.
-        if tokio::time::timeout(CATCH_UP, all_is_settled(site)).await.is_err() {
+        if tokio::time::timeout(CATCH_UP, all_is_settled(&site)).await.is_err() {
             tracing::warn!(event = "sweep_starts", "the feed has not caught up; what is due ends with what is known");
             // It is waited for again when it was held up again.
             site.caught_up.send_replace(true);
@@ -100,7 +101,7 @@ pub async fn sweep(site: &Site) {
         let wait = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
                 for change in &closing.changes {
-                    note(site, change);
+                    note(&site, change);
                 }
                 site.sweep_sleeps_until.store(closing.next.map_or(u64::MAX, Moment::millis), Ordering::SeqCst);
                 closing.next.map(|next| next.since(clock::now()).into())

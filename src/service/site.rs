@@ -1,8 +1,10 @@
-//! A running site: everything that the use cases work with.
+//! A running site: everything that the use cases work with. What a reload changes is replaced whole, as one generation;
+//! what is remembered and counted lives on from one to the next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
 use super::metrics::Metrics;
@@ -24,8 +26,10 @@ use crate::store::Store;
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
 
-/// Everything that the use cases work with, made once at start.
+/// Everything that the use cases work with: one generation, made at the start or by a reload. Who asks for it once works
+/// with one configuration to the end.
 pub struct Site {
+    // What a reload changes.
     /// The configuration as used.
     pub configuration: Configuration,
     /// The path of `public_url`.
@@ -36,30 +40,54 @@ pub struct Site {
     pub logins: Logins,
     /// The masters.
     pub storages: Storages,
-    /// What is remembered.
-    pub store: Arc<dyn Store>,
     /// The pages of refusals.
     pub pages: Pages,
+    // What lives on.
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
-    pub remembered: Remembered,
+    pub remembered: Arc<Remembered>,
     /// Whether what was reported while nobody listened or the store was down has been settled, so that the sweep may end
     /// what is due.
     pub caught_up: watch::Sender<bool>,
     /// Refusals that were counted and not kept yet.
-    pub refusals: Refusals,
+    pub refusals: Arc<Refusals>,
     /// What our own streams report and the store has not taken yet.
-    pub streams: Streams,
+    pub streams: Arc<Streams>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
-    pub(super) amending: Mutex<()>,
+    pub(super) amending: Arc<Mutex<()>>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
     /// Wakes the sweep: something may be due earlier than it thinks.
-    pub wake: Notify,
+    pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
-    pub(super) sweep_sleeps_until: AtomicU64,
+    pub(super) sweep_sleeps_until: Arc<AtomicU64>,
     events: broadcast::Sender<Event>,
+}
+
+/// The generation that is current. All that answer share it, and ask for it once a question or step.
+#[derive(Clone)]
+pub struct Current(Arc<ArcSwap<Site>>);
+
+impl Current {
+    /// Begins with `site`.
+    pub fn new(site: Site) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(site)))
+    }
+
+    /// The generation that is current now.
+    pub fn site(&self) -> Arc<Site> {
+        self.0.load_full()
+    }
+
+    /// Puts `next` in its place, for every question from now on. What was begun ends with what it began with.
+    pub fn replace(&self, next: Site) {
+        self.0.store(Arc::new(next));
+        // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
+        self.site().wake.notify_one();
+    }
 }
 
 /// What happened, for those who follow.
@@ -72,7 +100,7 @@ pub enum Event {
 }
 
 impl Site {
-    /// Puts a site together.
+    /// Puts the first generation together.
     pub fn new(
         configuration: Configuration,
         keys: KeyRing,
@@ -87,18 +115,48 @@ impl Site {
             keys,
             logins,
             storages,
-            store,
             pages,
+            store,
             metrics: Arc::new(Metrics::new(clock::now())),
-            remembered: Remembered::default(),
+            remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
-            refusals: Refusals::default(),
-            streams: Streams::default(),
-            amending: Mutex::new(()),
+            refusals: Arc::default(),
+            streams: Arc::default(),
+            amending: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
-            wake: Notify::new(),
-            sweep_sleeps_until: AtomicU64::new(u64::MAX),
+            wake: Arc::default(),
+            sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
+        })
+    }
+
+    /// The next generation: what is new, and what lives on.
+    pub fn renewed(
+        &self,
+        configuration: Configuration,
+        keys: KeyRing,
+        logins: Logins,
+        storages: Storages,
+        pages: Pages,
+    ) -> Result<Self, PathFault> {
+        Ok(Self {
+            public_path: CanonicalPath::parse(&configuration.public_url.path)?,
+            configuration,
+            keys,
+            logins,
+            storages,
+            pages,
+            store: Arc::clone(&self.store),
+            metrics: Arc::clone(&self.metrics),
+            remembered: Arc::clone(&self.remembered),
+            caught_up: self.caught_up.clone(),
+            refusals: Arc::clone(&self.refusals),
+            streams: Arc::clone(&self.streams),
+            amending: Arc::clone(&self.amending),
+            hashing: Arc::clone(&self.hashing),
+            wake: Arc::clone(&self.wake),
+            sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
+            events: self.events.clone(),
         })
     }
 

@@ -2,13 +2,13 @@
 //! what was sent, and a download whose report is lost would end as presumed.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 use super::settle::settle;
-use super::site::Site;
+use super::site::Current;
 use crate::domain::account::Reported;
 
 /// So many reports wait for a store that does not take them; some 3 MiB. What comes then is given up.
@@ -113,8 +113,8 @@ impl Streams {
 
 /// Brings what streams report to the store, and tries again while it does not take it; sleeps when there is nothing.
 /// Never ends by itself.
-pub async fn keep(site: &Site) {
-    let streams = &site.streams;
+pub async fn keep(current: &Current) {
+    let streams = Arc::clone(&current.site().streams);
     let mut pause = None;
     loop {
         let reports = streams.next();
@@ -123,7 +123,7 @@ pub async fn keep(site: &Site) {
             continue;
         }
         let count = reports.len();
-        match settle(site, reports, None).await {
+        match settle(&current.site(), reports, None).await {
             Ok(_) => {
                 if streams.settled(count) {
                     streams.set_behind(false);
@@ -149,8 +149,8 @@ pub async fn keep(site: &Site) {
 }
 
 /// Brings what is left when the daemon stops, for at most `patience`.
-pub async fn bring_last(site: &Site, patience: Duration) {
-    let streams = &site.streams;
+pub async fn bring_last(current: &Current, patience: Duration) {
+    let streams = Arc::clone(&current.site().streams);
     let bring = async {
         loop {
             let reports = streams.next();
@@ -158,7 +158,7 @@ pub async fn bring_last(site: &Site, patience: Duration) {
                 break;
             }
             let count = reports.len();
-            match settle(site, reports, None).await {
+            match settle(&current.site(), reports, None).await {
                 Ok(_) => drop(streams.settled(count)),
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
@@ -178,9 +178,9 @@ pub async fn bring_last(site: &Site, patience: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use super::super::site::Site;
     use super::*;
     use crate::auth::{Desk, Logins};
     use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit};
@@ -345,8 +345,10 @@ mod tests {
         let storages = Storages::open(&configuration.storages).expect("no storage");
         let (store, pages) = (Arc::new(Told::default()), Pages::load(None).expect("the pages"));
         let told = Arc::clone(&store) as Arc<dyn Store>;
-        let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).expect("no file");
+        let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).expect("no files");
         let site = Site::new(configuration, KeyRing::new([]), logins, storages, told, pages).expect("a site");
+        let current = Current::new(site);
+        let site = current.site();
         site.caught_up.send_replace(true);
         site.streams.put(reported(1));
         let asked = || store.asked.lock().expect("the list").clone();
@@ -363,8 +365,8 @@ mod tests {
         };
         tokio::select! {
             biased;
-            () = keep(&site) => {}
-            () = super::super::settle::sweep(&site) => {}
+            () = keep(&current) => {}
+            () = super::super::settle::sweep(&current) => {}
             () = rest => {}
         }
     }

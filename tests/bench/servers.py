@@ -191,7 +191,8 @@ daemon off;
 worker_processes 1;
 pid {self.directory}/{name}.pid;
 error_log {self.directory}/{name}-error.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 16384; }}
+worker_rlimit_nofile 32768;
 http {{
 {temporary}    access_log off;
     sendfile on;

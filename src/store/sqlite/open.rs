@@ -30,8 +30,9 @@ const APPLICATION_ID_AT: usize = 68;
 /// are read by `cloakroom store verify`.
 const CHECKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Memory for pages of the connection that writes, in KiB.
-const CACHE_KIB: i32 = 32 * 1024;
+/// Memory for pages of the connection that writes, in KiB. A commit that moved pages of a table goes through all of them
+/// (`pcache1TruncateUnsafe`), so that more of it costs more than what it saves: the system keeps the file's pages too.
+const CACHE_KIB: i32 = 6 * 1024;
 
 /// The same of each that reads.
 const READ_CACHE_KIB: i32 = 2 * 1024;

@@ -1,0 +1,92 @@
+//! SIGHUP: the configuration, and all that it names, read anew; taken whole or not at all.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::auth::{Desk, Logins};
+use crate::clock;
+use crate::config::{self, Configuration, Renewal, renew};
+use crate::keys;
+use crate::pages::Pages;
+use crate::proof::key::KeyRing;
+use crate::service::site::{Current, Site};
+use crate::storage::Storages;
+
+/// What a configuration names, read and found good.
+pub(super) struct Named {
+    pub(super) keys: KeyRing,
+    pub(super) logins: Logins,
+    pub(super) storages: Storages,
+    pub(super) pages: Pages,
+}
+
+impl Named {
+    /// Reads keys, htpasswd files, storages and templates; all that is wrong is said at once. Logins are checked at `desk`.
+    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>) -> Result<Self, Vec<String>> {
+        let mut faults: Vec<String> = Vec::new();
+        let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+        let files = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref());
+        let logins = Logins::open(files, desk, clock::now());
+        let logins = logins.map_err(|all| faults.extend(all.iter().map(|fault| format!("rule.htpasswd: {fault}"))));
+        let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+        let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+        match (keys, logins, storages, pages) {
+            (Ok(keys), Ok(logins), Ok(storages), Ok(pages)) => Ok(Self { keys, logins, storages, pages }),
+            _ => Err(faults),
+        }
+    }
+}
+
+/// Why the configuration before stays in force.
+enum Kept {
+    /// The file is wrong.
+    File(config::Errors),
+    /// What it names is wrong, or a reload cannot take it.
+    Faults(Vec<String>),
+}
+
+/// Takes the configuration at `path`, and logs what came of it.
+pub(super) fn reload(current: &Current, path: &Path) {
+    match attempt(current, path) {
+        Ok(Renewal { changed, waiting, .. }) => {
+            let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+            tracing::info!(event = "reloaded", changed, "key files and templates were read again, too");
+            for key in waiting {
+                tracing::warn!(event = "needs_restart", key, "it was changed, and a reload cannot change it: it waits for a restart");
+            }
+        }
+        Err(kept) => {
+            let count = match kept {
+                Kept::File(errors) => {
+                    for config::Fault { file, line, key, message, .. } in errors.faults() {
+                        let key = (!key.is_empty()).then_some(key);
+                        tracing::error!(event = "reload_fault", file, line, key, "{message}");
+                    }
+                    errors.faults().len()
+                }
+                Kept::Faults(faults) => {
+                    for fault in &faults {
+                        tracing::error!(event = "reload_fault", file = %path.display(), "{fault}");
+                    }
+                    faults.len()
+                }
+            };
+            tracing::error!(event = "reload_refused", faults = count, "nothing was taken; the configuration before stays in force");
+        }
+    }
+}
+
+fn attempt(current: &Current, path: &Path) -> Result<Renewal, Kept> {
+    let one = |fault: String| Kept::Faults(vec![fault]);
+    let written = config::load(path).map_err(Kept::File)?;
+    let site = current.site();
+    let renewal = renew(&site.configuration, written).map_err(one)?;
+    let next = next(&site, renewal.configuration.clone()).map_err(Kept::Faults)?;
+    current.replace(next);
+    Ok(renewal)
+}
+
+fn next(site: &Site, configuration: Configuration) -> Result<Site, Vec<String>> {
+    let Named { keys, logins, storages, pages } = Named::read(&configuration, Arc::clone(&site.logins.desk))?;
+    site.renewed(configuration, keys, logins, storages, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
+}

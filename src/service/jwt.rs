@@ -1,0 +1,157 @@
+//! JWTs: the one that a question brings is opened, and with `max` its downloads are counted by the store.
+
+use sha2::{Digest as _, Sha256};
+
+use super::site::Site;
+use super::trace::Trace;
+use crate::domain::authorization::Authorization;
+use crate::domain::file::FileRef;
+use crate::domain::grant::{Grant, Standing};
+use crate::domain::history::Author;
+use crate::domain::id::{GrantId, ID_BYTES, LinkId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::policy::Policy;
+use crate::domain::question::Question;
+use crate::domain::refusal::Refusal;
+use crate::proof::jwt::{self, Claim, Fault, Place, Step, Wanted};
+use crate::store::{Down, Store};
+
+/// Who made the grants of JWTs, in their history.
+const AUTHOR: &str = "a JWT";
+
+/// Whether a question brings a JWT, good or bad.
+pub(super) fn is_brought(question: &Question) -> bool {
+    !matches!(brought(question), Err(Fault::NotBrought))
+}
+
+fn brought(question: &Question) -> Result<(&str, Place), Fault> {
+    let bearer = match question.authorization.as_deref() {
+        Some(Authorization::Bearer(token)) => Some(token.as_str()),
+        Some(Authorization::Basic(_)) | None => None,
+    };
+    jwt::brought(question.query.as_deref(), bearer, question.jwt_cookies.iter().flat_map(|cookies| cookies.values()))
+}
+
+/// Opens the JWT that a question brings. `file` is what the path names below `public_url`.
+pub(super) fn open(site: &Site, question: &Question, file: Option<&FileRef>, now: Moment, trace: &mut Trace) -> Result<Claim, Refusal> {
+    let (token, place) = brought(question).map_err(|fault| {
+        trace.failed(|| fault.to_string());
+        fault.refusal()
+    })?;
+    trace.held(|| match place {
+        Place::Query => "the query brings a JWT".to_owned(),
+        Place::Bearer => "`Authorization: Bearer` brings a JWT".to_owned(),
+        Place::Cookie => "the cookie `cloakroom_jwt` brings a JWT".to_owned(),
+    });
+    let life_max = site.configuration.jwt_life_max;
+    let wanted = Wanted { site: site.name(), path: &question.path, file, client: question.client.address, life_max };
+    jwt::open_traced(token, &wanted, &site.keys, now, &mut |step| {
+        let held = !matches!(step, Step::Failed(_));
+        trace.step(held, || words(&step));
+    })
+}
+
+/// A step of the proof in words for the sysadmin.
+fn words(step: &Step<'_>) -> String {
+    match step {
+        Step::Key { id, purpose, algorithm } => {
+            format!("it must be signed with {} by the key `{id}`, use = \"{}\"", algorithm.word(), purpose.word())
+        }
+        Step::MacHeld => "the signature is that of the token".to_owned(),
+        Step::ForThisSite => "`aud` is this site".to_owned(),
+        Step::InTime { not_before: Some(from), expires } => format!("the time is right: from {from} until {expires}"),
+        Step::InTime { not_before: None, expires } => format!("the time is right: until {expires}"),
+        Step::InNetwork(Some(network)) => format!("the client is in {network}"),
+        Step::InNetwork(None) => "no network is asked for".to_owned(),
+        Step::PathOpened => "the path is one that it opens".to_owned(),
+        Step::Failed(fault) => fault.to_string(),
+    }
+}
+
+/// The link that a JWT with `max` stands for. Its first use makes the grant; from then on it is a link of that grant,
+/// and every use of it a click.
+pub(super) async fn counted(
+    site: &Site,
+    store: &dyn Store,
+    claim: &Claim,
+    file: &FileRef,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<LinkId, Refusal> {
+    let (Some(max), Some(name)) = (claim.max(), claim.id()) else { return Err(Refusal::BadProof) };
+    let grant = GrantId::new(id_of("cloakroom jwt grant 1", claim.key(), name));
+    let link = LinkId::new(id_of("cloakroom jwt link 1", claim.key(), name));
+    if let Some(refusal) = known(store, grant, file, trace).await {
+        return refusal.map(|()| link);
+    }
+    let policy = Policy {
+        max_downloads: Some(max),
+        networks: claim.network().into_iter().collect(),
+        rate: claim.rate().or(site.configuration.default_policy().rate),
+        ..site.configuration.default_policy().clone()
+    };
+    let grant = Grant {
+        id: grant,
+        file: file.clone(),
+        customer: claim.user().unwrap_or(name).to_owned(),
+        policy,
+        created: now,
+        expires: Some(claim.expires()),
+        standing: Standing::Active,
+        used: 0,
+        reserved: 0,
+        bytes_closed: 0,
+        size_largest: 0,
+        networks_seen: Vec::new(),
+    };
+    let first = Link { id: link, grant: grant.id, created: now, expires: claim.expires(), revoked: false };
+    let id = grant.id;
+    match store.issue(grant, first, Author { name: AUTHOR.to_owned(), at: now }).await {
+        Ok(()) => {
+            trace.held(|| format!("the first use of `jti` makes the grant {id} of {max} downloads"));
+            Ok(link)
+        }
+        // Another first use may have been faster, and its grant is as good.
+        Err(down) => match known(store, id, file, trace).await {
+            Some(known) => known.map(|()| link),
+            None => Err(down_as(down, trace)),
+        },
+    }
+}
+
+/// How it stands with the grant of a `jti`: `None` where there is none yet.
+async fn known(store: &dyn Store, grant: GrantId, file: &FileRef, trace: &mut Trace) -> Option<Result<(), Refusal>> {
+    match store.grant(grant).await {
+        Ok(None) => None,
+        Ok(Some(grant)) if grant.file == *file => {
+            trace.held(|| format!("the grant of its `jti` is {}", grant.id));
+            Some(Ok(()))
+        }
+        Ok(Some(grant)) => {
+            trace.failed(|| {
+                format!("its `jti` was used for another file before ({}, {}): each token needs one of its own", grant.file, grant.id)
+            });
+            Some(Err(Refusal::BadProof))
+        }
+        Err(down) => Some(Err(down_as(down, trace))),
+    }
+}
+
+fn down_as(down: Down, trace: &mut Trace) -> Refusal {
+    trace.failed(|| format!("the store does not decide: {down}"));
+    match down {
+        Down::Unreachable => Refusal::StoreDown,
+        Down::Full => Refusal::Overloaded,
+    }
+}
+
+/// The id that follows from a token's name and its key, the same at each use. Neither has a line break.
+fn id_of(label: &str, key: &str, name: &str) -> [u8; ID_BYTES] {
+    let digest = Sha256::digest(format!("{label}\n{key}\n{name}"));
+    let mut id = [0; ID_BYTES];
+    for (byte, found) in id.iter_mut().zip(digest) {
+        *byte = found;
+    }
+    id
+}
