@@ -13,6 +13,9 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
 use raw::{Raw, ask_socket};
 use servers::cloakroom::Cloakroom;
 use servers::http::{Answer, ask, get};
@@ -41,6 +44,8 @@ impl Session {
         fs::write(nginx.root().join("members/a.txt"), "for members").unwrap();
         let admin = free_port();
         let mut cloakroom = Cloakroom::behind(&nginx, &format!("[[listener]]\naddress = \"127.0.0.1:{admin}\"\nserve = \"admin\"\n"));
+        let config = fs::read_to_string(cloakroom.config()).unwrap().replacen("[server]\n", "[server]\njwt_life_max = \"36500d\"\n", 1);
+        fs::write(cloakroom.config(), config).unwrap();
         let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
         let bytes = URL_SAFE_NO_PAD.decode(&key).unwrap();
         let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -266,6 +271,47 @@ fn bring_tokens(session: &mut Session) {
     }
 }
 
+/// JWTs: good, altered and refused ones, from each place, with and without a count.
+fn bring_jwts(session: &mut Session) {
+    let key = fs::read_to_string(session.cloakroom.state().join("keys/main")).unwrap();
+    let key = URL_SAFE_NO_PAD.decode(key.trim()).unwrap();
+    for (what, other) in [
+        ("a good JWT", ""),
+        ("a counted JWT", r#","max":2,"jti":"order-number-7","sub":"alice""#),
+        ("a JWT that cannot be counted", r#","max":2"#),
+        ("a JWT of another network", r#","net":"203.0.113.0/24""#),
+        ("a JWT with a wrong claim", r#","rate":"fast""#),
+        ("a JWT for later", r#","nbf":2000000000"#),
+    ] {
+        let parts = [
+            r#"{"alg":"HS256","kid":"main"}"#.to_owned(),
+            format!(r#"{{"aud":"127.0.0.1","exp":2000000600,"file":"masters/a.bin"{other}}}"#),
+        ];
+        let text = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(&text).finalize().into_bytes();
+        let signature = URL_SAFE_NO_PAD.encode(mac);
+        session.hide(&format!("the claims of {what}"), text.split_once('.').unwrap().1);
+        session.hide(&format!("the signature of {what}"), &signature);
+        let other = altered(&signature);
+        session.hide(&format!("an altered signature of {what}"), &other);
+        for token in [format!("{text}.{signature}"), format!("{text}.{other}"), format!("{text}.{signature}.{other}")] {
+            let bearer = format!("Bearer {token}");
+            let cookie = format!("cloakroom_jwt={token}");
+            for path in ["/dl/f/masters/a.bin", "/members/a.txt", "/dl/nowhere"] {
+                session.ask("GET", &format!("{path}?jwt={token}"), "", "Basic x");
+                session.ask("HEAD", &format!("{path}?x=1&jwt={token}&fbclid=x"), "", "Basic x");
+                session.ask("GET", path, "", &bearer);
+                session.ask("GET", path, &cookie, "Basic x");
+                session.ask("GET", &format!("{path}?jwt={token}"), &cookie, &format!("Bearer {BEARER}"));
+                session.ask("GET", &format!("{path}/{token}"), "", "Basic x");
+                session.command(&["explain", &format!("{path}?jwt={token}")]);
+            }
+            session.command(&["explain", &token]);
+            session.command(&["explain", &token, "--json"]);
+        }
+    }
+}
+
 /// What cannot be read: from a web server with another configuration, and from nobody that speaks HTTP.
 fn bring_nonsense(session: &mut Session, target: &str) {
     let bearer = format!("Bearer {BEARER}");
@@ -296,6 +342,7 @@ fn nothing_that_is_secret_is_said_anywhere() {
     let mut session = Session::open();
     let target = bring_signatures(&mut session);
     bring_tokens(&mut session);
+    bring_jwts(&mut session);
     bring_nonsense(&mut session, &target);
     // A support code that was given out, and everything that can be listed.
     let refused = session.ask("GET", "/dl/f/masters/a.bin", "", &format!("Basic {BASIC}"));

@@ -15,6 +15,7 @@
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
+//! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
 //! The history of a grant keeps who called: the user at the other end of the socket, and its `User-Agent`. Errors are
 //! `application/problem+json` (RFC 9457): [`Problem`].
@@ -30,6 +31,7 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+pub use self::about::About;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
@@ -43,6 +45,7 @@ pub use self::view::{
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};
 
+mod about;
 pub mod admin;
 mod author;
 mod deliveries;
@@ -101,6 +104,7 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/reports", post(reports::take))
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/explain", post(explain_what))
+        .route("/api/v1/about", get(about::about))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -73,7 +73,7 @@ impl Htpasswd {
                 Line::Faulty { user, wrong } => (user, None, Some(wrong)),
             };
             let before = user.and_then(|user| all.entries.get(user)).map(|entry| entry.line);
-            let wrong = wrong.or_else(|| Some(format!("this name stands on line {} already, and the first counts", before?)));
+            let wrong = before.map(|before| format!("this name stands on line {before} already, and the first counts")).or(wrong);
             if let Some(wrong) = wrong {
                 skipped += 1;
                 if warnings.len() < WARNINGS_MAX {

@@ -3,6 +3,7 @@
 //!
 //! [`htpasswd`] is a file as read, [`followed`] the one that is read again when it changes. [`known`] remembers right
 //! logins, so that a dear hash is paid for once; [`pool`] hashes on threads of its own; [`lockout`] counts wrong ones.
+//! [`replace`] writes a file anew.
 
 pub mod counters;
 pub mod followed;
@@ -11,6 +12,7 @@ pub mod htpasswd;
 pub mod known;
 pub mod lockout;
 pub mod pool;
+pub mod replace;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,23 +1,96 @@
-//! `cloakroom check`: is what is written right, and is it there?
+//! `cloakroom check`: is what is written right, and is it so on this machine and on this site?
+//!
+//! First the configuration file and what it names; what is wrong there ends the check. Then the machine ([`system`],
+//! [`masters`], [`feed_log`], [`daemon`]), nginx's configuration ([`nginx`]) and, with `--url`, the site itself as a
+//! customer sees it ([`live`]).
 
-use std::fs::File;
+mod accounts;
+mod counted;
+mod daemon;
+mod feed_log;
+mod finding;
+mod http;
+mod live;
+mod masters;
+mod nginx;
+mod nginx_around;
+mod nginx_asking;
+mod nginx_conf;
+mod nginx_handoff;
+mod nginx_site;
+mod probe;
+mod reach;
+mod report;
+mod shut;
+mod system;
+mod tls;
+mod visit;
+
+use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
+use self::accounts::{Account, Accounts};
+use self::finding::Finding;
+use self::nginx::NoConf;
+use self::nginx_conf::Directive;
+use self::nginx_site::NginxSite;
+use self::report::Part;
+use self::system::People;
 use super::failure::Failure;
 use super::{Common, say, say_json, serve};
+use crate::clock;
 use crate::config::{self, Configuration, Feed, StoreEntry};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
+
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Without --url files, modes and nginx's configuration are read, the daemon is asked how it is, and nothing is changed. With \
+--url a file is put into a storage and removed again, and a grant is made, used, and revoked: customers notice nothing, and \
+`cloakroom grant list --customer 'cloakroom check'` shows it.
+
+Exit codes: 0 no fault, 1 faults, 78 the configuration is wrong.
+
+Examples:
+  cloakroom check
+  cloakroom check --url
+  cloakroom check --url https://shop.example/ --connect 127.0.0.1:443
+  nginx -T > /tmp/nginx.txt; cloakroom check --nginx-conf /tmp/nginx.txt";
+
+/// Users that distributions run web servers as, where nginx's configuration names none.
+const WORKERS: &[&str] = &["www-data", "nginx", "http"];
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Print a configuration to begin with: every key, with its meaning and its default.
     #[arg(long)]
     print_default: bool,
+
+    /// Ask the site too, as a customer: the site of `public_url`, or the one of this URL.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    url: Option<String>,
+
+    /// With --url: ask at this address, whatever the name of the site leads to.
+    #[arg(long, value_name = "IP:PORT", requires = "url")]
+    connect: Option<SocketAddr>,
+
+    /// With --url: download this file of a storage, and plant none.
+    #[arg(long, value_name = "STORAGE/PATH", requires = "url")]
+    probe: Option<String>,
+
+    /// Nginx's main configuration file, or a file with what `nginx -T` printed; without it, `nginx -T` is asked.
+    #[arg(long, value_name = "FILE")]
+    nginx_conf: Option<PathBuf>,
+
+    /// The directory of logrotate's configuration.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/etc/logrotate.d", hide = true)]
+    logrotate: PathBuf,
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure> {
@@ -25,36 +98,107 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
         return say(config::default_file().trim_end());
     }
     let configuration = common.load()?;
-    let counts = serde_json::json!({
-        "config": common.config,
-        "site": configuration.site,
-        "listeners": configuration.listeners.len(),
-        "keys": configuration.keys.len(),
-        "storages": configuration.storages.len(),
-        "rules": configuration.rules.len(),
-        "policies": configuration.policies.len(),
-        "measured": configuration.knows_what_arrived(),
-    });
-    let counted = if configuration.knows_what_arrived() {
-        "a download counts when it has arrived"
+    written(&configuration)?;
+    let place = arguments.url.as_ref().map(|url| place(url, &configuration)).transpose()?;
+    let mut parts = look(common, arguments, &configuration);
+    if let Some(place) = place {
+        parts.push(visit::part(&configuration, place, arguments.connect, arguments.probe.as_deref())?);
+    }
+    let summary = report::summary(&parts);
+    if common.json {
+        say_json(&serde_json::json!({
+            "config": common.config,
+            "site": configuration.site,
+            "listeners": configuration.listeners.len(),
+            "keys": configuration.keys.len(),
+            "storages": configuration.storages.len(),
+            "rules": configuration.rules.len(),
+            "policies": configuration.policies.len(),
+            "measured": configuration.knows_what_arrived(),
+            "parts": parts,
+            "summary": summary,
+        }))?;
     } else {
-        "a download counts when it starts, since there is no [feed] to tell what arrived"
-    };
-    let feed = feed_fault(&configuration);
-    let faults: Vec<String> = feed.into_iter().chain(store_fault(&configuration)).collect();
-    match (serve::site(configuration, Arc::new(Memory::new())), faults) {
-        (Ok(_), faults) if faults.is_empty() => {}
-        (Ok(_), faults) => return Err(Failure::Configuration(faults)),
+        let counted = if configuration.knows_what_arrived() {
+            "a download counts when it has arrived"
+        } else {
+            "a download counts when it starts, since there is no [feed] to tell what arrived"
+        };
+        let config = common.config.display();
+        say(format!("{config}: the configuration is right; its keys, storages and pages can be used; {counted}"))?;
+        say(report::text(&parts))?;
+    }
+    if summary.faults == 0 { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// The site that is meant.
+fn place(url: &str, configuration: &Configuration) -> Result<http::Place, Failure> {
+    let url = if url.is_empty() { &configuration.public_url.origin } else { url };
+    http::Place::parse(url).map_err(|wrong| Failure::usage(format!("--url: {wrong}")))
+}
+
+/// The configuration and what it names, as the daemon reads them when it starts.
+fn written(configuration: &Configuration) -> Result<(), Failure> {
+    let feed = feed_fault(configuration);
+    let faults: Vec<String> = feed.into_iter().chain(store_fault(configuration)).collect();
+    match (serve::site(configuration.clone(), Arc::new(Memory::new())), faults) {
+        (Ok(_), faults) if faults.is_empty() => Ok(()),
+        (Ok(_), faults) => Err(Failure::Configuration(faults)),
         (Err(Failure::Configuration(mut all)), faults) => {
             all.extend(faults);
-            return Err(Failure::Configuration(all));
+            Err(Failure::Configuration(all))
         }
-        (Err(other), _) => return Err(other),
+        (Err(other), _) => Err(other),
     }
-    if common.json {
-        return say_json(&counts);
+}
+
+/// The machine, nginx's configuration, and the site.
+fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -> Vec<Part> {
+    let conf = nginx::is_expected(configuration).then(|| nginx::conf(arguments.nginx_conf.as_deref()));
+    let accounts = Accounts::read();
+    let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
+    let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
+    let people = People { daemon: accounts.numbered(keeper), worker, accounts };
+    let mut system = system::look(configuration, &common.config, &people, clock::now());
+    if let StoreEntry::Sqlite { file, .. } = &configuration.store {
+        // Damage would have ended the check before this.
+        let is_there = if file.exists() { "whole at first sight" } else { "made when the daemon starts" };
+        system.push(Finding::ok("store", format!("{}: {is_there}", file.display())));
     }
-    say(format!("{}: the configuration is right; its keys, storages and pages can be used; {counted}", common.config.display()))
+    system.extend(masters::look(configuration, &people));
+    system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
+    system.extend(daemon::look(configuration, arguments.url.is_some()));
+    let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
+    parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
+    parts
+}
+
+/// Who runs the workers of an nginx that has to do with us.
+fn worker(tree: &[Directive], configuration: &Configuration, accounts: &Accounts) -> Option<Account> {
+    let site = NginxSite::of(tree);
+    if !nginx::knows_us(&site, configuration) {
+        return None;
+    }
+    site.user().map_or_else(|| WORKERS.iter().find_map(|name| accounts.named(name)), |(user, _)| accounts.named(user))
+}
+
+fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration) -> Part {
+    match conf {
+        Ok(conf) => Part {
+            title: format!("Nginx's configuration: {}, {} files", conf.main, conf.files),
+            findings: nginx::look(conf, configuration),
+        },
+        Err(NoConf::NotAsked(why)) => {
+            Part { title: "Nginx's configuration".to_owned(), findings: vec![Finding::not_asked("nginx-conf", why.clone())] }
+        }
+        Err(NoConf::Unread(why)) => {
+            let fault = Finding::fault("nginx-conf", "nginx's configuration cannot be read")
+                .found(why)
+                .right("what `nginx -t` accepts")
+                .run("nginx -t");
+            Part { title: "Nginx's configuration".to_owned(), findings: vec![fault] }
+        }
+    }
 }
 
 /// What hinders the daemon, run by this user, from opening its store. One that is not there yet is made.

@@ -21,6 +21,7 @@ mod failure;
 mod feed;
 mod follower;
 mod grant;
+mod htpasswd;
 mod key;
 mod link;
 mod log;
@@ -76,13 +77,17 @@ enum Command {
     /// Answer the web server's questions, until SIGTERM or Ctrl-C.
     #[command(after_help = serve::AFTER_HELP)]
     Serve,
-    /// Read the configuration, the keys and the storages, and say what is wrong with them.
+    /// Say what is wrong with the configuration, this machine, Nginx's configuration and, with --url, the site.
+    #[command(after_help = check::AFTER_HELP)]
     Check(check::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
     Demo(demo::Arguments),
     /// Make keys, show them, take them out of use.
     #[command(subcommand, after_help = key::AFTER_HELP)]
     Key(key::Command),
+    /// Add, remove, verify and lint the names of a htpasswd file.
+    #[command(subcommand, after_help = htpasswd::AFTER_HELP)]
+    Htpasswd(htpasswd::Command),
     /// Sign a URL: stateless, nothing is counted, no daemon is needed.
     #[command(after_help = sign::AFTER_HELP)]
     Sign(sign::Arguments),
@@ -153,6 +158,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&common, &arguments),
         Command::Demo(arguments) => demo::run(&common, &arguments),
         Command::Key(command) => key::run(&common, &command),
+        Command::Htpasswd(command) => htpasswd::run(&common, &command),
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),

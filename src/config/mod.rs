@@ -359,6 +359,19 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
 }
 
 impl Configuration {
+    /// Tells two configurations apart, as read by one version of the program: 64 hexadecimal digits that follow from all
+    /// that holds, and not from comments or spelling.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for byte in Sha256::digest(format!("{self:?}").as_bytes()) {
+            // Writing into a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
     /// The storage of this name.
     pub fn storage(&self, name: &StorageName) -> Option<&Storage> {
         self.storages.iter().find(|storage| storage.name == *name)

@@ -18,6 +18,7 @@ use crate::domain::account::Change;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
+use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Method;
 use crate::domain::question::{Kind, Question};
 use crate::domain::refusal::Refusal;
@@ -221,19 +222,27 @@ pub fn subject(site: &Site, question: &Question) -> String {
         Some(Address::Delivery(token)) => {
             token::open_delivery(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string())
         }
-        Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => question.path.encoded().to_owned(),
+        Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => without(is_jwt, &question.path),
         // A mistyped address may have a token anywhere.
-        _ if question.kind == Kind::Download => without_tokens(question.path.encoded()),
-        _ => question.path.encoded().to_owned(),
+        _ if question.kind == Kind::Download => without(|segment| is_token(segment) || is_jwt(segment), &question.path),
+        _ => without(is_jwt, &question.path),
     }
 }
 
-/// A path in which what could be a token, or most of one, is left out.
-fn without_tokens(path: &str) -> String {
-    let is_secret = |segment: &str| {
-        segment.len() >= SECRET_LENGTH_MIN && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    path.split('/').map(|segment| if is_secret(segment) { "(left out)" } else { segment }).collect::<Vec<_>>().join("/")
+/// A path in which the segments that are secret are left out.
+fn without(is_secret: impl Fn(&str) -> bool, path: &CanonicalPath) -> String {
+    path.encoded().split('/').map(|segment| if is_secret(segment) { "(left out)" } else { segment }).collect::<Vec<_>>().join("/")
+}
+
+/// Whether a segment could be a token, or most of one.
+fn is_token(segment: &str) -> bool {
+    segment.len() >= SECRET_LENGTH_MIN && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// Whether a segment could be a JWT that was pasted into a path: `{"`, in base64, begins it.
+fn is_jwt(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    segment.len() >= SECRET_LENGTH_MIN && segment.starts_with("eyJ") && segment.bytes().all(plain)
 }
 
 fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment) {

@@ -52,6 +52,8 @@ enum Named {
     Id(Id),
     /// What has the length of a token and could be one; it is not said back.
     Token,
+    /// What begins as a JWT does; it is not said back.
+    Jwt,
     /// Nothing that is known.
     Junk,
 }
@@ -69,6 +71,10 @@ fn named(what: &str) -> Named {
     if what.len() == token::TOKEN_CHARACTERS {
         return Named::Token;
     }
+    // `{"`, in base64.
+    if what.starts_with("eyJ") {
+        return Named::Jwt;
+    }
     RequestId::parse(what).map_or(Named::Junk, |request| Named::Refusal(SupportCode::of(&request), Some(request)))
 }
 
@@ -83,7 +89,7 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
             matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
         }
         Named::Refusal(..) | Named::Id(_) => true,
-        Named::Token | Named::Junk => false,
+        Named::Token | Named::Jwt | Named::Junk => false,
     }
 }
 
@@ -98,6 +104,9 @@ pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Ex
         Named::Id(id) => ids::explain(site, id).await,
         Named::Token => {
             Err(Unexplained("this has the length of a link's or a delivery's token: explain the whole URL that it is in".to_owned()))
+        }
+        Named::Jwt => {
+            Err(Unexplained("this is a JWT: explain it behind the path that it shall open, as '/members/a.zip?jwt=…'".to_owned()))
         }
         Named::Junk => Err(Unexplained(format!(
             "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, a request id, or an id (g-…, l-…, d-…)",

@@ -94,6 +94,7 @@ pub struct Metrics {
     feed_lag: Gauge,
     malformed: Row<3>,
     connections: [Gauge; 3],
+    taken: Row<3>,
     turned_away: Row<3>,
 }
 
@@ -147,6 +148,7 @@ impl Metrics {
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
         let turned_away = family(registry, "connections_turned_away", "Connections that were closed because their peer is not trusted");
+        let taken = family(registry, "connections_taken", "Connections that were taken");
         let open = Family::<Labels, Gauge>::default();
         registry.register("connections", "Connections that are open now", open.clone());
         Self {
@@ -162,6 +164,7 @@ impl Metrics {
             feed_lag,
             malformed: Row::new(&malformed, by_listener),
             turned_away: Row::new(&turned_away, by_listener),
+            taken: Row::new(&taken, by_listener),
             connections: std::array::from_fn(|place| open.get_or_create_owned(&by_listener(place))),
             registry: root,
         }
@@ -223,7 +226,13 @@ impl Metrics {
     pub fn connection(&self, serve: Serve) -> OpenConnection {
         let gauge = self.connections.get(place(serve)).cloned().unwrap_or_default();
         gauge.inc();
+        self.taken.add(place(serve), 1);
         OpenConnection(gauge)
+    }
+
+    /// How many connections were taken so far by listeners of this kind.
+    pub fn connections_taken(&self, serve: Serve) -> u64 {
+        self.taken.0.get(place(serve)).map_or(0, Counter::get)
     }
 
     /// A connection was closed at once, because its peer is not trusted.

@@ -65,8 +65,9 @@ def times(ratio):
 class Counted:
     """The daemon on one store after the other, and what was measured of it."""
 
-    def __init__(self, bench, load, sign, tokens):
-        self.bench, self.load, self.sign, self.tokens, self.daemon = bench, load, sign, tokens, None
+    def __init__(self, bench, sign):
+        self.bench, self.sign, self.daemon = bench, sign, None
+        self.load, self.tokens = build(), stores.Tokens("main", bench.key)
         self.store = bench.directory / "state/counted.db"
         self.rows, self.customers = {}, 0
 
@@ -253,10 +254,9 @@ def build():
     return found[-1]
 
 
-def measure(bench, sign, rss, parts, rounds):
-    """Measures `parts`, and gives back the rows of a table."""
-    counted = Counted(bench, build(), sign, stores.Tokens("main", bench.key))
-    seeds = {}
+def measure(counted, rss, parts, rounds):
+    """Measures `parts`, and notes the rows at `counted`."""
+    bench, seeds = counted.bench, {}
 
     def seed(name, make, *arguments):
         if name not in seeds:
@@ -265,7 +265,7 @@ def measure(bench, sign, rss, parts, rounds):
             seeds[name] = file, make(bench, file, *arguments)
         return seeds[name]
 
-    for number in range(rounds):
+    for number in range(rounds if parts else 0):
         progress(f"counting, round {number + 1}/{rounds}")
         if {"counted", "grants"} & set(parts):
             counted.few(*seed("few", stores.few))
@@ -284,7 +284,6 @@ def measure(bench, sign, rss, parts, rounds):
         if "restart" in parts:
             counted.restart(*seed("running", stores.running, OPEN), rss)
     counted.stop()
-    return list(counted.rows.values())
 
 
 def table(rows):

@@ -27,8 +27,10 @@ def base64url(data):
 class Bench:
     """Temporary directory, configurations and processes of one run."""
 
-    def __init__(self, directory, binary, large_bytes):
+    def __init__(self, directory, binary, large_bytes, public_keys=""):
         self.directory, self.binary, self.processes = directory, binary, []
+        # The `[[key]]` sections of keys that only accept.
+        self.public_keys = public_keys
         self.front_port, self.second_port, self.daemon_port = free_ports(3)
         self.socket = directory / "cloakroom.sock"
         self.admin_socket = directory / "admin.sock"
@@ -99,6 +101,11 @@ accept = ["signed-url"]
 path   = "/members-tcp/"
 accept = ["signed-url"]
 
+[[rule]]
+path   = "/tokens/"
+accept = ["jwt"]
+{self.public_keys}
+
 [feed]
 access_log = "{self.directory}/report.log"
 
@@ -150,6 +157,7 @@ durability = "{durability}"
         root {self.directory}/site;
         include cloakroom/locations.conf;
         location ^~ /members/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
+        location ^~ /tokens/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
         location ^~ /plain/ {{ alias {self.directory}/masters/; }}
         location ^~ /secure/ {{
             alias {self.directory}/masters/;
@@ -193,7 +201,8 @@ daemon off;
 worker_processes 1;
 pid {self.directory}/{name}.pid;
 error_log {self.directory}/{name}-error.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 16384; }}
+worker_rlimit_nofile 32768;
 http {{
 {temporary}    access_log off;
     sendfile on;

@@ -65,6 +65,16 @@ impl Nginx {
         self.directory.path().join("downloads")
     }
 
+    /// Its main configuration file.
+    pub fn conf(&self) -> PathBuf {
+        self.directory.path().join("conf/nginx.conf")
+    }
+
+    /// Writes its configuration anew; [`Nginx::reload`] makes it hold.
+    pub fn rewrite(&self, setup: &NginxSetup) {
+        write(self.directory.path(), self.port, setup);
+    }
+
     /// The site's document root.
     pub fn root(&self) -> PathBuf {
         self.directory.path().join("www")

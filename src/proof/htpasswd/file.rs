@@ -44,7 +44,8 @@ pub fn read(line: &[u8]) -> Line<'_> {
         return faulty(None, format!("a line must have at most {LINE_BYTES_MAX} bytes, found {}", line.len()));
     }
     let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-        return faulty(None, "a line must be NAME:HASH, found no `:`".to_owned());
+        // nginx and Apache take it for the line of that name, which then has no password.
+        return faulty(name_of(line).ok(), "a line must be NAME:HASH, found no `:`".to_owned());
     };
     let (name, rest) = (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
     let user = match name_of(name) {

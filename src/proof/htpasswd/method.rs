@@ -117,10 +117,10 @@ impl Method {
     /// What speaks against it, if something does.
     pub const fn weakness(self) -> Option<&'static str> {
         match self {
-            Self::Sha => Some("no salt: equal passwords look equal, and tables know the usual ones"),
+            Self::Sha => Some("no salt: tables know the usual passwords"),
             Self::Ssha => Some("one round of SHA-1: a thief of the file tries billions a second"),
             Self::Des | Self::Bsdi => Some("DES: a thief of the file tries every password"),
-            Self::Apr1 | Self::Md5Crypt => Some("MD5: good for generated passwords only"),
+            Self::Apr1 | Self::Md5Crypt => Some("MD5: for generated passwords only"),
             _ => None,
         }
     }

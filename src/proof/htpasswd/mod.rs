@@ -1,13 +1,15 @@
 //! htpasswd files: their lines, and the hashes in them. Pure.
 //!
 //! [`mod@file`] reads lines as Apache and nginx do; [`hash`] is the kept form of a password, of each method that their tools
-//! write; [`method`] holds the words and bounds of the methods; [`make`] writes new hashes. Formats: Apache's
+//! write; [`method`] holds the words and bounds of the methods; [`make`] writes new hashes,
+//! [`edit`] puts them into a file. Formats: Apache's
 //! [password formats](https://httpd.apache.org/docs/2.4/misc/password_encryptions.html) and libxcrypt's `crypt(5)`.
 
 mod crypt64;
 #[cfg(feature = "legacy-des")]
 mod des;
 mod digests;
+pub mod edit;
 pub mod file;
 pub mod hash;
 pub mod make;

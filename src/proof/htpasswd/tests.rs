@@ -217,7 +217,7 @@ fn lines_are_read_as_apache_and_nginx_read_them() {
         assert_eq!(file::read(&line(text)), Line::Nothing, "{text:?}");
     }
     for (bytes, user, reason) in [
-        (line("alice"), None, "NAME:HASH"),
+        (line("alice"), Some("alice"), "NAME:HASH"),
         (line(":HASH"), None, "no name"),
         (line("alice:"), Some("alice"), "no hash"),
         (line("alice: HASH"), Some("alice"), "a blank"),

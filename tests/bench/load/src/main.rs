@@ -20,7 +20,8 @@ struct Options {
     /// Where: `unix:PATH`, or an address and port.
     #[arg(long)]
     to: String,
-    /// A file of paths with their queries, one a line.
+    /// A file of paths with their queries, one a line; 32 hexadecimal digits that no other question has take the place of
+    /// `{n}`.
     #[arg(long)]
     targets: PathBuf,
     /// The `Host`.

@@ -16,6 +16,9 @@ use crate::told::Told;
 /// How often the timetable is looked at.
 const TICK: Duration = Duration::from_micros(200);
 
+/// What is another text in each question.
+const PLACE: &str = "{n}";
+
 /// What is to be asked, and how.
 pub(crate) struct Job {
     pub(crate) to: String,
@@ -133,12 +136,14 @@ impl Shared {
     /// Words the question of `customer` for `target`.
     fn word(&self, question: &mut String, target: &str, customer: u32) {
         let Job { host, who, range, .. } = &self.job;
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        let distinct = target.contains(PLACE).then(|| target.replace(PLACE, &format!("{:016x}{number:016x}", self.run)));
+        let target = distinct.as_deref().unwrap_or(target);
         question.clear();
         // Writing into a string does not fail.
         let _ = write!(question, "GET {target} HTTP/1.1\r\nHost: {host}\r\n");
         if *who == Who::Nginx {
-            let number = self.requests.get();
-            self.requests.set(number + 1);
             let [_, a, b, c] = customer.to_be_bytes();
             let _ = write!(
                 question,
