@@ -17,6 +17,7 @@ mod nginx_around;
 mod nginx_asking;
 mod nginx_conf;
 mod nginx_handoff;
+mod nginx_shown;
 mod nginx_site;
 mod probe;
 mod reach;

@@ -6,7 +6,7 @@ use std::fs;
 use super::servers::nginx::NginxSetup;
 use super::servers::site::Site;
 use super::servers::until;
-use super::{one_of, site, tidy, wrong};
+use super::{one_of, site, spoil, tidy, wrong};
 
 /// Changed words, lines of the server, what is found, words of the finding.
 type Row = (&'static [(&'static str, &'static str)], &'static str, &'static str, &'static [&'static str]);
@@ -33,7 +33,7 @@ const FAULTS: &[Row] = &[
     (&[("    keepalive 32;\n", "")], "", "site-keepalive", &["keepalive 32;"]),
     (&[("log/cloakroom.log cloakroom if", "log/other.log cloakroom if")], "", "counted", &["presumed", "access_log "]),
     (&[("location ^~ /dl/", "location ^~ /download/")], "", "reach", &["something else", "locations.conf"]),
-    (&[("run/nginx.sock", "run/elsewhere.sock")], "", "reach", &["502", "does not reach"]),
+    (&[("/nginx.sock max", "/elsewhere.sock max")], "", "reach", &["502", "does not reach"]),
     (&[("proxy_set_header X-Request-Id $request_id;\n", "")], "", "reach", &["400", "headers.conf"]),
     (&[("    proxy_pass http://cloakroom;\n", "    root /etc; return 200 x;\n")], "", "reach", &["without any proof"]),
     (
@@ -75,7 +75,7 @@ fn each_fault_of_a_running_nginx_is_seen_from_outside() {
     let site = site(&NginxSetup::default());
     let mut seen = 0;
     for (instead, server, check, words) in FAULTS {
-        site.nginx.rewrite(&NginxSetup { server: (*server).to_owned(), instead, ..NginxSetup::default() });
+        spoil(&site, &NginxSetup { server: (*server).to_owned(), instead, ..NginxSetup::default() });
         reload(&site);
         // The rows are about what is seen from outside.
         let output = site.cloakroom.command(&["check", "--json", "--url", "--nginx-conf", "/dev/null"]);

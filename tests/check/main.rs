@@ -8,6 +8,7 @@ mod servers;
 mod configured;
 mod lived;
 mod machine;
+mod rules;
 mod shipped;
 
 use std::fs::{self, Permissions};
@@ -34,6 +35,21 @@ fn tidy(site: &Site) {
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Writes nginx's configuration anew, and makes sure that each word of `setup` changed something.
+#[track_caller]
+fn spoil(site: &Site, setup: &NginxSetup) {
+    let written = || {
+        let folder = site.nginx.conf().parent().unwrap().join("cloakroom");
+        fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect::<String>()
+    };
+    site.nginx.rewrite(&NginxSetup { instead: &[], ..setup.clone() });
+    let before = written();
+    for (words, _) in setup.instead {
+        assert!(before.contains(words), "{words:?} is not in the shipped configuration");
+    }
+    site.nginx.rewrite(setup);
 }
 
 /// Runs the check over everything, with these arguments besides.

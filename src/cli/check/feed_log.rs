@@ -250,6 +250,6 @@ mod tests {
         assert_eq!(all.len(), 2);
         assert_eq!((all[0].patterns.as_slice(), all[0].line), (&["/var/log/a.log", "/var/log/nginx/*.log"][..], 3));
         assert_eq!((all[0].option("compress"), all[0].option("copytruncate"), all[1].option("copytruncate")), (Some(6), None, Some(9)));
-        assert_eq!(blocks("}\n{\n{\n}\n").count(), 2);
+        assert_eq!(blocks("}\n{\n{\n}\n").count(), 1);
     }
 }

@@ -191,6 +191,15 @@ fn guard(site: &NginxSite<'_>, location: &Level<'_>, path: &str) -> Vec<Finding>
         let fault = Finding::fault("guarded", "`satisfy any` lets through who passes any other test");
         found.push(fault.found(any.shown()).right("satisfy all;").replace("satisfy all;", any.place.to_string()));
     }
+    if let Some(basic) = location.value("auth_basic").filter(|one| one.argument(0) != "off") {
+        let warning = Finding::warning("guarded", "nginx asks for a password, too, and hashes it for each request while others wait");
+        found.push(
+            warning
+                .found(basic.shown())
+                .right("Cloakroom asks: accept = [\"basic\"] and htpasswd under [[rule]]")
+                .remove(basic.place.to_string()),
+        );
+    }
     let leads = |code: &str| {
         let page = location.holds("error_page").into_iter().find(|page| page.arguments.iter().any(|argument| argument == code))?;
         let target = page.arguments.last()?;

@@ -1,5 +1,7 @@
 //! The locations that ask Cloakroom: what it is told of a request, and what becomes of its answer. Pure.
 
+use std::path::Path;
+
 use super::finding::{Finding, Verdict, or_ok};
 use super::nginx_conf::Directive;
 use super::nginx_site::{Level, NginxSite};
@@ -28,8 +30,18 @@ const TOLD: &[(&str, &str, &str)] = &[
     ("Transfer-Encoding", "", "a request with a body is refused, as none follows"),
 ];
 
+/// What is passed on of the client's own where nothing else of it is.
+const PASSED: &[(&str, &str, &str)] = &[
+    ("Cookie", "$http_cookie", "a token in a cookie is not heard"),
+    ("Authorization", "$http_authorization", "a login, or a token in Authorization, is not heard"),
+];
+
 /// What a client could say besides, which Cloakroom refuses: empty, nginx passes none of them on.
 const SILENCED: &[&str] = &["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri", "X-Forwarded-Method"];
+
+/// The paths of the shipped locations that ask.
+const AUTHORIZE: &str = "/_cloakroom/authorize";
+const REFUSED: &str = "@cloakroom_refused";
 
 /// With more than so many headers missing, the file with all of them is what is missing.
 const FEW: usize = 2;
@@ -37,14 +49,15 @@ const FEW: usize = 2;
 /// All about the locations that ask.
 pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
     let addresses = addresses(configuration);
+    // Where a passed socket is, only systemd knows.
+    let all_known = !configuration.listeners.iter().any(|listener| matches!(listener.address, Address::Passed(_)));
+    let is_our_path = |path: &str| path == configuration.public_url.path || path == AUTHORIZE || path == REFUSED;
     let asking: Vec<(&Level<'_>, &Directive)> = site
         .locations
         .iter()
         .filter_map(|location| Some((location, location.own("proxy_pass")?)))
-        .filter(|(_, pass)| leads_to_us(site, pass, &addresses))
+        .filter(|(location, pass)| leads_to_us(site, pass, &addresses) || !all_known && location.path().is_some_and(is_our_path))
         .collect();
-    // Where a passed socket is, only systemd knows.
-    let all_known = !configuration.listeners.iter().any(|listener| matches!(listener.address, Address::Passed(_)));
     let mut found = upstreams(site, &addresses, all_known);
     let path = configuration.public_url.path.as_str();
     let into = || site.server_of(&configuration.public_url.host);
@@ -134,7 +147,12 @@ fn servers(upstream: &Directive) -> impl Iterator<Item = &Directive> {
 fn is_ours(server: &Directive, addresses: &[String]) -> bool {
     let written = server.argument(0);
     let written = written.strip_prefix("localhost:").map_or_else(|| written.to_owned(), |port| format!("127.0.0.1:{port}"));
-    addresses.contains(&written)
+    // `/run/./nginx.sock` is `/run/nginx.sock`, by another spelling.
+    let same = |address: &String| match (address.strip_prefix("unix:"), written.strip_prefix("unix:")) {
+        (Some(one), Some(other)) => Path::new(one) == Path::new(other),
+        _ => *address == written,
+    };
+    addresses.iter().any(same)
 }
 
 fn upstreams(site: &NginxSite<'_>, addresses: &[String], all_known: bool) -> Vec<Finding> {
@@ -166,6 +184,17 @@ fn upstreams(site: &NginxSite<'_>, addresses: &[String], all_known: bool) -> Vec
             }
         }
         let shown = upstream.shown();
+        let spelled = |server: &&Directive| server.argument(0).starts_with("unix:");
+        if let Some(first) = servers(upstream).find(spelled)
+            && !servers(upstream).any(|server| server.arguments.iter().any(|argument| argument == "backup"))
+            && servers(upstream).count() > 1
+        {
+            let (directory, name) = first.argument(0).rsplit_once('/').unwrap_or_default();
+            let warning =
+                Finding::warning("restart", "the connections that nginx keeps all die with a restart, and no fresh one is tried: some 502");
+            let right = "a last line with the path spelled in another way, for which nginx keeps no connection";
+            faults.push(warning.found(shown.clone()).right(right).add(format!("server {directory}/./{name} max_fails=0 backup;"), &shown));
+        }
         if let [only] = servers(upstream).collect::<Vec<_>>().as_slice() {
             let fault = Finding::fault("restart", "nginx tries once: customers see 502 while Cloakroom restarts");
             faults.push(
@@ -186,7 +215,7 @@ fn upstreams(site: &NginxSite<'_>, addresses: &[String], all_known: bool) -> Vec
         }
         found.extend(or_ok("upstream", format!("nginx asks {}, over connections that stay open", addresses.join(", ")), faults));
     }
-    if !is_there {
+    if !is_there && all_known {
         let fault = Finding::fault("upstream", "nginx does not know where Cloakroom answers");
         found.push(
             fault
@@ -206,8 +235,11 @@ fn told(location: &Level<'_>, asks: Asks) -> Vec<Finding> {
     let line = |name: &str, value: &str| {
         if value.is_empty() { format!("proxy_set_header {name} \"\";") } else { format!("proxy_set_header {name} {value};") }
     };
-    let missing = TOLD.iter().filter(|(name, ..)| said(name).is_none()).count();
-    for &(name, value, why) in TOLD {
+    // The client's own headers go along with a download.
+    let passed = if asks == Asks::Download { &[] } else { PASSED };
+    let wanted: Vec<_> = TOLD.iter().chain(passed).copied().collect();
+    let missing = wanted.iter().filter(|(name, ..)| said(name).is_none()).count();
+    for (name, value, why) in wanted {
         match said(name) {
             Some(one) if one.argument(1) == value => {}
             Some(one) => {

@@ -51,7 +51,6 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
             found.extend(reported(location, configuration));
         }
     }
-    found.extend(or_ok("masters-shut", "no other location shows the files of a storage", shown(site, configuration)));
     found
 }
 
@@ -291,35 +290,4 @@ fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding>
         );
     }
     or_ok("report", format!("each request of a delivery, to {target}"), found)
-}
-
-/// Where else nginx shows a storage's files.
-fn shown(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for storage in &configuration.storages {
-        let path = plain(storage);
-        let under = |directory: &str| {
-            let directory = directory.trim_end_matches('/');
-            !directory.contains('$') && (path == directory || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')))
-        };
-        let levels = site
-            .servers
-            .iter()
-            .chain(&site.locations)
-            .filter(|level| level.own("internal").is_none() && level.path() != storage.handoff.as_deref());
-        for level in levels {
-            let Some(shows) = ["root", "alias"].iter().find_map(|name| level.own(name)).filter(|one| under(one.argument(0))) else {
-                continue;
-            };
-            let fault =
-                Finding::fault("masters-shut", format!("everybody can fetch the files of the storage `{}` past Cloakroom", storage.name));
-            found.push(
-                fault
-                    .found(format!("{}, above {path}", shows.shown()))
-                    .right("the directory of a storage lies below no root and no alias of the site; move it, and change `path` and `alias`")
-                    .run(format!("mv {path} /srv/downloads")),
-            );
-        }
-    }
-    found
 }

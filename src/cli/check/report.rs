@@ -121,8 +121,8 @@ mod tests {
             .add("internal;", "/etc/nginx/a.conf:7");
         let text = text(&[Part { title: "Nginx".to_owned(), findings: vec![Finding::ok("upstream", "nginx asks"), fault] }]);
         for words in [
-            "  ok       upstream              nginx asks",
-            "  FAULT    internal              everybody",
+            "  ok      upstream         nginx asks",
+            "  FAULT   internal         everybody",
             "found  /etc/nginx/a.conf:7: location",
             "add    internal;",
             "into   /etc/nginx/a.conf:7",

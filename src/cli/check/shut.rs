@@ -9,6 +9,7 @@ use super::http::Answer;
 use super::live::{Visit, shown};
 use super::nginx;
 use super::probe::hexadecimal;
+use crate::config::Mode;
 use crate::random;
 
 /// Ways to write an internal path that some web server or proxy takes for it.
@@ -111,8 +112,17 @@ fn is_probe(visit: &Visit<'_>, answer: &Answer) -> bool {
 /// Each rule's path, asked without a proof, and by a POST with a body.
 pub(super) async fn rules(visit: &mut Visit<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let paths: Vec<String> = visit.configuration.rules.iter().map(|rule| rule.path.encoded().trim_end_matches('/').to_owned()).collect();
-    for path in paths {
+    let rules: Vec<(String, Mode, bool)> = visit
+        .configuration
+        .rules
+        .iter()
+        .map(|rule| (rule.path.encoded().trim_end_matches('/').to_owned(), rule.mode, rule.takes_logins()))
+        .collect();
+    for (path, mode, takes_logins) in rules {
+        if mode == Mode::Observe {
+            found.push(Finding::not_asked("site-rules", format!("{path}/ only observes: nothing is refused there")));
+            continue;
+        }
         let name = hexadecimal(&random::bytes::<8>());
         let mut faults = Vec::new();
         for target in [
@@ -143,6 +153,18 @@ pub(super) async fn rules(visit: &mut Visit<'_>) -> Vec<Finding> {
             break;
         }
         let target = format!("{path}/{name}");
+        let asked = visit.get(&target, &[]).await;
+        let challenges = asked.as_ref().map_or(0, |answer| answer.headers.get_all("www-authenticate").iter().count());
+        if faults.is_empty() && takes_logins && challenges != 1 {
+            let fault = Finding::fault("site-rules", "browsers do not ask for the password");
+            let there = format!("{}, WWW-Authenticate {challenges} times", shown("GET", &target, &asked));
+            faults.push(
+                fault
+                    .found(there)
+                    .right("401 with one WWW-Authenticate")
+                    .add("include cloakroom/protect.conf;", format!("location ^~ {path}/ {{ … }}")),
+            );
+        }
         let asked = visit.customer.ask_with(Method::POST, &target, &[("content-type", "text/plain")], Bytes::from_static(b"check")).await;
         if faults.is_empty() && !asked.as_ref().is_ok_and(Answer::is_refusal) {
             let fault = Finding::fault("site-rules", "a request with a body is not answered by Cloakroom");
