@@ -38,9 +38,10 @@
 //! # What holds at every moment
 //!
 //! 1. Doubt is a refusal: a header twice, an odd name, a store that does not answer.
-//! 2. A MAC is checked, in constant time, before anything but its key's id (and the prefix it was made for) is read.
-//! 3. A check returns proof ([`proof::signed_url::Claim`], [`service::authorize::Pass`], [`domain::account::Permit`]),
-//!    never `bool`; delivering consumes it.
+//! 2. A MAC or a signature is checked, a MAC in constant time, before anything but its key's id (and the prefix it was made
+//!    for) is read. The key says by which algorithm, never what was signed.
+//! 3. A check returns proof ([`proof::signed_url::Claim`], [`proof::jwt::Claim`], [`service::authorize::Pass`],
+//!    [`domain::account::Permit`]), never `bool`; delivering consumes it.
 //! 4. A hand-off header leaves only with 200 and an empty body; an `authorize` answer never waits for a request body.
 //! 5. Each listener reads the client's URI from one source; a second one is a refusal.
 //! 6. A path is compared only in its canonical form ([`domain::path::CanonicalPath`]), which Nginx, Apache and lighttpd

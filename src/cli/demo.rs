@@ -28,6 +28,7 @@ use crate::proof::signed_url::{self, Terms};
 use crate::service::address;
 use crate::service::issue::{Order, issue};
 use crate::service::site::{Current, Event, Site};
+use crate::wire::passed::Passed;
 use crate::{clock, keys, random};
 
 #[derive(Debug, Args)]
@@ -80,7 +81,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let current = Current::new(serve::site(configuration, store)?);
     let site = current.site();
     let events = site.follow();
-    let daemon = Daemon::start(&current)?;
+    let daemon = Daemon::start(&current, Passed::none())?;
     let front = nginx.map(|nginx| Front::start(&nginx, &place)).transpose()?;
     runtime.block_on(async {
         say(welcome(&site, &place, front.is_some()).await?)?;
@@ -275,7 +276,7 @@ fn write_nginx_files(place: &Place) -> std::io::Result<()> {
     fs::create_dir_all(place.file("cloakroom"))?;
     for (name, text) in SNIPPETS {
         let text = text
-            .replace("/run/cloakroom/nginx.sock", &format!("{root}/run/nginx.sock"))
+            .replace("/run/cloakroom/", &format!("{root}/run/"))
             .replace("/srv/downloads/", &format!("{root}/masters/"))
             .replace("/var/log/nginx/", &format!("{root}/log/"));
         fs::write(place.file("cloakroom").join(name), text)?;

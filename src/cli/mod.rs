@@ -25,6 +25,7 @@ mod htpasswd;
 mod key;
 mod link;
 mod log;
+mod notify;
 mod paragraph;
 mod reload;
 mod serve;

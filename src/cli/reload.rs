@@ -45,8 +45,8 @@ enum Kept {
     Faults(Vec<String>),
 }
 
-/// Takes the configuration at `path`, and logs what came of it.
-pub(super) fn reload(current: &Current, path: &Path) {
+/// Takes the configuration at `path`, and logs what came of it. Whether it was taken.
+pub(super) fn reload(current: &Current, path: &Path) -> bool {
     match attempt(current, path) {
         Ok(Renewal { changed, waiting, .. }) => {
             let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
@@ -54,6 +54,7 @@ pub(super) fn reload(current: &Current, path: &Path) {
             for key in waiting {
                 tracing::warn!(event = "needs_restart", key, "it was changed, and a reload cannot change it: it waits for a restart");
             }
+            true
         }
         Err(kept) => {
             let count = match kept {
@@ -72,6 +73,7 @@ pub(super) fn reload(current: &Current, path: &Path) {
                 }
             };
             tracing::error!(event = "reload_refused", faults = count, "nothing was taken; the configuration before stays in force");
+            false
         }
     }
 }

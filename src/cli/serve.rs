@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use super::follower::Follower;
+use super::notify::Notifier;
 use super::reload::{self, Named};
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
@@ -23,11 +24,12 @@ use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
 use crate::service::{refusals, settle, stream, streams};
-use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
+use crate::store::{Down, Store};
 use crate::wire::descriptors::{self, Shortage};
-use crate::wire::listener::bind;
+use crate::wire::listener::open;
+use crate::wire::passed::Passed;
 use crate::wire::serve::{Answers, Running, Station, start};
 use crate::wire::{self, Handler, Limits, Payload, Peer};
 
@@ -43,25 +45,69 @@ store, feed, state_dir) is logged by its key and waits for a restart. No request
 /// How long what runs may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long is waited before a store that is full is asked again whether it is alive.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
+
 /// The store has at least so long for what streams reported last: those that were cut report when all that time is over.
 const LAST_REPORTS: Duration = Duration::from_secs(2);
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let configuration = common.load()?;
     log::start(common.json)?;
+    // Asked before there are other threads.
+    let passed = Passed::receive().map_err(|fault| Failure::failed(format!("the sockets that were passed to this process: {fault}")))?;
+    let notifier = Notifier::of_environment();
     let store = open_store(&configuration)?;
     let current = Current::new(site(configuration, store)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     // Heard from the first answer on: who is told to stop before that ends in disorder.
     let mut signals = runtime.block_on(async { Signals::hear() })?;
-    let daemon = Daemon::start(&current)?;
+    let daemon = Daemon::start(&current, passed)?;
+    notifier.ready(ANSWERS);
     runtime.block_on(async {
-        while signals.next().await == Told::Reload {
-            reload::reload(&current, &common.config);
+        {
+            let mut watching = std::pin::pin!(watch(&daemon, &current, &notifier));
+            loop {
+                tokio::select! {
+                    told = signals.next() => match told {
+                        Told::Stop => break,
+                        Told::Reload => {
+                            notifier.reloading();
+                            let is_taken = reload::reload(&current, &common.config);
+                            notifier.ready(if is_taken { ANSWERS } else { STAYED });
+                        }
+                    },
+                    () = &mut watching => {}
+                }
+            }
         }
+        notifier.stopping();
         daemon.stop().await;
     });
     Ok(())
+}
+
+/// What systemd shows of a daemon that is as it was told to be.
+const ANSWERS: &str = "answers";
+
+/// What systemd shows after a reload that was refused.
+const STAYED: &str = "answers, by the configuration before the last reload, which was refused: see the log";
+
+/// Tells systemd that all is alive, where it waits for that; never ends. Nobody else is woken by it.
+async fn watch(daemon: &Daemon, current: &Current, notifier: &Notifier) {
+    let Some(limit) = notifier.watchdog() else { return std::future::pending().await };
+    loop {
+        // At half of the time, and the proof may take the other half.
+        tokio::time::sleep(limit / 2).await;
+        if tokio::time::timeout(limit / 2, daemon.alive(current)).await.is_ok() {
+            notifier.alive();
+        } else {
+            tracing::error!(
+                event = "not_alive",
+                "a thread that answers, or the store's, does not come back; systemd is not told that all is well"
+            );
+        }
+    }
 }
 
 pub(super) fn hear(kind: SignalKind) -> Result<Signal, Failure> {
@@ -128,12 +174,12 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// Binds every socket first, so that what cannot be bound is said before anything runs.
-    pub(super) fn start(current: &Current) -> Result<Self, Failure> {
+    pub(super) fn start(current: &Current, mut passed: Passed) -> Result<Self, Failure> {
         let site = current.site();
         let mut stations = Vec::new();
         let mut faults = Vec::new();
         for listener in &site.configuration.listeners {
-            match bind(listener) {
+            match open(listener, &mut passed) {
                 Ok(bound) => stations.push(Station {
                     bound,
                     answers: answers(current, listener.serve),
@@ -143,13 +189,16 @@ impl Daemon {
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
+        // Whoever connects to a socket that nobody serves would wait for ever.
+        let left = |name| format!("a socket called `{name}` was passed, and no [[listener]] has address = \"systemd:{name}\"");
+        faults.extend(passed.left().map(left));
         if !faults.is_empty() {
             return Err(Failure::failed(faults.join("\ncloakroom: ")));
         }
         if let Err(short) = descriptors::allow(descriptors::needed(stations.iter().map(|station| &station.bound))) {
             let Shortage { allowed, needed } = short;
             tracing::warn!(
-                "- only {allowed} open files are allowed, every connection at once needs {needed}: raise LimitNOFILE, or lower connections_max"
+                "only {allowed} open files are allowed, every connection at once needs {needed}: raise LimitNOFILE, or lower connections_max"
             );
         }
         let sweep = Sweep::start(current.clone())?;
@@ -162,6 +211,20 @@ impl Daemon {
             tracing::info!(event = "listening", address, serve);
         }
         Ok(Self { wire, sweep, feed })
+    }
+
+    /// Comes back when every thread that answers has, and the thread of the store that decides.
+    async fn alive(&self, current: &Current) {
+        self.wire.alive().await;
+        let store = Arc::clone(&current.site().store);
+        while !store.has_ended() {
+            match store.count(Vec::new()).await {
+                // It is full of what waits before; a store that says why it does not decide is alive.
+                Err(Down::Full) => tokio::time::sleep(STORE_PAUSE).await,
+                Ok(()) | Err(Down::Unreachable) => return,
+            }
+        }
+        std::future::pending::<()>().await;
     }
 
     /// Finishes what runs, within limits, and ends.

@@ -141,8 +141,8 @@ pub(super) static LISTENER: Section = Section {
         key(
             "address",
             Refused("\"unix:/run/cloakroom/nginx.sock\""),
-            "\"unix:/path\" or \"ip:port\", such as \"unix:/run/cloakroom/nginx.sock\" or \"127.0.0.1:8470\"",
-            "A unix socket (\"unix:/path\") or an IP address and port (\"127.0.0.1:8470\").",
+            "\"unix:/path\", \"ip:port\" or \"systemd:NAME\", such as \"unix:/run/cloakroom/nginx.sock\" or \"127.0.0.1:8470\"",
+            "A unix socket (\"unix:/path\"), an address and port (\"127.0.0.1:8470\"), or one that systemd passes (\"systemd:NAME\").",
         ),
         key(
             "serve",

@@ -111,6 +111,8 @@ pub enum Address {
     },
     /// `127.0.0.1:8470`.
     Tcp(SocketAddr),
+    /// `systemd:web`: a socket of this name that was open before us.
+    Passed(String),
 }
 
 /// What a listener is for.
@@ -141,6 +143,7 @@ impl fmt::Display for Address {
         match self {
             Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
             Self::Tcp(address) => write!(f, "{address}"),
+            Self::Passed(name) => write!(f, "systemd:{name}"),
         }
     }
 }

@@ -156,12 +156,20 @@ const DIALECTS_LATER: [&str; 4] = ["apache", "lighttpd", "caddy", "haproxy"];
 /// The API asks nobody who they are: the socket's mode does.
 const API_ON_TCP: &str = "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": whoever can connect to the API may use it, and a port of TCP is open to every program on this host";
 
+/// Commands read the configuration, too, and nothing was passed to them.
+const API_PASSED: &str =
+    "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": commands find the daemon by its path";
+
+/// Whoever made the socket has given it its mode and group.
+const NOT_OURS: &str = "has its place on a unix socket that Cloakroom makes; say it in the .socket unit (SocketMode=, SocketGroup=)";
+
 fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     let address = table.needed_text("address", values::address);
     match address.as_ref().map(|address| &address.value) {
         Some(Address::Unix { path, .. }) => table.once(seen, "address", &path.to_string_lossy()),
         // Port 0 is another port each time.
         Some(Address::Tcp(address)) if address.port() != 0 => table.once(seen, "address", &address.to_string()),
+        Some(Address::Passed(name)) => table.once(seen, "address", &format!("systemd:{name}")),
         Some(Address::Tcp(_)) | None => {}
     }
     let serve = serve(table);
@@ -173,6 +181,9 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     if let (Some(Placed { value: Address::Tcp(_), .. }), Some(Serve::Api)) = (&address, serve) {
         table.misplaced("address", API_ON_TCP);
     }
+    if let (Some(Placed { value: Address::Passed(_), .. }), Some(Serve::Api)) = (&address, serve) {
+        table.misplaced("address", API_PASSED);
+    }
     let address = address.map(|address| match address.value {
         Address::Unix { path, .. } => {
             table.misplaced("trusted_peers", "has no place on a unix socket, which its mode and group guard");
@@ -183,12 +194,17 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
             table.misplaced("group", "has its place on a unix socket only; say with trusted_peers who is believed");
             Address::Tcp(address)
         }
+        Address::Passed(name) => {
+            table.misplaced("mode", NOT_OURS);
+            table.misplaced("group", NOT_OURS);
+            Address::Passed(name)
+        }
     });
     let complete = || {
         let address = address?;
         let trusted_peers = match address {
             Address::Unix { .. } => Vec::new(),
-            Address::Tcp(_) => peers.unwrap_or_else(loopback),
+            Address::Tcp(_) | Address::Passed(_) => peers.unwrap_or_else(loopback),
         };
         Some(Listener { address, serve: serve?, trusted_peers, connections_max: usize::try_from(connections_max?).ok()? })
     };

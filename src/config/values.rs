@@ -9,6 +9,9 @@ use super::{Address, PublicUrl};
 /// Linux keeps 108 bytes for the path of a socket, the closing NUL included.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
+/// The longest `FileDescriptorName=` that systemd takes.
+const PASSED_NAME_BYTES_MAX: usize = 255;
+
 /// The longest host name of DNS.
 const HOST_BYTES_MAX: usize = 253;
 
@@ -42,10 +45,10 @@ pub(super) fn key_path(text: &str) -> Result<PathBuf, Wrong> {
     if names_a_file && !climbs && !text.contains('\0') { Ok(path) } else { Err(Wrong::Shape) }
 }
 
-/// `unix:/path` or `ip:port`.
+/// `unix:/path`, `ip:port` or `systemd:NAME`.
 pub(super) fn address(text: &str) -> Result<Address, Wrong> {
-    if text.starts_with("systemd:") {
-        return Err(Wrong::Later);
+    if let Some(name) = text.strip_prefix("systemd:") {
+        return passed_name(name).map(Address::Passed);
     }
     if let Some(path) = text.strip_prefix("unix:") {
         if path.len() > SOCKET_PATH_BYTES_MAX {
@@ -68,6 +71,17 @@ pub(super) fn address(text: &str) -> Result<Address, Wrong> {
     }
 }
 
+/// A `FileDescriptorName=` of systemd, without the signs that nobody needs in one.
+fn passed_name(text: &str) -> Result<String, Wrong> {
+    let good = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
+    if good && (1..=PASSED_NAME_BYTES_MAX).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::Must(format!(
+        "\"systemd:\" and the FileDescriptorName= of a .socket unit, 1 to {PASSED_NAME_BYTES_MAX} letters, digits and `-_.@`, such as \"systemd:nginx\""
+    )))
+}
+
 /// The longest realm: browsers show one line of it.
 const REALM_BYTES_MAX: usize = 100;
 
@@ -82,7 +96,7 @@ pub(super) fn realm(text: &str) -> Result<String, Wrong> {
 pub(super) fn unix_socket(text: &str) -> Result<PathBuf, Wrong> {
     match address(text)? {
         Address::Unix { path, .. } => Ok(path),
-        Address::Tcp(_) => Err(Wrong::Shape),
+        Address::Tcp(_) | Address::Passed(_) => Err(Wrong::Shape),
     }
 }
 
@@ -263,7 +277,12 @@ mod tests {
             assert!(address(bad).is_err(), "{bad:?}");
         }
         assert!(address(long.get(..long.len() - 1).expect("ASCII")).is_ok());
-        assert!(matches!(address("systemd:web"), Err(Wrong::Later)));
+        for (text, name) in [("systemd:web", "web"), ("systemd:cloakroom.socket", "cloakroom.socket"), ("systemd:a_b-c@1", "a_b-c@1")] {
+            assert_eq!(address(text).ok(), Some(Address::Passed(name.to_owned())), "{text}");
+        }
+        for bad in ["systemd:", "systemd:a:b", "systemd:a b", "systemd:/a", &format!("systemd:{}", "a".repeat(256))] {
+            assert!(address(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

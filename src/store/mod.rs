@@ -190,6 +190,11 @@ pub trait Store: Send + Sync {
     /// kind stands once.
     fn tallies(&self, from: Moment, to: Moment) -> Later<'_, Vec<Tally>>;
 
+    /// Whether it decides no more, and will not before a restart.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     /// What keeps it from deciding or from being read, in words for an operator; `None` as far as it knows. Costs nothing.
     fn trouble(&self) -> Option<String> {
         None

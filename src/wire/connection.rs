@@ -49,6 +49,8 @@ pub(super) struct Door<H> {
     pub(super) places: Arc<Semaphore>,
     /// Set when the daemon stops: each answer then closes its connection.
     pub(super) stopping: Arc<AtomicBool>,
+    /// Set while a daemon that took over a socket answers those who waited: each answer closes its connection, too.
+    pub(super) starting: Arc<AtomicBool>,
     pub(super) gated: Hush,
     pub(super) slow: Hush,
     pub(super) strangers: Hush,
@@ -78,6 +80,7 @@ impl<H: Handler> Door<H> {
             connections_max: u64::try_from(places).unwrap_or(u64::MAX),
             places: Arc::new(Semaphore::new(places)),
             stopping,
+            starting: Arc::new(AtomicBool::new(bound.is_passed())),
             gated: Hush::default(),
             slow: Hush::default(),
             strangers: Hush::default(),
@@ -114,7 +117,7 @@ impl<H: Handler> Door<H> {
         if close {
             line.leave_unread();
         }
-        if close || self.stopping.load(Ordering::Relaxed) {
+        if close || self.stopping.load(Ordering::Relaxed) || self.starting.load(Ordering::Relaxed) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -22,9 +22,16 @@ pub const BACKLOG: i32 = 4096;
 /// How long an accept loop rests after an error that only time can mend, such as too few file descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections are still accepted after the order to stop, so that those in the kernel's queue get an answer;
-/// and how long one that was just accepted may take for its first byte.
+/// How long connections in the kernel's queue are still accepted after the order to stop, if they are that many; and how
+/// long one that was just accepted may take for its first byte.
 pub const STOP_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after its start each answer on a socket that was passed closes its connection. Who waited in its queue asks for
+/// the second time, on a connection that nginx must not keep: the next time it would be dead together with the first one.
+pub const START: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether the kernel's queue is empty.
+pub const QUEUE_LOOK: Duration = Duration::from_millis(2);
 
 /// How many bytes of a body that nobody reads are taken and thrown away before a connection is closed: closing with
 /// unread bytes makes the kernel take back an answer that is still on its way.

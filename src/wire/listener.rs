@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, SocketType, bind as bind_socket, listen, socket
 use crate::config::{Address, Listener, Serve};
 
 use super::limits::BACKLOG;
+use super::passed::Passed;
 use super::socket_file::{self, FLAGS, SocketFile, odd};
 
 /// Why a listener cannot listen.
@@ -46,6 +47,11 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// Whether the socket was open before us, and stays so after us.
+    pub(super) const fn is_passed(&self) -> bool {
+        matches!(self.address, Address::Passed(_))
+    }
+
     /// Where it listens; a TCP port that was given as 0 is the real one here.
     pub fn address(&self) -> &Address {
         &self.address
@@ -65,11 +71,16 @@ pub(super) enum Socket {
     Tcp(TcpListener),
 }
 
-/// Opens the socket of `listener`.
+/// Opens the socket of `listener`, as [`open`] does where no socket was passed.
+pub fn bind(listener: &Listener) -> Result<Bound, BindFault> {
+    open(listener, &mut Passed::none())
+}
+
+/// Opens the socket of `listener`, or takes it from those that were `passed`.
 ///
 /// A stale socket file is replaced: one that is a socket and on which nobody answers. The file has its mode and group
 /// before the first connection can be made.
-pub fn bind(listener: &Listener) -> Result<Bound, BindFault> {
+pub fn open(listener: &Listener, passed: &mut Passed) -> Result<Bound, BindFault> {
     let (socket, file, address) = match &listener.address {
         Address::Unix { path, mode, group } => {
             let (socket, file) = unix(path, *mode, group.as_deref()).map_err(|fault| at(&listener.address, fault))?;
@@ -78,6 +89,10 @@ pub fn bind(listener: &Listener) -> Result<Bound, BindFault> {
         Address::Tcp(address) => {
             let (socket, real) = tcp(*address).map_err(|fault| at(&listener.address, fault))?;
             (socket, None, Address::Tcp(real))
+        }
+        Address::Passed(name) => {
+            let socket = passed.take(name).map_err(|fault| at(&listener.address, fault))?;
+            (socket, None, listener.address.clone())
         }
     };
     Ok(Bound {
@@ -112,6 +127,7 @@ fn text(address: &Address) -> String {
     match address {
         Address::Unix { path, .. } => format!("unix:{}", path.display()),
         Address::Tcp(address) => address.to_string(),
+        Address::Passed(name) => format!("systemd:{name}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How requests reach us: listeners, HTTP/1.1 with strict limits, and an end in which nobody is cut without need.
 //!
-//! In reading order: [`listener`] (sockets, over `socket_file`), [`serve`] (threads, accepting, draining), `connection` (one connection's
+//! In reading order: [`listener`] (sockets, over `socket_file` and [`passed`]), [`serve`] (threads, accepting, draining), `connection` (one connection's
 //! life and its timers, over `line`), [`gate`] (what HTTP allows and we do not), [`payload`] (bodies of answers).
 //!
 //! N threads with an event loop each accept on the same sockets; a connection goes to the thread that has the fewest
@@ -13,6 +13,7 @@ pub mod gate;
 pub mod limits;
 mod line;
 pub mod listener;
+pub mod passed;
 pub mod payload;
 pub mod serve;
 mod socket_file;

@@ -3,18 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::os::unix::net as unix;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Door};
-use super::limits::{ACCEPT_PAUSE, Limits, STOP_PAUSE};
+use super::limits::{ACCEPT_PAUSE, Limits, QUEUE_LOOK, START, STOP_PAUSE};
 use super::listener::{Bound, Socket};
 use super::socket_file::SocketFile;
 use super::{Handler, Peer, Tally};
@@ -62,6 +65,10 @@ pub struct Running {
     ended: mpsc::Receiver<()>,
     threads: Vec<JoinHandle<()>>,
     files: Vec<SocketFile>,
+    /// The sockets that nobody takes over when we end: who waits in their queues would be lost.
+    queues: Vec<OwnedFd>,
+    /// The event loop of each thread.
+    loops: Vec<Handle>,
     tallies: Vec<(String, Arc<Tally>)>,
 }
 
@@ -144,9 +151,12 @@ pub fn start<H: Handler>(stations: Vec<Station<H>>, threads: NonZeroUsize) -> io
     let (stage, stages) = watch::channel(Stage::Serving);
     let stopping = Arc::new(AtomicBool::new(false));
     let loads: Arc<[AtomicUsize]> = (0..threads.get()).map(|_| AtomicUsize::new(0)).collect();
-    let (mut doors, mut files, mut tallies) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut doors, mut files, mut queues, mut tallies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for Station { mut bound, answers, limits, metrics } in stations {
         files.extend(bound.file.take());
+        if !bound.is_passed() {
+            queues.push(bound.socket.again()?);
+        }
         let door = Arc::new(Door::new(&bound, answers, limits, metrics, Arc::clone(&stopping)));
         tallies.push((door.name.clone(), Arc::clone(&door.tally)));
         let trusted = Arc::new(bound.trusted_peers);
@@ -155,10 +165,11 @@ pub fn start<H: Handler>(stations: Vec<Station<H>>, threads: NonZeroUsize) -> io
     let (inboxes, outboxes): (Vec<_>, Vec<_>) = (0..threads.get()).map(|_| mpsc::unbounded_channel()).unzip();
     let inboxes: Arc<[_]> = inboxes.into();
     let (alive, ended) = mpsc::channel(1);
-    let mut running = Running { stage, stopping, loads, ended, threads: Vec::new(), files, tallies };
+    let mut running = Running { stage, stopping, loads, ended, threads: Vec::new(), files, queues, loops: Vec::new(), tallies };
     for (thread, inbox) in outboxes.into_iter().enumerate() {
         let hands = Hands { thread, loads: Arc::clone(&running.loads), inboxes: Arc::clone(&inboxes), stages: stages.clone() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        running.loops.push(runtime.handle().clone());
         let mut gates = Vec::new();
         for (door, socket, trusted) in &doors {
             let _inside = runtime.enter();
@@ -191,12 +202,24 @@ impl Running {
         self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
     }
 
-    /// Stops in order: what is in the kernel's queue is still accepted for a moment, answers close their connections,
-    /// idle connections are closed, running requests have `grace` to end. Gives how many connections were cut then.
-    /// Afterwards the sockets' files are gone.
+    /// Comes back when each thread has answered; never, while one of them does not come back to its event loop.
+    pub async fn alive(&self) {
+        for thread in &self.loops {
+            if thread.spawn(async {}).await.is_err() {
+                // Its event loop has ended.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Stops in order: the sockets' files go, so that nobody new comes, and who waits in the kernel's queues is still
+    /// accepted; answers close their connections, idle connections are closed, running requests have `grace` to end. Gives
+    /// how many connections were cut then. Who waits in the queue of a socket that was passed waits for the next process.
     pub async fn drain(mut self, grace: Duration) -> usize {
         self.stopping.store(true, Ordering::Relaxed);
-        sleep(STOP_PAUSE).await;
+        self.files.clear();
+        // Whoever comes by TCP can come for ever.
+        let _ = timeout(STOP_PAUSE, taken(&self.queues)).await;
         self.stage.send_replace(Stage::Closing);
         let mut cut = 0;
         if timeout(grace, self.ended.recv()).await.is_err() {
@@ -212,8 +235,17 @@ impl Running {
             // Its channel is closed, so it has nothing left to do; a panic in it was logged when it happened.
             let _ = thread.join();
         }
-        self.files.clear();
         cut
+    }
+}
+
+/// Waits until nobody waits in these queues.
+async fn taken(queues: &[OwnedFd]) {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    for queue in queues {
+        while poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&at_once)).is_ok_and(|waiting| waiting > 0) {
+            sleep(QUEUE_LOOK).await;
+        }
     }
 }
 
@@ -276,6 +308,13 @@ async fn work<H: Handler>(gates: Vec<Gate<H>>, mut inbox: mpsc::UnboundedReceive
     let later = stages.clone();
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     for gate in gates {
+        let starting = Arc::clone(&gate.door.starting);
+        if starting.load(Ordering::Relaxed) {
+            tokio::spawn(async move {
+                sleep(START).await;
+                starting.store(false, Ordering::Relaxed);
+            });
+        }
         tokio::spawn(accept(gate, hands.clone(), alive.clone()));
     }
     // Only accepting threads can send any more: the inbox ends with the last of them.

@@ -27,8 +27,10 @@ def base64url(data):
 class Bench:
     """Temporary directory, configurations and processes of one run."""
 
-    def __init__(self, directory, binary, large_bytes):
+    def __init__(self, directory, binary, large_bytes, public_keys=""):
         self.directory, self.binary, self.processes = directory, binary, []
+        # The `[[key]]` sections of keys that only accept.
+        self.public_keys = public_keys
         self.front_port, self.second_port, self.daemon_port = free_ports(3)
         self.socket = directory / "cloakroom.sock"
         self.admin_socket = directory / "admin.sock"
@@ -99,6 +101,11 @@ accept = ["signed-url"]
 path   = "/members-tcp/"
 accept = ["signed-url"]
 
+[[rule]]
+path   = "/tokens/"
+accept = ["jwt"]
+{self.public_keys}
+
 [feed]
 access_log = "{self.directory}/report.log"
 
@@ -112,6 +119,8 @@ durability = "{durability}"
         shipped = REPOSITORY / "conf-examples/nginx"
         replaced = {
             "unix:/run/cloakroom/nginx.sock": f"unix:{self.socket}",
+            "unix:/run/cloakroom/./nginx.sock": f"unix:{self.socket}",
+            "unix:/run/cloakroom/././nginx.sock": f"unix:{self.socket}",
             "/srv/downloads/": f"{self.directory}/masters/",
             "/var/log/nginx/cloakroom.log": f"{self.directory}/report.log",
         }
@@ -148,6 +157,7 @@ durability = "{durability}"
         root {self.directory}/site;
         include cloakroom/locations.conf;
         location ^~ /members/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
+        location ^~ /tokens/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
         location ^~ /plain/ {{ alias {self.directory}/masters/; }}
         location ^~ /secure/ {{
             alias {self.directory}/masters/;

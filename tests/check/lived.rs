@@ -44,6 +44,18 @@ const FAULTS: &[Row] = &[
     ),
     (&[("    include cloakroom/protect.conf;\n", "")], "", "site-rules", &["include cloakroom/protect.conf;"]),
     (&[("error_page 401 403 = @cloakroom_refused;\n", "")], "", "site-rules", &["error_page 401 403"]),
+    (
+        &[
+            ("X-Request-Id $request_id;", "X-Request-Id $any_id;"),
+            (
+                "upstream cloakroom {",
+                "map $http_x_request_id $any_id { \"\" $request_id; default $http_x_request_id; }\nupstream cloakroom {",
+            ),
+        ],
+        "",
+        "claims",
+        &["one for many", "X-Request-Id $request_id;"],
+    ),
     (&[], "merge_slashes off;", "site-rules", &["//members/"]),
     (&[("location ^~ /members/", "location /members/")], "location ~ \\.php$ { }", "site-rules", &[".php"]),
     (&[("/www;", "/downloads;")], "", "site-masters", &["past Cloakroom", "mv "]),
@@ -87,6 +99,7 @@ fn a_cache_in_front_and_a_daemon_that_does_not_run_are_told() {
     let mut site = site(&NginxSetup { server: "add_header X-Cache HIT always;".to_owned(), ..NginxSetup::default() });
     let found = wrong(&site.cloakroom.command(&["check", "--json", "--url", "--nginx-conf", "/dev/null"]));
     one_of(&found, "cache", &["x-cache: HIT"], "a cache");
+    assert_eq!(found.len(), 2, "the rest is asked all the same: {found:#?}");
     site.cloakroom.stop();
     let output = site.cloakroom.command(&["check", "--json", "--url", "--nginx-conf", "/dev/null"]);
     let found = wrong(&output);

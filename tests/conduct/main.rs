@@ -1,9 +1,20 @@
 //! How the daemon behaves towards who runs it: reloads.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub
+)]
 
 #[path = "../servers/mod.rs"]
 mod servers;
 
 mod keys;
 mod load;
+mod notify;
 mod reload;
+mod restarts;
+mod sockets;

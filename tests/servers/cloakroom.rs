@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,12 @@ pub struct Cloakroom {
     level: &'static str,
     /// What more stands in its environment when it is started.
     pub environment: Vec<(&'static str, String)>,
+    /// Sockets that it is started with, as systemd passes them, and their names; at most two.
+    pub passed: Vec<(String, OwnedFd)>,
 }
+
+/// Puts standard input and output where systemd puts what it passes, and becomes the daemon.
+const PASS: &str = r#"exec 3<&0 0</dev/null; if [ "$LISTEN_FDS" = 2 ]; then exec 4>&1; fi; exec 1>/dev/null; LISTEN_PID=$$ exec "$0" "$@""#;
 
 impl Cloakroom {
     /// A daemon behind `nginx`: storage `masters`, a rule for `/members/`, key `main`, the feed, an API socket.
@@ -60,7 +66,8 @@ impl Cloakroom {
              [[listener]]\naddress = \"unix:{root}/api.sock\"\nserve = \"api\"\n\n{more}"
         );
         fs::write(directory.path().join("cloakroom.toml"), text).unwrap();
-        let mut daemon = Self { directory, child: None, log: Arc::default(), reader: None, level: "info", environment: Vec::new() };
+        let mut daemon =
+            Self { directory, child: None, log: Arc::default(), reader: None, level: "info", environment: Vec::new(), passed: Vec::new() };
         let made = daemon.command(&["key", "new", "main"]);
         assert!(made.status.success(), "{made:?}");
         daemon.start();
@@ -85,14 +92,22 @@ impl Cloakroom {
     /// Starts it and waits for nothing.
     #[track_caller]
     pub fn launch(&mut self) {
-        let mut child = Command::new(PROGRAM)
+        let mut sockets = self.passed.iter().map(|(_, socket)| Stdio::from(socket.try_clone().unwrap()));
+        let (first, second) = (sockets.next(), sockets.next());
+        assert!(sockets.next().is_none(), "at most two");
+        let mut command = Command::new(if first.is_some() { "sh" } else { PROGRAM });
+        if first.is_some() {
+            let names: Vec<&str> = self.passed.iter().map(|(name, _)| name.as_str()).collect();
+            command.args(["-c", PASS, PROGRAM]).env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+        }
+        let mut child = command
             .arg("--config")
             .arg(self.config())
             .arg("serve")
             .env("CLOAKROOM_LOG", self.level)
             .envs(self.environment.iter().map(|(name, value)| (*name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdin(first.unwrap_or_else(Stdio::null))
+            .stdout(second.unwrap_or_else(Stdio::null))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

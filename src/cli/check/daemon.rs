@@ -81,6 +81,8 @@ fn listeners(configuration: &Configuration) -> Vec<Finding> {
             Address::Unix { path, .. } => UnixStream::connect(path).map(drop),
             // Which number the system chose for it, nobody can tell.
             Address::Tcp(address) if address.port() == 0 => Ok(()),
+            // Where it is, only systemd knows: the web server's side is asked over HTTP.
+            Address::Passed(_) => Ok(()),
             Address::Tcp(address) => TcpStream::connect_timeout(address, PATIENCE).map(drop),
         };
         if let Err(error) = answers {

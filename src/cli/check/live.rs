@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use http::Method;
 
-use super::finding::{Finding, or_ok};
+use super::finding::{Finding, Verdict, or_ok};
 use super::http::{Answer, Customer, Place};
 use super::probe::{Probe, hexadecimal};
 use super::{counted, reach, shut};
@@ -26,6 +26,9 @@ use crate::random;
 
 /// A URL of a check is good for this long.
 const LIFETIME: Span = Span::from_seconds(600);
+
+/// What shows why nginx did what it did.
+const ERRORS: &str = "tail -n 5 /var/log/nginx/error.log";
 
 /// So many questions are asked to see whether connections stay open.
 const QUESTIONS: u64 = 24;
@@ -92,7 +95,7 @@ pub(super) async fn look(mut visit: Visit<'_>, grant: &mut Option<String>) -> Ve
         return shut::rules(&mut visit).await;
     }
     let mut found = reach::look(&mut visit).await;
-    if found.iter().any(|finding| finding.mend.is_some()) {
+    if found.iter().any(|finding| finding.verdict == Verdict::Fault) {
         found.push(Finding::not_asked("site", "the rest was not asked: nothing of it can be right before this is"));
         return found;
     }
@@ -132,7 +135,9 @@ async fn refused(visit: &mut Visit<'_>) -> Vec<Finding> {
     let claimed = hexadecimal(&random::bytes::<16>());
     let asked = visit.get(&wrong, &[("accept", "text/html"), ("x-request-id", &claimed)]).await;
     let found = shown("GET", &wrong, &asked);
-    let Ok(answer) = &asked else { return vec![Finding::fault("refused", "a wrong signature gets no answer").found(found).right("403")] };
+    let Ok(answer) = &asked else {
+        return vec![Finding::fault("refused", "a wrong signature gets no answer").found(found).right("403").run(ERRORS)];
+    };
     let support = answer.header("cloakroom-support").to_owned();
     let body = String::from_utf8_lossy(&answer.body);
     let mut faults = Vec::new();
@@ -169,7 +174,7 @@ async fn arrives(visit: &mut Visit<'_>, found: &mut Vec<Finding>) -> bool {
     let handoff = visit.handoff();
     let at = format!("location ^~ {handoff} {{ … }}");
     let Ok(answer) = asked.as_ref().map_err(drop) else {
-        found.push(Finding::fault("bytes", "a good URL gets no answer").found(said).right("200 and the file"));
+        found.push(Finding::fault("bytes", "a good URL gets no answer").found(said).right("200 and the file").run(ERRORS));
         return false;
     };
     if !answer.header("content-encoding").is_empty() {
@@ -188,9 +193,9 @@ async fn arrives(visit: &mut Visit<'_>, found: &mut Vec<Finding>) -> bool {
                     .map_or_else(String::new, |storage| format!("alias {}/;", storage.path.display())),
                 at,
             ),
-            403 if !answer.is_refusal() => fault.right("nginx's workers can read the file").run("tail -n 5 /var/log/nginx/error.log"),
+            403 if !answer.is_refusal() => fault.right("nginx's workers can read the file").run(ERRORS),
             200 => fault.right(format!("{} bytes, the same ones", probe.size)).add("sub_filter, ssi, gzip … off", at),
-            _ => fault.right("200 and the file").run("tail -n 5 /var/log/nginx/error.log"),
+            _ => fault.right("200 and the file").run(ERRORS),
         };
         found.push(finding.found(said));
         return false;

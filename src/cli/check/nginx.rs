@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -77,31 +77,41 @@ fn of_dump(dump: &str, from: Option<&Path>) -> Result<Conf, NoConf> {
 /// What `nginx -T` prints.
 fn ask() -> Result<String, NoConf> {
     let not_asked = |why: &str| {
-        NoConf::NotAsked(format!("nginx's configuration was not read: {why}; name it with --nginx-conf FILE, or run this as root"))
+        NoConf::NotAsked(format!("nginx's configuration was not read: {why}; run this as root, or name it with --nginx-conf FILE"))
     };
     let mut command = Command::new("nginx");
-    command.arg("-T").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.arg("-T").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| not_asked(&format!("`nginx -T` does not start: {error}")))?;
-    let Some(out) = child.stdout.take() else { return Err(not_asked("`nginx -T` says nothing")) };
-    let (sender, said) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let read = out.take(BYTES_MAX).read_to_end(&mut bytes);
-        // Nobody hears it once the patience is over.
-        let _ = sender.send(read.map(|_| bytes));
-    });
-    let said = said.recv_timeout(PATIENCE);
-    if said.is_err() {
+    let (said, complained) = (child.stdout.take().map(all_of), child.stderr.take().map(all_of));
+    let said = said.and_then(|said| said.recv_timeout(PATIENCE).ok());
+    if said.is_none() {
         // It ended by itself a moment ago, or ends now.
         let _ = child.kill();
     }
     let ended = child.wait().map_err(|error| not_asked(&error.to_string()))?;
     match said {
-        Ok(Ok(bytes)) if ended.success() => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Ok(Ok(_)) => Err(not_asked("`nginx -T` does not succeed")),
-        Ok(Err(error)) => Err(not_asked(&error.to_string())),
-        Err(_) => Err(not_asked("`nginx -T` does not end")),
+        Some(bytes) if ended.success() => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Some(_) => {
+            let complained = complained.and_then(|complained| complained.recv_timeout(PATIENCE).ok()).unwrap_or_default();
+            let words = String::from_utf8_lossy(&complained).into_owned();
+            let line =
+                words.lines().find(|line| line.contains("[emerg]")).or_else(|| words.lines().next()).unwrap_or("it ends with a fault");
+            Err(not_asked(&format!("`nginx -T`: {line}")))
+        }
+        None => Err(not_asked("`nginx -T` does not end")),
     }
+}
+
+/// All that comes from a pipe, read beside whoever waits for it.
+fn all_of(pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, all) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What breaks off is no configuration, and is found to be none. Nobody hears it once the patience is over.
+        let _ = pipe.take(BYTES_MAX).read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    all
 }
 
 fn text_of(path: &Path) -> std::io::Result<String> {

@@ -119,21 +119,18 @@ fn guarded(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> 
     let mut found = Vec::new();
     for rule in &configuration.rules {
         let path = rule.path.decoded();
-        let plain = path.trim_end_matches('/');
-        let of_rule: Vec<&Level<'_>> = site
-            .locations
-            .iter()
-            .filter(|location| location.path().is_some_and(|there| there.trim_end_matches('/') == plain && !there.starts_with('@')))
-            .collect();
+        let of_rule = locations_of(site, path);
         let mut faults = Vec::new();
         if of_rule.is_empty() && !site.servers.iter().any(asked) {
             let fault = Finding::fault("guarded", format!("everybody sees what lies below {path}: nginx asks nobody about it"));
-            let into = site.servers.first().map_or_else(|| "server { … }".to_owned(), Level::shown);
             faults.push(
                 fault
                     .found(format!("a [[rule]] for {path}, and no location with auth_request"))
                     .right("a location of that path which asks")
-                    .add(format!("location ^~ {path} {{ include cloakroom/protect.conf; }}"), into),
+                    .add(
+                        format!("location ^~ {path} {{ include cloakroom/protect.conf; }}"),
+                        site.server_of(&configuration.public_url.host),
+                    ),
             );
         }
         for location in of_rule {
@@ -142,6 +139,20 @@ fn guarded(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> 
         found.extend(or_ok("guarded", format!("{path} asks before it serves"), faults));
     }
     found
+}
+
+/// The locations of a rule's path; where there is none, those above it that ask.
+fn locations_of<'s, 'a>(site: &'s NginxSite<'a>, path: &str) -> Vec<&'s Level<'a>> {
+    let plain = path.trim_end_matches('/');
+    let with_path = |fits: &dyn Fn(&str) -> bool| -> Vec<&'s Level<'a>> {
+        site.locations.iter().filter(|location| location.path().is_some_and(|there| !there.starts_with('@') && fits(there))).collect()
+    };
+    let exact = with_path(&|there| there.trim_end_matches('/') == plain);
+    if exact.is_empty() {
+        with_path(&|there| path.starts_with(there)).into_iter().filter(|location| asked(location)).collect()
+    } else {
+        exact
+    }
 }
 
 fn asked(level: &Level<'_>) -> bool {

@@ -43,9 +43,11 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         .filter_map(|location| Some((location, location.own("proxy_pass")?)))
         .filter(|(_, pass)| leads_to_us(site, pass, &addresses))
         .collect();
-    let mut found = upstreams(site, &addresses);
+    // Where a passed socket is, only systemd knows.
+    let all_known = !configuration.listeners.iter().any(|listener| matches!(listener.address, Address::Passed(_)));
+    let mut found = upstreams(site, &addresses, all_known);
     let path = configuration.public_url.path.as_str();
-    let into = || site.servers.first().map_or_else(|| "server { … }".to_owned(), Level::shown);
+    let into = || site.server_of(&configuration.public_url.host);
     if !asking.iter().any(|(location, _)| location.path() == Some(path)) {
         let fault =
             Finding::fault("download", format!("nobody reaches Cloakroom at {path}: each link is answered by the site, mostly with 404"));
@@ -98,9 +100,15 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
 /// Where the web server reaches us, as nginx writes it.
 fn addresses(configuration: &Configuration) -> Vec<String> {
     let web = configuration.listeners.iter().filter(|listener| listener.serve == Serve::Web(Dialect::Nginx));
-    web.map(|listener| match &listener.address {
-        Address::Unix { path, .. } => format!("unix:{}", path.display()),
-        Address::Tcp(address) => address.to_string(),
+    web.flat_map(|listener| match &listener.address {
+        Address::Unix { path, .. } => vec![format!("unix:{}", path.display())],
+        // Who listens everywhere is reached on loopback.
+        Address::Tcp(address) if address.ip().is_unspecified() => {
+            let port = address.port();
+            vec![format!("127.0.0.1:{port}"), format!("[::1]:{port}"), address.to_string()]
+        }
+        Address::Tcp(address) => vec![address.to_string()],
+        Address::Passed(_) => Vec::new(),
     })
     .collect()
 }
@@ -129,7 +137,7 @@ fn is_ours(server: &Directive, addresses: &[String]) -> bool {
     addresses.contains(&written)
 }
 
-fn upstreams(site: &NginxSite<'_>, addresses: &[String]) -> Vec<Finding> {
+fn upstreams(site: &NginxSite<'_>, addresses: &[String], all_known: bool) -> Vec<Finding> {
     let ours = site.http.iter().copied().filter(|one| one.name == "upstream");
     let mut found = Vec::new();
     let mut is_there = false;
@@ -138,7 +146,7 @@ fn upstreams(site: &NginxSite<'_>, addresses: &[String]) -> Vec<Finding> {
         let mut faults = Vec::new();
         let line = |address: &str| format!("server {address} max_fails=0;");
         for server in servers(upstream) {
-            if !is_ours(server, addresses) {
+            if !is_ours(server, addresses) && all_known {
                 let fault = Finding::fault("upstream", "nginx asks where no Cloakroom of this configuration listens: customers see 502");
                 let address = addresses.first().map_or("unix:/run/cloakroom/nginx.sock", String::as_str);
                 faults.push(

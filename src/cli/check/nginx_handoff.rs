@@ -41,7 +41,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         let Some(handoff) = storage.handoff.as_deref() else { continue };
         let locations: Vec<&Level<'_>> = site.locations.iter().filter(|location| location.path() == Some(handoff)).collect();
         if locations.is_empty() {
-            found.push(missing(site, storage, handoff));
+            found.push(missing(site, storage, handoff, &configuration.public_url.host));
         }
         for location in locations {
             found.extend(place(site, location, storage));
@@ -55,7 +55,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
     found
 }
 
-fn missing(site: &NginxSite<'_>, storage: &Storage, handoff: &str) -> Finding {
+fn missing(site: &NginxSite<'_>, storage: &Storage, handoff: &str, host: &str) -> Finding {
     let near = site
         .locations
         .iter()
@@ -66,7 +66,7 @@ fn missing(site: &NginxSite<'_>, storage: &Storage, handoff: &str) -> Finding {
         let wanted = format!("the path of the location is that of `handoff`, {handoff}, to the last slash");
         return finding.found(near.shown()).right(wanted).replace(format!("location ^~ {handoff} {{"), near.directive.place.to_string());
     }
-    let into = site.servers.first().map_or_else(|| "server { … }".to_owned(), Level::shown);
+    let into = site.server_of(host);
     finding.found(format!("no location {handoff} in any server")).right(right).add("include cloakroom/locations.conf;", into)
 }
 

@@ -103,6 +103,13 @@ impl<'a> NginxSite<'a> {
         self.http.iter().copied().find(|one| one.name == "upstream" && one.argument(0) == name)
     }
 
+    /// The server of this host, else the first one: `file:line: server { … }`.
+    pub(super) fn server_of(&self, host: &str) -> String {
+        let names = |server: &&Level<'_>| server.holds("server_name").iter().any(|one| one.arguments.iter().any(|name| name == host));
+        let server = self.servers.iter().find(names).or_else(|| self.servers.first());
+        server.map_or_else(|| "server { … }".to_owned(), Level::shown)
+    }
+
     /// The user that the workers run as, where it says one.
     pub(super) fn user(&self) -> Option<(&'a str, Option<&'a str>)> {
         let user = self.main.iter().find(|one| one.name == "user")?;

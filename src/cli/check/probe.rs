@@ -1,9 +1,9 @@
 //! The file that is downloaded to see whether downloads work: planted and removed again, or one that is there.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use crate::config::{Configuration, Storage};
@@ -94,6 +94,8 @@ impl Probe {
             text.push('\n');
         }
         file.write_all(text.as_bytes())?;
+        // Whatever the umask is: nginx reads it.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         // As the directory's other files: nginx reads it by its group.
         let owner = rustix::process::geteuid().is_root().then(|| above.uid());
         chown(&path, owner, Some(above.gid())).or_else(|error| if file.metadata()?.gid() == above.gid() { Ok(()) } else { Err(error) })?;

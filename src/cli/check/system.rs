@@ -106,8 +106,9 @@ fn sockets(configuration: &Configuration, people: &People) -> Vec<Finding> {
         let (shown, own) = (path.display(), listener.serve != Serve::Api);
         let Ok(there) = fs::symlink_metadata(path).or_else(|_| fs::metadata(path.parent().unwrap_or(path))) else {
             let directory = path.parent().unwrap_or(path).display();
-            let fault = Finding::fault("sockets", "the daemon cannot make its socket").found(format!("no directory {directory}"));
-            let right = "a directory of the daemon's user; systemd makes it by `RuntimeDirectory=cloakroom`";
+            let fault = Finding::warning("sockets", "the daemon cannot make its socket, unless systemd makes the directory")
+                .found(format!("no directory {directory}"));
+            let right = "a directory of the daemon's user, or `RuntimeDirectory=cloakroom` in its unit";
             found.push(fault.right(right).run(format!("install -d -m 0755 -o cloakroom {directory}")));
             continue;
         };
@@ -154,6 +155,7 @@ fn sockets(configuration: &Configuration, people: &People) -> Vec<Finding> {
             );
         }
     }
+    found.dedup();
     or_ok("sockets", "each is open to those who need it", found)
 }
 

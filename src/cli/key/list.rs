@@ -17,7 +17,7 @@ use crate::service::caller;
 struct Shown<'a> {
     id: &'a str,
     r#use: &'static str,
-    /// `hmac`; `null` where the file cannot be read.
+    /// `hmac`, or the algorithm of a public key (`EdDSA`, `ES256`, `RS256`); `null` where the file is no key.
     kind: Option<&'static str>,
     file: &'a std::path::Path,
     /// `0600`; `null` where there is no file.
@@ -54,12 +54,18 @@ fn show(entry: &KeyEntry, fault: Option<String>) -> Shown<'_> {
     Shown {
         id: &entry.id,
         r#use: entry.purpose.word(),
-        kind: keys::load(std::slice::from_ref(entry)).is_ok().then_some("hmac"),
+        kind: kind(entry),
         file: &entry.file,
         mode: found.as_ref().map(|found| format!("{:04o}", found.mode() & 0o7777)),
         owner: found.as_ref().map(|found| caller::user_name(found.uid()).unwrap_or_else(|| format!("uid {}", found.uid()))),
         fault,
     }
+}
+
+fn kind(entry: &KeyEntry) -> Option<&'static str> {
+    let ring = keys::load(std::slice::from_ref(entry)).ok()?;
+    let public = ring.public().next().map(|(key, _)| key.algorithm().word());
+    Some(public.unwrap_or("hmac"))
 }
 
 fn text(shown: &[Shown<'_>]) -> String {

@@ -294,8 +294,12 @@ impl Store for Sqlite {
         }))
     }
 
+    fn has_ended(&self) -> bool {
+        self.writer.has_ended()
+    }
+
     fn trouble(&self) -> Option<String> {
-        let ended = || self.writer.has_ended().then(|| "the thread that decides has ended: restart the daemon".to_owned());
+        let ended = || self.has_ended().then(|| "the thread that decides has ended: restart the daemon".to_owned());
         self.condition.trouble().or_else(ended)
     }
 
