@@ -23,6 +23,8 @@ pub(super) enum Failure {
     File(Errors),
     /// Whoever read the output went away.
     Quiet,
+    /// It did not work, and all that there is to say stands in the output.
+    Told,
 }
 
 impl From<Errors> for Failure {
@@ -51,6 +53,7 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         let (text, code) = match self {
             Self::Quiet => return ExitCode::SUCCESS,
+            Self::Told => return ExitCode::from(1),
             Self::Failed(text) => (prefixed(&text), 1),
             Self::Usage(text) => (prefixed(&text), 2),
             Self::Partly(text) => (prefixed(&text), 3),

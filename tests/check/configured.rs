@@ -104,7 +104,7 @@ const FAULTS: &[Row] = &[
         .in_server("error_page 404 /404.html;"),
     changed(
         &[("    alias", "    auth_request /_cloakroom/authorize;\n    alias"), ("    auth_request off;\n\n    # Each", "    # Each")],
-        "handoff-not-asked",
+        "handoff-asked",
         &["auth_request off;"],
         MASTERS,
     ),
@@ -187,7 +187,7 @@ const FAULTS: &[Row] = &[
         &["proxy_intercept_errors off;"],
         ("headers.conf", "proxy_intercept_errors on;"),
     ),
-    changed(&[("    internal;\n    proxy_pass", "    proxy_pass")], "authorize-internal", &["internal;"], AUTHORIZE),
+    changed(&[("    internal;\n    proxy_pass", "    proxy_pass")], "authorize-shut", &["internal;"], AUTHORIZE),
     changed(&[("location ^~ /dl/", "location ^~ /download/")], "download", &["/dl/"], ("site.conf", "server {")),
     changed(&[("location ^~ /dl/", "location /dl/")], "download", &["location ^~ /dl/ {"], ("locations.conf", "location /dl/"))
         .in_server("location ~ \\.zip$ { }"),

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::servers::cloakroom::PROGRAM;
+use super::servers::cloakroom::{Cloakroom, PROGRAM};
 use super::servers::nginx::NginxSetup;
-use super::servers::until;
+use super::servers::{free_port, until};
 use super::{run, site};
 
 #[test]
@@ -105,4 +105,21 @@ fn no_url_of_another_kind_is_asked() {
     }
     let output = site.cloakroom.command(&["check", "--connect", "127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_site_without_nginx_is_asked_too() {
+    let storage = tempfile::tempdir().unwrap();
+    fs::set_permissions(storage.path(), fs::Permissions::from_mode(0o750)).unwrap();
+    let port = free_port();
+    let more = format!(
+        "[[listener]]\naddress = \"127.0.0.1:{port}\"\nserve = \"web\"\ndialect = \"standalone\"\n\n[[storage]]\nname = \"masters\"\npath = \"{}\"\n",
+        storage.path().display()
+    );
+    let daemon = Cloakroom::with(&format!("http://127.0.0.1:{port}/dl/"), &more);
+    let said = daemon.say(&["check", "--url"]);
+    assert!(!said.contains("nginx") && !said.contains("FAULT"), "{said}");
+    for check in ["reach", "bytes", "site-ranges", "claims", "counted"] {
+        assert!(said.lines().any(|line| line.starts_with("  ok ") && line.split_whitespace().nth(1) == Some(check)), "{check}: {said}");
+    }
 }

@@ -9,12 +9,16 @@
     unreachable_pub
 )]
 
+#[path = "../hostile/raw.rs"]
+mod raw;
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod fail2ban;
 mod keys;
 mod load;
 mod notify;
 mod reload;
 mod restarts;
 mod sockets;
+mod units;

@@ -26,6 +26,8 @@ pub struct Cloakroom {
     level: &'static str,
     /// What more stands in its environment when it is started.
     pub environment: Vec<(&'static str, String)>,
+    /// What more stands behind `serve`.
+    pub arguments: Vec<&'static str>,
     /// Sockets that it is started with, as systemd passes them, and their names; at most two.
     pub passed: Vec<(String, OwnedFd)>,
 }
@@ -66,8 +68,16 @@ impl Cloakroom {
              [[listener]]\naddress = \"unix:{root}/api.sock\"\nserve = \"api\"\n\n{more}"
         );
         fs::write(directory.path().join("cloakroom.toml"), text).unwrap();
-        let mut daemon =
-            Self { directory, child: None, log: Arc::default(), reader: None, level: "info", environment: Vec::new(), passed: Vec::new() };
+        let mut daemon = Self {
+            directory,
+            child: None,
+            log: Arc::default(),
+            reader: None,
+            level: "info",
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            passed: Vec::new(),
+        };
         let made = daemon.command(&["key", "new", "main"]);
         assert!(made.status.success(), "{made:?}");
         daemon.start();
@@ -104,6 +114,7 @@ impl Cloakroom {
             .arg("--config")
             .arg(self.config())
             .arg("serve")
+            .args(&self.arguments)
             .env("CLOAKROOM_LOG", self.level)
             .envs(self.environment.iter().map(|(name, value)| (*name, value)))
             .stdin(first.unwrap_or_else(Stdio::null))

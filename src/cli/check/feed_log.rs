@@ -30,6 +30,7 @@ pub(super) fn look(configuration: &Configuration, people: &People, rotation: &Pa
         }
         Some(Feed::Syslog { path, .. }) => vec![socket(path, people)],
         Some(Feed::Api) => Vec::new(),
+        None if configuration.knows_what_arrived() => Vec::new(),
         None => {
             let warning = Finding::warning("feed", "a download counts when it starts, whether it arrives or not");
             vec![
@@ -114,7 +115,7 @@ fn lines(log: &Path) -> Vec<Finding> {
         let says = if read == 0 {
             "nothing was reported yet".to_owned()
         } else {
-            format!("the last {} of the report are understood", terminal::counted(read, "line", "lines"))
+            format!("{} at its end, understood", terminal::counted(read, "line", "lines"))
         };
         return vec![Finding::ok("feed-lines", says)];
     };

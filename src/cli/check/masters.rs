@@ -46,12 +46,9 @@ fn storage_of(configuration: &Configuration, storage: &Storage, people: &People)
         );
     }
     let number = u64::try_from(walk.files.len()).unwrap_or(u64::MAX);
+    let by = if people.worker.is_some() { "Cloakroom and nginx" } else { "Cloakroom" };
     let most = if walk.is_whole { "" } else { " looked at" };
-    or_ok(
-        "masters",
-        format!("`{}`: {}{most}, read by Cloakroom and nginx", storage.name, terminal::counted(number, "file", "files")),
-        found,
-    )
+    or_ok("masters", format!("`{}`: {}{most}, read by {by}", storage.name, terminal::counted(number, "file", "files")), found)
 }
 
 fn walk(root: &Path) -> Walk {

@@ -72,7 +72,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         if asks == Asks::Download {
             found.extend(download(site, location));
         } else if asks == Asks::Authorize && location.own("internal").is_none() {
-            let fault = Finding::fault("authorize-internal", "anybody can ask Cloakroom as if it were nginx");
+            let fault = Finding::fault("authorize-shut", "anybody can ask Cloakroom as if it were nginx");
             found.push(
                 fault
                     .found(format!("{} without `internal`", location.shown()))

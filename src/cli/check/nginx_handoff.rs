@@ -100,7 +100,7 @@ fn place(site: &NginxSite<'_>, location: &Level<'_>, storage: &Storage) -> Vec<F
     }
     found.extend(directory(location, storage));
     if let Some(asked) = location.value("auth_request").filter(|one| one.argument(0) != "off") {
-        let fault = Finding::fault("handoff-not-asked", "what was decided is asked about a second time, and refused");
+        let fault = Finding::fault("handoff-asked", "what was decided is asked about a second time, and refused");
         found.push(fault.found(asked.shown()).right("no question about a handed-over file").add("auth_request off;", location.shown()));
     }
     or_ok("handoff", format!("{} is internal and shows {}", location.path().unwrap_or_default(), storage.path.display()), found)

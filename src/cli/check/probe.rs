@@ -76,7 +76,7 @@ impl Probe {
 
     /// A page, which compression and filters of the site would change first, with text that is nowhere else.
     fn plant(storage: &Storage) -> io::Result<Self> {
-        let name = format!("{NAME}{}.html", hexadecimal(&random::bytes::<12>()));
+        let name = format!("{NAME}{}.html", hexadecimal(&random::bytes::<8>()));
         let path = storage.path.join(&name);
         let above = fs::metadata(&storage.path)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path)?;

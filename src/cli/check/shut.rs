@@ -7,6 +7,7 @@ use http::Method;
 use super::finding::{Finding, or_ok};
 use super::http::Answer;
 use super::live::{Visit, shown};
+use super::nginx;
 use super::probe::hexadecimal;
 use crate::random;
 
@@ -54,14 +55,16 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
         ]
         .map(str::to_owned),
     );
-    let mut faults = Vec::new();
+    // Where Cloakroom answers customers itself, its refusals are right everywhere.
+    let behind_nginx = nginx::is_expected(visit.configuration);
+    let mut faults: Vec<Finding> = Vec::new();
     for target in &internal {
         let asked = visit.get(target, &[]).await;
         let Ok(answer) = &asked else { continue };
         if is_probe(visit, answer) {
             let fault = Finding::fault("site-internal", "everybody can fetch the files of the storage, without any proof");
             faults.push(fault.found(shown("GET", target, &asked)).right("404").add("internal;", format!("location ^~ {handoff} {{ … }}")));
-        } else if answer.is_refusal() || answer.status == 200 && answer.headers.contains_key("cloakroom-rate") {
+        } else if behind_nginx && (answer.is_refusal() || answer.headers.contains_key("cloakroom-rate")) {
             let fault = Finding::fault("site-internal", "anybody can ask Cloakroom as if it were nginx");
             faults.push(
                 fault
@@ -71,6 +74,13 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
             );
         }
     }
+    // One fault opens many spellings.
+    let mut seen = Vec::new();
+    faults.retain(|fault| {
+        let is_new = !seen.contains(&fault.says);
+        seen.push(fault.says.clone());
+        is_new
+    });
     let number = internal.len();
     let mut found = or_ok("site-internal", format!("internal addresses are shut, in {number} spellings"), faults);
     let mut elsewhere = vec![format!("/{probe}"), format!("/{}/{probe}", file.storage), format!("{public}{probe}")];

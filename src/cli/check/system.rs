@@ -116,6 +116,17 @@ fn sockets(configuration: &Configuration, people: &People) -> Vec<Finding> {
             // It is made when the daemon starts; whether that is so is another check.
             continue;
         }
+        if listener.serve == Serve::Api && there.mode() & 0o006 != 0 {
+            let fault = Finding::fault("sockets", "everybody on this machine can make and revoke grants");
+            let there = people.accounts.mode_of(&there);
+            found.push(
+                fault
+                    .found(format!("{shown} has mode {there}"))
+                    .right("mode = \"0600\" under [[listener]]")
+                    .run(format!("chmod 0600 {shown}")),
+            );
+            continue;
+        }
         if there.mode() & 0o777 != *mode {
             let fault = Finding::warning(
                 "sockets",
@@ -142,16 +153,6 @@ fn sockets(configuration: &Configuration, people: &People) -> Vec<Finding> {
                     .found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown))
                     .right(format!("{} may connect to {shown}", worker.name))
                     .run(format!("chgrp {} {}", worker.name, obstacle.path.display())),
-            );
-        }
-        if listener.serve == Serve::Api && there.mode() & 0o006 != 0 {
-            let fault = Finding::fault("sockets", "everybody on this machine can make and revoke grants");
-            let there = people.accounts.mode_of(&there);
-            found.push(
-                fault
-                    .found(format!("{shown} has mode {there}"))
-                    .right("mode = \"0600\" under [[listener]]")
-                    .run(format!("chmod 0600 {shown}")),
             );
         }
     }
@@ -224,7 +225,7 @@ fn clock(configuration: &Configuration, config: &Path, now: Moment) -> Vec<Findi
             let fault = Finding::fault("clock", "the clock is behind, or was ahead: what has ended may open again");
             vec![fault.found(format!("{} was written at {when}; the clock says {now}", path.display())).right(right).run(mend)]
         }
-        None => vec![Finding::ok("clock", format!("it is {now}; no file of ours is from later"))],
+        None => vec![Finding::ok("clock", format!("it is {now}, and our files are older"))],
     }
 }
 

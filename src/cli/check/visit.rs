@@ -59,5 +59,5 @@ pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<
 }
 
 fn of_probe(probe: &Probe) -> String {
-    if probe.is_planted() { format!("{}, put there and removed", probe.file) } else { format!("{}, which is there", probe.file) }
+    if probe.is_planted() { format!("put there, and removed: {}", probe.file) } else { format!("a file that is there: {}", probe.file) }
 }
