@@ -137,6 +137,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let log: Vec<String> = self.log().lines().map(str::to_owned).collect();
+            servers::secrecy::assert_none(&log, self.log.parent().unwrap());
+        }
     }
 }
 

@@ -359,7 +359,9 @@ fn explain_tells_each_step_and_no_token() {
     let late = shop.keys.token("ec", &claims(&json!({ "aud": "shop.example" })));
     let output = shop.site.cloakroom.command(&["explain", &format!("/tokens/a%20b.html?jwt={late}")]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("`aud` must be the name of this site"), "{said}");
+    assert!(said.contains("`aud` must be the name of this site") && said.contains("mint it again"), "{said}");
+    let unsigned = shop.site.cloakroom.command(&["sign", "/tokens/a b.html", "--key", "ec"]);
+    assert!(String::from_utf8_lossy(&unsigned.stderr).contains("--key ec: it is a public key"), "{unsigned:?}");
 }
 
 /// Claims of a token for a file of which so many downloads may be had.

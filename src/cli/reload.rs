@@ -7,6 +7,7 @@ use crate::auth::{Desk, Logins};
 use crate::clock;
 use crate::config::{self, Configuration, Renewal, renew};
 use crate::keys;
+use crate::keys::follow::{States, Watch};
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::service::site::{Current, Site};
@@ -46,8 +47,8 @@ enum Kept {
 }
 
 /// Takes the configuration at `path`, and logs what came of it. Whether it was taken.
-pub(super) fn reload(current: &Current, path: &Path) -> bool {
-    match attempt(current, path) {
+pub(super) fn reload(current: &Current, path: &Path, key_files: &mut KeyFiles) -> bool {
+    match attempt(current, path, key_files) {
         Ok(Renewal { changed, waiting, .. }) => {
             let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
             tracing::info!(event = "reloaded", changed, "key files and templates were read again, too");
@@ -78,17 +79,83 @@ pub(super) fn reload(current: &Current, path: &Path) -> bool {
     }
 }
 
-fn attempt(current: &Current, path: &Path) -> Result<Renewal, Kept> {
+fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Result<Renewal, Kept> {
     let one = |fault: String| Kept::Faults(vec![fault]);
     let written = config::load(path).map_err(Kept::File)?;
     let site = current.site();
     let renewal = renew(&site.configuration, written).map_err(one)?;
+    let states = States::of(&renewal.configuration.keys);
     let next = next(&site, renewal.configuration.clone()).map_err(Kept::Faults)?;
     current.replace(next);
+    key_files.reloaded(current, states);
     Ok(renewal)
 }
 
 fn next(site: &Site, configuration: Configuration) -> Result<Site, Vec<String>> {
     let Named { keys, logins, storages, pages } = Named::read(&configuration, Arc::clone(&site.logins.desk))?;
     site.renewed(configuration, keys, logins, storages, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
+}
+
+/// The key files, followed while the daemon runs.
+pub(super) struct KeyFiles {
+    watch: Option<Watch>,
+    /// As they were when they were looked at last.
+    seen: States,
+}
+
+impl KeyFiles {
+    /// Follows those of the current configuration, which were as in `seen` before they were read. To be called on an event
+    /// loop.
+    pub(super) fn follow(current: &Current, seen: States) -> Self {
+        let watch = Watch::new()
+            .map_err(|error| tracing::warn!(event = "keys_not_followed", %error, "a key file that changes is taken at a reload"))
+            .ok();
+        let files = Self { watch, seen };
+        files.watch(current);
+        files
+    }
+
+    fn watch(&self, current: &Current) {
+        if let Some(Err(error)) = self.watch.as_ref().map(|watch| watch.add(&current.site().configuration.keys)) {
+            tracing::warn!(event = "keys_not_followed", %error, "a key file that changes is taken at a reload");
+        }
+    }
+
+    /// Waits until a file may have changed.
+    pub(super) async fn changed(&self) {
+        match &self.watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Another configuration may name other files.
+    pub(super) fn reloaded(&mut self, current: &Current, before: States) {
+        self.seen = before;
+        self.watch(current);
+    }
+
+    /// Takes the keys if a file has changed and all are good; else those before stay in force, and it is said why.
+    pub(super) fn look(&mut self, current: &Current) {
+        let site = current.site();
+        let now = States::of(&site.configuration.keys);
+        let ids = now.differing(&self.seen).join(", ");
+        if ids.is_empty() {
+            return;
+        }
+        match keys::load(&site.configuration.keys) {
+            Ok(ring) => {
+                current.replace(site.with_keys(ring));
+                tracing::info!(event = "keys_read", keys = ids, "key files have changed, and were read again");
+            }
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!(event = "keys_kept", keys = ids, "the keys before stay in force: {fault}");
+                }
+            }
+        }
+        // A directory that was made anew is watched anew.
+        self.watch(current);
+        self.seen = now;
+    }
 }

@@ -13,13 +13,14 @@ use tokio::sync::oneshot;
 use super::failure::Failure;
 use super::follower::Follower;
 use super::notify::Notifier;
-use super::reload::{self, Named};
+use super::reload::{self, KeyFiles, Named};
 use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
 use crate::auth::Desk;
 use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
+use crate::keys::follow::States;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
@@ -58,6 +59,7 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let passed = Passed::receive().map_err(|fault| Failure::failed(format!("the sockets that were passed to this process: {fault}")))?;
     let notifier = Notifier::of_environment();
     let store = open_store(&configuration)?;
+    let key_files = States::of(&configuration.keys);
     let current = Current::new(site(configuration, store)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     // Heard from the first answer on: who is told to stop before that ends in disorder.
@@ -67,16 +69,20 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     runtime.block_on(async {
         {
             let mut watching = std::pin::pin!(watch(&daemon, &current, &notifier));
+            let mut key_files = KeyFiles::follow(&current, key_files);
             loop {
                 tokio::select! {
                     told = signals.next() => match told {
                         Told::Stop => break,
                         Told::Reload => {
                             notifier.reloading();
-                            let is_taken = reload::reload(&current, &common.config);
+                            let is_taken = reload::reload(&current, &common.config, &mut key_files);
+                            // What was told of a key file a moment ago was heard, and not looked at yet.
+                            key_files.look(&current);
                             notifier.ready(if is_taken { ANSWERS } else { STAYED });
                         }
                     },
+                    () = key_files.changed() => key_files.look(&current),
                     () = &mut watching => {}
                 }
             }

@@ -75,10 +75,12 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let ring =
         keys::load(&configuration.keys).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     let key = match wanted {
-        Some(entry) => ring.find(&entry.id).map(|(key, _)| key),
-        None => ring.signing(),
+        Some(entry) => {
+            let nothing = || Failure::usage(format!("--key {}: it is a public key, with which nothing can be signed", entry.id));
+            ring.find(&entry.id).map(|(key, _)| key).ok_or_else(nothing)?
+        }
+        None => ring.signing().ok_or_else(|| Failure::configuration("there must be a [[key]] with use = \"sign\", found none"))?,
     };
-    let key = key.ok_or_else(|| Failure::configuration("there must be a [[key]] with use = \"sign\", found none"))?;
     let now = clock::now();
     let terms = Terms {
         expires: arguments.until.unwrap_or_else(|| now + arguments.valid_for),

@@ -1,5 +1,7 @@
 //! Key files: read with suspicion, written once.
 
+pub mod follow;
+
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};

@@ -23,7 +23,7 @@ use crate::domain::question::{Kind, Method, Question};
 use crate::domain::range::Range;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
-use crate::proof::token;
+use crate::proof::{signed_url, token};
 
 /// What `explain` found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +188,11 @@ fn advice_on(site: &Site, question: &Question, refusal: Refusal, from: Option<Ip
     let text = match (refusal, Address::read(&question.path, &site.public_path)) {
         (Refusal::WrongNetwork | Refusal::TooManyNetworks, _) if from.is_none() => {
             "no client was given: say with --from ADDRESS for whom the URL shall be explained".to_owned()
+        }
+        (Refusal::BadProof | Refusal::Expired | Refusal::WrongPath, Some(Address::File(_)) | None)
+            if super::jwt::is_brought(question) && !signed_url::is_brought(question.query.as_deref()) =>
+        {
+            "mint it again, with what the step above asks for; conf-examples/minting/README.md tells every claim".to_owned()
         }
         (Refusal::BadProof, Some(Address::Link(_) | Address::Delivery(_))) => {
             "copy the link again, whole, or make a new one with `cloakroom link new`".to_owned()

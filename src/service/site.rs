@@ -37,11 +37,11 @@ pub struct Site {
     /// The keys.
     pub keys: KeyRing,
     /// Who logs in with a password.
-    pub logins: Logins,
+    pub logins: Arc<Logins>,
     /// The masters.
-    pub storages: Storages,
+    pub storages: Arc<Storages>,
     /// The pages of refusals.
-    pub pages: Pages,
+    pub pages: Arc<Pages>,
     // What lives on.
     /// What is remembered.
     pub store: Arc<dyn Store>,
@@ -113,9 +113,9 @@ impl Site {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
             keys,
-            logins,
-            storages,
-            pages,
+            logins: Arc::new(logins),
+            storages: Arc::new(storages),
+            pages: Arc::new(pages),
             store,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
@@ -142,10 +142,23 @@ impl Site {
         Ok(Self {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
+            logins: Arc::new(logins),
+            storages: Arc::new(storages),
+            pages: Arc::new(pages),
+            ..self.with_keys(keys)
+        })
+    }
+
+    /// The next generation, of which nothing but the keys is new.
+    #[must_use]
+    pub fn with_keys(&self, keys: KeyRing) -> Self {
+        Self {
+            public_path: self.public_path.clone(),
+            configuration: self.configuration.clone(),
             keys,
-            logins,
-            storages,
-            pages,
+            logins: Arc::clone(&self.logins),
+            storages: Arc::clone(&self.storages),
+            pages: Arc::clone(&self.pages),
             store: Arc::clone(&self.store),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
@@ -157,7 +170,7 @@ impl Site {
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
-        })
+        }
     }
 
     /// The name that proofs are made for.

@@ -98,6 +98,11 @@ path   = "/members/"
 accept = ["signed-url"]
 
 [[rule]]
+path     = "/club/"
+accept   = ["basic"]
+htpasswd = "{self.directory}/htpasswd"
+
+[[rule]]
 path   = "/members-tcp/"
 accept = ["signed-url"]
 
@@ -158,6 +163,12 @@ durability = "{durability}"
         include cloakroom/locations.conf;
         location ^~ /members/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
         location ^~ /tokens/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
+        location ^~ /club/ {{ alias {self.directory}/masters/; include cloakroom/protect.conf; }}
+        location ^~ /own/ {{
+            alias {self.directory}/masters/;
+            auth_basic "own";
+            auth_basic_user_file {self.directory}/htpasswd;
+        }}
         location ^~ /plain/ {{ alias {self.directory}/masters/; }}
         location ^~ /secure/ {{
             alias {self.directory}/masters/;
@@ -280,11 +291,11 @@ http {{
                 return int(found.removeprefix(line))
         raise NotMeasured(f"the metrics have no {line}")
 
-    def ask_front(self, target):
-        """Status and body that a customer gets."""
+    def ask_front(self, target, login=None):
+        """Status and body that a customer gets who brings `login` as `Authorization`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.front_port, timeout=READY_SECONDS)
         try:
-            connection.request("GET", target, headers={"Host": SITE})
+            connection.request("GET", target, headers={"Host": SITE, **({"Authorization": login} if login else {})})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

@@ -191,3 +191,40 @@ fn the_list_shows_each_key_and_what_is_wrong_with_its_file() {
     );
     assert!(!out.contains(SECRET) && !err.contains(SECRET));
 }
+
+#[test]
+fn a_key_file_that_changes_is_taken_by_itself_and_a_bad_one_is_not() {
+    let site = Site::open();
+    site.master("a.bin", b"the file");
+    let file = site.cloakroom.state().join("keys/main");
+    let old = site.sign("masters/a.bin", &["--for", "1h"]);
+    // The whole file aside and renamed, as a careful program writes one.
+    let put = |text: &str| {
+        let aside = site.cloakroom.state().join("keys/.aside");
+        fs::write(&aside, text).unwrap();
+        fs::set_permissions(&aside, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(&aside, &file).unwrap();
+    };
+    let before = fs::read_to_string(&file).unwrap();
+    put("no key");
+    site.cloakroom.logged(&["ERROR", "keys_kept", "keys=main", "the keys before stay in force", "base64url"]);
+    assert_eq!(site.get(&old).status, 200);
+    fs::remove_file(&file).unwrap();
+    site.cloakroom.logged(&["ERROR", "keys_kept", "cannot be read"]);
+    assert_eq!(site.get(&old).status, 200);
+    put(&format!("{SECRET}\n"));
+    site.cloakroom.logged(&["INFO", "keys_read", "keys=main"]);
+    assert_eq!(site.get(&old).header("Cloakroom-Refusal"), Some("bad_proof"));
+    assert_eq!(site.get(&site.mint("/dl/f/masters/a.bin", "kid=main&exp=1900000000")).status, 200);
+    put(&before);
+    crate::servers::until("the first key again", || (site.get(&old).status == 200).then_some(()));
+    // A configuration that names another file is followed there.
+    let other = site.cloakroom.state().join("elsewhere");
+    fs::create_dir(&other).unwrap();
+    fs::copy(&file, other.join("main")).unwrap();
+    rewrite(&site.cloakroom, "keys/main", "elsewhere/main");
+    reload(&site.cloakroom, "reloaded");
+    fs::write(other.join("main"), format!("{SECRET}\n")).unwrap();
+    crate::servers::until("the other key", || (site.get(&old).status == 403).then_some(()));
+    assert!(site.cloakroom.log().iter().filter(|line| line.contains("keys_read")).count() >= 3);
+}

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::nginx::Nginx;
-use super::until;
+use super::{secrecy, until};
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cloakroom");
@@ -221,6 +221,7 @@ impl Drop for Cloakroom {
         if !thread::panicking() {
             let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panicked")).collect();
             assert!(panics.is_empty(), "{panics:#?}");
+            secrecy::assert_none(&self.log(), self.directory.path());
         }
     }
 }

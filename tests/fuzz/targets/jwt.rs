@@ -36,10 +36,8 @@ static KEYS: LazyLock<KeyRing> = LazyLock::new(|| {
 });
 
 static PATH: LazyLock<CanonicalPath> = LazyLock::new(|| CanonicalPath::parse("/dl/f/masters/a.zip").expect("a path"));
-static FILE: LazyLock<FileRef> = LazyLock::new(|| FileRef {
-    storage: StorageName::parse("masters").expect("a name"),
-    path: FilePath::parse("a.zip").expect("a path"),
-});
+static FILE: LazyLock<FileRef> =
+    LazyLock::new(|| FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") });
 
 fn wanted(file: Option<&'static FileRef>) -> Wanted<'static> {
     Wanted { site: "shop.example", path: &PATH, file, client: CLIENT, life_max: Span::from_days(366) }

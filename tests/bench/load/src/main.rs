@@ -51,6 +51,12 @@ struct Options {
     /// Writes the path of each `Location` into this file, one a line, in the order of the targets.
     #[arg(long)]
     locations: Option<PathBuf>,
+    /// Asks whether the targets may pass, as `auth_request` of Nginx does.
+    #[arg(long)]
+    authorize: bool,
+    /// A file of values of `Authorization`, one a line: the first question brings the first, and so on, again and again.
+    #[arg(long)]
+    logins: Option<PathBuf>,
     /// The customer who asks for the first target; each target has its own, with an address and a browser of theirs.
     #[arg(long, default_value_t = 0)]
     customer: u32,
@@ -81,6 +87,13 @@ fn main() -> ExitCode {
 fn asked(options: &Options) -> Result<serde_json::Value, String> {
     let text = std::fs::read_to_string(&options.targets).map_err(|error| format!("{}: {error}", options.targets.display()))?;
     let targets: Vec<String> = text.lines().map(str::to_owned).collect();
+    let logins = match &options.logins {
+        None => Vec::new(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            text.lines().map(str::to_owned).collect()
+        }
+    };
     if targets.is_empty() {
         return Err(format!("{} names no target", options.targets.display()));
     }
@@ -100,6 +113,8 @@ fn asked(options: &Options) -> Result<serde_json::Value, String> {
         rate: options.rate,
         range: options.range.clone(),
         follow: options.follow,
+        authorize: options.authorize,
+        logins,
         customer: options.customer,
     }))?;
     if let Some(file) = &options.locations {

@@ -31,6 +31,8 @@ pub(crate) struct Job {
     pub(crate) rate: Option<f64>,
     pub(crate) range: Option<String>,
     pub(crate) follow: bool,
+    pub(crate) authorize: bool,
+    pub(crate) logins: Vec<String>,
     pub(crate) customer: u32,
 }
 
@@ -97,12 +99,12 @@ async fn work(mut connection: Connection, shared: Rc<Shared>) -> Result<(), Stri
     while let Some((number, began)) = shared.turn().await {
         let Some(target) = shared.job.targets.get(number % shared.job.targets.len()) else { break };
         let customer = shared.job.customer.wrapping_add(u32::try_from(number).unwrap_or_default());
-        shared.word(&mut question, target, customer);
+        shared.word(&mut question, target, customer, shared.login(number));
         let answer = connection.ask(question.as_bytes()).await.map_err(|error| format!("{}: {error}", shared.job.to))?;
         told.asked.note(answer.status, began.elapsed());
         let Some(onward) = answer.location else { continue };
         if shared.job.follow {
-            shared.word(&mut question, &onward, customer);
+            shared.word(&mut question, &onward, customer, shared.login(number));
             let began = Instant::now();
             let answer = connection.ask(question.as_bytes()).await.map_err(|error| format!("{}: {error}", shared.job.to))?;
             told.followed.note(answer.status, began.elapsed());
@@ -133,16 +135,25 @@ impl Shared {
         Some((number, due.unwrap_or_else(Instant::now)))
     }
 
+    /// What the question of this number brings as `Authorization`.
+    fn login(&self, number: usize) -> Option<&str> {
+        let logins = &self.job.logins;
+        logins.get(number.checked_rem(logins.len())?).map(String::as_str)
+    }
+
     /// Words the question of `customer` for `target`.
-    fn word(&self, question: &mut String, target: &str, customer: u32) {
-        let Job { host, who, range, .. } = &self.job;
+    fn word(&self, question: &mut String, target: &str, customer: u32, login: Option<&str>) {
+        let Job { host, who, range, authorize, .. } = &self.job;
         let number = self.requests.get();
         self.requests.set(number + 1);
         let distinct = target.contains(PLACE).then(|| target.replace(PLACE, &format!("{:016x}{number:016x}", self.run)));
         let target = distinct.as_deref().unwrap_or(target);
         question.clear();
         // Writing into a string does not fail.
-        let _ = write!(question, "GET {target} HTTP/1.1\r\nHost: {host}\r\n");
+        let _ = write!(question, "GET {} HTTP/1.1\r\nHost: {host}\r\n", if *authorize { "/_cloakroom/authorize" } else { target });
+        if let Some(login) = login {
+            let _ = write!(question, "Authorization: {login}\r\n");
+        }
         if *who == Who::Nginx {
             let [_, a, b, c] = customer.to_be_bytes();
             let _ = write!(
