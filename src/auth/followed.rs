@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use arc_swap::ArcSwap;
 
@@ -69,18 +69,18 @@ impl Followed {
     /// What the file says now, or said a second ago. While it cannot be read, what it said before.
     pub fn current(&self, now: Moment) -> Arc<Htpasswd> {
         if self.is_due(now) {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            // Others may have looked while this one waited.
-            if self.is_due(now) {
+            // While one reads it, the others go on with what it said.
+            let looking = match self.seen.try_lock() {
+                Ok(seen) => Some(seen),
+                Err(TryLockError::Poisoned(seen)) => Some(seen.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            };
+            // Another may have looked just before.
+            if let Some(mut seen) = looking.filter(|_| self.is_due(now)) {
                 self.look(&mut seen, now);
             }
         }
         self.current.load_full()
-    }
-
-    /// Looks now, for those who were told that it changed.
-    pub fn refresh(&self, now: Moment) {
-        self.look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
     }
 
     fn is_due(&self, now: Moment) -> bool {

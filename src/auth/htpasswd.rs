@@ -65,7 +65,6 @@ impl Htpasswd {
     /// Reads these bytes of the file at `path`.
     pub fn read(path: &Path, bytes: &[u8]) -> Result<(Self, Vec<Warning>), Unreadable> {
         let (mut all, mut warnings, mut skipped) = (Self::default(), Vec::new(), 0_usize);
-        let mut kinds: HashMap<_, (usize, Hash)> = HashMap::new();
         for (number, line) in (1..).zip(file::lines(bytes)) {
             let (user, hash, wrong) = match file::read(line) {
                 Line::Nothing => continue,
@@ -84,8 +83,10 @@ impl Htpasswd {
             if all.entries.len() >= ENTRIES_MAX {
                 return Err(Unreadable { file: path.to_owned(), wrong: format!("must have at most {ENTRIES_MAX} names") });
             }
-            if let Some(hash) = &hash {
-                kinds.entry((hash.method(), hash.cost())).or_insert_with(|| (0, hash.clone())).0 += 1;
+            if let Some(hash) = &hash
+                && all.decoy.as_ref().is_none_or(|dearest| dearest.work() < hash.work())
+            {
+                all.decoy = Some(hash.clone());
             }
             all.entries.insert(user.into(), Entry { line: number, hash });
         }
@@ -99,8 +100,6 @@ impl Htpasswd {
                 wrong: format!("{more} below cannot be used: see `cloakroom htpasswd lint`"),
             });
         }
-        // Of kinds that are as many, always the same one.
-        all.decoy = kinds.into_iter().max_by(|(a, (m, _)), (b, (n, _))| m.cmp(n).then(a.cmp(b))).map(|(_, (_, hash))| hash);
         Ok((all, warnings))
     }
 
@@ -109,7 +108,8 @@ impl Htpasswd {
         self.entries.get(user)
     }
 
-    /// A hash to compute for names that are unknown. `None` where no line can be used: then all names are alike.
+    /// The dearest hash of the file, to compute for names that are unknown, and for a wrong password of a name whose own hash
+    /// costs less: so that nobody tells by the time which names there are. `None` where no line can be used: then all names are alike.
     pub fn decoy(&self) -> Option<&Hash> {
         self.decoy.as_ref()
     }

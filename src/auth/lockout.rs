@@ -41,8 +41,9 @@ impl Count {
     }
 
     fn is_locked(&mut self, now: Moment, most: u32) -> bool {
-        // A clock that was set back ends a window, too.
-        if self.locked_until <= now && (now.since(self.since) >= WINDOW || now < self.since) {
+        // A clock that was set back ends a window, too, and a lock.
+        let is_over = self.locked_until <= now || self.locked_until > now + LOCK;
+        if is_over && (now.since(self.since) >= WINDOW || now < self.since) {
             *self = Self::new(now);
         }
         self.failures >= most

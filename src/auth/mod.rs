@@ -40,6 +40,8 @@ pub struct Desk {
     pub known: Arc<Known>,
     /// Who guesses.
     pub lockout: Lockout,
+    /// The same where a rule only observes: what is let through anyhow locks nobody out of what is enforced.
+    pub observed: Lockout,
     /// The threads that hash.
     pub pool: Pool,
 }
@@ -48,7 +50,13 @@ impl Desk {
     /// An empty one, with `random` for its secret.
     pub fn new(random: [u8; 32]) -> Self {
         let known = Arc::new(Known::default());
-        Self { secret: Secret::new(random), lockout: Lockout::default(), pool: Pool::new(Arc::clone(&known)), known }
+        Self {
+            secret: Secret::new(random),
+            lockout: Lockout::default(),
+            observed: Lockout::default(),
+            pool: Pool::new(Arc::clone(&known)),
+            known,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a running daemon takes from a changed configuration, and what waits for a restart.
 
-use super::{Address, Configuration, Feed, Listener, Serve, StoreEntry};
+use std::path::PathBuf;
+
+use super::{Address, Configuration, Feed, KeyEntry, Listener, Serve, StoreEntry};
 
 /// A configuration that a running daemon can go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,9 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
     }
     wait(feed_key(feed.as_ref().or(running.feed.as_ref())), running.feed != feed);
     wait(store_key(&running.store, &store), running.store != store);
+    // What is named by its place in the state directory lies in the running one.
+    let under_running = |file: PathBuf| file.strip_prefix(&state_dir).map(|rest| running.state_dir.join(rest)).unwrap_or(file);
+    let keys: Vec<KeyEntry> = keys.into_iter().map(|key| KeyEntry { file: under_running(key.file), ..key }).collect();
     let changed = [
         ("server", running.public_url != public_url || running.site != site || running.jwt_life_max != jwt_life_max),
         ("key", running.keys != keys),

@@ -7,7 +7,7 @@ use super::trace::Trace;
 use crate::auth::htpasswd::Htpasswd;
 use crate::auth::lockout::Locked;
 use crate::auth::pool::{Outcome, Work};
-use crate::config::Rule;
+use crate::config::{Mode, Rule};
 use crate::domain::authorization::{Authorization, Login};
 use crate::domain::moment::Moment;
 use crate::domain::question::Question;
@@ -45,7 +45,8 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
         wait(outcome, trace).await?
     } else {
         let entry = [file.path().as_os_str().as_encoded_bytes(), asked.entry_text().as_bytes()];
-        let attempt = desk.lockout.begin(&desk.secret, entry, &login.user, question.client.address, now).map_err(|locked| {
+        let lockout = if rule.mode == Mode::Observe { &desk.observed } else { &desk.lockout };
+        let attempt = lockout.begin(&desk.secret, entry, &login.user, question.client.address, now).map_err(|locked| {
             counters.locked_out.inc();
             trace.failed(|| words_of(locked).to_owned());
             Refusal::LockedOut
@@ -64,11 +65,11 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
                     trace.failed(|| "too many passwords wait to be hashed".to_owned());
                     Err(Refusal::Overloaded)
                 };
-                waited.inspect_err(|_| desk.lockout.was_nothing(attempt))?
+                waited.inspect_err(|_| lockout.was_nothing(attempt))?
             }
         };
         if right {
-            desk.lockout.was_right(attempt);
+            lockout.was_right(attempt);
         }
         right
     };
@@ -76,8 +77,22 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
         trace.held(|| format!("the password of `{}` is right", login.user));
         Ok(login.user.clone())
     } else {
+        spend_as_much(site, &htpasswd, &asked, login).await;
         trace.failed(|| asked.words(login, file.path()));
         Err(Refusal::BadPassword)
+    }
+}
+
+/// Takes as long over a wrong password of a name whose hash is cheap as over a name that is unknown.
+async fn spend_as_much(site: &Site, htpasswd: &Htpasswd, asked: &Asked<'_>, login: &Login) {
+    let (desk, counters) = (&site.logins.desk, &site.metrics.logins);
+    let is_cheap = |dearest: &&Hash| asked.is_entry() && asked.hash().is_some_and(|hash| hash.work().saturating_mul(2) < dearest.work());
+    let Some(hash) = htpasswd.decoy().filter(is_cheap).filter(|dearest| dearest.takes(&login.password)) else { return };
+    let tag = desk.secret.stranger(&login.user, &login.password);
+    let work = Work { tag, hash: hash.clone(), password: login.password.clone(), is_entry: false, hashed: counters.hashed.clone() };
+    if let Some(outcome) = desk.pool.joined(&tag).or_else(|| desk.pool.take(work).ok()) {
+        // What it comes to is nothing to anybody.
+        let _ = tokio::time::timeout(PATIENCE, outcome.known()).await;
     }
 }
 

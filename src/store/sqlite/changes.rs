@@ -30,6 +30,8 @@ pub(super) struct Changes {
     /// Rows of deliveries that had ended before.
     known: HashMap<DeliveryId, Number>,
     tallies: BTreeMap<(Moment, Counted), u64>,
+    /// Grants of which a delivery that ran has become an offer and is gone.
+    left: HashSet<GrantId>,
     /// Content that is no longer true: offers that are gone.
     pub(super) forgotten: Vec<DeliveryId>,
 }
@@ -73,6 +75,11 @@ impl Changes {
     /// An offer is gone, and its row with it, if it has one.
     pub(super) fn gone(&mut self, id: DeliveryId, number: Option<Number>) {
         self.forgotten.push(id);
+        if let Some(Before::As(before)) = self.deliveries.get(&id)
+            && before.state != State::Offered
+        {
+            self.left.insert(before.grant);
+        }
         match number {
             Some(number) => self.deliveries.insert(id, Before::Gone(number)),
             None => self.deliveries.remove(&id),
@@ -125,9 +132,9 @@ impl Changes {
 impl Working {
     /// Writes every change into the open transaction.
     pub(super) fn write(&mut self) -> Result<(), Fault> {
-        let Changes { grants, mut deliveries, made, ended, tallies, forgotten, .. } = std::mem::take(&mut self.changes);
+        let Changes { grants, mut deliveries, made, ended, tallies, mut left, forgotten, .. } = std::mem::take(&mut self.changes);
         // Grants of which a delivery runs no more: what is read from the rows of live ones must stand in theirs now.
-        let mut left: HashSet<GrantId> = ended.values().map(|(_, delivery)| delivery.grant).collect();
+        left.extend(ended.values().map(|(_, delivery)| delivery.grant));
         for id in made {
             if let Some(before) = deliveries.remove(&id) {
                 self.write_delivery(id, before, ended.get(&id))?;
