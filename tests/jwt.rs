@@ -449,6 +449,21 @@ fn a_number_of_downloads_that_cannot_be_counted_is_refused_and_never_ignored() {
 }
 
 #[test]
+fn a_counted_token_is_held_to_the_networks_of_the_policy_too() {
+    let shop = Shop::with("[[policy]]\nname = \"default\"\nnetworks = [\"192.0.2.0/24\", \"127.0.0.0/16\"]\n");
+    for (jti, net) in [("a", json!(null)), ("b", json!("127.0.0.0/8")), ("c", json!("127.0.0.1"))] {
+        let answer = shop.get(FILE, &shop.keys.token("ed", &counted(jti, 2, &json!({ "net": net }))));
+        assert_eq!(answer.status, 303, "{jti}: {}", answer.text());
+    }
+    let shop = Shop::with("[[policy]]\nname = \"default\"\nnetworks = [\"192.0.2.0/24\"]\n");
+    for (jti, net) in [("a", json!(null)), ("b", json!("127.0.0.0/8")), ("c", json!("0.0.0.0/0"))] {
+        let answer = shop.get(FILE, &shop.keys.token("ed", &counted(jti, 2, &json!({ "net": net }))));
+        assert_eq!(verdict(&answer), (403, "wrong_network".to_owned()), "{jti}");
+    }
+    shop.site.cloakroom.logged(&["refused", "127.0.0.0/8 (`net`) is in none of them"]);
+}
+
+#[test]
 fn first_uses_at_once_make_one_grant() {
     let shop = Shop::open();
     let token = shop.keys.token("ed", &counted("rush", 3, &json!({})));

@@ -1,5 +1,6 @@
 //! JWTs: the one that a question brings is opened, and with `max` its downloads are counted by the store.
 
+use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
 use super::site::Site;
@@ -85,12 +86,9 @@ pub(super) async fn counted(
     if let Some(refusal) = known(store, grant, file, trace).await {
         return refusal.map(|()| link);
     }
-    let policy = Policy {
-        max_downloads: Some(max),
-        networks: claim.network().into_iter().collect(),
-        rate: claim.rate().or(site.configuration.default_policy().rate),
-        ..site.configuration.default_policy().clone()
-    };
+    let default = site.configuration.default_policy();
+    let networks = networks(&default.networks, claim.network(), trace)?;
+    let policy = Policy { max_downloads: Some(max), networks, rate: claim.rate().or(default.rate), ..default.clone() };
     let grant = Grant {
         id: grant,
         file: file.clone(),
@@ -118,6 +116,24 @@ pub(super) async fn counted(
             None => Err(down_as(down, trace)),
         },
     }
+}
+
+/// The networks that a grant is for: those of the policy and of the claim at once. Two networks are apart, or one is in the
+/// other.
+fn networks(policy: &[IpNet], claimed: Option<IpNet>, trace: &mut Trace) -> Result<Vec<IpNet>, Refusal> {
+    let Some(claimed) = claimed.map(|network| network.trunc()) else { return Ok(policy.to_vec()) };
+    if policy.is_empty() {
+        return Ok(vec![claimed]);
+    }
+    let both = |network: &IpNet| {
+        if network.contains(&claimed) { Some(claimed) } else { Some(*network).filter(|network| claimed.contains(network)) }
+    };
+    let both: Vec<IpNet> = policy.iter().filter_map(both).collect();
+    if both.is_empty() {
+        trace.failed(|| format!("the policy `default` has `networks`, and {claimed} (`net`) is in none of them"));
+        return Err(Refusal::WrongNetwork);
+    }
+    Ok(both)
 }
 
 /// How it stands with the grant of a `jti`: `None` where there is none yet.
@@ -154,4 +170,29 @@ fn id_of(label: &str, key: &str, name: &str) -> [u8; ID_BYTES] {
         *byte = found;
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_for_the_networks_of_the_policy_and_of_the_claim_at_once() {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        for (policy, claimed, both) in [
+            (&[][..], None, Some(&[][..])),
+            (&["192.0.2.0/24", "2001:db8::/32"], None, Some(&["192.0.2.0/24", "2001:db8::/32"][..])),
+            (&[], Some("192.0.2.0/24"), Some(&["192.0.2.0/24"])),
+            (&[], Some("192.0.2.7/24"), Some(&["192.0.2.0/24"])),
+            (&["192.0.2.0/24", "2001:db8::/32"], Some("192.0.2.7/32"), Some(&["192.0.2.7/32"])),
+            (&["192.0.2.0/24", "192.0.9.0/24", "2001:db8::/32"], Some("192.0.0.0/16"), Some(&["192.0.2.0/24", "192.0.9.0/24"])),
+            (&["192.0.2.0/24"], Some("192.0.2.0/24"), Some(&["192.0.2.0/24"])),
+            (&["192.0.2.0/24"], Some("192.0.3.0/24"), None),
+            (&["0.0.0.0/0"], Some("2001:db8::/32"), None),
+        ] {
+            let policy: Vec<IpNet> = policy.iter().map(|text| net(text)).collect();
+            let both = both.map(|both| both.iter().map(|text| net(text)).collect::<Vec<_>>()).ok_or(Refusal::WrongNetwork);
+            assert_eq!(networks(&policy, claimed.map(net), &mut Trace::off()), both, "{policy:?} {claimed:?}");
+        }
+    }
 }
