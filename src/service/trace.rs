@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::secrecy::without_jwts;
+
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -57,8 +59,8 @@ impl Trace {
     /// A step, told by whoever took it.
     pub fn step(&mut self, held: bool, text: impl FnOnce() -> String) {
         match self {
-            Self::On(steps) => steps.push(Step { held, text: text() }),
-            Self::End(end) if !held => *end = Some(text()),
+            Self::On(steps) => steps.push(Step { held, text: without_jwts(text()) }),
+            Self::End(end) if !held => *end = Some(without_jwts(text())),
             Self::Off | Self::End(_) => {}
         }
     }
