@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::site::Site;
 use super::trace::Trace;
+use crate::config::StoreEntry;
 use crate::domain::authorization::Authorization;
 use crate::domain::file::FileRef;
 use crate::domain::grant::{Grant, Standing};
@@ -81,6 +82,13 @@ pub(super) async fn counted(
     trace: &mut Trace,
 ) -> Result<LinkId, Refusal> {
     let (Some(max), Some(name)) = (claim.max(), claim.id()) else { return Err(Refusal::BadProof) };
+    if site.configuration.store == StoreEntry::Memory {
+        trace.failed(|| {
+            "`max` needs a store that outlives a restart, and [store] has kind = \"memory\": every restart would give it all anew"
+                .to_owned()
+        });
+        return Err(Refusal::BadProof);
+    }
     let grant = GrantId::new(id_of("cloakroom jwt grant 1", claim.key(), name));
     let link = LinkId::new(id_of("cloakroom jwt link 1", claim.key(), name));
     if let Some(refusal) = known(store, grant, file, trace).await {
