@@ -126,7 +126,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBrought => f.write_str("there is no JWT: neither `jwt` in the query, nor `Authorization: Bearer`, nor the cookie"),
-            Self::Several => f.write_str("two JWTs were brought (query, Bearer, cookie): which is meant is not guessed"),
+            Self::Several => {
+                f.write_str("two different JWTs were brought (query and Bearer, or two cookies): which is meant is not guessed")
+            }
             Self::TooLong => write!(f, "the JWT is longer than {TOKEN_BYTES_MAX} bytes"),
             Self::Parts => f.write_str("a JWT has three parts, joined by `.`"),
             Self::Encoding(part) => write!(f, "the {part} of the JWT must be base64url without padding, in its one spelling"),
