@@ -436,6 +436,7 @@ fn a_number_of_downloads_that_cannot_be_counted_is_refused_and_never_ignored() {
         (json!({ "jti": null }), "with `max` the claim `jti` is needed"),
         (json!({ "file": null, "prefix": "/dl/f/masters/" }), "with `max` the claim `file` is needed"),
         (json!({ "file": null, "path": "/dl/f/masters/set/a b.zip" }), "with `max` the claim `file` is needed"),
+        (json!({ "name": "b.zip" }), "with `max` the file is saved under its own name: leave `name` out"),
         (json!({ "max": 0 }), "the claim `max` cannot be read"),
         (json!({ "max": -1 }), "the claim `max` cannot be read"),
         (json!({ "max": "3" }), "the claim `max` cannot be read"),

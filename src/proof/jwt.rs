@@ -17,7 +17,7 @@
 //! | `net` | the network of the client, as `203.0.113.0/24`, or one address |
 //! | `name` | the name to save the file under |
 //! | `rate` | bytes per second |
-//! | `max` | how many downloads; with `file` and `jti` only, and where the store outlives a restart |
+//! | `max` | how many downloads; with `file` and `jti` only, without `name`, and where the store outlives a restart |
 //!
 //! One of `file`, `path` and `prefix` is needed. What is not in the table is ignored; what is in it and has another type
 //! is a refusal. The base64url of each part has one spelling, and in the JSON no name stands twice.

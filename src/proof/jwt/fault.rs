@@ -63,6 +63,8 @@ pub enum Fault {
     OnlyDownloads,
     /// `max` without this claim.
     MaxNeeds(&'static str),
+    /// `max` and `name` together.
+    MaxWithName,
     /// `max` where nothing is counted.
     NotCounted,
 }
@@ -102,6 +104,7 @@ impl Fault {
             | Self::WrongAudience
             | Self::LivesTooLong(_)
             | Self::MaxNeeds(_)
+            | Self::MaxWithName
             | Self::NotCounted => Refusal::BadProof,
             Self::KeyRetired => Refusal::KeyRetired,
             Self::Expired(_) => Refusal::Expired,
@@ -157,6 +160,7 @@ impl fmt::Display for Fault {
                 f.write_str("`file` opens downloads under public_url only; for a path of the site write `path` or `prefix`")
             }
             Self::MaxNeeds(name) => write!(f, "with `max` the claim `{name}` is needed"),
+            Self::MaxWithName => f.write_str("with `max` the file is saved under its own name: leave `name` out"),
             Self::NotCounted => f.write_str("`max` counts downloads under public_url, and here nothing is counted: leave it out"),
         }
     }
