@@ -482,6 +482,21 @@ fn what_is_forgotten_by_a_restart_counts_no_token() {
 }
 
 #[test]
+fn a_first_use_that_cannot_be_answered_makes_no_grant() {
+    let shop = Shop::open();
+    let site = &shop.site;
+    let ahead = format!("{FILE}?jwt={}", shop.keys.token("ed", &counted("a", 3, &json!({}))));
+    let refused = site.ask("GET", &ahead, &[("Sec-Purpose", "prefetch")]);
+    assert_eq!(refused.header("Cloakroom-Refusal"), Some("preparing"), "{}", refused.text());
+    site.cloakroom.logged(&["refused", "the browser only looks ahead"]);
+    let gone = shop.keys.token("ed", &counted("b", 3, &json!({ "file": "masters/gone.zip" })));
+    assert_eq!(verdict(&shop.get("/dl/f/masters/gone.zip", &gone)), (404, "file_missing".to_owned()));
+    assert_eq!(grants(site), Vec::<Value>::new());
+    assert_eq!(site.get(&ahead).status, 303);
+    assert_eq!(grants(site).len(), 1);
+}
+
+#[test]
 fn first_uses_at_once_make_one_grant() {
     let shop = Shop::open();
     let token = shop.keys.token("ed", &counted("rush", 3, &json!({})));

@@ -142,7 +142,15 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let link = jwt::counted(site, store, &claim, &file, now, trace).await?;
+    let ready = |trace: &mut Trace| {
+        choose(site, dialect, &file, &site.configuration.default_policy().methods, trace)?;
+        look(site, &file, trace)?;
+        if question.method == Method::Get {
+            looks_ahead(question, trace)?;
+        }
+        signing_key(site, trace).map(|_| ())
+    };
+    let link = jwt::counted(site, store, &claim, &file, now, ready, trace).await?;
     click(site, store, dialect, question, link, now, trace).await
 }
 

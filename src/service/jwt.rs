@@ -72,13 +72,14 @@ fn words(step: &Step<'_>) -> String {
 }
 
 /// The link that a JWT with `max` stands for. Its first use makes the grant; from then on it is a link of that grant,
-/// and every use of it a click.
+/// and every use of it a click. `ready` tells whether that click could be answered at all: else no grant is made.
 pub(super) async fn counted(
     site: &Site,
     store: &dyn Store,
     claim: &Claim,
     file: &FileRef,
     now: Moment,
+    ready: impl FnOnce(&mut Trace) -> Result<(), Refusal>,
     trace: &mut Trace,
 ) -> Result<LinkId, Refusal> {
     let (Some(max), Some(name)) = (claim.max(), claim.id()) else { return Err(Refusal::BadProof) };
@@ -93,6 +94,12 @@ pub(super) async fn counted(
     let link = LinkId::new(id_of("cloakroom jwt link 1", claim.key(), name));
     if let Some(refusal) = known(store, grant, file, trace).await {
         return refusal.map(|()| link);
+    }
+    // What holds is told by the click itself.
+    let mut looked = Trace::end();
+    if let Err(refusal) = ready(&mut looked) {
+        trace.failed(|| looked.into_end().unwrap_or_default());
+        return Err(refusal);
     }
     let default = site.configuration.default_policy();
     let networks = networks(&default.networks, claim.network(), trace)?;
