@@ -350,7 +350,7 @@ fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Re
             trace.failed(|| format!("{what} is not in the store"));
             Err(Refusal::UnknownLink)
         }
-        Err(down) => Err(store_refusal(down, trace)),
+        Err(down) => Err(trace.down(down)),
     }
 }
 
@@ -361,15 +361,7 @@ fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mu
             trace.failed(|| format!("{what} is refused: {refusal}"));
             Err(refusal)
         }
-        Err(down) => Err(store_refusal(down, trace)),
-    }
-}
-
-fn store_refusal(down: Down, trace: &mut Trace) -> Refusal {
-    trace.failed(|| format!("the store does not decide: {down:?}"));
-    match down {
-        Down::Unreachable => Refusal::StoreDown,
-        Down::Full => Refusal::Overloaded,
+        Err(down) => Err(trace.down(down)),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::policy::Policy;
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
 use crate::proof::jwt::{self, Claim, Fault, Place, Step, Wanted};
-use crate::store::{Down, Store};
+use crate::store::Store;
 
 /// Who made the grants of JWTs, in their history.
 const AUTHOR: &str = "a JWT";
@@ -128,7 +128,7 @@ pub(super) async fn counted(
         // Another first use may have been faster, and its grant is as good.
         Err(down) => match known(store, id, file, trace).await {
             Some(known) => known.map(|()| link),
-            None => Err(down_as(down, trace)),
+            None => Err(trace.down(down)),
         },
     }
 }
@@ -165,15 +165,7 @@ async fn known(store: &dyn Store, grant: GrantId, file: &FileRef, trace: &mut Tr
             });
             Some(Err(Refusal::BadProof))
         }
-        Err(down) => Some(Err(down_as(down, trace))),
-    }
-}
-
-fn down_as(down: Down, trace: &mut Trace) -> Refusal {
-    trace.failed(|| format!("the store does not decide: {down}"));
-    match down {
-        Down::Unreachable => Refusal::StoreDown,
-        Down::Full => Refusal::Overloaded,
+        Err(down) => Some(Err(trace.down(down))),
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::secrecy::without_jwts;
+use crate::domain::refusal::Refusal;
+use crate::store::Down;
 
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +56,15 @@ impl Trace {
     /// The step at which it ended.
     pub fn failed(&mut self, text: impl FnOnce() -> String) {
         self.step(false, text);
+    }
+
+    /// The step at which the store did not decide, and what it is refused as.
+    pub(super) fn down(&mut self, down: Down) -> Refusal {
+        self.failed(|| format!("the store does not decide: {down}"));
+        match down {
+            Down::Unreachable => Refusal::StoreDown,
+            Down::Full => Refusal::Overloaded,
+        }
     }
 
     /// A step, told by whoever took it.
