@@ -6,7 +6,7 @@
 //!
 //! | name | value |
 //! |---|---|
-//! | `exp` | seconds since 1970 until which it holds; needed, and no further away than the longest life |
+//! | `exp` | seconds since 1970 until which it holds; needed, and no further from `iat`, or without one from now, than the longest life |
 //! | `aud` | the site's name, or a list that holds it; needed, as the shop's login tokens are no tickets |
 //! | `file` | `<storage>/<path>`: this file, under `public_url` |
 //! | `path` | a path of the site, decoded: `/members/a b.zip` |

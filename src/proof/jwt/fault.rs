@@ -149,9 +149,7 @@ impl fmt::Display for Fault {
             Self::BadValue(name) => write!(f, "the value of the claim `{name}` cannot be read"),
             Self::NoScope => f.write_str("the claims must have one of `file`, `path` and `prefix`"),
             Self::WrongAudience => f.write_str("`aud` must be the name of this site, or a list that holds it"),
-            Self::LivesTooLong(most) => {
-                write!(f, "it holds for longer than {} days, the most that jwt_life_max allows", most.seconds() / 86_400)
-            }
+            Self::LivesTooLong(most) => write!(f, "it holds for longer than {most}, the most that jwt_life_max allows"),
             Self::Expired(at) => write!(f, "it expired at {at} ({} s of grace included)", LEEWAY.seconds()),
             Self::NotYet(at) => write!(f, "it does not hold before {at}"),
             Self::WrongNetwork(network) => write!(f, "the client is not in {network}"),
