@@ -108,6 +108,12 @@ fn a_token_of_each_algorithm_opens_from_query_bearer_and_cookie() {
             let twin = shop.keys.token(id, &claims(&json!({ "sub": "somebody" })));
             let both = shop.site.ask("GET", &format!("{path}?jwt={token}"), &[("Authorization", &format!("Bearer {twin}"))]);
             assert_eq!(verdict(&both), (403, "bad_proof".to_owned()), "{path}");
+            // What a browser sends with everything does not stand against what this request says, and empty is nothing.
+            let stale = shop.site.ask("GET", &format!("{path}?jwt={token}"), &[("Cookie", &format!("cloakroom_jwt={twin}x"))]);
+            assert_eq!(stale.status, 200, "{path}: {}", stale.text());
+            assert_eq!(verdict(&shop.site.ask("GET", path, &[("Cookie", "cloakroom_jwt=")])), (401, "no_proof".to_owned()), "{path}");
+            let cookies = format!("cloakroom_jwt=; cloakroom_jwt={token}");
+            assert_eq!(shop.site.ask("GET", path, &[("Cookie", &cookies)]).status, 200, "{path}");
             let cookies = format!("cloakroom_jwt={token}; cloakroom_jwt={token}");
             assert_eq!(shop.site.ask("GET", path, &[("Cookie", &cookies)]).status, 200, "{path}");
             let cookies = format!("cloakroom_jwt={token}; cloakroom_jwt={twin}");
@@ -379,50 +385,48 @@ fn grants(site: &Site) -> Vec<Value> {
 
 #[test]
 fn downloads_of_a_token_with_max_are_counted_by_the_store() {
-    for store in ["", "[store]\nkind = \"memory\"\n"] {
-        let shop = Shop::with(store);
-        let site = &shop.site;
-        let token = shop.keys.token("ed", &counted("order-7", 2, &json!({ "sub": "alice@shop.example", "rate": 5e6 })));
-        let target = format!("{FILE}?jwt={token}");
-        // Looking makes nothing.
-        let head = site.ask("HEAD", &target, &[]);
-        assert_eq!((head.status, head.header("Content-Length")), (200, Some("5000")));
-        let explained = site.cloakroom.say(&["explain", &target]);
-        assert!(explained.contains("makes the grant g-") && explained.contains("303"), "{explained}");
-        assert_eq!(grants(site), Vec::<Value>::new());
-        for download in 1..=2 {
-            let click = site.get(&target);
-            assert_eq!(click.status, 303, "{}", click.text());
-            let sent = site.get(click.header("Location").unwrap());
-            assert_eq!((sent.status, sent.body.len()), (200, 5000));
-            site.assert_reported(download);
-            servers::until("the download to be counted", || (grants(site)[0]["used"] == download).then_some(()));
-        }
-        let all = grants(site);
-        assert_eq!(all.len(), 1, "{all:?}");
-        assert_eq!((&all[0]["customer"], &all[0]["used"], &all[0]["max_downloads"]), (&json!("alice@shop.example"), &json!(2), &json!(2)));
-        // Who had it may come back for the rest of it; others may not.
-        let stranger = |token: &str| verdict(&site.ask("GET", &format!("{FILE}?jwt={token}"), &[("User-Agent", "another")]));
-        assert_eq!(stranger(&token), (403, "limit_reached".to_owned()));
-        // Another token of the same name is the same right, for the same file only.
-        let again = shop.keys.token("ed", &counted("order-7", 9, &json!({})));
-        assert_eq!(stranger(&again), (403, "limit_reached".to_owned()));
-        site.master("b.zip", b"another");
-        let other = shop.keys.token("ed", &counted("order-7", 9, &json!({ "file": "masters/b.zip" })));
-        assert_eq!(verdict(&shop.get("/dl/f/masters/b.zip", &other)), (403, "bad_proof".to_owned()));
-        // A name is one under its key.
-        let elsewhere = shop.keys.token("ec", &counted("order-7", 1, &json!({})));
-        assert_eq!(shop.get(FILE, &elsewhere).status, 303);
-        assert_eq!(grants(site).len(), 2);
-        // What the owner decides about the grant holds.
-        let id = all[0]["id"].as_str().unwrap();
-        site.cloakroom.say(&["grant", "extend", id, "--max", "+1"]);
-        assert_eq!(site.get(&target).status, 303);
-        site.cloakroom.say(&["grant", "revoke", id]);
-        assert_eq!(verdict(&site.get(&target)), (403, "revoked".to_owned()));
-        let history = site.cloakroom.say(&["grant", "show", id]);
-        assert!(history.contains("a JWT"), "{history}");
+    let shop = Shop::open();
+    let site = &shop.site;
+    let token = shop.keys.token("ed", &counted("order-7", 2, &json!({ "sub": "alice@shop.example", "rate": 5e6 })));
+    let target = format!("{FILE}?jwt={token}");
+    // Looking makes nothing.
+    let head = site.ask("HEAD", &target, &[]);
+    assert_eq!((head.status, head.header("Content-Length")), (200, Some("5000")));
+    let explained = site.cloakroom.say(&["explain", &target]);
+    assert!(explained.contains("makes the grant g-") && explained.contains("303"), "{explained}");
+    assert_eq!(grants(site), Vec::<Value>::new());
+    for download in 1..=2 {
+        let click = site.get(&target);
+        assert_eq!(click.status, 303, "{}", click.text());
+        let sent = site.get(click.header("Location").unwrap());
+        assert_eq!((sent.status, sent.body.len()), (200, 5000));
+        site.assert_reported(download);
+        servers::until("the download to be counted", || (grants(site)[0]["used"] == download).then_some(()));
     }
+    let all = grants(site);
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!((&all[0]["customer"], &all[0]["used"], &all[0]["max_downloads"]), (&json!("alice@shop.example"), &json!(2), &json!(2)));
+    // Who had it may come back for the rest of it; others may not.
+    let stranger = |token: &str| verdict(&site.ask("GET", &format!("{FILE}?jwt={token}"), &[("User-Agent", "another")]));
+    assert_eq!(stranger(&token), (403, "limit_reached".to_owned()));
+    // Another token of the same name is the same right, for the same file only.
+    let again = shop.keys.token("ed", &counted("order-7", 9, &json!({})));
+    assert_eq!(stranger(&again), (403, "limit_reached".to_owned()));
+    site.master("b.zip", b"another");
+    let other = shop.keys.token("ed", &counted("order-7", 9, &json!({ "file": "masters/b.zip" })));
+    assert_eq!(verdict(&shop.get("/dl/f/masters/b.zip", &other)), (403, "bad_proof".to_owned()));
+    // A name is one under its key.
+    let elsewhere = shop.keys.token("ec", &counted("order-7", 1, &json!({})));
+    assert_eq!(shop.get(FILE, &elsewhere).status, 303);
+    assert_eq!(grants(site).len(), 2);
+    // What the owner decides about the grant holds.
+    let id = all[0]["id"].as_str().unwrap();
+    site.cloakroom.say(&["grant", "extend", id, "--max", "+1"]);
+    assert_eq!(site.get(&target).status, 303);
+    site.cloakroom.say(&["grant", "revoke", id]);
+    assert_eq!(verdict(&site.get(&target)), (403, "revoked".to_owned()));
+    let history = site.cloakroom.say(&["grant", "show", id]);
+    assert!(history.contains("a JWT"), "{history}");
 }
 
 #[test]
@@ -432,6 +436,7 @@ fn a_number_of_downloads_that_cannot_be_counted_is_refused_and_never_ignored() {
         (json!({ "jti": null }), "with `max` the claim `jti` is needed"),
         (json!({ "file": null, "prefix": "/dl/f/masters/" }), "with `max` the claim `file` is needed"),
         (json!({ "file": null, "path": "/dl/f/masters/set/a b.zip" }), "with `max` the claim `file` is needed"),
+        (json!({ "name": "b.zip" }), "with `max` the file is saved under its own name: leave `name` out"),
         (json!({ "max": 0 }), "the claim `max` cannot be read"),
         (json!({ "max": -1 }), "the claim `max` cannot be read"),
         (json!({ "max": "3" }), "the claim `max` cannot be read"),
@@ -461,6 +466,34 @@ fn a_counted_token_is_held_to_the_networks_of_the_policy_too() {
         assert_eq!(verdict(&answer), (403, "wrong_network".to_owned()), "{jti}");
     }
     shop.site.cloakroom.logged(&["refused", "127.0.0.0/8 (`net`) is in none of them"]);
+}
+
+#[test]
+fn what_is_forgotten_by_a_restart_counts_no_token() {
+    let shop = Shop::with("[store]\nkind = \"memory\"\n");
+    let target = format!("{FILE}?jwt={}", shop.keys.token("ed", &counted("a", 3, &json!({}))));
+    for method in ["GET", "HEAD"] {
+        assert_eq!(verdict(&shop.site.ask(method, &target, &[])), (403, "bad_proof".to_owned()), "{method}");
+    }
+    shop.site.cloakroom.logged(&["refused", "`max` needs a store that outlives a restart"]);
+    assert_eq!(grants(&shop.site), Vec::<Value>::new());
+    let plain = shop.keys.token("ed", &counted("a", 3, &json!({ "max": null })));
+    assert_eq!(shop.get(FILE, &plain).status, 200);
+}
+
+#[test]
+fn a_first_use_that_cannot_be_answered_makes_no_grant() {
+    let shop = Shop::open();
+    let site = &shop.site;
+    let ahead = format!("{FILE}?jwt={}", shop.keys.token("ed", &counted("a", 3, &json!({}))));
+    let refused = site.ask("GET", &ahead, &[("Sec-Purpose", "prefetch")]);
+    assert_eq!(refused.header("Cloakroom-Refusal"), Some("preparing"), "{}", refused.text());
+    site.cloakroom.logged(&["refused", "the browser only looks ahead"]);
+    let gone = shop.keys.token("ed", &counted("b", 3, &json!({ "file": "masters/gone.zip" })));
+    assert_eq!(verdict(&shop.get("/dl/f/masters/gone.zip", &gone)), (404, "file_missing".to_owned()));
+    assert_eq!(grants(site), Vec::<Value>::new());
+    assert_eq!(site.get(&ahead).status, 303);
+    assert_eq!(grants(site).len(), 1);
 }
 
 #[test]

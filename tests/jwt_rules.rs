@@ -103,6 +103,18 @@ fn the_clocks_of_signer_and_site_may_differ_by_thirty_seconds() {
     }
 }
 
+#[test]
+fn a_life_that_is_too_long_is_told_with_the_longest() {
+    for (life_max, told) in [
+        (Span::from_hours(12), "longer than 12h,"),
+        (Span::from_days(366), "longer than 366d,"),
+        (Span::from_seconds(5400), "longer than 1h30m,"),
+    ] {
+        let words = Fault::LivesTooLong(life_max).to_string();
+        assert!(words.contains(told), "{words}");
+    }
+}
+
 /// RFC 7515 A.1 and A.3, RFC 8037 A.4: their signatures hold, and only after that their claims are found wanting.
 #[test]
 fn published_signatures_hold() {

@@ -303,8 +303,14 @@ fn bring_jwts(session: &mut Session) {
                 session.ask("GET", path, "", &bearer);
                 session.ask("GET", path, &cookie, "Basic x");
                 session.ask("GET", &format!("{path}?jwt={token}"), &cookie, &format!("Bearer {BEARER}"));
-                session.ask("GET", &format!("{path}/{token}"), "", "Basic x");
                 session.command(&["explain", &format!("{path}?jwt={token}")]);
+            }
+            // Pasted into a path, whole or behind other letters, and where no rule is.
+            for path in ["/dl/f/masters/a.bin", "/members/a.txt", "/dl/nowhere", "/elsewhere/a.txt"] {
+                for target in [format!("{path}/{token}"), format!("{path}&jwt={token}"), format!("{path}%26jwt%3D{token}%26x/b.txt")] {
+                    session.ask("GET", &target, "", "Basic x");
+                    session.command(&["explain", &target]);
+                }
             }
             session.command(&["explain", &token]);
             session.command(&["explain", &token, "--json"]);

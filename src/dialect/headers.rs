@@ -156,11 +156,11 @@ impl<'a> Heard<'a> {
         (fits && ours.next().is_none()).then(|| value.to_owned())
     }
 
-    /// The values of the cookie that carries a JWT, whatever they are.
+    /// The values of the cookie that carries a JWT, whatever they are; a logout leaves it empty, and then there is none.
     pub(super) fn jwt_cookies(&self) -> Option<Box<JwtCookies>> {
         let whole = Zeroizing::new(String::from_utf8_lossy(self.cookie?.as_bytes()).into_owned());
         let pairs = whole.split(';').filter_map(|pair| pair.trim().split_once('='));
-        let mut values = pairs.filter(|(name, _)| *name == JWT_COOKIE).map(|(_, value)| value);
+        let mut values = pairs.filter(|(name, value)| *name == JWT_COOKIE && !value.is_empty()).map(|(_, value)| value);
         let first = values.next()?;
         let other = values.find(|value| *value != first).map(|value| Zeroizing::new(value.to_owned()));
         Some(Box::new(JwtCookies { first: Zeroizing::new(first.to_owned()), other }))

@@ -6,7 +6,7 @@
 //!
 //! | name | value |
 //! |---|---|
-//! | `exp` | seconds since 1970 until which it holds; needed, and no further away than the longest life |
+//! | `exp` | seconds since 1970 until which it holds; needed, and no further from `iat`, or without one from now, than the longest life |
 //! | `aud` | the site's name, or a list that holds it; needed, as the shop's login tokens are no tickets |
 //! | `file` | `<storage>/<path>`: this file, under `public_url` |
 //! | `path` | a path of the site, decoded: `/members/a b.zip` |
@@ -17,7 +17,7 @@
 //! | `net` | the network of the client, as `203.0.113.0/24`, or one address |
 //! | `name` | the name to save the file under |
 //! | `rate` | bytes per second |
-//! | `max` | how many downloads; with `file` and `jti` only |
+//! | `max` | how many downloads; with `file` and `jti` only, without `name`, and where the store outlives a restart |
 //!
 //! One of `file`, `path` and `prefix` is needed. What is not in the table is ignored; what is in it and has another type
 //! is a refusal. The base64url of each part has one spelling, and in the JSON no name stands twice.

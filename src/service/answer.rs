@@ -9,6 +9,7 @@ use super::authorize::{Pass, authorize};
 use super::download::{Outcome, Sending, download};
 use super::remembered::Refused;
 use super::running::running;
+use super::secrecy::{LEFT_OUT, SECRET_LENGTH_MIN, has_jwt};
 use super::site::{Event, Site};
 use super::trace::{Step, Trace};
 use crate::clock;
@@ -25,9 +26,6 @@ use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 use crate::pages::Running;
 use crate::proof::token;
-
-/// A path segment this long may be half a token or more, and is not shown; of less the rest cannot be guessed.
-const SECRET_LENGTH_MIN: usize = 20;
 
 /// What goes onto the wire.
 #[derive(Debug)]
@@ -222,27 +220,21 @@ pub fn subject(site: &Site, question: &Question) -> String {
         Some(Address::Delivery(token)) => {
             token::open_delivery(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string())
         }
-        Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => without(is_jwt, &question.path),
+        Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => without(has_jwt, &question.path),
         // A mistyped address may have a token anywhere.
-        _ if question.kind == Kind::Download => without(|segment| is_token(segment) || is_jwt(segment), &question.path),
-        _ => without(is_jwt, &question.path),
+        _ if question.kind == Kind::Download => without(|segment| is_token(segment) || has_jwt(segment), &question.path),
+        _ => without(has_jwt, &question.path),
     }
 }
 
 /// A path in which the segments that are secret are left out.
 fn without(is_secret: impl Fn(&str) -> bool, path: &CanonicalPath) -> String {
-    path.encoded().split('/').map(|segment| if is_secret(segment) { "(left out)" } else { segment }).collect::<Vec<_>>().join("/")
+    path.encoded().split('/').map(|segment| if is_secret(segment) { LEFT_OUT } else { segment }).collect::<Vec<_>>().join("/")
 }
 
 /// Whether a segment could be a token, or most of one.
 fn is_token(segment: &str) -> bool {
     segment.len() >= SECRET_LENGTH_MIN && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
-/// Whether a segment could be a JWT that was pasted into a path: `{"`, in base64, begins it.
-fn is_jwt(segment: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    segment.len() >= SECRET_LENGTH_MIN && segment.starts_with("eyJ") && segment.bytes().all(plain)
 }
 
 fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment) {

@@ -142,7 +142,15 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let link = jwt::counted(site, store, &claim, &file, now, trace).await?;
+    let ready = |trace: &mut Trace| {
+        choose(site, dialect, &file, &site.configuration.default_policy().methods, trace)?;
+        look(site, &file, trace)?;
+        if question.method == Method::Get {
+            looks_ahead(question, trace)?;
+        }
+        signing_key(site, trace).map(|_| ())
+    };
+    let link = jwt::counted(site, store, &claim, &file, now, ready, trace).await?;
     click(site, store, dialect, question, link, now, trace).await
 }
 
@@ -342,7 +350,7 @@ fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Re
             trace.failed(|| format!("{what} is not in the store"));
             Err(Refusal::UnknownLink)
         }
-        Err(down) => Err(store_refusal(down, trace)),
+        Err(down) => Err(trace.down(down)),
     }
 }
 
@@ -353,15 +361,7 @@ fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mu
             trace.failed(|| format!("{what} is refused: {refusal}"));
             Err(refusal)
         }
-        Err(down) => Err(store_refusal(down, trace)),
-    }
-}
-
-fn store_refusal(down: Down, trace: &mut Trace) -> Refusal {
-    trace.failed(|| format!("the store does not decide: {down:?}"));
-    match down {
-        Down::Unreachable => Refusal::StoreDown,
-        Down::Full => Refusal::Overloaded,
+        Err(down) => Err(trace.down(down)),
     }
 }
 

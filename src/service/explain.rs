@@ -11,6 +11,7 @@ use super::address::Address;
 use super::authorize::authorize;
 use super::download::{Outcome, download};
 use super::rehearsal::Rehearsal;
+use super::secrecy::without_jwts;
 use super::site::Site;
 use super::trace::{Step, Trace};
 use crate::clock;
@@ -108,10 +109,10 @@ pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Ex
         Named::Jwt => {
             Err(Unexplained("this is a JWT: explain it behind the path that it shall open, as '/members/a.zip?jwt=…'".to_owned()))
         }
-        Named::Junk => Err(Unexplained(format!(
+        Named::Junk => Err(Unexplained(without_jwts(format!(
             "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, a request id, or an id (g-…, l-…, d-…)",
             site.public_url().origin
-        ))),
+        )))),
     }
 }
 
@@ -205,7 +206,7 @@ fn advice_on(site: &Site, question: &Question, refusal: Refusal, from: Option<Ip
         }
         _ => return advice(refusal),
     };
-    Some(text)
+    Some(without_jwts(text))
 }
 
 fn target_of<'a>(site: &Site, url: &'a str) -> Result<&'a str, Unexplained> {

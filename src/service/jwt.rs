@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::site::Site;
 use super::trace::Trace;
+use crate::config::StoreEntry;
 use crate::domain::authorization::Authorization;
 use crate::domain::file::FileRef;
 use crate::domain::grant::{Grant, Standing};
@@ -16,7 +17,7 @@ use crate::domain::policy::Policy;
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
 use crate::proof::jwt::{self, Claim, Fault, Place, Step, Wanted};
-use crate::store::{Down, Store};
+use crate::store::Store;
 
 /// Who made the grants of JWTs, in their history.
 const AUTHOR: &str = "a JWT";
@@ -71,20 +72,34 @@ fn words(step: &Step<'_>) -> String {
 }
 
 /// The link that a JWT with `max` stands for. Its first use makes the grant; from then on it is a link of that grant,
-/// and every use of it a click.
+/// and every use of it a click. `ready` tells whether that click could be answered at all: else no grant is made.
 pub(super) async fn counted(
     site: &Site,
     store: &dyn Store,
     claim: &Claim,
     file: &FileRef,
     now: Moment,
+    ready: impl FnOnce(&mut Trace) -> Result<(), Refusal>,
     trace: &mut Trace,
 ) -> Result<LinkId, Refusal> {
     let (Some(max), Some(name)) = (claim.max(), claim.id()) else { return Err(Refusal::BadProof) };
+    if site.configuration.store == StoreEntry::Memory {
+        trace.failed(|| {
+            "`max` needs a store that outlives a restart, and [store] has kind = \"memory\": every restart would give it all anew"
+                .to_owned()
+        });
+        return Err(Refusal::BadProof);
+    }
     let grant = GrantId::new(id_of("cloakroom jwt grant 1", claim.key(), name));
     let link = LinkId::new(id_of("cloakroom jwt link 1", claim.key(), name));
     if let Some(refusal) = known(store, grant, file, trace).await {
         return refusal.map(|()| link);
+    }
+    // What holds is told by the click itself.
+    let mut looked = Trace::end();
+    if let Err(refusal) = ready(&mut looked) {
+        trace.failed(|| looked.into_end().unwrap_or_default());
+        return Err(refusal);
     }
     let default = site.configuration.default_policy();
     let networks = networks(&default.networks, claim.network(), trace)?;
@@ -113,7 +128,7 @@ pub(super) async fn counted(
         // Another first use may have been faster, and its grant is as good.
         Err(down) => match known(store, id, file, trace).await {
             Some(known) => known.map(|()| link),
-            None => Err(down_as(down, trace)),
+            None => Err(trace.down(down)),
         },
     }
 }
@@ -150,15 +165,7 @@ async fn known(store: &dyn Store, grant: GrantId, file: &FileRef, trace: &mut Tr
             });
             Some(Err(Refusal::BadProof))
         }
-        Err(down) => Some(Err(down_as(down, trace))),
-    }
-}
-
-fn down_as(down: Down, trace: &mut Trace) -> Refusal {
-    trace.failed(|| format!("the store does not decide: {down}"));
-    match down {
-        Down::Unreachable => Refusal::StoreDown,
-        Down::Full => Refusal::Overloaded,
+        Err(down) => Some(Err(trace.down(down))),
     }
 }
 

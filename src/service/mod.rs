@@ -23,6 +23,7 @@ pub mod refusals;
 pub mod rehearsal;
 pub mod remembered;
 mod running;
+mod secrecy;
 pub mod settle;
 pub mod site;
 pub mod stream;

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::secrecy::without_jwts;
+use crate::domain::refusal::Refusal;
+use crate::store::Down;
+
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -54,11 +58,20 @@ impl Trace {
         self.step(false, text);
     }
 
+    /// The step at which the store did not decide, and what it is refused as.
+    pub(super) fn down(&mut self, down: Down) -> Refusal {
+        self.failed(|| format!("the store does not decide: {down}"));
+        match down {
+            Down::Unreachable => Refusal::StoreDown,
+            Down::Full => Refusal::Overloaded,
+        }
+    }
+
     /// A step, told by whoever took it.
     pub fn step(&mut self, held: bool, text: impl FnOnce() -> String) {
         match self {
-            Self::On(steps) => steps.push(Step { held, text: text() }),
-            Self::End(end) if !held => *end = Some(text()),
+            Self::On(steps) => steps.push(Step { held, text: without_jwts(text()) }),
+            Self::End(end) if !held => *end = Some(without_jwts(text())),
             Self::Off | Self::End(_) => {}
         }
     }

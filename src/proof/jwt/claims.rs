@@ -70,7 +70,15 @@ impl Claims {
     /// A number of downloads is counted where there is one file, and a name for the token.
     pub(super) fn check_max(&self, wanted: &Wanted<'_>) -> Result<(), Fault> {
         match (self.max, wanted.file, &self.scope, &self.id) {
-            (None, ..) | (Some(_), Some(_), Scope::File(_), Some(_)) => Ok(()),
+            (None, ..) => Ok(()),
+            // A grant is saved under the name of its file.
+            (Some(_), Some(_), Scope::File(_), Some(_)) => {
+                if self.name.is_some() {
+                    Err(Fault::MaxWithName)
+                } else {
+                    Ok(())
+                }
+            }
             (Some(_), None, ..) => Err(Fault::NotCounted),
             (Some(_), Some(_), Scope::Path(_) | Scope::Prefix(_), _) => Err(Fault::MaxNeeds("file")),
             (Some(_), Some(_), Scope::File(_), None) => Err(Fault::MaxNeeds("jti")),

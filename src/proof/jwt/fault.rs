@@ -63,6 +63,8 @@ pub enum Fault {
     OnlyDownloads,
     /// `max` without this claim.
     MaxNeeds(&'static str),
+    /// `max` and `name` together.
+    MaxWithName,
     /// `max` where nothing is counted.
     NotCounted,
 }
@@ -102,6 +104,7 @@ impl Fault {
             | Self::WrongAudience
             | Self::LivesTooLong(_)
             | Self::MaxNeeds(_)
+            | Self::MaxWithName
             | Self::NotCounted => Refusal::BadProof,
             Self::KeyRetired => Refusal::KeyRetired,
             Self::Expired(_) => Refusal::Expired,
@@ -126,7 +129,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBrought => f.write_str("there is no JWT: neither `jwt` in the query, nor `Authorization: Bearer`, nor the cookie"),
-            Self::Several => f.write_str("two JWTs were brought (query, Bearer, cookie): which is meant is not guessed"),
+            Self::Several => {
+                f.write_str("two different JWTs were brought (query and Bearer, or two cookies): which is meant is not guessed")
+            }
             Self::TooLong => write!(f, "the JWT is longer than {TOKEN_BYTES_MAX} bytes"),
             Self::Parts => f.write_str("a JWT has three parts, joined by `.`"),
             Self::Encoding(part) => write!(f, "the {part} of the JWT must be base64url without padding, in its one spelling"),
@@ -144,9 +149,7 @@ impl fmt::Display for Fault {
             Self::BadValue(name) => write!(f, "the value of the claim `{name}` cannot be read"),
             Self::NoScope => f.write_str("the claims must have one of `file`, `path` and `prefix`"),
             Self::WrongAudience => f.write_str("`aud` must be the name of this site, or a list that holds it"),
-            Self::LivesTooLong(most) => {
-                write!(f, "it holds for longer than {} days, the most that jwt_life_max allows", most.seconds() / 86_400)
-            }
+            Self::LivesTooLong(most) => write!(f, "it holds for longer than {most}, the most that jwt_life_max allows"),
             Self::Expired(at) => write!(f, "it expired at {at} ({} s of grace included)", LEEWAY.seconds()),
             Self::NotYet(at) => write!(f, "it does not hold before {at}"),
             Self::WrongNetwork(network) => write!(f, "the client is not in {network}"),
@@ -155,6 +158,7 @@ impl fmt::Display for Fault {
                 f.write_str("`file` opens downloads under public_url only; for a path of the site write `path` or `prefix`")
             }
             Self::MaxNeeds(name) => write!(f, "with `max` the claim `{name}` is needed"),
+            Self::MaxWithName => f.write_str("with `max` the file is saved under its own name: leave `name` out"),
             Self::NotCounted => f.write_str("`max` counts downloads under public_url, and here nothing is counted: leave it out"),
         }
     }
