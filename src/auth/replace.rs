@@ -1,4 +1,4 @@
-//! A htpasswd file is replaced whole: written aside, with the owner, the group and the mode of the old one, and renamed.
+//! A htpasswd file, or the configuration, is replaced whole: written aside, with the owner, the group and the mode of the old one, and renamed.
 //! Whoever reads it meanwhile sees the old one or the new one.
 
 use std::fs::{self, File, OpenOptions};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Gid, Uid, fchown};
 
 use super::htpasswd::{self, Unreadable};
+use crate::domain::id::base32;
 
 /// The mode of a file that is new: its owner writes, its group (the web server's, say) reads.
 const NEW_MODE: u32 = 0o640;
@@ -17,8 +18,8 @@ const NEW_MODE: u32 = 0o640;
 pub type Changed<T> = (Option<Vec<u8>>, T);
 
 /// Replaces the file at `path` by what `change` makes of its bytes. One that is not there is made if `may_be_new`. Others
-/// who do the same wait meanwhile.
-pub fn replace<T>(path: &Path, may_be_new: bool, change: impl FnOnce(&[u8]) -> Changed<T>) -> Result<T, Unreadable> {
+/// who do the same wait meanwhile. What is written aside has `random` in its name.
+pub fn replace<T>(path: &Path, may_be_new: bool, random: [u8; 8], change: impl FnOnce(&[u8]) -> Changed<T>) -> Result<T, Unreadable> {
     let wrong = |what: &str, error: &io::Error| Unreadable { file: path.to_owned(), wrong: format!("{what}: {error}") };
     // A link stays a link.
     let real = match fs::canonicalize(path) {
@@ -42,7 +43,8 @@ pub fn replace<T>(path: &Path, may_be_new: bool, change: impl FnOnce(&[u8]) -> C
     let Some(new) = new else { return Ok(said) };
     let mut name = std::ffi::OsString::from(".");
     name.push(real.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
+    // What a killed command left behind is in nobody's way.
+    name.push(format!(".{}", base32(&random)));
     let aside = directory.join(name);
     let written = write(&aside, &new, old.as_ref()).and_then(|()| fs::rename(&aside, &real)).and_then(|()| lock.sync_all());
     if let Err(error) = written {

@@ -110,7 +110,7 @@ fn add(common: &Common, arguments: &Add) -> Result<(), Failure> {
         if *generate { Zeroizing::new(make::password(random::bytes()).as_bytes().to_vec()) } else { password(name, Asked::Twice)? };
     let text = make::hash(method, &password, random::bytes()).map_err(Failure::usage)?;
     let hash = Hash::parse(&text).map_err(Failure::failed)?;
-    let (line, was) = replace(file, true, |bytes| {
+    let (line, was) = replace(file, true, random::bytes(), |bytes| {
         let (new, line, was) = edit::put(bytes, name, &text);
         (Some(new), (line, was))
     })
@@ -139,7 +139,7 @@ fn add(common: &Common, arguments: &Add) -> Result<(), Failure> {
 }
 
 fn remove(common: &Common, file: &Path, name: &str) -> Result<(), Failure> {
-    let lines = replace(file, false, |bytes| {
+    let lines = replace(file, false, random::bytes(), |bytes| {
         let (new, lines) = edit::remove(bytes, name);
         ((lines > 0).then_some(new), lines)
     })

@@ -103,9 +103,9 @@ const STAYED: &str = "answers, by the configuration before the last reload, whic
 async fn watch(daemon: &Daemon, current: &Current, notifier: &Notifier) {
     let Some(limit) = notifier.watchdog() else { return std::future::pending().await };
     loop {
-        // At half of the time, and the proof may take the other half.
-        tokio::time::sleep(limit / 2).await;
-        if tokio::time::timeout(limit / 2, daemon.alive(current)).await.is_ok() {
+        // What is told last is told in time, too: the proof may take a third, and a third is left.
+        tokio::time::sleep(limit / 3).await;
+        if tokio::time::timeout(limit / 3, daemon.alive(current)).await.is_ok() {
             notifier.alive();
         } else {
             tracing::error!(
