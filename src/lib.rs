@@ -22,9 +22,8 @@
 //! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
 //! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
 //! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
-//! a password), [`storage`] (the
-//! masters), [`store`] (what is remembered: one contract, in memory and in SQLite), [`feed`] (what web servers report, and
-//! the access logs of others), [`pages`] (what customers read).
+//! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite), [`feed`]
+//! (what web servers report, and the access logs of others), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness.
 //! `tests/architecture.rs` keeps who may use whom.
