@@ -317,3 +317,21 @@ fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
     fs::rename(&aside, &club.file).unwrap();
     assert!(club.site.cloakroom.command(&["check"]).status.success());
 }
+
+#[test]
+fn a_stale_cookie_does_not_keep_a_browser_from_asking_for_the_password() {
+    let line = made_by_htpasswd("-m", "alice", "secret");
+    for accept in ["[\"basic\", \"jwt\"]", "[\"jwt\", \"basic\"]"] {
+        let club = Club::with(&[&line], &format!("accept = {accept}"));
+        for cookie in ["cloakroom_jwt=rubbish", "cloakroom_jwt=a.b.c", "cloakroom_jwt=a.b.c; cloakroom_jwt=d.e.f"] {
+            let answer = club.site.ask("GET", "/club/a.html", &[("Cookie", cookie)]);
+            assert_code(&answer, 401, "login_required");
+            assert!(answer.header("WWW-Authenticate").is_some(), "{accept} {cookie}");
+            let login = basic("alice", "secret");
+            let answer = club.site.ask("GET", "/club/a.html", &[("Cookie", cookie), ("Authorization", &login)]);
+            assert_eq!(answer.status, 200, "{accept} {cookie}");
+        }
+        // Who says which token is meant is told what is wrong with it.
+        assert_code(&club.site.ask("GET", "/club/a.html?jwt=rubbish", &[]), 403, "bad_proof");
+    }
+}

@@ -58,11 +58,12 @@ async fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace
             ProofKind::SignedUrl => {
                 open_signed_url(site, question, now, trace).map(|claim| Pass { rate: claim.rate(), user: None, observed: None })
             }
-            ProofKind::Jwt => jwt::open(site, question, None, now, trace).map(|claim| Pass {
-                rate: claim.rate(),
-                user: claim.user().map(str::to_owned),
-                observed: None,
-            }),
+            ProofKind::Jwt => match jwt::open(site, question, None, now, trace) {
+                Ok(claim) => Ok(Pass { rate: claim.rate(), user: claim.user().map(str::to_owned), observed: None }),
+                // A cookie comes along unasked: a stale one must not keep a browser from asking for the password.
+                Err(_) if rule.takes_logins() && jwt::is_ambient(question) => Err(Refusal::NoProof),
+                Err(refusal) => Err(refusal),
+            },
             ProofKind::Basic => {
                 login(site, rule, question, now, trace).await.map(|user| Pass { rate: None, user: Some(user), observed: None })
             }

@@ -27,12 +27,21 @@ pub(super) fn is_brought(question: &Question) -> bool {
     !matches!(brought(question), Err(Fault::NotBrought))
 }
 
+/// Whether only a cookie can bring one: neither query nor `Authorization` does.
+pub(super) fn is_ambient(question: &Question) -> bool {
+    matches!(jwt::brought(question.query.as_deref(), bearer(question), []), Err(Fault::NotBrought))
+}
+
 fn brought(question: &Question) -> Result<(&str, Place), Fault> {
-    let bearer = match question.authorization.as_deref() {
+    let cookies = question.jwt_cookies.iter().flat_map(|cookies| cookies.values());
+    jwt::brought(question.query.as_deref(), bearer(question), cookies)
+}
+
+fn bearer(question: &Question) -> Option<&str> {
+    match question.authorization.as_deref() {
         Some(Authorization::Bearer(token)) => Some(token.as_str()),
         Some(Authorization::Basic(_)) | None => None,
-    };
-    jwt::brought(question.query.as_deref(), bearer, question.jwt_cookies.iter().flat_map(|cookies| cookies.values()))
+    }
 }
 
 /// Opens the JWT that a question brings. `file` is what the path names below `public_url`.
