@@ -22,7 +22,7 @@ const WARNINGS_MAX: usize = 20;
 #[derive(Debug, Default)]
 pub struct Htpasswd {
     entries: HashMap<Box<str>, Entry>,
-    /// A hash of the kind that most lines have: computed for names that are unknown, so that they take as long.
+    /// The dearest of all hashes; see [`Htpasswd::decoy`].
     decoy: Option<Hash>,
 }
 

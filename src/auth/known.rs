@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::generations::Generations;
+use crate::domain::recent::Recent;
 
 /// So many are remembered, of 32 bytes each, and at most twice as many: some 2 MB.
 const KNOWN_MAX: usize = 16_384;
@@ -60,23 +60,23 @@ impl std::fmt::Debug for Tag {
 }
 
 /// Tags of right logins.
-pub struct Known(Mutex<Generations<Tag, ()>>);
+pub struct Known(Mutex<Recent<Tag, ()>>);
 
 impl Default for Known {
     fn default() -> Self {
-        Self(Mutex::new(Generations::new(KNOWN_MAX)))
+        Self(Mutex::new(Recent::new(KNOWN_MAX)))
     }
 }
 
 impl Known {
     /// Whether the login was right before.
     pub fn has(&self, tag: &Tag) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(tag)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).touch(tag).is_some()
     }
 
     /// Remembers a login that was right.
     pub(super) fn remember(&self, tag: Tag) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tag, ());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(tag, ());
     }
 }
 

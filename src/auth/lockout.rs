@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use super::generations::Generations;
 use super::known::{Secret, Tag};
 use crate::domain::grant::network_of;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::recent::Recent;
 
 /// So many wrong passwords for one name from one network, within [`WINDOW`]: more than anybody who mistypes needs.
 pub const USER_FAILURES_MAX: u32 = 10;
@@ -71,13 +71,13 @@ pub struct Lockout {
 }
 
 struct Counts {
-    users: Generations<Tag, Count>,
-    networks: Generations<Tag, Count>,
+    users: Recent<Tag, Count>,
+    networks: Recent<Tag, Count>,
 }
 
 impl Default for Lockout {
     fn default() -> Self {
-        let counts = Counts { users: Generations::new(COUNTED_MAX), networks: Generations::new(COUNTED_MAX) };
+        let counts = Counts { users: Recent::new(COUNTED_MAX), networks: Recent::new(COUNTED_MAX) };
         Self { counts: Mutex::new(counts) }
     }
 }
@@ -110,19 +110,19 @@ impl Lockout {
             network: secret.place(&[network.as_bytes()]),
         };
         let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if networks.used(&attempt.network).is_some_and(|count| count.is_locked(now, NETWORK_FAILURES_MAX)) {
+        if networks.touch(&attempt.network).is_some_and(|count| count.is_locked(now, NETWORK_FAILURES_MAX)) {
             return Err(Locked::Network);
         }
-        if users.used(&attempt.user).is_some_and(|count| count.is_locked(now, USER_FAILURES_MAX)) {
+        if users.touch(&attempt.user).is_some_and(|count| count.is_locked(now, USER_FAILURES_MAX)) {
             return Err(Locked::User);
         }
         for (counts, tag, most) in [(networks, attempt.network, NETWORK_FAILURES_MAX), (users, attempt.user, USER_FAILURES_MAX)] {
-            if let Some(count) = counts.used(&tag) {
+            if let Some(count) = counts.touch(&tag) {
                 count.begin(now, most);
             } else {
                 let mut count = Count::new(now);
                 count.begin(now, most);
-                counts.insert(tag, count);
+                counts.keep(tag, count);
             }
         }
         Ok(attempt)
@@ -132,10 +132,10 @@ impl Lockout {
     /// would never be counted.
     pub fn was_right(&self, attempt: Attempt) {
         let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = users.used(&attempt.user) {
+        if let Some(count) = users.touch(&attempt.user) {
             *count = Count::new(count.since);
         }
-        if let Some(count) = networks.used(&attempt.network) {
+        if let Some(count) = networks.touch(&attempt.network) {
             count.forgive(NETWORK_FAILURES_MAX);
         }
     }
@@ -144,7 +144,7 @@ impl Lockout {
     pub fn was_nothing(&self, attempt: Attempt) {
         let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for (counts, tag, most) in [(networks, attempt.network, NETWORK_FAILURES_MAX), (users, attempt.user, USER_FAILURES_MAX)] {
-            if let Some(count) = counts.used(&tag) {
+            if let Some(count) = counts.touch(&tag) {
                 count.forgive(most);
             }
         }

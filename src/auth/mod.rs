@@ -7,7 +7,6 @@
 
 pub mod counters;
 pub mod followed;
-mod generations;
 pub mod htpasswd;
 pub mod known;
 pub mod lockout;

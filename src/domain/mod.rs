@@ -26,6 +26,7 @@ pub mod policy;
 pub mod purpose;
 pub mod question;
 pub mod range;
+pub mod recent;
 pub mod refusal;
 pub mod support;
 pub mod tally;

@@ -9,7 +9,6 @@ use rusqlite::Connection;
 
 use super::changes::Changes;
 use super::fault::Fault;
-use super::recent::Recent;
 use super::rows::{self, Number};
 use super::schema;
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Ended, Permit, Reported};
@@ -20,6 +19,7 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::Written;
