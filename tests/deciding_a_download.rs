@@ -79,7 +79,7 @@ impl Shop {
     async fn ask_from(&mut self, method: Method, url: &str, now: Moment, range: Range) -> Result<Outcome, Refusal> {
         self.requests += 1;
         let question = Question { range, ..question(method, url, self.requests) };
-        download(&self.site, &*self.site.store, Dialect::Nginx, &question, now, &mut Trace::off()).await
+        download(&self.site, &*self.site.store, Dialect::Nginx, &question, now, &mut Trace::end()).await
     }
 
     async fn deliveries(&self) -> Vec<Delivery> {

@@ -41,6 +41,24 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// A grant of which nothing was used yet.
+    pub const fn new(id: GrantId, file: FileRef, customer: String, policy: Policy, created: Moment, expires: Option<Moment>) -> Self {
+        Self {
+            id,
+            file,
+            customer,
+            policy,
+            created,
+            expires,
+            standing: Standing::Active,
+            used: 0,
+            reserved: 0,
+            bytes_closed: 0,
+            size_largest: 0,
+            networks_seen: Vec::new(),
+        }
+    }
+
     /// Whether one more download may be opened, as far as the count goes.
     pub fn has_unit(&self) -> bool {
         self.policy.max_downloads.is_none_or(|most| u64::from(self.used) + u64::from(self.reserved) < u64::from(most))

@@ -11,7 +11,7 @@ use super::remembered::Refused;
 use super::running::running;
 use super::secrecy::{LEFT_OUT, SECRET_LENGTH_MIN, has_jwt};
 use super::site::{Event, Site};
-use super::trace::{Step, Trace};
+use super::trace::Trace;
 use crate::clock;
 use crate::config::Serve;
 use crate::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
@@ -49,12 +49,11 @@ pub async fn answer(site: &Site, dialect: Dialect, peer: Option<IpAddr>, head: &
 }
 
 async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) -> Reply {
-    // A password is hashed and counted once: what the log tells of a refusal is the trace of this very decision. A download
-    // is decided without one, and once more if it is refused.
+    // What the log tells of a refusal is the trace of this very decision: a password is hashed and counted once.
     let mut trace = Trace::end();
     let decision = match question.kind {
         Kind::Authorize => authorize(site, &question, now, &mut trace).await.map(Decision::Pass),
-        Kind::Download => download(site, &*site.store, dialect, &question, now, &mut Trace::off()).await.map(Decision::Download),
+        Kind::Download => download(site, &*site.store, dialect, &question, now, &mut trace).await.map(Decision::Download),
     };
     match decision {
         Ok(decision) => {
@@ -65,11 +64,7 @@ async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) 
             allow(site, dialect, question, decision, now)
         }
         Err(refusal) => {
-            let detail = match question.kind {
-                Kind::Authorize => trace.into_end(),
-                Kind::Download => last_step(site, dialect, &question, now).await,
-            };
-            keep_refusal(site, &question, refusal, detail.unwrap_or_default(), now);
+            keep_refusal(site, &question, refusal, trace.into_end().unwrap_or_default(), now);
             let running = match refusal {
                 Refusal::DownloadRunning if question.wants_page => running(site, &question, now).await,
                 _ => None,
@@ -176,39 +171,34 @@ pub fn refuse_late(site: &Site, dialect: Dialect, question: &Question, refusal: 
 
 fn keep_refusal(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
     site.metrics.refused(question.kind, refusal);
-    let subject = subject(site, question);
-    let client = question.client.address;
-    remember(site, Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail });
+    remember(site, refused(site, question, refusal, detail, now));
 }
 
 /// A rule that only observes has let something pass that it would refuse.
 fn note_observed(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
     site.metrics.observed(refusal);
+    log("would_refuse", &refused(site, question, refusal, detail, now).shortened());
+}
+
+fn refused(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) -> Refused {
     let (subject, client) = (subject(site, question), question.client.address);
-    let refused = Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail };
-    let Refused { refusal, kind, client, request, subject, detail, .. } = &refused.shortened();
-    let support = SupportCode::of(request);
-    let client = (!client.is_unspecified()).then(|| tracing::field::display(client));
-    tracing::info!(client, event = "would_refuse", %refusal, question = kind.word(), subject, %request, %support, detail);
+    Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail }
 }
 
 /// Counts and logs a refusal, tells it to those who follow, and keeps it for `explain`.
 fn remember(site: &Site, refused: Refused) {
     site.refusals.add(refused.refusal, refused.at);
     let refused = refused.shortened();
-    let Refused { refusal, kind, client, request, subject, detail, .. } = &refused;
-    let support = SupportCode::of(request);
-    let client = (!client.is_unspecified()).then(|| tracing::field::display(client));
-    tracing::info!(client, event = "refused", %refusal, question = kind.word(), subject, %request, %support, detail);
+    log("refused", &refused);
     site.tell(|| Event::Refused(refused.clone()));
     site.remembered.keep(refused);
 }
 
-/// Decides a download once more, with a trace and without keeping anything, so that the log can say where it ended. Only
-/// refusals pay for it.
-async fn last_step(site: &Site, dialect: Dialect, question: &Question, now: Moment) -> Option<String> {
-    let steps = super::explain::rehearse(site, dialect, question, now).await;
-    steps.into_iter().rev().find(|step: &Step| !step.held).map(|step| step.text)
+fn log(event: &'static str, refused: &Refused) {
+    let Refused { refusal, kind, client, request, subject, detail, .. } = refused;
+    let support = SupportCode::of(request);
+    let client = (!client.is_unspecified()).then(|| tracing::field::display(client));
+    tracing::info!(client, event, %refusal, question = kind.word(), subject, %request, %support, detail);
 }
 
 /// What was asked for, without any token: the path, or the id that the token carries.

@@ -1,5 +1,7 @@
 //! May this request pass? The web server serves its own file.
 
+use ipnet::IpNet;
+
 use super::jwt;
 use super::login::login;
 use super::site::Site;
@@ -92,11 +94,22 @@ fn words(step: &signed_url::Step<'_>) -> String {
         Step::KeyKnown(purpose) => format!("the key is known, use = \"{}\"", purpose.word()),
         Step::Text(text) => format!("the text that must have been signed is {:?}", text.to_string()),
         Step::MacHeld => "the signature is that of the text".to_owned(),
-        Step::InTime { not_before: Some(from), expires } => format!("the time is right: from {from} until {expires}"),
-        Step::InTime { not_before: None, expires } => format!("the time is right: until {expires}"),
-        Step::InNetwork(Some(network)) => format!("the client is in {network}"),
-        Step::InNetwork(None) => "no network is asked for".to_owned(),
+        Step::InTime { not_before, expires } => in_time(*not_before, *expires),
+        Step::InNetwork(network) => in_network(*network),
         Step::PathOpened => "the path is the one that was signed".to_owned(),
         Step::Failed(fault) => fault.to_string(),
     }
+}
+
+/// That the clock is inside the window of a proof, in words.
+pub(super) fn in_time(not_before: Option<Moment>, expires: Moment) -> String {
+    match not_before {
+        Some(from) => format!("the time is right: from {from} until {expires}"),
+        None => format!("the time is right: until {expires}"),
+    }
+}
+
+/// That the client is in the network of a proof, in words.
+pub(super) fn in_network(network: Option<IpNet>) -> String {
+    network.map_or_else(|| "no network is asked for".to_owned(), |network| format!("the client is in {network}"))
 }

@@ -142,14 +142,7 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let ready = |trace: &mut Trace| {
-        choose(site, dialect, &file, &site.configuration.default_policy().methods, trace)?;
-        look(site, &file, trace)?;
-        if question.method == Method::Get {
-            looks_ahead(question, trace)?;
-        }
-        signing_key(site, trace).map(|_| ())
-    };
+    let ready = |trace: &mut Trace| ready(site, dialect, question, &file, &site.configuration.default_policy().methods, trace).map(drop);
     let link = jwt::counted(site, store, &claim, &file, now, ready, trace).await?;
     click(site, store, dialect, question, link, now, trace).await
 }
@@ -182,13 +175,7 @@ async fn click(
 ) -> Result<Outcome, Refusal> {
     let target = known(store.target(id).await, "the link", trace)?;
     describe(store, target.grant, trace).await;
-    let method = choose(site, dialect, &target.file, &target.methods, trace)?;
-    let version = look(site, &target.file, trace)?;
-    if question.method == Method::Get {
-        looks_ahead(question, trace)?;
-    }
-    // Before the click is kept: one that nobody could be sent on with would still have changed the account.
-    let key = signing_key(site, trace)?;
+    let (method, version, key) = ready(site, dialect, question, &target.file, &target.methods, trace)?;
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
     let click = Click {
@@ -223,6 +210,21 @@ async fn click(
     Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh, closed: clicked.closed }))
 }
 
+/// What must be there before a click is kept: one that nobody could be sent on with would still have changed the account.
+fn ready<'a>(
+    site: &'a Site,
+    dialect: Dialect,
+    question: &Question,
+    file: &FileRef,
+    methods: &[policy::Method],
+    trace: &mut Trace,
+) -> Result<(policy::Method, Version, &'a SigningKey), Refusal> {
+    let method = choose(site, dialect, file, methods, trace)?;
+    let version = look(site, file, trace)?;
+    looks_ahead(question, trace)?;
+    Ok((method, version, signing_key(site, trace)?))
+}
+
 /// A request for the bytes of a delivery: method and file first, so that nothing is reserved in vain, then admission.
 async fn deliver(
     site: &Site,
@@ -241,9 +243,7 @@ async fn deliver(
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
         return Err(Refusal::LinkExpired);
     }
-    if question.method == Method::Get {
-        looks_ahead(question, trace)?;
-    }
+    looks_ahead(question, trace)?;
     let ask = Ask {
         delivery: id,
         request: question.request.clone(),
@@ -330,7 +330,7 @@ fn look(site: &Site, file: &FileRef, trace: &mut Trace) -> Result<Version, Refus
 
 /// A browser that only looks ahead gets nothing, so that nothing is used: the person's own click comes later.
 fn looks_ahead(question: &Question, trace: &mut Trace) -> Result<(), Refusal> {
-    if question.looks_ahead {
+    if question.method == Method::Get && question.looks_ahead {
         trace.failed(|| "the browser only looks ahead (Sec-Purpose or Purpose)".to_owned());
         return Err(Refusal::Preparing);
     }

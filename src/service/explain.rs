@@ -223,14 +223,6 @@ fn dialect_of(site: &Site) -> Dialect {
     site.configuration.web_dialects().next().unwrap_or(Dialect::Standalone)
 }
 
-/// The steps of a question that was decided a moment ago, decided again without keeping anything.
-pub(super) async fn rehearse(site: &Site, dialect: Dialect, question: &Question, now: Moment) -> Vec<Step> {
-    let mut trace = Trace::on();
-    // The outcome is known to the caller; a race with a settlement can make it another one, which only the words see.
-    let _ = decide(site, dialect, question, now, &mut trace).await;
-    trace.into_steps()
-}
-
 async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment, trace: &mut Trace) -> Result<(), Refusal> {
     match question.kind {
         Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()),

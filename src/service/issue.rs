@@ -143,18 +143,6 @@ fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
 }
 
 fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
-    Grant {
-        id: GrantId::new(random::bytes()),
-        file,
-        customer,
-        created: now,
-        expires: ends(&policy, now, policy.valid_for),
-        standing: Standing::Active,
-        used: 0,
-        reserved: 0,
-        bytes_closed: 0,
-        size_largest: 0,
-        networks_seen: Vec::new(),
-        policy,
-    }
+    let expires = ends(&policy, now, policy.valid_for);
+    Grant::new(GrantId::new(random::bytes()), file, customer, policy, now, expires)
 }

@@ -3,12 +3,13 @@
 use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
+use super::authorize::{in_network, in_time};
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::StoreEntry;
 use crate::domain::authorization::Authorization;
 use crate::domain::file::FileRef;
-use crate::domain::grant::{Grant, Standing};
+use crate::domain::grant::Grant;
 use crate::domain::history::Author;
 use crate::domain::id::{GrantId, ID_BYTES, LinkId};
 use crate::domain::link::Link;
@@ -71,10 +72,8 @@ fn words(step: &Step<'_>) -> String {
         }
         Step::MacHeld => "the signature is that of the token".to_owned(),
         Step::ForThisSite => "`aud` is this site".to_owned(),
-        Step::InTime { not_before: Some(from), expires } => format!("the time is right: from {from} until {expires}"),
-        Step::InTime { not_before: None, expires } => format!("the time is right: until {expires}"),
-        Step::InNetwork(Some(network)) => format!("the client is in {network}"),
-        Step::InNetwork(None) => "no network is asked for".to_owned(),
+        Step::InTime { not_before, expires } => in_time(*not_before, *expires),
+        Step::InNetwork(network) => in_network(*network),
         Step::PathOpened => "the path is one that it opens".to_owned(),
         Step::Failed(fault) => fault.to_string(),
     }
@@ -113,20 +112,8 @@ pub(super) async fn counted(
     let default = site.configuration.default_policy();
     let networks = networks(&default.networks, claim.network(), trace)?;
     let policy = Policy { max_downloads: Some(max), networks, rate: claim.rate().or(default.rate), ..default.clone() };
-    let grant = Grant {
-        id: grant,
-        file: file.clone(),
-        customer: claim.user().unwrap_or(name).to_owned(),
-        policy,
-        created: now,
-        expires: Some(claim.expires()),
-        standing: Standing::Active,
-        used: 0,
-        reserved: 0,
-        bytes_closed: 0,
-        size_largest: 0,
-        networks_seen: Vec::new(),
-    };
+    let customer = claim.user().unwrap_or(name).to_owned();
+    let grant = Grant::new(grant, file.clone(), customer, policy, now, Some(claim.expires()));
     let first = Link { id: link, grant: grant.id, created: now, expires: claim.expires(), revoked: false };
     let id = grant.id;
     match store.issue(grant, first, Author { name: AUTHOR.to_owned(), at: now }).await {
@@ -208,7 +195,7 @@ mod tests {
         ] {
             let policy: Vec<IpNet> = policy.iter().map(|text| net(text)).collect();
             let both = both.map(|both| both.iter().map(|text| net(text)).collect::<Vec<_>>()).ok_or(Refusal::WrongNetwork);
-            assert_eq!(networks(&policy, claimed.map(net), &mut Trace::off()), both, "{policy:?} {claimed:?}");
+            assert_eq!(networks(&policy, claimed.map(net), &mut Trace::end()), both, "{policy:?} {claimed:?}");
         }
     }
 }

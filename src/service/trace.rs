@@ -15,12 +15,9 @@ pub struct Step {
     pub text: String,
 }
 
-/// Collects steps: all of them, the one at which a decision ended, or none. A step costs words only where it is kept.
-#[derive(Debug, Default)]
+/// Collects steps: all of them, or the one at which a decision ended. A step costs words only where it is kept.
+#[derive(Debug)]
 pub enum Trace {
-    /// Collects nothing.
-    #[default]
-    Off,
     /// Keeps the last step that failed: where a question of a web server ended, for the log.
     End(Option<String>),
     /// Collects every step.
@@ -28,11 +25,6 @@ pub enum Trace {
 }
 
 impl Trace {
-    /// Collects nothing.
-    pub const fn off() -> Self {
-        Self::Off
-    }
-
     /// Keeps the last step that failed.
     pub const fn end() -> Self {
         Self::End(None)
@@ -72,7 +64,7 @@ impl Trace {
         match self {
             Self::On(steps) => steps.push(Step { held, text: without_jwts(text()) }),
             Self::End(end) if !held => *end = Some(without_jwts(text())),
-            Self::Off | Self::End(_) => {}
+            Self::End(_) => {}
         }
     }
 
@@ -80,7 +72,7 @@ impl Trace {
     pub fn into_steps(self) -> Vec<Step> {
         match self {
             Self::On(steps) => steps,
-            Self::End(_) | Self::Off => Vec::new(),
+            Self::End(_) => Vec::new(),
         }
     }
 
@@ -89,7 +81,6 @@ impl Trace {
         match self {
             Self::End(end) => end,
             Self::On(steps) => steps.into_iter().rev().find(|step| !step.held).map(|step| step.text),
-            Self::Off => None,
         }
     }
 }

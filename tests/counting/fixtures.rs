@@ -4,7 +4,7 @@ use cloakroom::domain::account::{Account, Ask, Change, Click, Clicked, Permit, R
 use cloakroom::domain::client::{Client, ClientKey};
 use cloakroom::domain::delivery::{Delivery, Report, State};
 use cloakroom::domain::file::{FileRef, StorageName, Version};
-use cloakroom::domain::grant::{Grant, Standing};
+use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Author;
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
 use cloakroom::domain::link::Link;
@@ -80,20 +80,8 @@ pub fn base() -> Policy {
 
 /// The grant numbered `number`: default policy but for `max_downloads`, no end.
 pub fn grant(number: u32, max_downloads: Option<u32>) -> Grant {
-    Grant {
-        id: grant_id(number),
-        file: FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("set/a.zip").unwrap() },
-        customer: "Müller".to_owned(),
-        policy: Policy { max_downloads, ..base() },
-        created: at(0),
-        expires: None,
-        standing: Standing::Active,
-        used: 0,
-        reserved: 0,
-        bytes_closed: 0,
-        size_largest: 0,
-        networks_seen: Vec::new(),
-    }
+    let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("set/a.zip").unwrap() };
+    Grant::new(grant_id(number), file, "Müller".to_owned(), Policy { max_downloads, ..base() }, at(0), None)
 }
 
 /// The link numbered `number` of the grant with the same number; good for ten years.
