@@ -25,6 +25,7 @@ use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::pages::Pages;
 use cloakroom::proof::key::{KeyRing, SigningKey};
+use cloakroom::public::Directories;
 use cloakroom::service::download::{Outcome, download};
 use cloakroom::service::issue::{Issued, Order, issue};
 use cloakroom::service::site::Site;
@@ -63,7 +64,9 @@ impl Shop {
         let storages = Storages::open(&configuration.storages).unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
         let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).unwrap();
-        let site = Site::new(configuration, keys(Purpose::Sign), logins, storages, store, Pages::load(None).unwrap()).unwrap();
+        let site =
+            Site::new(configuration, keys(Purpose::Sign), logins, storages, Directories::default(), store, Pages::load(None).unwrap())
+                .unwrap();
         Self { site, requests: 0, files }
     }
 

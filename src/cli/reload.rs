@@ -10,6 +10,7 @@ use crate::keys;
 use crate::keys::follow::{States, Watch};
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
+use crate::public::Directories;
 use crate::service::site::{Current, Site};
 use crate::storage::Storages;
 
@@ -18,12 +19,14 @@ pub(super) struct Named {
     pub(super) keys: KeyRing,
     pub(super) logins: Logins,
     pub(super) storages: Storages,
+    pub(super) directories: Directories,
     pub(super) pages: Pages,
 }
 
 impl Named {
-    /// Reads keys, htpasswd files, storages and templates; all that is wrong is said at once. Logins are checked at `desk`.
-    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>) -> Result<Self, Vec<String>> {
+    /// Reads keys, htpasswd files, storages, public directories and templates; all that is wrong is said at once. Logins are
+    /// checked at `desk`; what is open in `before` is not opened again.
+    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>, before: &Directories) -> Result<Self, Vec<String>> {
         let mut faults: Vec<String> = Vec::new();
         let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
         let files = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref());
@@ -31,8 +34,10 @@ impl Named {
         let logins = logins.map_err(|all| faults.extend(all.iter().map(|fault| format!("rule.htpasswd: {fault}"))));
         let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
         let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-        match (keys, logins, storages, pages) {
-            (Ok(keys), Ok(logins), Ok(storages), Ok(pages)) => Ok(Self { keys, logins, storages, pages }),
+        let directories = Directories::open(&configuration.directories, before);
+        let directories = directories.map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+        match (keys, logins, storages, directories, pages) {
+            (Ok(keys), Ok(logins), Ok(storages), Ok(directories), Ok(pages)) => Ok(Self { keys, logins, storages, directories, pages }),
             _ => Err(faults),
         }
     }
@@ -92,8 +97,9 @@ fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Result<R
 }
 
 fn next(site: &Site, configuration: Configuration) -> Result<Site, Vec<String>> {
-    let Named { keys, logins, storages, pages } = Named::read(&configuration, Arc::clone(&site.logins.desk))?;
-    site.renewed(configuration, keys, logins, storages, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
+    let named = Named::read(&configuration, Arc::clone(&site.logins.desk), &site.directories)?;
+    let Named { keys, logins, storages, directories, pages } = named;
+    site.renewed(configuration, keys, logins, storages, directories, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
 }
 
 /// The key files, followed while the daemon runs.

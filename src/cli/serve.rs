@@ -21,6 +21,7 @@ use crate::auth::Desk;
 use crate::config::{Configuration, Serve, StoreEntry};
 use crate::dialect::Dialect;
 use crate::keys::follow::States;
+use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
@@ -134,8 +135,9 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
 pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
     let desk = Arc::new(Desk::new(random::bytes()));
-    let Named { keys, logins, storages, pages } = Named::read(&configuration, desk).map_err(Failure::Configuration)?;
-    Site::new(configuration, keys, logins, storages, store, pages)
+    let named = Named::read(&configuration, desk, &Directories::default()).map_err(Failure::Configuration)?;
+    let Named { keys, logins, storages, directories, pages } = named;
+    Site::new(configuration, keys, logins, storages, directories, store, pages)
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 

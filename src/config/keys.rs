@@ -226,6 +226,45 @@ pub(super) static STORAGE: Section = Section {
             "a location of the web server that begins and ends with `/`, such as \"/_cloakroom/masters/\"",
             "The web server's internal location for the directory.",
         ),
+        key(
+            "stub",
+            Words("Needed for method \"stub\"", "\"pub\""),
+            "the name of a [[directory]], such as \"pub\"",
+            "The public directory that stubs of its files are placed in.",
+        ),
+        key(
+            "public",
+            Words("Needed for method \"public\"", "\"/free/\""),
+            "a path or URL that begins with `/`, `https://` or `http://` and ends with `/`, such as \"/free/\"",
+            "Where everybody finds its files, for method \"public\".",
+        ),
+    ],
+    later: &[],
+};
+
+/// `[[directory]]`.
+pub(super) static DIRECTORY: Section = Section {
+    name: "directory",
+    many: true,
+    active: false,
+    doc: &[
+        "A directory that the web server serves as it is, and that Cloakroom alone fills: a symbolic link with an unguessable",
+        "name for each download (method \"stub\"), taken away when the download is over.",
+    ],
+    keys: &[
+        key(
+            "name",
+            Refused("\"pub\""),
+            "1 to 32 lower-case letters, digits and `-`, a letter first, such as \"pub\"",
+            "Its name, which a [[storage]] says.",
+        ),
+        key("path", Refused("\"/srv/www/pub\""), "an absolute path such as \"/srv/www/pub\"", "The directory."),
+        key(
+            "url",
+            Refused("\"/pub/\""),
+            "a path or URL that begins with `/`, `https://` or `http://` and ends with `/`, such as \"/pub/\"",
+            "Where the web server serves it; a path is one of the host of public_url.",
+        ),
     ],
     later: &[],
 };
@@ -422,7 +461,7 @@ pub(super) static PAGES: Section = Section {
 };
 
 /// All sections, in the order of the default file.
-pub(super) static SECTIONS: [&Section; 9] = [&SERVER, &LISTENER, &KEY, &STORAGE, &RULE, &POLICY, &FEED, &STORE, &PAGES];
+pub(super) static SECTIONS: [&Section; 10] = [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &RULE, &POLICY, &FEED, &STORE, &PAGES];
 
 #[cfg(test)]
 mod tests {

@@ -31,6 +31,7 @@ use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
+use crate::domain::placed::DirectoryName;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
@@ -61,6 +62,8 @@ pub struct Configuration {
     pub keys: Vec<KeyEntry>,
     /// The storages.
     pub storages: Vec<Storage>,
+    /// The public directories.
+    pub directories: Vec<Directory>,
     /// The rules, the longest path first.
     pub rules: Vec<Rule>,
     /// The policies by name; `default` is always there.
@@ -168,6 +171,21 @@ pub struct Storage {
     pub path: PathBuf,
     /// The web server's internal location for it, beginning and ending with `/`.
     pub handoff: Option<String>,
+    /// The public directory for stubs of its files.
+    pub stub: Option<DirectoryName>,
+    /// Where everybody finds its files.
+    pub public: Option<PublicUrl>,
+}
+
+/// A directory that the web server serves as it is, and that we fill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Its name.
+    pub name: DirectoryName,
+    /// The directory.
+    pub path: PathBuf,
+    /// Where the web server serves it.
+    pub url: PublicUrl,
 }
 
 /// A URL prefix of the site and the proofs it accepts.
@@ -341,17 +359,28 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
             StoreEntry::Sqlite { file: file.unwrap_or_else(|| state_dir.join(STORE_FILE)), durability }
         }
     };
+    let public_url = server.public_url;
+    let storages = file.storages.into_iter().map(|storage| {
+        let (storage, public) = storage.storage?;
+        Some(Storage { public: public.map(|place| place.on(&public_url)), ..storage })
+    });
+    let directories = file.directories.into_iter().map(|directory| {
+        let (name, path, place) = directory.directory?;
+        Some(Directory { name, path, url: place.on(&public_url) })
+    });
+    let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {
         keys,
         store,
         rules,
         state_dir,
-        public_url: server.public_url,
+        public_url,
         site: server.site,
         jwt_life_max: server.jwt_life_max,
         threads: server.threads,
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
-        storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
+        storages,
+        directories,
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
         templates: file.templates,
@@ -375,6 +404,17 @@ impl Configuration {
     /// The storage of this name.
     pub fn storage(&self, name: &StorageName) -> Option<&Storage> {
         self.storages.iter().find(|storage| storage.name == *name)
+    }
+
+    /// The public directory of this name.
+    pub fn directory(&self, name: &DirectoryName) -> Option<&Directory> {
+        self.directories.iter().find(|directory| directory.name == *name)
+    }
+
+    /// The public directory that the web server serves `path` from, and the path inside it; both decoded.
+    pub fn directory_of<'p>(&self, path: &'p str) -> Option<(&Directory, &'p str)> {
+        let found = self.directories.iter().filter_map(|directory| Some((directory, path.strip_prefix(directory.url.path.as_str())?)));
+        found.max_by_key(|(directory, _)| directory.url.path.len())
     }
 
     /// The rule that decides about `path`: the longest that it is or lies under.

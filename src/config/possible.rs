@@ -39,10 +39,11 @@ impl Limit {
 /// Whether a question of this kind can be answered over this dialect by this method, or why not.
 pub(super) const fn possible(kind: Kind, dialect: Dialect, method: Method) -> Result<(), &'static str> {
     match (kind, dialect, method) {
-        (Kind::Authorize | Kind::Download, Dialect::Nginx, Method::Handoff) | (Kind::Download, Dialect::Standalone, Method::Stream) => {
-            Ok(())
-        }
-        (_, _, Method::Stub | Method::Copy | Method::Public | Method::Presigned | Method::Proxy) => Err("it is not in this version"),
+        (Kind::Authorize | Kind::Download, Dialect::Nginx, Method::Handoff)
+        | (Kind::Download, Dialect::Standalone, Method::Stream)
+        | (Kind::Download, Dialect::Nginx | Dialect::Standalone, Method::Stub | Method::Public) => Ok(()),
+        (Kind::Authorize, _, Method::Stub | Method::Public) => Err("a redirect is no answer to a question of yes or no"),
+        (_, _, Method::Copy | Method::Presigned | Method::Proxy) => Err("it is not in this version"),
         (Kind::Authorize, Dialect::Standalone, Method::Handoff | Method::Stream) => {
             Err("a standalone listener has no web server whose files a request could pass to")
         }
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hand_off_needs_nginx_and_a_stream_needs_nobody_in_front() {
+    fn a_hand_off_needs_nginx_a_stream_needs_nobody_in_front_and_a_redirect_needs_neither() {
         let mut works = Vec::new();
         for kind in [Kind::Authorize, Kind::Download] {
             for dialect in [Dialect::Nginx, Dialect::Standalone] {
@@ -87,6 +88,10 @@ mod tests {
         let expected = [
             (Kind::Authorize, Dialect::Nginx, Method::Handoff),
             (Kind::Download, Dialect::Nginx, Method::Handoff),
+            (Kind::Download, Dialect::Nginx, Method::Stub),
+            (Kind::Download, Dialect::Nginx, Method::Public),
+            (Kind::Download, Dialect::Standalone, Method::Stub),
+            (Kind::Download, Dialect::Standalone, Method::Public),
             (Kind::Download, Dialect::Standalone, Method::Stream),
         ];
         assert_eq!(works, expected);

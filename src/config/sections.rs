@@ -11,12 +11,13 @@ use super::fault::Faults;
 use super::keys;
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
-use super::values::{self, Wrong};
+use super::values::{self, Place, Wrong};
 use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
 use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
+use crate::domain::placed::DirectoryName;
 use crate::domain::units::parse_network;
 
 /// How many connections a listener takes that does not say it.
@@ -39,6 +40,7 @@ pub(super) struct File {
     pub(super) listeners: Vec<ReadListener>,
     pub(super) keys: Vec<ReadKey>,
     pub(super) storages: Vec<ReadStorage>,
+    pub(super) directories: Vec<ReadDirectory>,
     pub(super) rules: Vec<ReadRule>,
     pub(super) policies: Vec<Part>,
     /// Whether there is a `[feed]`, right or wrong.
@@ -81,8 +83,18 @@ pub(super) struct ReadStorage {
     pub(super) header: Range<usize>,
     /// Known even where something else of the storage is wrong.
     pub(super) has_handoff: bool,
+    pub(super) has_public: bool,
+    pub(super) stub: Option<Placed<DirectoryName>>,
     pub(super) path: Option<Placed<PathBuf>>,
-    pub(super) storage: Option<Storage>,
+    pub(super) storage: Option<(Storage, Option<Place>)>,
+}
+
+/// One `[[directory]]`.
+pub(super) struct ReadDirectory {
+    pub(super) name: String,
+    pub(super) known_as: Option<DirectoryName>,
+    pub(super) path: Option<Placed<PathBuf>>,
+    pub(super) directory: Option<(DirectoryName, PathBuf, Place)>,
 }
 
 /// One `[[rule]]`.
@@ -104,6 +116,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         listeners: each(faults, root, &keys::LISTENER, |table| listener(table, &mut seen)),
         keys: each(faults, root, &keys::KEY, |table| key(table, &mut seen)),
         storages: each(faults, root, &keys::STORAGE, |table| storage(table, &mut seen)),
+        directories: each(faults, root, &keys::DIRECTORY, |table| directory(table, &mut seen)),
         rules: each(faults, root, &keys::RULE, |table| rule(table, &mut seen)),
         policies: each(faults, root, &keys::POLICY, |table| policies::part(table, &mut seen)),
         measured: root.contains_key(keys::FEED.name),
@@ -264,9 +277,42 @@ fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
     if let Some(handoff) = &handoff {
         table.once(seen, "handoff", handoff);
     }
-    let complete = || Some(Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone() });
+    let stub = table.text("stub", |text| DirectoryName::parse(text).ok_or(Wrong::Shape));
+    let public = table.text("public", values::place);
+    let is_good = !matches!(stub, Read::Faulty) && !matches!(public, Read::Faulty);
+    let (stub, public) = (stub.placed(), public.optional());
+    let complete = || {
+        let stub = stub.as_ref().map(|stub| stub.value.clone());
+        let storage = Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone(), stub, public: None };
+        Some((storage, public)).filter(|_| is_good)
+    };
     let storage = complete();
-    ReadStorage { name: table.name(), header: table.header.clone(), has_handoff: table.has("handoff"), path, storage }
+    ReadStorage {
+        name: table.name(),
+        header: table.header.clone(),
+        has_handoff: table.has("handoff"),
+        has_public: table.has("public"),
+        stub,
+        path,
+        storage,
+    }
+}
+
+fn directory(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadDirectory {
+    let name = table.needed_text("name", |text| DirectoryName::parse(text).ok_or(Wrong::Shape)).map(|name| name.value);
+    if let Some(name) = &name {
+        table.once(seen, "name", name.as_str());
+    }
+    let path = table.needed_text("path", |text| values::absolute_path(text).and_then(below_root));
+    if let Some(path) = &path {
+        table.once(seen, "path", &path.value.components().collect::<PathBuf>().to_string_lossy());
+    }
+    let url = table.needed_text("url", values::place).map(|url| url.value);
+    if let Some(url) = &url {
+        table.once(seen, "url", &url.written());
+    }
+    let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?));
+    ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path }
 }
 
 fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {

@@ -4,7 +4,8 @@
 //! durable step. The law is DESIGN section 5, in short: *a download that arrived counts once; a download that did not
 //! arrive does not count; nobody is told a guess as a fact.*
 //!
-//! [`Account::click`] chooses a delivery, [`Account::admit`] lets one request of it pass, [`Account::report`] and
+//! [`Account::click`] chooses a delivery, [`Account::admit`] lets one request of it pass, [`Account::send_away`] sends its
+//! client on to where requests do not pass by us, [`Account::report`] and
 //! [`Account::close_due`] settle it. What a delivery goes through, and what that does to the count:
 //!
 //! | from | to | when | reserved | used |
@@ -13,12 +14,14 @@
 //! | offered | – | its lifetime is over, or too many newer offers stand | | |
 //! | offered | open | its first request is admitted | +1 | |
 //! | offered | started | the same, where nobody reports what is sent | | +1 |
+//! | offered | open, started | the client is sent away, where reports are and where none are | | as above |
 //! | open | offered | every request was reported, and none sent a byte: once | −1 | |
 //! | open | completed | one client was sent every byte | −1 | +1 |
 //! | open | released | its grace is over or its version replaced, every request reported, bytes missing | −1 | |
 //! | open | presumed | its grace is over, of some request nothing is known, or no byte is missing | −1 | +1 |
 //!
-//! Nothing leads out of the last four. Completed and started deliveries can be joined until their grace is over; then
+//! Nothing leads out of the last four, but for one: a download that was sent away and released has been completed after
+//! all when a late report shows every byte. Completed and started deliveries can be joined until their grace is over; then
 //! they are closed, and stay what they are. What holds at every moment:
 //!
 //! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries. Where a person
@@ -33,6 +36,7 @@
 //!   ahead closes early. Neither counts a unit twice.
 
 mod admit;
+mod away;
 mod click;
 mod deliveries;
 mod settle;
@@ -172,6 +176,30 @@ pub struct Permit {
     pub grace_ends: Moment,
 }
 
+/// A click that leads away: to a stub, or to the file's own public address.
+#[derive(Clone, Debug)]
+pub struct Away {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The web server's name of the click.
+    pub request: RequestId,
+    /// Now.
+    pub now: Moment,
+    /// From where the click comes.
+    pub address: IpAddr,
+    /// Whether anybody will report what was sent.
+    pub measured: bool,
+}
+
+/// Who asked for what passed by us, as the web server saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// By what it is told from others.
+    pub client: ClientKey,
+    /// From where it came.
+    pub address: IpAddr,
+}
+
 /// One line of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reported {
@@ -181,6 +209,8 @@ pub struct Reported {
     pub request: RequestId,
     /// What was sent.
     pub report: Report,
+    /// Who asked, of a request in a public directory, which nobody admitted.
+    pub seen: Option<Seen>,
 }
 
 impl Reported {

@@ -42,6 +42,9 @@ pub struct Delivery {
     pub cookie: ClientKey,
     /// Who clicked.
     pub clicked_by: Client,
+    /// Whether somebody was sent on to a public directory or address for it: requests there do not pass by us, and are
+    /// known from reports alone.
+    pub away: bool,
     /// Body bytes charged: what was reported, and the most that unreported requests may send.
     pub bytes_charged: u64,
     /// The requests that were admitted, at most [`Delivery::REQUESTS_MAX`]: all that are in flight, and the latest that
@@ -93,6 +96,7 @@ impl Delivery {
             closed: None,
             cookie: click.fresh_cookie,
             clicked_by: click.client.clone(),
+            away: false,
             bytes_charged: 0,
             requests: BTreeMap::new(),
             requests_folded: 0,

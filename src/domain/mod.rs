@@ -3,7 +3,7 @@
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
-//! them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour. [`audit`] finds downloads
+//! them; [`placed`] is what lies in public for them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour. [`audit`] finds downloads
 //! in the log of a site that has no Cloakroom yet.
 
 pub mod account;
@@ -22,6 +22,7 @@ pub mod id;
 pub mod link;
 pub mod moment;
 pub mod path;
+pub mod placed;
 pub mod policy;
 pub mod purpose;
 pub mod question;

@@ -127,6 +127,8 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
         tracing::info!(event = "amended", grant = %id, amendment = ?amendment, author = author.name);
         done.push(amendment);
     }
+    // What was placed for a grant that is withdrawn goes now.
+    site.wake.notify_one();
     let links = site.store.links(id).await.unwrap_or_default();
     let running = site.store.account(id, None).await.ok().flatten();
     let running = running.map_or(0, |account| account.deliveries.iter().filter(|delivery| delivery.in_flight() > 0).count());

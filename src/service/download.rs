@@ -4,10 +4,12 @@ use std::fmt;
 
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
+use super::away;
 use super::jwt;
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
+use crate::config::Storage;
 use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
@@ -76,6 +78,12 @@ pub struct Redirect {
     pub cookie: Option<String>,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// How the bytes travel.
+    pub method: policy::Method,
+    /// What is sent.
+    pub version: Version,
+    /// What the delivery counts, where the click leads to where we see no request.
+    pub counted: Option<Counted>,
     /// Whether this click made it.
     pub fresh: bool,
     /// Deliveries of a version that was replaced, which this click ended.
@@ -84,8 +92,10 @@ pub struct Redirect {
 
 impl fmt::Debug for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { delivery, fresh, closed, to: _, cookie: _ } = self;
-        f.debug_struct("Redirect").field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
+        let Self { delivery, method, version, counted, fresh, closed, to: _, cookie: _ } = self;
+        let mut shown = f.debug_struct("Redirect");
+        shown.field("method", method).field("version", version).field("counted", counted);
+        shown.field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
     }
 }
 
@@ -203,11 +213,25 @@ async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
-    let token = token::mint_delivery(site.name(), clicked.delivery, key);
+    let sent = match method {
+        policy::Method::Stub => Some(away::to_stub(site, store, question, &target.file, clicked.delivery, now, trace).await),
+        policy::Method::Public => Some(away::to_public(site, store, question, &target.file, clicked.delivery, now, trace).await),
+        policy::Method::Handoff | policy::Method::Copy | policy::Method::Stream | policy::Method::Presigned | policy::Method::Proxy => None,
+    };
+    let (to, counted) = match sent {
+        Some(Ok(away::Sent { to, counted })) => (to, Some(counted)),
+        Some(Err(away::NotSent::Refused(refusal))) => return Err(refusal),
+        // The delivery is open: it goes on by the next method that can work, or when there is room again.
+        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target) => return Err(Refusal::Preparing),
+        Some(Err(away::NotSent::NotPlaced)) | None => {
+            let token = token::mint_delivery(site.name(), clicked.delivery, key);
+            (address::delivery_path(site.public_url(), &token, &target.file), None)
+        }
+    };
     // Who carries on is known without one already; another one would make another client of them.
     let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
-    let to = address::delivery_path(site.public_url(), &token, &target.file);
-    Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh, closed: clicked.closed }))
+    let delivery = clicked.delivery;
+    Ok(Outcome::Redirect(Redirect { to, cookie, delivery, method, version, counted, fresh: clicked.fresh, closed: clicked.closed }))
 }
 
 /// What must be there before a click is kept: one that nobody could be sent on with would still have changed the account.
@@ -302,17 +326,32 @@ fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[policy::Meth
         trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
         return Err(Refusal::FileMissing);
     };
-    let works = |method: &policy::Method| match (method, dialect) {
-        (policy::Method::Handoff, Dialect::Nginx) => storage.entry.handoff.is_some(),
-        (policy::Method::Stream, Dialect::Standalone) => true,
-        _ => false,
-    };
-    let method = methods.iter().copied().find(works);
+    let method = methods.iter().copied().find(|method| works(site, dialect, &storage.entry, *method));
     match method {
         Some(method) => trace.held(|| format!("method `{}`", method.word())),
         None => trace.failed(|| format!("no method of the policy can work for storage `{}` on this listener", file.storage)),
     }
     method.ok_or(Refusal::FileMissing)
+}
+
+/// Whether files of `storage` can travel so, as far as the configuration and its directories say.
+fn works(site: &Site, dialect: Dialect, storage: &Storage, method: policy::Method) -> bool {
+    match (method, dialect) {
+        (policy::Method::Handoff, Dialect::Nginx) => storage.handoff.is_some(),
+        (policy::Method::Stream, Dialect::Standalone) => true,
+        (policy::Method::Stub, _) => storage.stub.as_ref().is_some_and(|name| site.directories.named(name).is_some()),
+        (policy::Method::Public, _) => storage.public.is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a method of the grant, other than those that lead away, can send the file.
+fn falls_back(site: &Site, dialect: Dialect, target: &Target) -> bool {
+    let storage = site.storages.named(&target.file.storage);
+    let other = |method: &policy::Method| matches!(method, policy::Method::Handoff | policy::Method::Stream);
+    storage.is_some_and(|storage| {
+        target.methods.iter().filter(|method| other(method)).any(|method| works(site, dialect, &storage.entry, *method))
+    })
 }
 
 fn look(site: &Site, file: &FileRef, trace: &mut Trace) -> Result<Version, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -10,21 +10,24 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{NewStub, Placed, PlacedName};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{Closing, Content, Filter, Grants, Later, Store, Target};
+use crate::store::{Closing, Content, Filter, Grants, Later, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
-/// click on its link can be tried.
+/// click on its link can be tried; what a click made of an account is kept for what follows it.
 pub struct Rehearsal<'a> {
     store: &'a dyn Store,
     issued: Mutex<Option<(Grant, Link)>>,
+    /// What the last click made of its account.
+    clicked: Mutex<Option<Account>>,
 }
 
 impl<'a> Rehearsal<'a> {
     /// Tries decisions of `store`.
     pub const fn over(store: &'a dyn Store) -> Self {
-        Self { store, issued: Mutex::new(None) }
+        Self { store, issued: Mutex::new(None), clicked: Mutex::new(None) }
     }
 
     /// What was issued here, if it is `wanted`.
@@ -99,7 +102,9 @@ impl Store for Rehearsal<'_> {
         Box::pin(async move {
             let Some(link) = self.link(click.link).await? else { return Ok(Err(Refusal::UnknownLink)) };
             let Some(mut account) = self.account(link.grant, None).await? else { return Ok(Err(Refusal::UnknownLink)) };
-            Ok(account.click(&click, &link))
+            let clicked = account.click(&click, &link);
+            *self.clicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(account);
+            Ok(clicked)
         })
     }
 
@@ -111,6 +116,31 @@ impl Store for Rehearsal<'_> {
             };
             Ok(account.admit(&ask))
         })
+    }
+
+    fn send_away(&self, away: Away, _: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+        Box::pin(async move {
+            // Only who has clicked is sent away.
+            let clicked = self.clicked.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let sent = clicked.map_or(Err(Refusal::UnknownLink), |mut account| account.send_away(&away));
+            Ok(sent.map(|permit| (permit, None)))
+        })
+    }
+
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+        self.store.placed(names)
+    }
+
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>> {
+        self.store.placed_for(grant)
+    }
+
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
+        self.store.placed_there(after, limit)
+    }
+
+    fn placed_gone(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     fn issue(&self, grant: Grant, link: Link, _: Author) -> Later<'_, ()> {

@@ -65,8 +65,10 @@ pub struct LineCounts {
 
 /// Settles what a web server reports, and counts it.
 pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
-    let settled = settle(site, batch.reports.clone(), batch.position).await?;
-    let unknown = batch.reports.len().saturating_sub(settled);
+    let mut reports = batch.reports.clone();
+    reports.extend(super::public::reports(site, &batch.public).await?);
+    let settled = settle(site, reports, batch.position).await?;
+    let unknown = (batch.reports.len() + batch.public.len()).saturating_sub(settled);
     let counts = LineCounts { settled, unknown, other: batch.others(), malformed: batch.faults.len() };
     for (outcome, lines) in [
         (FeedLine::Settled, counts.settled),
@@ -103,6 +105,7 @@ pub async fn sweep(current: &Current) {
                 for change in &closing.changes {
                     note(&site, change);
                 }
+                super::public::take_away(&site, closing.going).await;
                 site.sweep_sleeps_until.store(closing.next.map_or(u64::MAX, Moment::millis), Ordering::SeqCst);
                 closing.next.map(|next| next.since(clock::now()).into())
             }

@@ -20,6 +20,7 @@ use crate::domain::path::{CanonicalPath, PathFault};
 use crate::domain::policy::Method;
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
+use crate::public::Directories;
 use crate::storage::Storages;
 use crate::store::Store;
 
@@ -40,6 +41,8 @@ pub struct Site {
     pub logins: Arc<Logins>,
     /// The masters.
     pub storages: Arc<Storages>,
+    /// The public directories.
+    pub directories: Arc<Directories>,
     /// The pages of refusals.
     pub pages: Arc<Pages>,
     // What lives on.
@@ -106,6 +109,7 @@ impl Site {
         keys: KeyRing,
         logins: Logins,
         storages: Storages,
+        directories: Directories,
         store: Arc<dyn Store>,
         pages: Pages,
     ) -> Result<Self, PathFault> {
@@ -115,6 +119,7 @@ impl Site {
             keys,
             logins: Arc::new(logins),
             storages: Arc::new(storages),
+            directories: Arc::new(directories),
             pages: Arc::new(pages),
             store,
             metrics: Arc::new(Metrics::new(clock::now())),
@@ -137,6 +142,7 @@ impl Site {
         keys: KeyRing,
         logins: Logins,
         storages: Storages,
+        directories: Directories,
         pages: Pages,
     ) -> Result<Self, PathFault> {
         Ok(Self {
@@ -144,6 +150,7 @@ impl Site {
             configuration,
             logins: Arc::new(logins),
             storages: Arc::new(storages),
+            directories: Arc::new(directories),
             pages: Arc::new(pages),
             ..self.with_keys(keys)
         })
@@ -158,6 +165,7 @@ impl Site {
             keys,
             logins: Arc::clone(&self.logins),
             storages: Arc::clone(&self.storages),
+            directories: Arc::clone(&self.directories),
             pages: Arc::clone(&self.pages),
             store: Arc::clone(&self.store),
             metrics: Arc::clone(&self.metrics),

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod placed;
 mod records;
 
+use self::placed::Public;
 use self::records::Records;
-use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, Store, Target, admit, most};
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, look, most, new_placed, send_away};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -15,6 +17,7 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 
@@ -79,6 +82,7 @@ struct Kept {
     /// Grants in the order in which they were made, with their links.
     granted: BTreeMap<(Moment, GrantId), Vec<LinkId>>,
     records: Records,
+    public: Public,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }
@@ -146,6 +150,9 @@ impl Kept {
             if let Some(place) = self.places.get_mut(&delivery.id) {
                 place.ended = Some(ended);
             }
+            if delivery.away {
+                self.public.hasten(grant, Some(delivery.id));
+            }
             self.ended.insert(ended, delivery);
         }
         if let Some(next) = account.next_due() {
@@ -190,6 +197,7 @@ impl Kept {
         let account = self.accounts.get_mut(&grant)?;
         account.grant.amend(&amendment);
         let amended = account.grant.clone();
+        self.public.hasten(grant, None);
         self.records.write_down(grant, author, Act::Amended(amendment));
         Some(amended)
     }
@@ -300,7 +308,37 @@ impl Kept {
             changes.extend(closed.changes);
         }
         self.count_changes(&changes);
-        Closing { changes, next: self.due.first().map(|&(next, _)| next) }
+        let going = self.going(now);
+        let next = self.due.first().map(|&(next, _)| next);
+        Closing { changes, going, next: next.into_iter().chain(self.public.next_due()).min() }
+    }
+
+    /// What has to leave the public directories, a part of it where much is due.
+    fn going(&mut self, now: Moment) -> Vec<Placed> {
+        let mut going = Vec::new();
+        for known in self.public.due(now, DUE_MAX) {
+            let What::Stub(delivery) = known.what;
+            let looked = look(&known, self.accounts.get(&known.grant).and_then(|account| account.stays_until(delivery, now)), now);
+            if looked.stay == Stay::Going {
+                going.push(looked.clone());
+            }
+            self.public.put(looked);
+        }
+        going
+    }
+
+    fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<SentAway, Refusal> {
+        let place = *self.places.get(&away.delivery).ok_or(Refusal::UnknownLink)?;
+        let sent = self.run(place.grant, Some(away.delivery), |account| send_away(account, away));
+        let (permit, tally) = sent.unwrap_or(Err(Refusal::UnknownLink))?;
+        if let Some(tally) = tally {
+            self.records.count(tally);
+        }
+        let Some(stub) = stub else { return Ok((permit, None)) };
+        let there = self.public.stub_of(place.grant, away.delivery, &stub.directory);
+        let there = there.unwrap_or_else(|| new_placed(stub, away, &permit));
+        self.public.put(there.clone());
+        Ok((permit, Some(there)))
     }
 
     /// Costs what the list is long, however much is kept.
@@ -397,6 +435,29 @@ impl Store for Memory {
 
     fn close_due(&self, now: Moment) -> Later<'_, Closing> {
         Box::pin(async move { Ok(self.kept()?.close_due(now)) })
+    }
+
+    fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+        Box::pin(async move { Ok(self.kept()?.send_away(&away, stub)) })
+    }
+
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.public.under(&names)) })
+    }
+
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.public.of_grant(grant)) })
+    }
+
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.public.there(after.as_ref(), most(limit))) })
+    }
+
+    fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.kept()?.public.gone(&names, now);
+            Ok(())
+        })
     }
 
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {

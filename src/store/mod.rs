@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::file::{FileRef, Version};
@@ -17,7 +17,8 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Moment, Span};
+use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::policy::Method;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
@@ -49,12 +50,17 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Down>> + Send + 'a
 pub struct Closing {
     /// The deliveries that ended.
     pub changes: Vec<Change>,
+    /// What has to leave the public directories; nobody is sent there any more.
+    pub going: Vec<Placed>,
     /// When to look again; `None` when nothing is waiting.
     pub next: Option<Moment>,
 }
 
 /// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
 const DUE_MAX: usize = 128;
+
+/// So long after a try to take something out of a public directory it is tried again, unless it is known to be gone.
+const GOING_AGAIN: Span = Span::from_seconds(60);
 
 /// A list is never longer than this, whatever is asked for.
 pub const LIST_MAX: usize = 1000;
@@ -70,6 +76,39 @@ fn admit(account: &mut Account, ask: &Ask) -> Result<(Permit, Option<Tally>), Re
     let permit = account.admit(ask)?;
     Ok((permit, is_offer.then(|| Tally::new(ask.now, Counted::Started, 1))))
 }
+
+/// Runs [`Account::send_away`], and tells what is counted of it.
+fn send_away(account: &mut Account, away: &Away) -> Result<(Permit, Option<Tally>), Refusal> {
+    let is_offer = account.delivery(away.delivery).is_some_and(|delivery| delivery.state == State::Offered);
+    let permit = account.send_away(away)?;
+    Ok((permit, is_offer.then(|| Tally::new(away.now, Counted::Started, 1))))
+}
+
+/// What is placed for a client that is sent away, by `permit`.
+fn new_placed(stub: NewStub, away: &Away, permit: &Permit) -> Placed {
+    let NewStub { name, directory, leaf } = stub;
+    Placed {
+        name,
+        directory,
+        what: What::Stub(away.delivery),
+        grant: permit.grant,
+        file: permit.file.clone(),
+        leaf,
+        placed: away.now,
+        due: permit.grace_ends,
+        stay: Stay::Live,
+    }
+}
+
+/// What becomes of something whose time to be looked at has come, at `now`: it stays until `until`, or has to go.
+fn look(placed: &Placed, until: Option<Moment>, now: Moment) -> Placed {
+    let stays = until.filter(|until| *until > now && placed.stay == Stay::Live);
+    let (stay, due) = stays.map_or((Stay::Going, now + GOING_AGAIN), |until| (Stay::Live, until));
+    Placed { due, stay, ..placed.clone() }
+}
+
+/// What a client that is sent away goes on with.
+pub type SentAway = (Permit, Option<Placed>);
 
 /// Which deliveries to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,6 +215,22 @@ pub trait Store: Send + Sync {
 
     /// Ends what is due, or a part of it: then `next` is over already.
     fn close_due(&self, now: Moment) -> Later<'_, Closing>;
+
+    /// Decides whether the client of a delivery is sent away, and with `stub` where to: to the stub of the delivery that is
+    /// there, else to a new one, whose row is written in the same step.
+    fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>>;
+
+    /// What stands under these names, in public or no longer.
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>>;
+
+    /// What was placed for a grant, the oldest first.
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>>;
+
+    /// What is in public, or going, by when it is looked at next: those after `after`, at most `limit`.
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>>;
+
+    /// Remembers that nothing is there under these names any more.
+    fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()>;
 
     /// Changes a grant as a person decided ([`Grant::amend`]) and gives it back; `None` when it is not known.
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>>;

@@ -405,7 +405,8 @@ impl Pair {
         let sent = Sent { ended: self.now, bytes, first, error, finished };
         let before = self.account.clone();
         let reset = self.model.reset.map(Moment::from_millis);
-        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report }, reset);
+        let change =
+            self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report, seen: None }, reset);
         let wanted = self.model.report(delivery as usize, &name, &sent);
         prop_assert_eq!(change.is_some(), wanted);
         if change.is_none() {
@@ -522,7 +523,7 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
                 }
                 2 => {
                     let report = Report { ended: now, status, bytes, finished: true, from: Some((first, size)) };
-                    drop(account.report(&Reported { delivery, request: request_id("r"), report }, Some(now)));
+                    drop(account.report(&Reported { delivery, request: request_id("r"), report, seen: None }, Some(now)));
                 }
                 _ => drop(account.close_due(now, usize::MAX)),
             }

@@ -83,7 +83,7 @@ async fn offered(store: &impl Store, number: u32, host: u8) -> cloakroom::domain
 }
 
 fn reported(number: u32, request: &str, bytes: u64, ended: u64) -> Reported {
-    Reported { delivery: delivery_id(number), request: request_id(request), report: sent(0, bytes, SIZE, at(ended)) }
+    Reported { delivery: delivery_id(number), request: request_id(request), report: sent(0, bytes, SIZE, at(ended)), seen: None }
 }
 
 async fn units(store: &impl Store) -> (u32, u32) {

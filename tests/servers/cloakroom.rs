@@ -46,11 +46,16 @@ impl Cloakroom {
     /// The same with these lines under `[feed]`.
     #[track_caller]
     pub fn fed(nginx: &Nginx, feed: &str, more: &str) -> Self {
+        Self::storing(nginx, "", &format!("[feed]\n{feed}\n{more}"))
+    }
+
+    /// The same with these lines under `[[storage]]`, and no feed but what `more` says.
+    #[track_caller]
+    pub fn storing(nginx: &Nginx, storage: &str, more: &str) -> Self {
         let text = format!(
             "[[listener]]\naddress = \"unix:{}\"\nmode = \"0666\"\ndialect = \"nginx\"\nserve = \"web\"\n\n\
-             [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n\n\
-             [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n\
-             [feed]\n{feed}\n{more}",
+             [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n{storage}\n\
+             [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n{more}",
             nginx.socket().display(),
             nginx.downloads().display(),
         );

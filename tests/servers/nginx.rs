@@ -65,6 +65,11 @@ impl Nginx {
         self.directory.path().join("downloads")
     }
 
+    /// The public directory: `/srv/www/pub` in the examples.
+    pub fn public(&self) -> PathBuf {
+        self.directory.path().join("pub")
+    }
+
     /// Its main configuration file.
     pub fn conf(&self) -> PathBuf {
         self.directory.path().join("conf/nginx.conf")
@@ -198,7 +203,7 @@ fn nginx(directory: &Path, main: &Path) -> Command {
 
 /// Writes the configuration below `directory`; the path of its main file.
 fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
-    for name in ["conf/cloakroom", "run", "downloads", "log", "www/members", "tmp"] {
+    for name in ["conf/cloakroom", "run", "downloads", "pub", "log", "www/members", "tmp"] {
         fs::create_dir_all(directory.join(name)).unwrap();
     }
     let place = |name: &str| directory.join(name).to_str().unwrap().to_owned();
@@ -213,6 +218,7 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
             .unwrap()
             .replace("/run/cloakroom", &place("run"))
             .replace("/srv/downloads", &place("downloads"))
+            .replace("/srv/www/pub", &place("pub"))
             .replace("/var/log/nginx", &place("log"))
             .replace("/var/www/shop", &place("www"))
             .replace("listen 80;", &format!("listen 127.0.0.1:{port};\n{}", setup.server));

@@ -43,6 +43,25 @@ impl Site {
     pub fn around(setup: &NginxSetup, more: &str) -> Self {
         let nginx = Nginx::start(setup);
         let cloakroom = Cloakroom::behind(&nginx, more);
+        Self::of(nginx, cloakroom)
+    }
+
+    /// With the public directory of the examples, `pub`, and stubs in it as the method of the policy `default`, which holds
+    /// `policy`, too. Reports come from nginx's log if `is_measured`.
+    #[track_caller]
+    pub fn with_stubs(setup: &NginxSetup, policy: &str, is_measured: bool) -> Self {
+        let nginx = Nginx::start(setup);
+        let more = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
+        let more = format!(
+            "[[directory]]\nname = \"pub\"\npath = \"{}\"\nurl = \"/pub/\"\n\n\
+             [[policy]]\nname = \"default\"\n{policy}\n\n{more}",
+            nginx.public().display()
+        );
+        let cloakroom = Cloakroom::storing(&nginx, "stub = \"pub\"\n", &more);
+        Self::of(nginx, cloakroom)
+    }
+
+    fn of(nginx: Nginx, cloakroom: Cloakroom) -> Self {
         let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
         Self { cloakroom, nginx, secrets: RefCell::new(vec![key]) }
     }

@@ -239,7 +239,7 @@ impl Play {
             Kind::Error => (404, None),
         };
         let report = Report { ended: self.now(), status, bytes, finished: share == 4, from };
-        Some(Reported { delivery, request: request_id(&request), report })
+        Some(Reported { delivery, request: request_id(&request), report, seen: None })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is known afterwards: reports of what was sent, and deliveries whose time is over.
 
-use super::{Account, Change, Ended, Reported};
-use crate::domain::delivery::{Delivery, Report, State};
+use super::{Account, Change, Ended, Reported, Seen};
+use crate::domain::delivery::{Delivery, Report, Request, State};
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
@@ -11,8 +11,10 @@ impl Account {
     /// | if | then |
     /// |---|---|
     /// | the request is not known, or reported already | `None`, nothing changes |
+    /// | … but its delivery was sent away, and the report says who asked | it is remembered as if it had been admitted |
     /// | the delivery was closed before the last reset of the grant | its own charge becomes what was sent; nothing else |
     /// | the delivery was closed since | its charge, and the grant's, become what was sent; nothing else |
+    /// | … it was sent away and released, and this client has every byte now | it is completed, and the unit is used |
     /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
     /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
@@ -66,6 +68,7 @@ impl Account {
 }
 
 fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
+    take_in(delivery, reported);
     let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
     let most = request.bytes_sent_max(delivery.version.size);
     let report = Report { bytes: reported.report.bytes.min(most), ..reported.report.clone() };
@@ -78,6 +81,12 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
         if reset.is_none_or(|reset| reset < closed) {
             grant.bytes_closed = corrected(grant.bytes_closed);
         }
+        // How long the slowest request of what was sent away takes, nobody knows while it runs.
+        if delivery.away && delivery.state == State::Released && delivery.cover(client, &report) {
+            delivery.state = State::Completed;
+            delivery.completed = Some(report.ended);
+            grant.spend();
+        }
     } else {
         delivery.active = delivery.active.max(report.ended);
         let whole = delivery.cover(client, &report);
@@ -86,13 +95,26 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
             delivery.completed = Some(report.ended);
             grant.release();
             grant.spend();
-        } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
+        } else if delivery.state == State::Open && !delivery.away && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
             delivery.offer_again(report.ended);
             grant.release();
         }
     }
     let bytes_beyond = reported.report.bytes - report.bytes;
     Some(Change { bytes: report.bytes, bytes_beyond, ..Change::of(delivery, before) })
+}
+
+/// A request in a public directory was admitted by nobody: it begins to be known with its report.
+fn take_in(delivery: &mut Delivery, reported: &Reported) {
+    let Some(Seen { client, address }) = reported.seen.filter(|_| delivery.away) else { return };
+    if !delivery.requests.contains_key(&reported.request) {
+        let client = delivery.known_as(client);
+        let request = Request { admitted: reported.report.ended, client, address, bytes_max: 0, report: None };
+        delivery.remember(reported.request.clone(), request);
+        if delivery.closed.is_some() {
+            delivery.fold();
+        }
+    }
 }
 
 /// Ends one delivery: its unit, if it holds one, is given back or used.

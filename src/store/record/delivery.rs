@@ -94,6 +94,9 @@ pub struct DeliveryRecord {
     pub(in crate::store) cookie: String,
     pub(in crate::store) address: String,
     pub(in crate::store) agent: String,
+    /// Missing where an earlier version wrote, which sent nobody away.
+    #[serde(default)]
+    pub(in crate::store) away: bool,
     pub(in crate::store) bytes_charged: u64,
     pub(in crate::store) bytes_unplaced: u64,
     pub(in crate::store) requests_folded: u64,
@@ -123,6 +126,7 @@ impl From<&Delivery> for DeliveryRecord {
             cookie: delivery.cookie.written(),
             address: delivery.clicked_by.address.written(),
             agent: delivery.clicked_by.agent.clone(),
+            away: delivery.away,
             bytes_charged: delivery.bytes_charged,
             bytes_unplaced: delivery.bytes_unplaced,
             requests_folded: delivery.requests_folded,
@@ -157,6 +161,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
             closed: record.closed.map(Moment::from_millis),
             cookie: Written::read(&record.cookie, "cookie")?,
             clicked_by: Client::new(Written::read(&record.address, "address")?, record.agent),
+            away: record.away,
             bytes_charged: record.bytes_charged,
             requests: record.requests.into_iter().map(RequestRecord::read).collect::<Result<_, _>>()?,
             requests_folded: record.requests_folded,

@@ -12,6 +12,7 @@ mod checkpoint;
 mod condition;
 mod fault;
 mod open;
+mod public;
 mod queue;
 mod rows;
 mod salvage;
@@ -37,9 +38,9 @@ pub use self::transfer::{NotMoved, export, import};
 pub use self::upkeep::{Info, Verified, backup, info, verify};
 use self::working::{ACCOUNTS_MAX, FEED, Working};
 use super::record::Written;
-use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
+use super::{Closing, Content, Down, Filter, Grants, Later, SentAway, Store, Target};
 use crate::config::Durability;
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -47,6 +48,7 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{NewStub, Placed, PlacedName};
 use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Tally, hour_of};
@@ -274,6 +276,26 @@ impl Store for Sqlite {
 
     fn close_due(&self, now: Moment) -> Later<'_, Closing> {
         Box::pin(self.decide(move |working| working.close_due(now)))
+    }
+
+    fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+        Box::pin(self.decide(move |working| working.send_away(&away, stub)))
+    }
+
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+        Box::pin(self.read(move |database| public::under(database, &names)))
+    }
+
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>> {
+        Box::pin(self.read(move |database| rows::all(database, schema::PLACED_OF_GRANT, [grant.written()], public::placed)))
+    }
+
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
+        Box::pin(self.read(move |database| public::there(database, after, most(limit))))
+    }
+
+    fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| working.placed_gone(&names, now)))
     }
 
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {

@@ -119,6 +119,27 @@ CREATE TABLE feeds (
     "
 ALTER TABLE counts DROP COLUMN reserved;
 ",
+    "
+ALTER TABLE deliveries ADD COLUMN away INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE placed (
+    name TEXT PRIMARY KEY,
+    directory TEXT NOT NULL,
+    what TEXT NOT NULL,
+    delivery TEXT,
+    grant_id TEXT NOT NULL,
+    storage TEXT NOT NULL,
+    path TEXT NOT NULL,
+    leaf TEXT NOT NULL,
+    placed INTEGER NOT NULL,
+    due INTEGER,
+    stay TEXT NOT NULL,
+    gone INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX placed_due ON placed (due) WHERE due IS NOT NULL;
+CREATE INDEX placed_of_grant ON placed (grant_id);
+CREATE INDEX placed_of_delivery ON placed (delivery) WHERE delivery IS NOT NULL;
+",
 ];
 
 macro_rules! statements {
@@ -144,7 +165,13 @@ macro_rules! delivery_columns {
     () => {
         "d.number, d.id, g.id, d.link, d.size, d.modified, d.etag, d.media_type, d.state, d.offered, d.offered_again, d.opened, \
          d.opened_by, d.active, d.closed, d.cookie, d.address, d.agent, d.bytes_charged, d.bytes_unplaced, d.requests_folded, \
-         d.completed"
+         d.completed, d.away"
+    };
+}
+
+macro_rules! placed_columns {
+    () => {
+        "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone"
     };
 }
 
@@ -192,11 +219,11 @@ statements! {
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
     VERSION = "SELECT size, modified, etag, media_type FROM deliveries WHERE id = ?1";
     ADD_DELIVERY = "INSERT INTO deliveries (id, grant_number, link, size, modified, etag, media_type, state, offered, offered_again, opened, \
-        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed, away) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
     /// No column of an index: each that is named here is written anew, whether it differs or not.
     CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, bytes_charged = ?7, \
-        bytes_unplaced = ?8, requests_folded = ?9, completed = ?10 WHERE number = ?1";
+        bytes_unplaced = ?8, requests_folded = ?9, completed = ?10, away = ?11 WHERE number = ?1";
     MOVE_DUE = "UPDATE deliveries SET due = ?2 WHERE number = ?1";
     END_DELIVERY = "UPDATE deliveries SET closed = ?2, due = NULL WHERE number = ?1";
     FORGET_DELIVERY = "DELETE FROM deliveries WHERE number = ?1";
@@ -219,6 +246,19 @@ statements! {
         ORDER BY d.due LIMIT ?2";
     NEXT_DUE = "SELECT g.id, d.id, d.due FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.due IS NOT NULL \
         ORDER BY d.due LIMIT 1";
+
+    PLACED = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name = ?1");
+    PLACED_LIVE_OF_DELIVERY = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.delivery = ?1 AND p.directory = ?2 AND p.stay = 'live'");
+    PLACED_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 ORDER BY p.placed, p.name");
+    PLACED_THERE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND (p.due, p.name) > (?1, ?2) \
+        ORDER BY p.due, p.name LIMIT ?3");
+    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 ORDER BY p.due LIMIT ?2");
+    PLACED_NEXT_DUE = "SELECT due FROM placed WHERE due IS NOT NULL ORDER BY due LIMIT 1";
+    ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4 WHERE name = ?1";
+    HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay = 'live'";
+    HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
 
     HISTORY = "SELECT h.at, h.author, h.act FROM grants g JOIN history h ON h.grant_number = g.number WHERE g.id = ?1 ORDER BY h.number";
     HISTORY_OF_NUMBER = "SELECT at, author, act FROM history WHERE grant_number = ?1 ORDER BY number";

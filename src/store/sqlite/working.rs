@@ -83,6 +83,12 @@ impl Working {
         }
     }
 
+    /// The account of `grant`, if it is known.
+    pub(super) fn account(&mut self, grant: GrantId) -> Result<Option<&Account>, Fault> {
+        self.load(grant)?;
+        Ok(self.accounts.touch(&grant).map(|kept| &kept.account))
+    }
+
     /// Makes sure that the account of `grant` is in memory; `false` when there is none.
     fn load(&mut self, grant: GrantId) -> Result<bool, Fault> {
         if self.accounts.touch(&grant).is_some() {
@@ -102,7 +108,7 @@ impl Working {
     }
 
     /// The grant of a delivery, ended or not.
-    fn grant_of(&self, delivery: DeliveryId) -> Result<Option<GrantId>, Fault> {
+    pub(super) fn grant_of(&self, delivery: DeliveryId) -> Result<Option<GrantId>, Fault> {
         if let Some(place) = self.places.get(&delivery) {
             return Ok(Some(place.grant));
         }
@@ -124,7 +130,7 @@ impl Working {
     /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
     /// is to learn that it is over. A rule about `with` changes no other delivery. One about the whole account may end
     /// some, which `ended` tells from its result, add one at the end, and take away offers. `None` when the grant is not known.
-    fn run<R>(
+    pub(super) fn run<R>(
         &mut self,
         grant: GrantId,
         with: Option<DeliveryId>,
@@ -253,7 +259,9 @@ impl Working {
         self.changes.before_grant(kept.number, &kept.account.grant);
         kept.account.grant.amend(&amendment);
         rows::write_down(&self.database, kept.number, &Entry { author, act: Act::Amended(amendment) })?;
-        Ok(Some(kept.account.grant.clone()))
+        let amended = kept.account.grant.clone();
+        self.hasten(grant)?;
+        Ok(Some(amended))
     }
 
     pub(super) fn revoke_link(&mut self, id: LinkId, author: Author) -> Result<bool, Fault> {
@@ -345,7 +353,8 @@ impl Working {
         self.count(&changes);
         // Rows that were due and did not end are found there, as those that were told too early.
         let next = self.next_due()?;
-        Ok(Closing { changes, next })
+        let (going, next_placed) = self.placed_due(now)?;
+        Ok(Closing { changes, going, next: next.into_iter().chain(next_placed).min() })
     }
 
     /// The row of `delivery` says when it is to be looked at next.

@@ -1,0 +1,191 @@
+//! What lies in a public directory because Cloakroom put it there.
+//!
+//! A row is written before the file is made, and says that it is gone after the file is: a crash between any two steps
+//! leaves a row to look at, never a file that nobody knows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::file::FileRef;
+use super::id::{DeliveryId, GrantId, base32};
+use super::moment::Moment;
+use super::path::percent_encode;
+
+/// The name of a public directory: lower-case letters, digits and `-`, 1 to 32 of them, a letter first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DirectoryName(String);
+
+impl DirectoryName {
+    /// Takes `raw` if it has the form of a directory's name.
+    pub fn parse(raw: &str) -> Option<Self> {
+        let good = raw.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        let starts = raw.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+        (good && starts && raw.len() <= 32).then(|| Self(raw.to_owned()))
+    }
+
+    /// As it is written in the configuration.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DirectoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// 128 random bits in base32: the part of a name in public that nobody guesses. Never used twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlacedName(String);
+
+impl PlacedName {
+    /// Random bytes in a name.
+    pub const BYTES: usize = 16;
+
+    /// Letters and digits in a name.
+    pub const LETTERS: usize = 26;
+
+    /// The name made of these bits, which must be random.
+    pub fn new(bits: [u8; Self::BYTES]) -> Self {
+        Self(base32(&bits))
+    }
+
+    /// As it stands in paths.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PlacedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is no [`PlacedName`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAName;
+
+impl FromStr for PlacedName {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let known = |byte: u8| byte.is_ascii_digit() || (byte.is_ascii_lowercase() && !b"ilou".contains(&byte));
+        let good = text.len() == Self::LETTERS && text.bytes().all(known);
+        good.then(|| Self(text.to_owned())).ok_or(NotAName)
+    }
+}
+
+/// What was placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A directory with one symbolic link to the master, for one delivery: `<name>/<leaf>`.
+    Stub(DeliveryId),
+}
+
+/// A stub that is to be made where none is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewStub {
+    /// Its name: fresh random bits.
+    pub name: PlacedName,
+    /// The public directory.
+    pub directory: DirectoryName,
+    /// The file's name as the customer sees it.
+    pub leaf: String,
+}
+
+/// Where a placed thing stands. From one to the next, never back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// It is there, or is being made.
+    Live,
+    /// It is being taken away; nobody is sent there any more.
+    Going,
+    /// It was gone at this moment.
+    Gone(Moment),
+}
+
+/// One thing in a public directory, or one that was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The unguessable part of its name.
+    pub name: PlacedName,
+    /// The public directory.
+    pub directory: DirectoryName,
+    /// What it is.
+    pub what: What,
+    /// The grant that it is for.
+    pub grant: GrantId,
+    /// The master.
+    pub file: FileRef,
+    /// The file's name as the customer sees it.
+    pub leaf: String,
+    /// When its row was written.
+    pub placed: Moment,
+    /// When it is to be looked at next: not later than it is to go.
+    pub due: Moment,
+    /// Whether it is still there.
+    pub stay: Stay,
+}
+
+impl Placed {
+    /// Its path in the public directory, decoded.
+    pub fn path(&self) -> String {
+        match self.what {
+            What::Stub(_) => format!("{}/{}", self.name, self.leaf),
+        }
+    }
+
+    /// The same as part of a URL.
+    pub fn encoded(&self) -> String {
+        percent_encode(&self.path(), b"/")
+    }
+
+    /// The name in the first part of `path` in a public directory, if one can stand there.
+    pub fn name_in(path: &str) -> Option<PlacedName> {
+        path.split('/').next()?.parse().ok()
+    }
+}
+
+/// `name` as a file may be called in public. A leading dot would hide it, or make it a web server's configuration.
+pub fn leaf(name: &str) -> String {
+    match name.strip_prefix('.') {
+        Some(rest) => format!("_{rest}"),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_26_letters_that_can_be_told_apart() {
+        let name = PlacedName::new([7; 16]);
+        assert_eq!(name.as_str().len(), PlacedName::LETTERS);
+        assert_eq!(name.as_str().parse(), Ok(name.clone()));
+        for bad in [
+            "",
+            "x",
+            &name.as_str()[1..],
+            &name.as_str().to_uppercase(),
+            &name.as_str().replacen('0', "o", 1),
+            "../../../../../etc/passwd01",
+        ] {
+            assert_eq!(bad.parse::<PlacedName>(), Err(NotAName), "{bad}");
+        }
+        assert_eq!(Placed::name_in(&format!("{name}/a.zip")), Some(name.clone()));
+        for none in ["", "a.zip", "/a.zip", &format!("x{name}/a.zip")] {
+            assert_eq!(Placed::name_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn no_name_in_public_begins_with_a_dot() {
+        for (name, seen) in [("a.zip", "a.zip"), (".htaccess", "_htaccess"), ("..", "_."), ("Grüße & Küsse.zip", "Grüße & Küsse.zip")]
+        {
+            assert_eq!(leaf(name), seen);
+        }
+    }
+}

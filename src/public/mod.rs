@@ -1,0 +1,12 @@
+//! Public directories: what is put there, and taken away again.
+//!
+//! Everything happens relative to an open handle of the directory. What is made is made whole in `.cloakroom` inside it,
+//! which nobody but us can enter, and moved into place in one step that never overwrites; what goes is moved back there in
+//! one step, and looked at where nobody can exchange it, before it is unlinked. So a name is never half there, and nothing
+//! that is not ours is removed, whoever works in the directory at the same moment.
+
+mod directory;
+mod stub;
+
+pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use stub::{Taken, Tidied};

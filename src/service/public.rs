@@ -1,0 +1,77 @@
+//! What lies in public directories goes when its time is over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::site::Site;
+use crate::clock;
+use crate::domain::account::Reported;
+use crate::domain::placed::{Placed, PlacedName, What};
+use crate::feed::nginx_line::PublicReport;
+use crate::public::{NotPlaced, PublicDirectory, Taken};
+use crate::store::Down;
+
+/// What requests in public directories report, of the deliveries that they are of. Those of what is not ours are left out.
+pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<Reported>, Down> {
+    let name = |report: &PublicReport| Placed::name_in(site.configuration.directory_of(&report.path)?.1);
+    let named: Vec<(PlacedName, &PublicReport)> = public.iter().filter_map(|report| Some((name(report)?, report))).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = site.store.placed(named.iter().map(|(name, _)| name.clone()).collect()).await?;
+    let known: HashMap<&PlacedName, &Placed> = known.iter().map(|placed| (&placed.name, placed)).collect();
+    let reported = named.into_iter().filter_map(|(name, told)| {
+        let What::Stub(delivery) = known.get(&name)?.what;
+        Some(Reported { delivery, request: told.request.clone(), report: told.report.clone(), seen: Some(told.seen) })
+    });
+    Ok(reported.collect())
+}
+
+/// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said, and is tried again.
+pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
+    let mut gone = Vec::new();
+    for placed in going {
+        let Some(directory) = site.directories.named(&placed.directory).map(Arc::clone) else {
+            tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "no [[directory]] has this name any more: what lies there stays until it is configured again");
+            continue;
+        };
+        let row = placed.clone();
+        let taken = tokio::task::spawn_blocking(move || take(&directory, &row)).await;
+        match taken {
+            Ok(Ok(taken)) => {
+                log_taken(&placed, &taken);
+                gone.push(placed.name);
+            }
+            Ok(Err(fault)) => {
+                tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "a stub cannot be removed, and is tried again: {fault}");
+            }
+            Err(panic) => tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "{panic}"),
+        }
+    }
+    remember(site, gone).await;
+}
+
+fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {
+    match placed.what {
+        What::Stub(_) => directory.take_stub(placed),
+    }
+}
+
+fn log_taken(placed: &Placed, taken: &Taken) {
+    let Placed { name, directory, .. } = placed;
+    match taken {
+        Taken::Gone => tracing::debug!(event = "removed", %name, %directory),
+        Taken::WasGone => tracing::info!(event = "was_gone", %name, %directory, "others had taken it away"),
+        Taken::Foreign(path) => tracing::warn!(event = "foreign_file", %directory, path, "it is not ours and stays"),
+    }
+}
+
+async fn remember(site: &Site, names: Vec<PlacedName>) {
+    if names.is_empty() {
+        return;
+    }
+    if let Err(down) = site.store.placed_gone(names, clock::now()).await {
+        // Their rows say that they are going; the next look finds nothing there.
+        tracing::warn!(event = "sweep_waits", "what was removed is not remembered yet: {down}");
+    }
+}

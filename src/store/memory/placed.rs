@@ -1,0 +1,89 @@
+//! What lies in public.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use crate::domain::id::{DeliveryId, GrantId};
+use crate::domain::moment::Moment;
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+
+/// Of what is gone, so many are remembered.
+const GONE_MAX: usize = 100_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Public {
+    placed: HashMap<PlacedName, Placed>,
+    due: BTreeSet<(Moment, PlacedName)>,
+    of_grant: BTreeMap<GrantId, BTreeSet<PlacedName>>,
+    gone: VecDeque<PlacedName>,
+}
+
+impl Public {
+    pub(super) fn put(&mut self, placed: Placed) {
+        if let Some(before) = self.placed.get(&placed.name) {
+            self.due.remove(&(before.due, before.name.clone()));
+        }
+        match placed.stay {
+            Stay::Live | Stay::Going => drop(self.due.insert((placed.due, placed.name.clone()))),
+            Stay::Gone(_) => self.gone.push_back(placed.name.clone()),
+        }
+        self.of_grant.entry(placed.grant).or_default().insert(placed.name.clone());
+        self.placed.insert(placed.name.clone(), placed);
+        while self.gone.len() > GONE_MAX
+            && let Some(oldest) = self.gone.pop_front().and_then(|oldest| self.placed.remove(&oldest))
+            && let Some(names) = self.of_grant.get_mut(&oldest.grant)
+        {
+            names.remove(&oldest.name);
+        }
+    }
+
+    pub(super) fn under(&self, names: &[PlacedName]) -> Vec<Placed> {
+        names.iter().filter_map(|name| self.placed.get(name)).cloned().collect()
+    }
+
+    pub(super) fn of_grant(&self, grant: GrantId) -> Vec<Placed> {
+        let names = self.of_grant.get(&grant).into_iter().flatten();
+        let mut found: Vec<Placed> = names.filter_map(|name| self.placed.get(name)).cloned().collect();
+        found.sort_by(|one, other| (one.placed, &one.name).cmp(&(other.placed, &other.name)));
+        found
+    }
+
+    /// The stub of a delivery that is there.
+    pub(super) fn stub_of(&self, grant: GrantId, delivery: DeliveryId, directory: &DirectoryName) -> Option<Placed> {
+        let names = self.of_grant.get(&grant)?.iter();
+        let fits = |placed: &&Placed| placed.what == What::Stub(delivery) && placed.directory == *directory && placed.stay == Stay::Live;
+        names.filter_map(|name| self.placed.get(name)).find(fits).cloned()
+    }
+
+    pub(super) fn there(&self, after: Option<&(Moment, PlacedName)>, most: usize) -> Vec<Placed> {
+        let later = |key: &&(Moment, PlacedName)| after.is_none_or(|after| *key > after);
+        self.due.iter().filter(later).take(most).filter_map(|(_, name)| self.placed.get(name)).cloned().collect()
+    }
+
+    pub(super) fn gone(&mut self, names: &[PlacedName], now: Moment) {
+        for known in self.under(names) {
+            if !matches!(known.stay, Stay::Gone(_)) {
+                self.put(Placed { stay: Stay::Gone(now), ..known });
+            }
+        }
+    }
+
+    /// What is placed for `grant`, or of it for `delivery`, is looked at now.
+    pub(super) fn hasten(&mut self, grant: GrantId, delivery: Option<DeliveryId>) {
+        let of = |placed: &Placed| delivery.is_none_or(|delivery| placed.what == What::Stub(delivery));
+        for placed in self.of_grant(grant) {
+            if placed.stay == Stay::Live && of(&placed) {
+                self.put(Placed { due: Moment::EPOCH, ..placed });
+            }
+        }
+    }
+
+    /// What is to be looked at, at most `most`.
+    pub(super) fn due(&self, now: Moment, most: usize) -> Vec<Placed> {
+        let due = self.due.iter().take_while(|(due, _)| *due <= now).take(most);
+        due.filter_map(|(_, name)| self.placed.get(name)).cloned().collect()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        self.due.first().map(|(due, _)| *due)
+    }
+}
