@@ -76,8 +76,8 @@ fn a_stub_goes_when_its_delivery_is_over_and_a_revoked_one_at_once() {
     until("the stub is gone", || names(&site).is_empty().then_some(()));
     assert_eq!(get(&site, &to).status, 404);
 
-    let made = site.cloakroom.json(&["link", "add", "masters/a.zip", "--max", "1"]);
-    let (url, grant) = (made["url"].as_str().unwrap(), made["grant"].as_str().unwrap());
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+    let (url, grant) = (made["url"].as_str().unwrap(), made["grant"]["id"].as_str().unwrap());
     let to = click(&site, &site.target(url), &[]);
     assert_eq!(get(&site, &to).status, 200);
     site.cloakroom.say(&["grant", "revoke", grant]);

@@ -1,8 +1,11 @@
 //! Every section and key of the configuration file: what it is, what would be right, what holds without it. This one
 //! table drives the check for unknown keys, the words of the errors, and the commented default file.
 
+mod places;
+
 use super::suggest::closest;
 use Without::{Refused, Value, Words};
+pub(super) use places::{DIRECTORY, STORAGE};
 
 /// A section of the file.
 pub(super) struct Section {
@@ -201,69 +204,6 @@ pub(super) static KEY: Section = Section {
             Refused("\"sign\""),
             "\"sign\", \"accept\" or \"retired\"",
             "\"sign\" and accept; \"accept\" what it signed before; \"retired\": refuse it by name.",
-        ),
-    ],
-    later: &[],
-};
-
-/// `[[storage]]`.
-pub(super) static STORAGE: Section = Section {
-    name: "storage",
-    many: true,
-    active: true,
-    doc: &["A private directory that files lie in, outside of every public one."],
-    keys: &[
-        key(
-            "name",
-            Refused("\"masters\""),
-            "1 to 32 lower-case letters, digits and `-`, a letter first, such as \"masters\"",
-            "Its name, the first part of a file's: masters/set/a.zip.",
-        ),
-        key("path", Refused("\"/srv/downloads\""), "an absolute path such as \"/srv/downloads\"", "The directory."),
-        key(
-            "handoff",
-            Words("Needed for Nginx to send its files", "\"/_cloakroom/masters/\""),
-            "a location of the web server that begins and ends with `/`, such as \"/_cloakroom/masters/\"",
-            "The web server's internal location for the directory.",
-        ),
-        key(
-            "stub",
-            Words("Needed for method \"stub\"", "\"pub\""),
-            "the name of a [[directory]], such as \"pub\"",
-            "The public directory that stubs of its files are placed in.",
-        ),
-        key(
-            "public",
-            Words("Needed for method \"public\"", "\"/free/\""),
-            "a path or URL that begins with `/`, `https://` or `http://` and ends with `/`, such as \"/free/\"",
-            "Where everybody finds its files, for method \"public\".",
-        ),
-    ],
-    later: &[],
-};
-
-/// `[[directory]]`.
-pub(super) static DIRECTORY: Section = Section {
-    name: "directory",
-    many: true,
-    active: false,
-    doc: &[
-        "A directory that the web server serves as it is, and that Cloakroom alone fills: a symbolic link with an unguessable",
-        "name for each download (method \"stub\"), taken away when the download is over.",
-    ],
-    keys: &[
-        key(
-            "name",
-            Refused("\"pub\""),
-            "1 to 32 lower-case letters, digits and `-`, a letter first, such as \"pub\"",
-            "Its name, which a [[storage]] says.",
-        ),
-        key("path", Refused("\"/srv/www/pub\""), "an absolute path such as \"/srv/www/pub\"", "The directory."),
-        key(
-            "url",
-            Refused("\"/pub/\""),
-            "a path or URL that begins with `/`, `https://` or `http://` and ends with `/`, such as \"/pub/\"",
-            "Where the web server serves it; a path is one of the host of public_url.",
         ),
     ],
     later: &[],

@@ -8,6 +8,7 @@ mod check;
 mod default_file;
 mod fault;
 mod keys;
+mod places;
 mod policies;
 mod possible;
 mod reader;
@@ -37,6 +38,7 @@ pub use crate::domain::purpose::Purpose;
 
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
+pub use places::{Directory, PublicUrl, Storage};
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
 
@@ -74,17 +76,6 @@ pub struct Configuration {
     pub store: StoreEntry,
     /// A directory whose templates take the place of the built-in ones.
     pub templates: Option<PathBuf>,
-}
-
-/// `public_url`, taken apart: `https://shop.example/dl/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicUrl {
-    /// `https://shop.example`, without a path.
-    pub origin: String,
-    /// `shop.example`, without a port.
-    pub host: String,
-    /// `/dl/`: canonical, begins and ends with `/`.
-    pub path: String,
 }
 
 /// One place where we listen.
@@ -160,32 +151,6 @@ pub struct KeyEntry {
     pub file: PathBuf,
     /// What it is for.
     pub purpose: Purpose,
-}
-
-/// A named place that files live in: a private local directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Storage {
-    /// Its name.
-    pub name: StorageName,
-    /// The directory.
-    pub path: PathBuf,
-    /// The web server's internal location for it, beginning and ending with `/`.
-    pub handoff: Option<String>,
-    /// The public directory for stubs of its files.
-    pub stub: Option<DirectoryName>,
-    /// Where everybody finds its files.
-    pub public: Option<PublicUrl>,
-}
-
-/// A directory that the web server serves as it is, and that we fill.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directory {
-    /// Its name.
-    pub name: DirectoryName,
-    /// The directory.
-    pub path: PathBuf,
-    /// Where the web server serves it.
-    pub url: PublicUrl,
 }
 
 /// A URL prefix of the site and the proofs it accepts.

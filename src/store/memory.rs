@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod lists;
 mod placed;
 mod records;
 
 use self::placed::Public;
 use self::records::Records;
-use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, look, most, new_placed, send_away};
+use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
@@ -17,7 +18,7 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
-use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, What};
+use crate::domain::placed::{NewStub, Placed, PlacedName};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 
@@ -226,22 +227,6 @@ impl Kept {
         Some(account)
     }
 
-    fn grants(&self, which: &Grants) -> Vec<Grant> {
-        let most = most(which.limit);
-        let before = which.before.map(|id| (self.accounts.get(&id).map_or(Moment::EPOCH, |account| account.grant.created), id));
-        let older = self.granted.keys().rev().filter(|key| before.is_none_or(|before| **key < before));
-        let found = older.filter_map(|(_, id)| self.accounts.get(id)).map(|account| &account.grant);
-        let of_customer = |grant: &&Grant| which.customer.as_ref().is_none_or(|customer| grant.customer == *customer);
-        let of_file = |grant: &&Grant| which.file.as_ref().is_none_or(|file| grant.file == *file);
-        found.filter(of_customer).filter(of_file).take(most).cloned().collect()
-    }
-
-    fn links(&self, grant: GrantId) -> Vec<Link> {
-        let Some(account) = self.accounts.get(&grant) else { return Vec::new() };
-        let ids = self.granted.get(&(account.grant.created, grant)).into_iter().flatten().rev();
-        ids.filter_map(|id| self.links.get(id)).cloned().collect()
-    }
-
     fn target(&self, link: LinkId) -> Option<Target> {
         Some(Target::of(&self.accounts.get(&self.links.get(&link)?.grant)?.grant))
     }
@@ -311,52 +296,6 @@ impl Kept {
         let going = self.going(now);
         let next = self.due.first().map(|&(next, _)| next);
         Closing { changes, going, next: next.into_iter().chain(self.public.next_due()).min() }
-    }
-
-    /// What has to leave the public directories, a part of it where much is due.
-    fn going(&mut self, now: Moment) -> Vec<Placed> {
-        let mut going = Vec::new();
-        for known in self.public.due(now, DUE_MAX) {
-            let What::Stub(delivery) = known.what;
-            let looked = look(&known, self.accounts.get(&known.grant).and_then(|account| account.stays_until(delivery, now)), now);
-            if looked.stay == Stay::Going {
-                going.push(looked.clone());
-            }
-            self.public.put(looked);
-        }
-        going
-    }
-
-    fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<SentAway, Refusal> {
-        let place = *self.places.get(&away.delivery).ok_or(Refusal::UnknownLink)?;
-        let sent = self.run(place.grant, Some(away.delivery), |account| send_away(account, away));
-        let (permit, tally) = sent.unwrap_or(Err(Refusal::UnknownLink))?;
-        if let Some(tally) = tally {
-            self.records.count(tally);
-        }
-        let Some(stub) = stub else { return Ok((permit, None)) };
-        let there = self.public.stub_of(place.grant, away.delivery, &stub.directory);
-        let there = there.unwrap_or_else(|| new_placed(stub, away, &permit));
-        self.public.put(there.clone());
-        Ok((permit, Some(there)))
-    }
-
-    /// Costs what the list is long, however much is kept.
-    fn list(&self, filter: &Filter) -> Vec<Delivery> {
-        let most = most(filter.limit);
-        let before = match filter.before.map(|id| self.places.get(&id)) {
-            None => u64::MAX,
-            Some(Some(place)) => place.made,
-            Some(None) => return Vec::new(),
-        };
-        let Some(grant) = filter.grant else {
-            let found =
-                self.made.range(..before).rev().map(|(_, id)| id).take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
-            return found.cloned().collect();
-        };
-        let newest = self.made_of.range((grant, 0)..(grant, before)).rev().take(most);
-        let found = newest.filter_map(|(_, id)| self.delivery(*id, *self.places.get(id)?));
-        found.cloned().collect()
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::Kept;
+use crate::domain::account::Away;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::domain::placed::{DirectoryName, NewStub, Placed, PlacedName, Stay, What};
+use crate::domain::refusal::Refusal;
+use crate::store::{DUE_MAX, SentAway, look, new_placed, send_away};
 
 /// Of what is gone, so many are remembered.
 const GONE_MAX: usize = 100_000;
@@ -85,5 +89,35 @@ impl Public {
 
     pub(super) fn next_due(&self) -> Option<Moment> {
         self.due.first().map(|(due, _)| *due)
+    }
+}
+
+impl Kept {
+    /// What has to leave the public directories, a part of it where much is due.
+    pub(super) fn going(&mut self, now: Moment) -> Vec<Placed> {
+        let mut going = Vec::new();
+        for known in self.public.due(now, DUE_MAX) {
+            let What::Stub(delivery) = known.what;
+            let looked = look(&known, self.accounts.get(&known.grant).and_then(|account| account.stays_until(delivery, now)), now);
+            if looked.stay == Stay::Going {
+                going.push(looked.clone());
+            }
+            self.public.put(looked);
+        }
+        going
+    }
+
+    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<SentAway, Refusal> {
+        let place = *self.places.get(&away.delivery).ok_or(Refusal::UnknownLink)?;
+        let sent = self.run(place.grant, Some(away.delivery), |account| send_away(account, away));
+        let (permit, tally) = sent.unwrap_or(Err(Refusal::UnknownLink))?;
+        if let Some(tally) = tally {
+            self.records.count(tally);
+        }
+        let Some(stub) = stub else { return Ok((permit, None)) };
+        let there = self.public.stub_of(place.grant, away.delivery, &stub.directory);
+        let there = there.unwrap_or_else(|| new_placed(stub, away, &permit));
+        self.public.put(there.clone());
+        Ok((permit, Some(there)))
     }
 }
