@@ -85,6 +85,7 @@ pub(super) struct ReadStorage {
     pub(super) has_handoff: bool,
     pub(super) has_public: bool,
     pub(super) stub: Option<Placed<DirectoryName>>,
+    pub(super) copy: Option<Placed<DirectoryName>>,
     pub(super) path: Option<Placed<PathBuf>>,
     pub(super) storage: Option<(Storage, Option<Place>)>,
 }
@@ -94,7 +95,7 @@ pub(super) struct ReadDirectory {
     pub(super) name: String,
     pub(super) known_as: Option<DirectoryName>,
     pub(super) path: Option<Placed<PathBuf>>,
-    pub(super) directory: Option<(DirectoryName, PathBuf, Place)>,
+    pub(super) directory: Option<(DirectoryName, PathBuf, Place, bool)>,
 }
 
 /// One `[[rule]]`.
@@ -277,13 +278,14 @@ fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
     if let Some(handoff) = &handoff {
         table.once(seen, "handoff", handoff);
     }
-    let stub = table.text("stub", |text| DirectoryName::parse(text).ok_or(Wrong::Shape));
+    let [stub, copy] = ["stub", "copy"].map(|key| table.text(key, |text| DirectoryName::parse(text).ok_or(Wrong::Shape)));
     let public = table.text("public", values::place);
-    let is_good = !matches!(stub, Read::Faulty) && !matches!(public, Read::Faulty);
-    let (stub, public) = (stub.placed(), public.optional());
+    let is_good = ![&stub, &copy].iter().any(|read| matches!(read, Read::Faulty)) && !matches!(public, Read::Faulty);
+    let (stub, copy, public) = (stub.placed(), copy.placed(), public.optional());
     let complete = || {
-        let stub = stub.as_ref().map(|stub| stub.value.clone());
-        let storage = Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone(), stub, public: None };
+        let [stub, copy] = [&stub, &copy].map(|directory| directory.as_ref().map(|directory| directory.value.clone()));
+        let (path, handoff) = (path.as_ref()?.value.clone(), handoff.clone());
+        let storage = Storage { name: name?.value, path, handoff, stub, copy, public: None };
         Some((storage, public)).filter(|_| is_good)
     };
     let storage = complete();
@@ -293,6 +295,7 @@ fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
         has_handoff: table.has("handoff"),
         has_public: table.has("public"),
         stub,
+        copy,
         path,
         storage,
     }
@@ -311,7 +314,8 @@ fn directory(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadDirectory {
     if let Some(url) = &url {
         table.once(seen, "url", &url.written());
     }
-    let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?));
+    let hard_links = table.flag("hard_links").or(false);
+    let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?, hard_links?));
     ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path }
 }
 

@@ -116,8 +116,10 @@ pub(super) async fn counted(
     let grant = Grant::new(grant, file.clone(), customer, policy, now, Some(claim.expires()));
     let first = Link { id: link, grant: grant.id, created: now, expires: claim.expires(), revoked: false };
     let id = grant.id;
-    match store.issue(grant, first, Author { name: AUTHOR.to_owned(), at: now }).await {
+    let copy = super::copies::new_copy(site, &grant.file, &grant.policy);
+    match store.issue_with(grant, first, Author { name: AUTHOR.to_owned(), at: now }, copy).await {
         Ok(()) => {
+            site.copies.wake();
             trace.held(|| format!("the first use of `jti` makes the grant {id} of {max} downloads"));
             Ok(link)
         }
