@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::proof::htpasswd::file::{self, Line};
 use crate::proof::htpasswd::hash::Hash;
 
@@ -23,7 +25,10 @@ const WARNINGS_MAX: usize = 20;
 pub struct Htpasswd {
     entries: HashMap<Box<str>, Entry>,
     /// The dearest of all hashes; see [`Htpasswd::decoy`].
-    decoy: Option<Hash>,
+    dearest: Option<Hash>,
+    /// The dearest of those that take every password.
+    dearest_of_long: Option<Hash>,
+    generation: [u8; 32],
 }
 
 /// What stands for a name; the first line of the name decides.
@@ -65,6 +70,7 @@ impl Htpasswd {
     /// Reads these bytes of the file at `path`.
     pub fn read(path: &Path, bytes: &[u8]) -> Result<(Self, Vec<Warning>), Unreadable> {
         let (mut all, mut warnings, mut skipped) = (Self::default(), Vec::new(), 0_usize);
+        all.generation = Sha256::digest(bytes).into();
         for (number, line) in (1..).zip(file::lines(bytes)) {
             let (user, hash, wrong) = match file::read(line) {
                 Line::Nothing => continue,
@@ -83,10 +89,11 @@ impl Htpasswd {
             if all.entries.len() >= ENTRIES_MAX {
                 return Err(Unreadable { file: path.to_owned(), wrong: format!("must have at most {ENTRIES_MAX} names") });
             }
-            if let Some(hash) = &hash
-                && all.decoy.as_ref().is_none_or(|dearest| dearest.work() < hash.work())
-            {
-                all.decoy = Some(hash.clone());
+            if let Some(hash) = &hash {
+                dearer(&mut all.dearest, hash);
+                if hash.takes_all() {
+                    dearer(&mut all.dearest_of_long, hash);
+                }
             }
             all.entries.insert(user.into(), Entry { line: number, hash });
         }
@@ -108,15 +115,27 @@ impl Htpasswd {
         self.entries.get(user)
     }
 
-    /// The dearest hash of the file, to compute for names that are unknown, and for a wrong password of a name whose own hash
-    /// costs less: so that nobody tells by the time which names there are. `None` where no line can be used: then all names are alike.
-    pub fn decoy(&self) -> Option<&Hash> {
-        self.decoy.as_ref()
+    /// The dearest hash of the file that takes the password, to compute for names that are unknown, and for a wrong password
+    /// of a name whose own hash costs less: so that nobody tells by the time which names there are. `None` where no line
+    /// takes it: then all names are alike.
+    pub fn decoy(&self, password: &[u8]) -> Option<&Hash> {
+        [&self.dearest, &self.dearest_of_long].into_iter().flatten().find(|hash| hash.takes(password))
+    }
+
+    /// What stands for the file as it reads: another for every other text.
+    pub const fn generation(&self) -> &[u8; 32] {
+        &self.generation
     }
 
     /// How many names can log in.
     pub fn users(&self) -> usize {
         self.entries.values().filter(|entry| entry.hash.is_some()).count()
+    }
+}
+
+fn dearer(dearest: &mut Option<Hash>, hash: &Hash) {
+    if dearest.as_ref().is_none_or(|dearest| dearest.work() < hash.work()) {
+        *dearest = Some(hash.clone());
     }
 }
 

@@ -127,6 +127,7 @@ impl Metrics {
         for (name, help, counter) in [
             ("password_hashes", "Password hashes that were computed", &logins.hashed),
             ("logins_remembered", "Logins that were right before, and cost no hash", &logins.remembered),
+            ("logins_repeated", "Wrong logins that came again from their network, and cost no hash", &logins.repeated),
             ("logins_joined", "Logins that waited for the hash of another request", &logins.joined),
             ("logins_locked_out", "Logins that were refused unseen after too many wrong ones", &logins.locked_out),
             ("logins_queue_full", "Logins that were refused unseen, as too many hashes waited", &logins.queue_full),
