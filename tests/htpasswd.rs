@@ -220,6 +220,21 @@ fn a_wrong_login_costs_the_dearest_hash_of_the_file_whoever_it_is_for() {
 }
 
 #[test]
+fn lines_of_one_method_and_several_costs_take_alike_for_a_wrong_password() {
+    let line = |user: &str, cost: &str| printed("htpasswd", &["-n", "-i", "-C", cost, "-B", user], "secret");
+    let club = Club::open(&[&line("cheap", "4"), &line("dear", "6")]);
+    // Four of cost 4 are one of cost 6.
+    for (hashes, user) in [(4, "cheap"), (5, "dear"), (6, "nobody")] {
+        assert_code(&club.login("club", user, "wrong"), 401, "bad_password");
+        assert_eq!(club.counted("password_hashes"), hashes, "{user}");
+    }
+    for (hashes, user) in [(7, "cheap"), (8, "dear")] {
+        assert_eq!(club.login("club", user, "secret").status, 200);
+        assert_eq!(club.counted("password_hashes"), hashes, "{user}: a right one has nothing to hide");
+    }
+}
+
+#[test]
 fn who_guesses_is_locked_out_and_who_was_right_before_is_not() {
     let lines = ["alice", "bob"].map(|user| made_by_htpasswd("-m", user, "secret"));
     let club = Club::open(&[&lines[0], &lines[1]]);

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::authorization::PASSWORD_BYTES_MAX;
 use crate::proof::htpasswd::file::{self, Line};
 use crate::proof::htpasswd::hash::Hash;
 
@@ -91,7 +94,7 @@ impl Htpasswd {
             }
             if let Some(hash) = &hash {
                 dearer(&mut all.dearest, hash);
-                if hash.takes_all() {
+                if hash.takes(&[0; PASSWORD_BYTES_MAX]) {
                     dearer(&mut all.dearest_of_long, hash);
                 }
             }
@@ -143,7 +146,13 @@ fn dearer(dearest: &mut Option<Hash>, hash: &Hash) {
 pub fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let unreadable = |wrong: String| Unreadable { file: path.to_owned(), wrong };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    // Whoever waits for the other end of a pipe waits for ever, and this is a thread that answers.
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(without_waiting)
+        .open(path)
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
     if file.metadata().is_ok_and(|found| !found.is_file()) {
         return Err(unreadable("must be a file".to_owned()));
     }
@@ -163,5 +172,46 @@ impl fmt::Display for Warning {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.file.display(), self.wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::htpasswd::make;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pipe = directory.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        for (path, words) in
+            [(pipe.as_path(), "must be a file"), (directory.path(), "must be a file"), (Path::new("/dev/null"), "must be a file")]
+        {
+            let unreadable = bytes(path).expect_err("no file");
+            assert_eq!(unreadable.wrong, words, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn the_decoy_is_the_dearest_line_that_takes_the_password() {
+        let bcrypt = make::hash(make::New::Bcrypt(4), b"secret", [3; 16]).expect("a hash");
+        let (bcrypt, sha) = (bcrypt.as_str(), "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=");
+        let read = |lines: &str| Htpasswd::read(Path::new("file"), lines.as_bytes()).expect("it reads").0;
+        let (short, long) = ([b'a'; 72], [b'a'; 73]);
+        for (lines, for_short, for_long) in [
+            (String::new(), None, None),
+            (format!("a:{bcrypt}\n"), Some(bcrypt), None),
+            (format!("a:{sha}\n"), Some(sha), Some(sha)),
+            (format!("a:{bcrypt}\nb:{sha}\n"), Some(bcrypt), Some(sha)),
+            (format!("a:{sha}\nb:{bcrypt}\n"), Some(bcrypt), Some(sha)),
+        ] {
+            let file = read(&lines);
+            assert_eq!(file.decoy(&short).map(Hash::text), for_short, "{lines}");
+            assert_eq!(file.decoy(&long).map(Hash::text), for_long, "{lines}");
+        }
+        assert_eq!(read("a:b\n").generation(), read("a:b\n").generation());
+        assert_ne!(read("a:b\n").generation(), read("a:b\n\n").generation());
     }
 }

@@ -30,7 +30,7 @@ pub const LOCK: Span = Span::from_seconds(10 * 60);
 /// coming from as many networks had as many times [`USER_FAILURES_MAX`] tries anyway.
 const COUNTED_MAX: usize = 16_384;
 
-/// So many wrong logins are remembered at least, twice as many at most: some 2 MB. What is forgotten is hashed and counted
+/// So many wrong logins are remembered at least, twice as many at most: some 3 MB. What is forgotten is hashed and counted
 /// once more.
 const WRONG_MAX: usize = 16_384;
 

@@ -32,9 +32,9 @@ pub struct Work {
     pub password: Zeroizing<Vec<u8>>,
     /// Whether the hash is that of the name. For names that are unknown another one is computed, and they are wrong.
     pub is_entry: bool,
-    /// A dearer hash, to be computed besides where the password is wrong: in one piece with the first, so that nothing tells
-    /// the two from one.
-    pub besides: Option<Hash>,
+    /// A hash to be computed so many times besides, where the password is wrong: in one piece with the first, so that nothing
+    /// tells them from one.
+    pub besides: Option<(Hash, u64)>,
     /// Counts the hashes.
     pub hashed: Counter,
     /// What is told how it ended: what is hashed counts, even if nobody waits for it any more.
@@ -179,9 +179,11 @@ impl Shared {
 
 fn compute(work: &Work) -> bool {
     let right = holds(work, &work.hash) && work.is_entry;
-    if !right && let Some(besides) = &work.besides {
-        // What it comes to is nothing to anybody.
-        let _ = holds(work, besides);
+    if !right && let Some((besides, times)) = &work.besides {
+        for _ in 0..*times {
+            // What it comes to is nothing to anybody.
+            let _ = holds(work, besides);
+        }
     }
     right
 }
@@ -246,14 +248,14 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_password_costs_the_hash_besides_and_a_right_one_does_not() {
         let bench = Bench::new();
-        for (password, hashes) in [("wrong", 2), ("secret", 3)] {
-            let work = Work { besides: Some(bench.hash.clone()), ..bench.work(password, true) };
+        for (password, hashes) in [("wrong", 4), ("secret", 5)] {
+            let work = Work { besides: Some((bench.hash.clone(), 3)), ..bench.work(password, true) };
             assert_eq!(bench.pool.take(work).expect("room").known().await, Some(password == "secret"));
             assert_eq!(bench.hashed.get(), hashes, "{password}");
         }
         // The hash besides is another's: that it holds opens nothing.
         let other = Hash::parse("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=").expect("a hash");
-        let work = Work { hash: other, besides: Some(bench.hash.clone()), ..bench.work("secret", true) };
+        let work = Work { hash: other, besides: Some((bench.hash.clone(), 1)), ..bench.work("secret", true) };
         assert_eq!(bench.pool.take(work).expect("room").known().await, Some(false));
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
-use super::jwt::{self, Ticket};
+use super::jwt::{self, Use};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -144,11 +144,11 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let link = match jwt::ticket(site, store, &claim, &file, now, trace).await? {
-        Ticket::Made(link) => link,
-        Ticket::New(ticket) => {
-            first_click(site, store, dialect, question, &ticket, now, trace).await?;
-            jwt::make(store, *ticket, now, trace).await?
+    let link = match jwt::use_of(site, store, &claim, &file, now, trace).await? {
+        Use::Again(link) => link,
+        Use::First(first) => {
+            first_click(site, store, dialect, question, &first, now, trace).await?;
+            jwt::make(store, *first, now, trace).await?
         }
     };
     click(site, store, dialect, question, link, now, trace).await

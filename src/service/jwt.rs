@@ -79,23 +79,23 @@ fn words(step: &Step<'_>) -> String {
     }
 }
 
-/// What a JWT with `max` stands for.
-pub(super) enum Ticket {
-    /// A link of the grant that its first use made; every use of it is a click.
-    Made(LinkId),
-    /// A grant and its link that nobody has made yet.
-    New(Box<(Grant, Link)>),
+/// How a JWT with `max` is used.
+pub(super) enum Use {
+    /// Again: it stands for this link of the grant that its first use made, and every use of it is a click.
+    Again(LinkId),
+    /// For the first time: this grant and its link are to be made.
+    First(Box<(Grant, Link)>),
 }
 
-/// What a JWT with `max` stands for. Makes nothing.
-pub(super) async fn ticket(
+/// How a JWT with `max` is used. Makes nothing.
+pub(super) async fn use_of(
     site: &Site,
     store: &dyn Store,
     claim: &Claim,
     file: &FileRef,
     now: Moment,
     trace: &mut Trace,
-) -> Result<Ticket, Refusal> {
+) -> Result<Use, Refusal> {
     let (Some(max), Some(name)) = (claim.max(), claim.id()) else { return Err(Refusal::BadProof) };
     if site.configuration.store == StoreEntry::Memory {
         trace.failed(|| {
@@ -107,7 +107,7 @@ pub(super) async fn ticket(
     let grant = GrantId::new(id_of("cloakroom jwt grant 1", claim.key(), name));
     let link = LinkId::new(id_of("cloakroom jwt link 1", claim.key(), name));
     if let Some(refusal) = known(store, grant, file, trace).await {
-        return refusal.map(|()| Ticket::Made(link));
+        return refusal.map(|()| Use::Again(link));
     }
     let default = site.configuration.default_policy();
     let networks = networks(&default.networks, claim.network(), trace)?;
@@ -115,12 +115,12 @@ pub(super) async fn ticket(
     let customer = claim.user().unwrap_or(name).to_owned();
     let grant = Grant::new(grant, file.clone(), customer, policy, now, Some(claim.expires()));
     let first = Link { id: link, grant: grant.id, created: now, expires: claim.expires(), revoked: false };
-    Ok(Ticket::New(Box::new((grant, first))))
+    Ok(Use::First(Box::new((grant, first))))
 }
 
 /// Makes the grant of a JWT by its first use.
-pub(super) async fn make(store: &dyn Store, ticket: (Grant, Link), now: Moment, trace: &mut Trace) -> Result<LinkId, Refusal> {
-    let (grant, first) = ticket;
+pub(super) async fn make(store: &dyn Store, first: (Grant, Link), now: Moment, trace: &mut Trace) -> Result<LinkId, Refusal> {
+    let (grant, first) = first;
     let (id, link, max, file) = (grant.id, first.id, grant.policy.max_downloads, grant.file.clone());
     match store.issue(grant, first, author(now)).await {
         Ok(()) => {

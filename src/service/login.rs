@@ -18,6 +18,9 @@ use crate::proof::htpasswd::hash::Hash;
 /// How long a login waits for its hash: less than the 15 seconds for which nginx waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A hash that costs less than such a part of another is not noticed beside it.
+const NEXT_TO_NOTHING: u64 = 32;
+
 /// The user whose login a question brings. A login that was right from its network before costs a look into memory. Any
 /// other is refused unseen where too many were wrong, and else hashed once, on a thread of its own; a name that is unknown is
 /// hashed as long.
@@ -96,7 +99,7 @@ async fn try_once(
         counters.joined.inc();
         return wait(outcome, trace).await;
     }
-    let besides = decoy.filter(|decoy| hash.work().saturating_mul(2) < decoy.work()).cloned();
+    let besides = decoy.and_then(|decoy| makes_up(&hash, decoy));
     let (password, hashed, attempt) = (password.clone(), counters.hashed.clone(), Some(Arc::clone(attempt)));
     let work = Work { tag, hash, password, is_entry: own.is_some(), besides, hashed, attempt };
     let outcome = desk.pool.take(work).map_err(|Full| {
@@ -105,6 +108,20 @@ async fn try_once(
         Refusal::Overloaded
     })?;
     wait(outcome, trace).await
+}
+
+/// What takes about as long, together with `own`, as `dearest` alone: so that a wrong password of a name whose hash is cheaper
+/// takes as long as a name that is unknown.
+fn makes_up(own: &Hash, dearest: &Hash) -> Option<(Hash, u64)> {
+    let (less, most) = (own.work().max(1), dearest.work());
+    if less < most / NEXT_TO_NOTHING {
+        Some((dearest.clone(), 1))
+    } else if own.method() == dearest.method() {
+        // Two costs of one method are told exactly: so many of the one are the other.
+        Some((own.clone(), (most.saturating_add(less / 2) / less).saturating_sub(1))).filter(|(_, times)| *times > 0)
+    } else {
+        Some((dearest.clone(), 1)).filter(|_| less < most / 2)
+    }
 }
 
 /// Waits for a hash, as long as it is worth it.
@@ -160,5 +177,40 @@ fn words_of(locked: Locked) -> &'static str {
     match locked {
         Locked::User => "too many wrong passwords for this name from this network: locked for up to 10 minutes",
         Locked::Network => "too many wrong logins from this network: locked for up to 10 minutes",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::htpasswd::make::{self, New};
+
+    #[test]
+    fn a_cheap_hash_is_made_up_to_the_dearest() {
+        let bcrypt = |cost: u32| {
+            let four = make::hash(New::Bcrypt(4), b"secret", [3; 16]).expect("a hash");
+            Hash::parse(&four.replacen("$04$", &format!("${cost:02}$"), 1)).expect("it reads")
+        };
+        let sha = Hash::parse("{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=").expect("it reads");
+        let sha512 = |rounds: u32| Hash::parse(&format!("$6$rounds={rounds}$salt${}", "a".repeat(85) + ".")).expect("it reads");
+        for (own, dearest, wanted) in [
+            (bcrypt(10), bcrypt(10), None),
+            (bcrypt(10), bcrypt(11), Some((10, 1))),
+            (bcrypt(10), bcrypt(12), Some((10, 3))),
+            (bcrypt(5), bcrypt(10), Some((5, 31))),
+            (bcrypt(4), bcrypt(10), Some((10, 1))),
+        ] {
+            let wanted = wanted.map(|(cost, times)| (bcrypt(cost).text().to_owned(), times));
+            assert_eq!(makes_up(&own, &dearest).map(|(hash, times)| (hash.text().to_owned(), times)), wanted, "{}", own.text());
+        }
+        for (own, dearest, times) in [
+            (sha.clone(), sha.clone(), None),
+            (sha, bcrypt(10), Some(1)),
+            (sha512(5000), bcrypt(10), Some(1)),
+            (sha512(100_000), bcrypt(10), None),
+            (sha512(5000), sha512(50_000), Some(9)),
+        ] {
+            assert_eq!(makes_up(&own, &dearest).map(|(_, times)| times), times, "{} {}", own.text(), dearest.text());
+        }
     }
 }

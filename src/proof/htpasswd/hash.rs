@@ -161,12 +161,7 @@ impl Hash {
     /// Whether its method looks at every byte of a password this long. What it would look at only in part does not fit
     /// any line.
     pub const fn takes(&self, password: &[u8]) -> bool {
-        self.takes_all() || password.len() <= BCRYPT_PASSWORD_BYTES_MAX
-    }
-
-    /// Whether its method looks at every byte of a password, however long.
-    pub const fn takes_all(&self) -> bool {
-        !matches!(self.scheme, Scheme::Bcrypt(..))
+        !matches!(self.scheme, Scheme::Bcrypt(..)) || password.len() <= BCRYPT_PASSWORD_BYTES_MAX
     }
 
     /// Whether `password` is the right one. Costs what the line costs; the comparison takes the same time however much
