@@ -411,9 +411,9 @@ mod tests {
         assert!(text.contains("\nprocess_start_time_seconds 1900000000.25\n"), "{text}");
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!((helps, types), (19, 19), "{text}");
+        assert_eq!((helps, types), (20, 20), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 5 + 6 + 1 + 5 + 2 + 4 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 6 + 6 + 1 + 5 + 2 + 4 * 3, "{text}");
     }
 
     #[test]
