@@ -38,7 +38,8 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
     let asked = Asked::of(&htpasswd, login);
     let path = file.path().as_os_str().as_encoded_bytes();
     // The same steps for a name that is unknown: a wrong login may be brought again often enough to measure every one.
-    let text = asked.entry().or_else(|| htpasswd.decoy(&[])).map_or("", Hash::text);
+    let dearest = htpasswd.decoy(&[]);
+    let text = asked.entry().or(dearest).map_or("", Hash::text);
     let home = desk.secret.login_from(path, text, login, client);
     if desk.known.is_at_home(&home) && asked.entry().is_some() {
         counters.remembered.inc();
