@@ -40,13 +40,14 @@ impl Count {
         Self { since: now, failures: 0, locked_until: Moment::EPOCH }
     }
 
-    fn is_locked(&mut self, now: Moment, most: u32) -> bool {
+    /// How long it is still locked, if it is.
+    fn locked(&mut self, now: Moment, most: u32) -> Option<Span> {
         // A clock that was set back ends a window, too, and a lock.
         let is_over = self.locked_until <= now || self.locked_until > now + LOCK;
         if is_over && (now.since(self.since) >= WINDOW || now < self.since) {
             *self = Self::new(now);
         }
-        self.failures >= most
+        (self.failures >= most).then(|| self.locked_until.since(now))
     }
 
     /// Counts a failure that may still turn out to be none. The last one that is allowed locks.
@@ -91,6 +92,15 @@ pub enum Locked {
     Network,
 }
 
+/// No leave to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// What is locked.
+    pub what: Locked,
+    /// How long still: where both are, the longer.
+    pub lasts: Span,
+}
+
 /// Leave to try a login once. Unless it is told that the login was right, or was not looked at, it stays counted as wrong.
 #[must_use]
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +112,7 @@ pub struct Attempt {
 impl Lockout {
     /// Leave to try, or what is locked. `entry` is what the name stands in: its file, and its hash if it has one, so that
     /// a new password begins anew.
-    pub fn begin(&self, secret: &Secret, entry: [&[u8]; 2], user: &str, client: IpAddr, now: Moment) -> Result<Attempt, Locked> {
+    pub fn begin(&self, secret: &Secret, entry: [&[u8]; 2], user: &str, client: IpAddr, now: Moment) -> Result<Attempt, Lock> {
         let network = network_of(client).to_string();
         let [file, hash] = entry;
         let attempt = Attempt {
@@ -110,11 +120,12 @@ impl Lockout {
             network: secret.place(&[network.as_bytes()]),
         };
         let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if networks.touch(&attempt.network).is_some_and(|count| count.is_locked(now, NETWORK_FAILURES_MAX)) {
-            return Err(Locked::Network);
-        }
-        if users.touch(&attempt.user).is_some_and(|count| count.is_locked(now, USER_FAILURES_MAX)) {
-            return Err(Locked::User);
+        let of_user = users.touch(&attempt.user).and_then(|count| count.locked(now, USER_FAILURES_MAX));
+        let of_network = networks.touch(&attempt.network).and_then(|count| count.locked(now, NETWORK_FAILURES_MAX));
+        let locks = [(Locked::User, of_user), (Locked::Network, of_network)];
+        let locks = locks.into_iter().filter_map(|(what, lasts)| Some(Lock { what, lasts: lasts? }));
+        if let Some(longest) = locks.max_by_key(|lock| lock.lasts) {
+            return Err(longest);
         }
         for (counts, tag, most) in [(networks, attempt.network, NETWORK_FAILURES_MAX), (users, attempt.user, USER_FAILURES_MAX)] {
             if let Some(count) = counts.touch(&tag) {
@@ -167,7 +178,7 @@ mod tests {
             Self { lockout: Lockout::default(), secret: Secret::new([1; 32]) }
         }
 
-        fn begin(&self, user: &str, client: [u8; 4], now: Moment) -> Result<Attempt, Locked> {
+        fn begin(&self, user: &str, client: [u8; 4], now: Moment) -> Result<Attempt, Lock> {
             self.lockout.begin(&self.secret, [b"file", b"hash"], user, IpAddr::from(client), now)
         }
     }
@@ -178,12 +189,34 @@ mod tests {
         for n in 0..10 {
             assert!(place.begin("alice", [192, 0, 2, n], NOW).is_ok(), "{n}");
         }
-        assert_eq!(place.begin("alice", [192, 0, 2, 99], NOW).err(), Some(Locked::User));
+        assert_eq!(place.begin("alice", [192, 0, 2, 99], NOW).err().map(|lock| lock.what), Some(Locked::User));
         assert!(place.begin("bob", [192, 0, 2, 1], NOW).is_ok(), "another name");
         assert!(place.begin("alice", [192, 0, 3, 1], NOW).is_ok(), "another network");
         let almost = NOW + Span::from_seconds(599);
-        assert_eq!(place.begin("alice", [192, 0, 2, 1], almost).err(), Some(Locked::User));
+        assert_eq!(place.begin("alice", [192, 0, 2, 1], almost).err().map(|lock| lock.what), Some(Locked::User));
         assert!(place.begin("alice", [192, 0, 2, 1], NOW + Span::from_seconds(600)).is_ok(), "its time is over");
+    }
+
+    #[test]
+    fn a_lock_tells_how_long_it_still_lasts_and_of_two_the_longer() {
+        let place = Place::new();
+        let later = |seconds: u64| NOW + Span::from_seconds(seconds);
+        let lasts = |user: &str, now: Moment| place.begin(user, [192, 0, 2, 1], now).expect_err("locked");
+        for _ in 0..USER_FAILURES_MAX {
+            assert!(place.begin("alice", [192, 0, 2, 1], NOW).is_ok());
+        }
+        assert_eq!(lasts("alice", NOW), Lock { what: Locked::User, lasts: LOCK });
+        assert_eq!(lasts("alice", later(200)), Lock { what: Locked::User, lasts: Span::from_seconds(400) });
+        // The network is locked a minute later, and bob a minute before it.
+        for _ in 0..USER_FAILURES_MAX {
+            assert!(place.begin("bob", [192, 0, 2, 1], later(60)).is_ok());
+        }
+        for n in 2 * USER_FAILURES_MAX..NETWORK_FAILURES_MAX {
+            assert!(place.begin(&format!("user{n}"), [192, 0, 2, 1], later(120)).is_ok(), "{n}");
+        }
+        for user in ["alice", "bob", "nobody"] {
+            assert_eq!(lasts(user, later(220)), Lock { what: Locked::Network, lasts: Span::from_seconds(500) }, "{user}");
+        }
     }
 
     #[test]
@@ -201,7 +234,7 @@ mod tests {
             }
         }
         assert_eq!(tried, NETWORK_FAILURES_MAX);
-        assert_eq!(place.begin("carol", [192, 0, 2, 7], NOW).err(), Some(Locked::Network));
+        assert_eq!(place.begin("carol", [192, 0, 2, 7], NOW).err().map(|lock| lock.what), Some(Locked::Network));
         assert!(place.begin("carol", [192, 0, 3, 7], NOW).is_ok());
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::authorize::No;
 use super::site::Site;
 use super::trace::Trace;
 use crate::auth::htpasswd::Htpasswd;
-use crate::auth::lockout::Locked;
+use crate::auth::lockout::{Lock, Locked};
 use crate::auth::pool::{Outcome, Work};
 use crate::config::{Mode, Rule};
 use crate::domain::authorization::{Authorization, Login};
@@ -19,14 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The user whose login a question brings. A login that was right before costs a look into memory. Any other is refused
 /// unseen where too many were wrong, and else hashed once, on a thread of its own; a name that is unknown is hashed as long.
-pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<String, Refusal> {
+pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<String, No> {
     let Some(Authorization::Basic(login)) = question.authorization.as_deref() else {
         trace.failed(|| "no user name and password were brought".to_owned());
-        return Err(Refusal::NoProof);
+        return Err(Refusal::NoProof.into());
     };
     let Some(file) = rule.htpasswd.as_deref().and_then(|path| site.logins.file(path)) else {
         trace.failed(|| "the rule has no htpasswd file".to_owned());
-        return Err(Refusal::BadPassword);
+        return Err(Refusal::BadPassword.into());
     };
     let (desk, counters) = (&site.logins.desk, &site.metrics.logins);
     let htpasswd = file.current(now);
@@ -46,10 +47,10 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
     } else {
         let entry = [file.path().as_os_str().as_encoded_bytes(), asked.entry_text().as_bytes()];
         let lockout = if rule.mode == Mode::Observe { &desk.observed } else { &desk.lockout };
-        let attempt = lockout.begin(&desk.secret, entry, &login.user, question.client.address, now).map_err(|locked| {
+        let attempt = lockout.begin(&desk.secret, entry, &login.user, question.client.address, now).map_err(|lock| {
             counters.locked_out.inc();
-            trace.failed(|| words_of(locked).to_owned());
-            Refusal::LockedOut
+            trace.failed(|| words_of(lock));
+            No { refusal: Refusal::LockedOut, until: Some(now + lock.lasts) }
         })?;
         let hash = asked.hash().filter(|hash| hash.takes(&login.password));
         let right = match hash {
@@ -79,7 +80,7 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
     } else {
         spend_as_much(site, &htpasswd, &asked, login).await;
         trace.failed(|| asked.words(login, file.path()));
-        Err(Refusal::BadPassword)
+        Err(Refusal::BadPassword.into())
     }
 }
 
@@ -158,9 +159,10 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn words_of(locked: Locked) -> &'static str {
-    match locked {
-        Locked::User => "too many wrong passwords for this name from this network: locked for up to 10 minutes",
-        Locked::Network => "too many wrong logins from this network: locked for up to 10 minutes",
+fn words_of(Lock { what, lasts }: Lock) -> String {
+    let seconds = lasts.seconds_up();
+    match what {
+        Locked::User => format!("too many wrong passwords for this name from this network: locked for {seconds} seconds more"),
+        Locked::Network => format!("too many wrong logins from this network: locked for {seconds} seconds more"),
     }
 }
