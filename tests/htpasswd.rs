@@ -315,7 +315,18 @@ fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
     let checked = club.site.cloakroom.command(&["check"]);
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert_eq!(checked.status.code(), Some(78), "{said}");
-    assert!(said.contains("rule.htpasswd") && said.contains("club.htpasswd: cannot be read"), "{said}");
+    let config = fs::read_to_string(club.site.cloakroom.config()).unwrap();
+    let line = (1..).zip(config.lines()).find(|(_, line)| line.trim_start().starts_with("htpasswd")).unwrap().0;
+    let place = format!("{}:{line}: `rule[", club.site.cloakroom.config().display());
+    let file = club.file.display();
+    for words in [
+        &place,
+        "].htpasswd` names what cannot be used",
+        &format!("{file}: cannot be read"),
+        &format!("`cloakroom htpasswd add {file} NAME`"),
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     fs::rename(&aside, &club.file).unwrap();
     assert!(club.site.cloakroom.command(&["check"]).status.success());
 }

@@ -105,7 +105,10 @@ impl Followed {
             }
             Err(unreadable) => {
                 if seen.unreadable.as_ref() != Some(&unreadable.wrong) {
-                    tracing::warn!(event = "htpasswd_unreadable", "{unreadable}; what it said before holds until it can be read again");
+                    tracing::warn!(
+                        event = "htpasswd_unreadable",
+                        "what the file said before holds until it can be read again: {unreadable}"
+                    );
                 }
                 seen.unreadable = Some(unreadable.wrong);
             }
@@ -125,7 +128,7 @@ impl Seen {
 }
 
 fn state(path: &Path) -> Result<FileState, Unreadable> {
-    let found = fs::metadata(path).map_err(|error| Unreadable { file: path.to_owned(), wrong: format!("cannot be read: {error}") })?;
+    let found = fs::metadata(path).map_err(|error| Unreadable::of_error(path, &error))?;
     Ok(FileState {
         device: found.dev(),
         inode: found.ino(),

@@ -205,7 +205,7 @@ fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration)
 /// What hinders the daemon, run by this user, from opening its store. One that is not there yet is made.
 fn store_fault(configuration: &Configuration) -> Option<String> {
     let StoreEntry::Sqlite { file, .. } = &configuration.store else { return None };
-    let fault = |what: String| Some(format!("[store] {what}"));
+    let fault = |what: String| Some(configuration.places.fault("store.file", "", format!("names what cannot be used: {what}")).to_string());
     match file.try_exists() {
         Ok(true) => Sqlite::examine(file).err().and_then(|not| fault(not.to_string())),
         Ok(false) => {
@@ -223,19 +223,22 @@ fn store_fault(configuration: &Configuration) -> Option<String> {
 /// waited for.
 fn feed_fault(configuration: &Configuration) -> Option<String> {
     match configuration.feed.as_ref()? {
-        Feed::AccessLog(log) => log_fault(log),
+        Feed::AccessLog(log) => {
+            let named = |what: String| configuration.places.fault("feed.access_log", "", format!("names what cannot be used: {what}"));
+            log_fault(log).map(|what| named(what).to_string())
+        }
         Feed::Syslog { path, .. } => {
             let directory = path.parent().unwrap_or(path);
             let missing =
-                || format!("[feed] syslog: {} must lie in a directory that is there: there is no {}", path.display(), directory.display());
-            (!directory.is_dir()).then(missing)
+                || format!("must lie in a directory that is there, found \"{}\": there is no {}", path.display(), directory.display());
+            (!directory.is_dir()).then(|| configuration.places.fault("feed.syslog", "", missing()).to_string())
         }
         Feed::Api => None,
     }
 }
 
 fn log_fault(log: &Path) -> Option<String> {
-    let fault = |wants: &str, error: &dyn std::fmt::Display| Some(format!("[feed] access_log: {} {wants}: {error}", log.display()));
+    let fault = |wants: &str, error: &dyn std::fmt::Display| Some(format!("{} {wants}: {error}", log.display()));
     match File::open(log) {
         Ok(file) if file.metadata().is_ok_and(|found| found.is_dir()) => fault("must be a file", &"it is a directory"),
         Ok(_) => None,
