@@ -11,6 +11,7 @@ mod feed_log;
 mod finding;
 mod http;
 mod live;
+mod logins;
 mod masters;
 mod nginx;
 mod nginx_around;
@@ -19,6 +20,7 @@ mod nginx_conf;
 mod nginx_handoff;
 mod nginx_shown;
 mod nginx_site;
+mod people;
 mod probe;
 mod reach;
 mod report;
@@ -41,9 +43,10 @@ use self::finding::Finding;
 use self::nginx::NoConf;
 use self::nginx_conf::Directive;
 use self::nginx_site::NginxSite;
+use self::people::People;
 use self::report::Part;
-use self::system::People;
 use super::failure::Failure;
+use super::paragraph::paragraph;
 use super::{Common, say, say_json, serve};
 use crate::clock;
 use crate::config::{self, Configuration, Feed, StoreEntry};
@@ -126,7 +129,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
             "a download counts when it starts, since there is no [feed] to tell what arrived"
         };
         let config = common.config.display();
-        say(format!("{config}: the configuration is right; its keys, storages and pages can be used; {counted}"))?;
+        let says = format!("{config}: the configuration is right; its keys, storages and pages can be used; {counted}");
+        say(paragraph("", &says))?;
         say(report::text(&parts))?;
     }
     if summary.faults == 0 { Ok(()) } else { Err(Failure::Told) }
@@ -159,7 +163,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
     let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
-    let people = People { daemon: accounts.numbered(keeper), worker, accounts };
+    let people = People::of(accounts, daemon::status(configuration), keeper, worker);
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
         // Damage would have ended the check before this.
@@ -167,6 +171,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
         system.push(Finding::ok("store", format!("{}: {is_there}", file.display())));
     }
     system.extend(masters::look(configuration, &people));
+    system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];

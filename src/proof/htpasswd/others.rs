@@ -78,7 +78,7 @@ fn hash(text: &str) -> Others {
         // Whole, but of costs that are not taken here: what others take depends on their memory.
         let is_whole = text.rsplit('$').next().is_some_and(|digest| digest.len() == 43 && digest.bytes().all(crypt64::is_letter));
         let costs = text.split('$').nth(2).unwrap_or_default();
-        return if is_whole && costs.bytes().all(|byte| crypt64::is_letter(byte)) { UNKNOWN } else { NEITHER };
+        return if is_whole && costs.bytes().all(crypt64::is_letter) { UNKNOWN } else { NEITHER };
     }
     if starts(&["$gy$", "$md5", "$3$"]) || (is_crypt64 && text.len() == 13) || (text.starts_with('_') && text.len() == 20) {
         return BY_CRYPT;
