@@ -28,13 +28,17 @@ impl People {
     pub(super) fn told(&self) -> Finding {
         let groups = |account: &Account| self.accounts.group_names(account);
         let (name, had) = (&self.daemon.name, groups(&self.daemon));
-        let in_groups = if had.is_empty() { "in no group".to_owned() } else { format!("in {}", had.join(", ")) };
+        let in_groups = match had.as_slice() {
+            [one] => format!("in the group {one}"),
+            [] => "in no group".to_owned(),
+            all => format!("in the groups {}", all.join(", ")),
+        };
         let Some(process) = self.process else {
             return Finding::ok("daemon-user", format!("{name}, {in_groups}, by /etc/passwd and /etc/group: no daemon was seen to run"));
         };
         let new: Vec<String> = groups(&self.restarted()).into_iter().filter(|group| !had.contains(group)).collect();
         let new =
-            if new.is_empty() { String::new() } else { format!("; by /etc/group in {}, too, from its next start on", new.join(", ")) };
+            if new.is_empty() { String::new() } else { format!("; by /etc/group also in {}, from its next start on", new.join(", ")) };
         Finding::ok("daemon-user", format!("{name}, {in_groups}, by /proc/{process}/status{new}"))
     }
 
@@ -111,7 +115,7 @@ mod tests {
             }
             let by = if running.is_some() { "/proc/7/status" } else { "/etc/passwd and /etc/group" };
             assert!(people.told().says.contains(by), "{:?}", people.told());
-            assert_eq!(people.told().says.contains("by /etc/group in dl, too"), running == Some(""), "{:?}", people.told());
+            assert_eq!(people.told().says.contains("by /etc/group also in dl"), running == Some(""), "{:?}", people.told());
             seen += 1;
         }
         assert_eq!(seen, 6);
