@@ -276,8 +276,8 @@ fn verify_delivery(grant: &Grant, delivery: &Delivery, due: Option<i64>, verifie
     let is_too_late = due.zip(expected).is_some_and(|(due, expected)| due > expected);
     if due.is_some() != expected.is_some() || is_too_late {
         let moment = |millis: i64| Moment::from_millis(u64::try_from(millis).unwrap_or_default());
-        let shown = |millis: Option<i64>| millis.map_or_else(|| "never".to_owned(), |millis| moment(millis).to_string());
-        verified.fault(format!("{id}: it would be looked at: {}; it is due: {}", shown(due), shown(expected)));
+        let shown = |millis: Option<i64>| millis.map_or_else(|| "no time".to_owned(), |millis| moment(millis).to_string());
+        verified.fault(format!("{id}: it would be looked at at {}, and is due at {}", shown(due), shown(expected)));
     }
     if (delivery.state == State::Completed) != delivery.completed.is_some() {
         verified.fault(format!("{id}: it is {}, and has a moment of completion: {}", delivery.state.word(), delivery.completed.is_some()));
