@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::OpenOptions;
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,28 @@ pub struct Unreadable {
     pub file: PathBuf,
     /// Why.
     pub wrong: String,
+    /// What mends it, with the command to run, where there is one.
+    pub remedy: Option<String>,
+}
+
+impl Unreadable {
+    /// Something is wrong with the file at `path`.
+    pub fn new(path: &Path, wrong: String) -> Self {
+        Self { file: path.to_owned(), wrong, remedy: None }
+    }
+
+    /// The system does not let us read it.
+    pub fn of_error(path: &Path, error: &io::Error) -> Self {
+        let file = path.display();
+        let remedy = match error.kind() {
+            ErrorKind::NotFound => Some(format!("make it with `cloakroom htpasswd add {file} NAME`")),
+            ErrorKind::PermissionDenied => Some(format!(
+                "let the daemon's user read it with `setfacl -m u:cloakroom:r {file}`, or put that user into the group of the file"
+            )),
+            _ => None,
+        };
+        Self { remedy, ..Self::new(path, format!("cannot be read: {error}")) }
+    }
 }
 
 impl Htpasswd {
@@ -90,7 +112,7 @@ impl Htpasswd {
             }
             let (Some(user), None) = (user, before) else { continue };
             if all.entries.len() >= ENTRIES_MAX {
-                return Err(Unreadable { file: path.to_owned(), wrong: format!("must have at most {ENTRIES_MAX} names") });
+                return Err(Unreadable::new(path, format!("must have at most {ENTRIES_MAX} names")));
             }
             if let Some(hash) = &hash {
                 dearer(&mut all.dearest, hash);
@@ -144,21 +166,17 @@ fn dearer(dearest: &mut Option<Hash>, hash: &Hash) {
 
 /// The bytes of a file, if it is not too long.
 pub fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    let unreadable = |wrong: String| Unreadable { file: path.to_owned(), wrong };
+    let unreadable = |error: io::Error| Unreadable::of_error(path, &error);
     let mut bytes = Vec::new();
     // Whoever waits for the other end of a pipe waits for ever, and this is a thread that answers.
     let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(without_waiting)
-        .open(path)
-        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path).map_err(unreadable)?;
     if file.metadata().is_ok_and(|found| !found.is_file()) {
-        return Err(unreadable("must be a file".to_owned()));
+        return Err(Unreadable::new(path, "must be a file, and is a directory, a device or a pipe".to_owned()));
     }
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
-        return Err(unreadable(format!("must have at most {} MiB", FILE_BYTES_MAX / 1024 / 1024)));
+        return Err(Unreadable::new(path, format!("must have at most {} MiB", FILE_BYTES_MAX / 1024 / 1024)));
     }
     Ok(bytes)
 }
@@ -171,7 +189,8 @@ impl fmt::Display for Warning {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.wrong)
+        write!(f, "{}: {}", self.file.display(), self.wrong)?;
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }
 }
 
@@ -186,11 +205,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let pipe = directory.path().join("pipe");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
-        for (path, words) in
-            [(pipe.as_path(), "must be a file"), (directory.path(), "must be a file"), (Path::new("/dev/null"), "must be a file")]
-        {
+        for path in [pipe.as_path(), directory.path(), Path::new("/dev/null")] {
             let unreadable = bytes(path).expect_err("no file");
-            assert_eq!(unreadable.wrong, words, "{}", path.display());
+            assert_eq!(unreadable.wrong, "must be a file, and is a directory, a device or a pipe", "{}", path.display());
         }
     }
 

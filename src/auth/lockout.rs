@@ -47,13 +47,14 @@ impl Count {
         Self { since: now, failures: 0, locked_until: Moment::EPOCH }
     }
 
-    fn is_locked(&mut self, now: Moment, most: u32) -> bool {
+    /// How long it is still locked, if it is.
+    fn locked(&mut self, now: Moment, most: u32) -> Option<Span> {
         // A clock that was set back ends a window, too, and a lock.
         let is_over = self.locked_until <= now || self.locked_until > now + LOCK;
         if is_over && (now.since(self.since) >= WINDOW || now < self.since) {
             *self = Self::new(now);
         }
-        self.failures >= most
+        (self.failures >= most).then(|| self.locked_until.since(now))
     }
 
     /// Counts a failure that may still turn out to be none. The last one that is allowed locks.
@@ -129,6 +130,15 @@ pub enum Locked {
     Network,
 }
 
+/// No leave to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// What is locked.
+    pub what: Locked,
+    /// How long still: where both are, the longer.
+    pub lasts: Span,
+}
+
 /// What becomes of a guess that is not locked out.
 pub enum Begun {
     /// It may be tried.
@@ -175,7 +185,7 @@ impl Counted {
 
 impl Lockout {
     /// Leave to try, that it is wrong already, or what is locked.
-    pub fn begin(&self, secret: &Secret, guess: &Guess<'_>, now: Moment) -> Result<Begun, Locked> {
+    pub fn begin(&self, secret: &Secret, guess: &Guess<'_>, now: Moment) -> Result<Begun, Lock> {
         let Guess { file, generation, login: Login { user, password }, client } = *guess;
         let from = network_of(client).to_string();
         let network = secret.place(&[from.as_bytes()]);
@@ -190,11 +200,12 @@ impl Lockout {
             return Ok(Begun::Try(attempt));
         }
         // Before what is known as wrong: who is locked out learns nothing, not even what a neighbour has tried.
-        if networks.touch(&network).is_some_and(|count| count.is_locked(now, NETWORK_FAILURES_MAX)) {
-            return Err(Locked::Network);
-        }
-        if users.touch(&name).is_some_and(|count| count.is_locked(now, USER_FAILURES_MAX)) {
-            return Err(Locked::User);
+        let of_user = users.touch(&name).and_then(|count| count.locked(now, USER_FAILURES_MAX));
+        let of_network = networks.touch(&network).and_then(|count| count.locked(now, NETWORK_FAILURES_MAX));
+        let locks = [(Locked::User, of_user), (Locked::Network, of_network)];
+        let locks = locks.into_iter().filter_map(|(what, lasts)| Some(Lock { what, lasts: lasts? }));
+        if let Some(longest) = locks.max_by_key(|lock| lock.lasts) {
+            return Err(longest);
         }
         if let Some(Tried::Wrong) = tried.touch(&login) {
             return Ok(Begun::Wrong);
@@ -258,183 +269,4 @@ impl Drop for Attempt {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use zeroize::Zeroizing;
-
-    const NOW: Moment = Moment::from_seconds(1_900_000_000);
-    const GENERATION: [u8; 32] = [1; 32];
-
-    struct Place {
-        lockout: Lockout,
-        secret: Secret,
-    }
-
-    impl Place {
-        fn new() -> Self {
-            Self { lockout: Lockout::default(), secret: Secret::new([1; 32]) }
-        }
-
-        fn begin_at(&self, generation: [u8; 32], user: &str, password: &str, client: &str, now: Moment) -> Result<Begun, Locked> {
-            let login = Login { user: user.to_owned(), password: Zeroizing::new(password.into()) };
-            let client = client.parse().expect("an address");
-            self.lockout.begin(&self.secret, &Guess { file: b"file", generation: &generation, login: &login, client }, now)
-        }
-
-        fn begin(&self, user: &str, password: &str, client: &str, now: Moment) -> Result<Begun, Locked> {
-            self.begin_at(GENERATION, user, password, client, now)
-        }
-
-        /// A login that is looked at, and wrong. Whether it was new.
-        fn wrong(&self, user: &str, password: &str, client: &str, now: Moment) -> Result<bool, Locked> {
-            self.begin(user, password, client, now).map(|begun| match begun {
-                Begun::Try(attempt) => {
-                    attempt.ended(false);
-                    true
-                }
-                Begun::Wrong => false,
-            })
-        }
-
-        fn attempt(&self, user: &str, password: &str) -> Arc<Attempt> {
-            match self.begin(user, password, "192.0.2.1", NOW) {
-                Ok(Begun::Try(attempt)) => attempt,
-                Ok(Begun::Wrong) => panic!("{user} {password} is known as wrong"),
-                Err(locked) => panic!("{user} {password}: {locked:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn the_tenth_wrong_password_locks_a_name_for_its_network_only() {
-        let place = Place::new();
-        for n in 0..10 {
-            assert_eq!(place.wrong("alice", &n.to_string(), &format!("192.0.2.{n}"), NOW), Ok(true), "{n}");
-        }
-        assert_eq!(place.wrong("alice", "x", "192.0.2.99", NOW), Err(Locked::User));
-        assert_eq!(place.wrong("alice", "0", "192.0.2.0", NOW), Err(Locked::User), "one that is known as wrong, too");
-        assert_eq!(place.wrong("bob", "x", "192.0.2.1", NOW), Ok(true), "another name");
-        assert_eq!(place.wrong("alice", "x", "192.0.3.1", NOW), Ok(true), "another network");
-        let almost = NOW + Span::from_seconds(599);
-        assert_eq!(place.wrong("alice", "y", "192.0.2.1", almost), Err(Locked::User));
-        assert_eq!(place.wrong("alice", "y", "192.0.2.1", NOW + Span::from_seconds(600)), Ok(true), "its time is over");
-    }
-
-    #[test]
-    fn an_address_is_one_of_its_network_however_it_is_written() {
-        for (first, other, is_same) in [
-            ("192.0.2.1", "192.0.2.254", true),
-            ("192.0.2.1", "::ffff:192.0.2.7", true),
-            ("192.0.2.1", "192.0.3.1", false),
-            ("2001:db8:0:100::1", "2001:db8:0:1ff:ffff::9", true),
-            ("2001:db8:0:100::1", "2001:db8:0:200::1", false),
-        ] {
-            let place = Place::new();
-            for n in 0..10 {
-                assert_eq!(place.wrong("alice", &n.to_string(), first, NOW), Ok(true));
-            }
-            assert_eq!(place.wrong("alice", "x", other, NOW).is_err(), is_same, "{first} {other}");
-        }
-    }
-
-    #[test]
-    fn the_same_wrong_password_brought_again_by_its_network_counts_once() {
-        let place = Place::new();
-        assert_eq!(place.wrong("alice", "old", "192.0.2.1", NOW), Ok(true));
-        for poll in 0..1000 {
-            let now = NOW + Span::from_seconds(poll);
-            assert_eq!(place.wrong("alice", "old", "192.0.2.77", now), Ok(false), "{poll}");
-        }
-        let now = NOW + Span::from_seconds(1000);
-        assert_eq!(place.wrong("alice", "old", "192.0.3.1", now), Ok(true), "what another network was told is none of its business");
-        for n in 0..10 {
-            assert_eq!(place.wrong("alice", &n.to_string(), "192.0.2.1", now), Ok(true), "all of the window's guesses are left: {n}");
-        }
-        assert_eq!(place.wrong("alice", "old", "192.0.2.1", now), Err(Locked::User));
-        let next = place.begin_at([2; 32], "alice", "old", "192.0.2.1", now);
-        assert!(matches!(next, Ok(Begun::Try(_))), "the file says something else, and every name begins anew");
-    }
-
-    #[test]
-    fn one_login_brought_many_times_at_once_is_one_attempt() {
-        let place = Place::new();
-        let all: Vec<_> = (0..200).map(|_| place.attempt("alice", "secret")).collect();
-        for attempt in &all {
-            attempt.ended(false);
-        }
-        for n in 1..10 {
-            assert_eq!(place.wrong("alice", &n.to_string(), "192.0.2.1", NOW), Ok(true), "{n}");
-        }
-        assert_eq!(place.wrong("alice", "10", "192.0.2.1", NOW), Err(Locked::User), "and it was one");
-    }
-
-    #[test]
-    fn right_logins_begin_anew_and_are_no_way_for_a_network_to_guess_on() {
-        let place = Place::new();
-        for _ in 0..200 {
-            place.attempt("alice", "secret").ended(true);
-        }
-        let mut tried = 0;
-        while place.wrong(&format!("user{}", tried % 50), &tried.to_string(), "192.0.2.1", NOW).is_ok() {
-            tried += 1;
-            if let Ok(Begun::Try(own)) = place.begin("alice", "secret", "192.0.2.1", NOW) {
-                own.ended(true);
-            }
-        }
-        assert_eq!(tried, NETWORK_FAILURES_MAX);
-        assert_eq!(place.wrong("carol", "x", "192.0.2.7", NOW), Err(Locked::Network));
-        assert_eq!(place.wrong("carol", "x", "192.0.3.7", NOW), Ok(true));
-    }
-
-    #[test]
-    fn what_was_not_looked_at_counts_for_nothing_and_what_was_counts_whoever_leaves() {
-        let place = Place::new();
-        for n in 0..1000 {
-            drop(place.attempt("alice", &n.to_string()));
-        }
-        for n in 0..9 {
-            let asked = place.attempt("alice", &n.to_string());
-            let hashed = Arc::clone(&asked);
-            drop(asked);
-            hashed.ended(false);
-        }
-        let (first, second) = (place.attempt("alice", "last"), place.attempt("alice", "last"));
-        drop(first);
-        assert_eq!(place.wrong("alice", "x", "192.0.2.1", NOW), Err(Locked::User), "somebody waits for the tenth still");
-        drop(second);
-        assert_eq!(place.wrong("alice", "x", "192.0.2.1", NOW), Ok(true), "nobody looked at it");
-    }
-
-    #[test]
-    fn an_attempt_of_a_window_that_is_over_forgives_nothing_in_the_next() {
-        let place = Place::new();
-        let old: Vec<_> = (0..9).map(|n| place.attempt("alice", &format!("old {n}"))).collect();
-        let later = NOW + WINDOW;
-        for n in 0..10 {
-            assert_eq!(place.wrong("alice", &n.to_string(), "192.0.2.1", later), Ok(true));
-        }
-        drop(old);
-        assert_eq!(place.wrong("alice", "x", "192.0.2.1", later), Err(Locked::User));
-    }
-
-    #[test]
-    fn slow_guessing_is_counted_within_its_window() {
-        let place = Place::new();
-        for minute in 0..60 {
-            let now = NOW + Span::from_seconds(minute * 120);
-            assert_eq!(place.wrong("alice", &minute.to_string(), "192.0.2.1", now), Ok(true), "five in ten minutes are few: {minute}");
-        }
-    }
-
-    #[test]
-    fn a_flood_of_names_passwords_and_networks_grows_no_further() {
-        let place = Place::new();
-        for n in 0..80_000_u32 {
-            let [_, a, b, c] = n.to_be_bytes();
-            let _ = place.wrong(&format!("user{n}"), &n.to_string(), &format!("{a}.{b}.{c}.1"), NOW);
-        }
-        let counts = place.lockout.0.counts();
-        assert!(counts.users.len() <= 2 * COUNTED_MAX && counts.networks.len() <= 2 * COUNTED_MAX && counts.tried.len() <= 2 * WRONG_MAX);
-        assert!(counts.tried.len() >= WRONG_MAX);
-    }
-}
+mod tests;

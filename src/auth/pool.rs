@@ -201,7 +201,7 @@ fn holds(work: &Work, hash: &Hash) -> bool {
 mod tests {
     use super::*;
     use crate::auth::known::Secret;
-    use crate::auth::lockout::{Begun, Guess, Locked, Lockout};
+    use crate::auth::lockout::{Begun, Guess, Lock, Locked, Lockout};
     use crate::domain::authorization::Login;
     use crate::domain::moment::Moment;
 
@@ -279,12 +279,12 @@ mod tests {
                 }
                 Ok(Begun::Wrong) => panic!("each is another"),
                 // What waits counts until it is let go of.
-                Err(Locked::User) if bench.hashed.get() < 10 => tokio::task::yield_now().await,
+                Err(Lock { what: Locked::User, .. }) if bench.hashed.get() < 10 => tokio::task::yield_now().await,
                 Err(_) => break,
             }
         }
         assert!((10..=11).contains(&bench.hashed.get()), "{} of {left}: as many guesses as are allowed, and no more", bench.hashed.get());
-        assert!(matches!(begin("the tenth"), Err(Locked::User)));
+        assert!(matches!(begin("the tenth"), Err(Lock { what: Locked::User, .. })));
     }
 
     #[tokio::test]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authorize::No;
 use super::site::Site;
 use super::trace::Trace;
 use crate::auth::htpasswd::{Entry, Htpasswd};
-use crate::auth::lockout::{Attempt, Begun, Guess, Locked};
+use crate::auth::lockout::{Attempt, Begun, Guess, Lock, Locked};
 use crate::auth::pool::{Full, Outcome, Work};
 use crate::config::{Mode, Rule};
 use crate::domain::authorization::{Authorization, Login};
@@ -24,14 +25,14 @@ const NEXT_TO_NOTHING: u64 = 32;
 /// The user whose login a question brings. A login that was right from its network before costs a look into memory. Any
 /// other is refused unseen where too many were wrong, and else hashed once, on a thread of its own; a name that is unknown is
 /// hashed as long.
-pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<String, Refusal> {
+pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<String, No> {
     let Some(Authorization::Basic(login)) = question.authorization.as_deref() else {
         trace.failed(|| "no user name and password were brought".to_owned());
-        return Err(Refusal::NoProof);
+        return Err(Refusal::NoProof.into());
     };
     let Some(file) = rule.htpasswd.as_deref().and_then(|path| site.logins.file(path)) else {
         trace.failed(|| "the rule has no htpasswd file".to_owned());
-        return Err(Refusal::BadPassword);
+        return Err(Refusal::BadPassword.into());
     };
     let (desk, counters, client) = (&site.logins.desk, &site.metrics.logins, question.client.address);
     let htpasswd = file.current(now);
@@ -48,10 +49,10 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
     }
     let guess = Guess { file: path, generation: htpasswd.generation(), login, client };
     let lockout = if rule.mode == Mode::Observe { &desk.observed } else { &desk.lockout };
-    let begun = lockout.begin(&desk.secret, &guess, now).map_err(|locked| {
+    let begun = lockout.begin(&desk.secret, &guess, now).map_err(|lock| {
         counters.locked_out.inc();
-        trace.failed(|| words_of(locked).to_owned());
-        Refusal::LockedOut
+        trace.failed(|| words_of(lock));
+        No { refusal: Refusal::LockedOut, until: Some(now + lock.lasts) }
     })?;
     let right = match begun {
         Begun::Wrong => {
@@ -66,7 +67,7 @@ pub(super) async fn login(site: &Site, rule: &Rule, question: &Question, now: Mo
     };
     if !right {
         trace.failed(|| asked.words(login, file.path()));
-        return Err(Refusal::BadPassword);
+        return Err(Refusal::BadPassword.into());
     }
     desk.known.settle_in(home);
     trace.held(|| format!("the password of `{}` is right", login.user));
@@ -174,10 +175,11 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn words_of(locked: Locked) -> &'static str {
-    match locked {
-        Locked::User => "too many wrong passwords for this name from this network: locked for up to 10 minutes",
-        Locked::Network => "too many wrong logins from this network: locked for up to 10 minutes",
+fn words_of(Lock { what, lasts }: Lock) -> String {
+    let seconds = lasts.seconds_up();
+    match what {
+        Locked::User => format!("too many wrong passwords for this name from this network: locked for {seconds} seconds more"),
+        Locked::Network => format!("too many wrong logins from this network: locked for {seconds} seconds more"),
     }
 }
 
