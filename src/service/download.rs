@@ -6,10 +6,10 @@ use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::away;
 use super::jwt::{self, Use};
+use super::method::{choose, falls_back};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
-use crate::config::Storage;
 use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
@@ -345,40 +345,6 @@ fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, 
     site.keys.signing().ok_or_else(|| {
         trace.failed(|| "no [[key]] has use = \"sign\", and the delivery's address needs one".to_owned());
         Refusal::StoreDown
-    })
-}
-
-/// The first method of the list that can work here.
-fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[policy::Method], trace: &mut Trace) -> Result<policy::Method, Refusal> {
-    let Some(storage) = site.storages.named(&file.storage) else {
-        trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
-        return Err(Refusal::FileMissing);
-    };
-    let method = methods.iter().copied().find(|method| works(site, dialect, &storage.entry, *method));
-    match method {
-        Some(method) => trace.held(|| format!("method `{}`", method.word())),
-        None => trace.failed(|| format!("no method of the policy can work for storage `{}` on this listener", file.storage)),
-    }
-    method.ok_or(Refusal::FileMissing)
-}
-
-/// Whether files of `storage` can travel so, as far as the configuration and its directories say.
-fn works(site: &Site, dialect: Dialect, storage: &Storage, method: policy::Method) -> bool {
-    match (method, dialect) {
-        (policy::Method::Handoff, Dialect::Nginx) => storage.handoff.is_some(),
-        (policy::Method::Stream, Dialect::Standalone) => true,
-        (policy::Method::Stub, _) => storage.stub.as_ref().is_some_and(|name| site.directories.named(name).is_some()),
-        (policy::Method::Public, _) => storage.public.is_some(),
-        _ => false,
-    }
-}
-
-/// Whether a method of the grant, other than those that lead away, can send the file.
-fn falls_back(site: &Site, dialect: Dialect, target: &Target) -> bool {
-    let storage = site.storages.named(&target.file.storage);
-    let other = |method: &policy::Method| matches!(method, policy::Method::Handoff | policy::Method::Stream);
-    storage.is_some_and(|storage| {
-        target.methods.iter().filter(|method| other(method)).any(|method| works(site, dialect, &storage.entry, *method))
     })
 }
 

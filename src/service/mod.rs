@@ -19,6 +19,7 @@ pub mod fingerprint;
 pub mod issue;
 mod jwt;
 mod login;
+mod method;
 pub mod metrics;
 mod public;
 pub mod refusals;
