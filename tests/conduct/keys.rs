@@ -1,13 +1,13 @@
 //! Keys: made, brought, shown, changed and taken out of use, while customers download.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use crate::load::Load;
 use crate::reload::{reload, rewrite};
-use crate::servers::cloakroom::{Cloakroom, PROGRAM};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::program::Program;
 use crate::servers::site::Site;
 
 /// 00 01 02 … 1f, as a key file has it and as others write it.
@@ -26,19 +26,7 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
 }
 
 fn import(cloakroom: &Cloakroom, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
-    let mut child = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(cloakroom.config())
-        .args(["key", "import"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Who does not read it has refused already.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    said(&child.wait_with_output().unwrap())
+    said(&Program::configured(&cloakroom.config()).args(["key", "import"]).args(arguments).output_of(input))
 }
 
 #[test]
