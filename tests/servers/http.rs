@@ -90,8 +90,14 @@ impl Download {
     #[track_caller]
     pub fn send(port: u16, request: &[u8], bodyless: bool) -> Self {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request).unwrap();
+        Self::of(stream, bodyless)
+    }
+
+    /// Reads the head of the answer to what was sent on this connection.
+    #[track_caller]
+    pub fn of(stream: TcpStream, bodyless: bool) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = BufReader::new(stream);
         let status = line(&mut stream);
         let status: u16 = status.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status: {status:?}"));
