@@ -15,7 +15,7 @@ FIRST_TIMERS = 4000
 TOKENS_PER_SECOND = 2000
 SECONDS = 4
 PASSWORD = "correct horse"
-# Wrong logins of a name, one after the other; how much faster or slower those of a stranger may be refused.
+# Wrong logins, each of another name, one after the other; how much faster or slower those of a stranger may be refused.
 WRONG, BAR_STRANGER = 40, 1.25
 USERS = {"sha": ["-s"], "apr1": ["-m"], "bcrypt": ["-B", "-C", "10"]}
 
@@ -58,11 +58,11 @@ def stranger_bars(row):
 
 
 def strangers(counted):
-    """Wrong passwords of a name that is in the file and of one that is not, one at a time: who hears the difference learns
-    who is a member. nginx is asked at its front; Cloakroom on the socket, by somebody else each time, as the lock-out would
-    answer otherwise."""
+    """Wrong passwords of names that are in the file and of names that are not, one at a time: who hears the difference
+    learns who is a member. nginx is asked at its front; Cloakroom on the socket, by other networks each time, as the
+    lock-out would answer otherwise."""
     def ask(key, title, user, target, against=None, bar=None, front=False):
-        brought = [header(user, f"wrong {counted.customers} {number}") for number in range(WRONG)]
+        brought = [header(f"{user}{number}", f"wrong {counted.customers}") for number in range(WRONG)]
         wrong = counted.bench.write("logins-wrong", "\n".join(brought) + "\n")
         counted.customers += 1 << 20
         settings = ("--logins", wrong, "--connections", 1, "--customer", counted.customers, *(() if front else ("--authorize",)))
@@ -70,9 +70,9 @@ def strangers(counted):
         counted.note(row, counted.ask([target] * WRONG, *settings, front=front, wanted="401"))
         return row
 
-    known = ask("own-known", "nginx `auth_basic`: wrong password of a member, bcrypt 10", "bcrypt", "/own/small.bin", front=True)
+    known = ask("own-known", "nginx `auth_basic`: wrong password of a member, bcrypt 10", "first", "/own/small.bin", front=True)
     ask("own-stranger", "nginx `auth_basic`: login of a name that is not in the file", "nobody", "/own/small.bin", known, front=True)
-    known = ask("club-known", "Cloakroom: wrong password of a member, bcrypt 10", "bcrypt", "/club/small.bin")
+    known = ask("club-known", "Cloakroom: wrong password of a member, bcrypt 10", "first", "/club/small.bin")
     ask("club-stranger", "Cloakroom: login of a name that is not in the file", "nobody", "/club/small.bin", known, stranger_bars)
 
 
