@@ -8,6 +8,7 @@ mod check;
 mod default_file;
 mod fault;
 mod keys;
+mod places;
 mod policies;
 mod possible;
 mod reader;
@@ -36,6 +37,7 @@ pub use crate::domain::purpose::Purpose;
 
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
+pub use places::Places;
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
 
@@ -71,6 +73,8 @@ pub struct Configuration {
     pub store: StoreEntry,
     /// A directory whose templates take the place of the built-in ones.
     pub templates: Option<PathBuf>,
+    /// Where it stands in the file.
+    pub places: Places,
 }
 
 /// `public_url`, taken apart: `https://shop.example/dl/`.
@@ -307,7 +311,8 @@ pub fn parse(text: &str, file_name: &str) -> Result<Configuration, Errors> {
     }
     let file = sections::read(&mut faults, root.get_ref());
     let policies = check::check(&mut faults, &file);
-    let configuration = assemble(file, policies);
+    let places = Places::of(&faults, file_name, &file);
+    let configuration = assemble(file, policies, places);
     faults.end(configuration)
 }
 
@@ -327,7 +332,7 @@ fn syntax(said: &str) -> (String, bool) {
     (message, structural)
 }
 
-fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Option<Configuration> {
+fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, places: Places) -> Option<Configuration> {
     let server = file.server?;
     let state_dir = server.state_dir.value;
     let keys =
@@ -338,7 +343,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
     let store = match file.store? {
         ReadStore::Memory => StoreEntry::Memory,
         ReadStore::Sqlite { file, durability } => {
-            StoreEntry::Sqlite { file: file.unwrap_or_else(|| state_dir.join(STORE_FILE)), durability }
+            StoreEntry::Sqlite { file: file.map_or_else(|| state_dir.join(STORE_FILE), |file| file.value), durability }
         }
     };
     Some(Configuration {
@@ -354,7 +359,8 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
-        templates: file.templates,
+        templates: file.templates.map(|templates| templates.value),
+        places,
     })
 }
 

@@ -55,7 +55,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
 pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
     match say {
         Say::Redirect { to, cookie } => redirect(to, cookie),
-        Say::Refuse { refusal, support, page, .. } => refusal_page(refusal, support, page),
+        Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
         Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
-use super::jwt;
+use super::jwt::{self, Use};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -12,7 +12,9 @@ use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
+use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
+use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::policy;
 use crate::domain::question::{Method, Question};
@@ -142,9 +144,35 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let ready = |trace: &mut Trace| ready(site, dialect, question, &file, &site.configuration.default_policy().methods, trace).map(drop);
-    let link = jwt::counted(site, store, &claim, &file, now, ready, trace).await?;
+    let link = match jwt::use_of(site, store, &claim, &file, now, trace).await? {
+        Use::Again(link) => link,
+        Use::First(first) => {
+            first_click(site, store, dialect, question, &first, now, trace).await?;
+            jwt::make(store, *first, now, trace).await?
+        }
+    };
     click(site, store, dialect, question, link, now, trace).await
+}
+
+/// Tries the click that would make a grant: one that is refused, for its network or its time or whatever else, must not
+/// leave a grant behind.
+async fn first_click(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    (grant, link): &(Grant, Link),
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let trial = Rehearsal::over(store);
+    if let Err(down) = trial.issue(grant.clone(), link.clone(), jwt::author(now)).await {
+        return Err(trace.down(down));
+    }
+    // What holds is told by the click itself.
+    let mut tried = Trace::end();
+    let tried_out = click(site, &trial, dialect, question, link.id, now, &mut tried).await;
+    tried_out.map(drop).inspect_err(|_| trace.failed(|| tried.into_end().unwrap_or_default()))
 }
 
 /// A stateless file: method, then file. Nothing is counted.
