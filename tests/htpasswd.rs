@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use servers::http::{Answer, Download};
 use servers::nginx::NginxSetup;
+use servers::program::Program;
 use servers::site::Site;
 use servers::until;
 use tempfile::TempDir;
@@ -297,10 +298,7 @@ fn an_old_password_brought_again_and_again_is_hashed_once_and_locks_nobody_out()
     until("the old one is right again", || (club.login("club", "alice", "old").status == 200).then_some(()));
     assert_code(&club.login("club", "nobody", "old"), 401, "bad_password");
     let file = club.file.to_str().unwrap();
-    let mut add =
-        Command::new(env!("CARGO_BIN_EXE_cloakroom")).args(["htpasswd", "add", file, "nobody"]).stdin(Stdio::piped()).spawn().unwrap();
-    add.stdin.take().unwrap().write_all(b"old").unwrap();
-    assert!(add.wait().unwrap().success());
+    assert!(Program::new().args(["htpasswd", "add", file, "nobody"]).output_of(b"old").status.success());
     until("who was unknown is there", || (club.login("club", "nobody", "old").status == 200).then_some(()));
 }
 

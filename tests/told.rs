@@ -200,8 +200,7 @@ fn the_usage_that_a_mistake_is_told_with_is_whole_and_asks_for_nothing_that_has_
         (&["nonsense"], "cloakroom [OPTIONS] <COMMAND>"),
     ] {
         for given in [&[][..], &["--config", "sign"]] {
-            let mut program = Command::new(PROGRAM);
-            let output = program.args(given).args(arguments).env("CLOAKROOM_CONFIG", "/x/cloakroom.toml").output().unwrap();
+            let output = Program::new().args(given).args(arguments).env("CLOAKROOM_CONFIG", "/x/cloakroom.toml").output();
             let said = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(2), "{said}");
             let told: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("Usage: ")).collect();
