@@ -126,7 +126,7 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
         good.amend(amendment);
     }
     // The row of its copy stands before it is good again: a crash in between leaves one that goes by itself.
-    copies::ensure(site, &good, now).await.map_err(down)?;
+    copies::ensure(site, &good).await.map_err(down)?;
     let mut done = Vec::new();
     for amendment in amendments {
         let amended = site.store.amend(id, amendment, author.clone()).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
@@ -136,7 +136,8 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     }
     // What was placed for a grant that is withdrawn goes now; one that nobody wanted a moment ago may have gone.
     site.wake.notify_one();
-    copies::ensure(site, &grant, now).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
+    copies::ensure(site, &grant).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
+    site.copies.wake();
     let links = site.store.links(id).await.unwrap_or_default();
     let running = site.store.account(id, None).await.ok().flatten();
     let running = running.map_or(0, |account| account.deliveries.iter().filter(|delivery| delivery.in_flight() > 0).count());

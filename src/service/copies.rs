@@ -154,13 +154,13 @@ pub(super) fn new_copy(site: &Site, file: &FileRef, policy: &Policy) -> Option<N
     Some(NewCopy { name: PlacedName::new(random::bytes()), directory, leaf: leaf(file.path.file_name()) })
 }
 
-/// Makes sure that a grant that is good has a copy, or soon.
-pub(super) async fn ensure(site: &Site, grant: &Grant, now: Moment) -> Result<(), Down> {
+/// Makes sure that a grant that is good, or about to be, has the row of a copy. [`Copies::wake`] has it made.
+pub(super) async fn ensure(site: &Site, grant: &Grant) -> Result<(), Down> {
+    let now = clock::now();
     if grant.keeps_copy(now)
         && let Some(copy) = new_copy(site, &grant.file, &grant.policy)
     {
         site.store.copy_for(grant.id, copy, now).await?;
-        site.copies.wake();
     }
     Ok(())
 }
