@@ -5,6 +5,7 @@
 //! drives the check for unknown ones, the errors, and [`default_file()`].
 
 mod check;
+mod credentials;
 mod default_file;
 mod fault;
 mod keys;
@@ -36,6 +37,7 @@ use crate::domain::placed::DirectoryName;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
+pub use credentials::Credentials;
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
 pub use places::{Directory, PublicUrl, Storage};
@@ -331,7 +333,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
     });
     let directories = file.directories.into_iter().map(|directory| {
         let (name, path, place) = directory.directory?;
-        Some(Directory { name, path, url: place.on(&public_url) })
+        Some(Directory { name, path, url: place.on(&public_url), credentials: directory.credentials.credentials? })
     });
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::credentials::Credentials;
 use crate::domain::file::StorageName;
 use crate::domain::placed::DirectoryName;
 
@@ -40,4 +41,6 @@ pub struct Directory {
     pub path: PathBuf,
     /// Where the web server serves it.
     pub url: PublicUrl,
+    /// Its user names and passwords, where the web server asks for them.
+    pub credentials: Option<Credentials>,
 }

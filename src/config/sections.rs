@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+use super::credentials::{ReadCredentials, credentials};
 use super::fault::Faults;
 use super::keys;
 use super::policies::{self, Part};
@@ -95,6 +96,7 @@ pub(super) struct ReadDirectory {
     pub(super) known_as: Option<DirectoryName>,
     pub(super) path: Option<Placed<PathBuf>>,
     pub(super) directory: Option<(DirectoryName, PathBuf, Place)>,
+    pub(super) credentials: ReadCredentials,
 }
 
 /// One `[[rule]]`.
@@ -311,8 +313,9 @@ fn directory(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadDirectory {
     if let Some(url) = &url {
         table.once(seen, "url", &url.written());
     }
+    let credentials = credentials(table, seen);
     let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?));
-    ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path }
+    ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path, credentials }
 }
 
 fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
