@@ -14,6 +14,7 @@ use crate::config::{self, Configuration};
 mod audit;
 mod check;
 mod client;
+mod credential;
 mod delivery;
 mod demo;
 mod explain;
@@ -97,6 +98,9 @@ enum Command {
     /// Make further links of a grant, and withdraw links.
     #[command(subcommand)]
     Link(link::Command),
+    /// Show and replace the user names and passwords of public directories.
+    #[command(subcommand, after_help = credential::AFTER_HELP)]
+    Credential(credential::Command),
     /// Tell every step of a decision, and what mends it.
     Explain(explain::Arguments),
     /// Count the true downloads in the access log of a site, before anything is installed.
@@ -162,6 +166,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
+        Command::Credential(command) => credential::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),

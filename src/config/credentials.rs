@@ -25,8 +25,10 @@ pub struct Credentials {
 pub(super) struct ReadCredentials {
     /// The file, known even where something else is wrong.
     pub(super) htpasswd: Option<Placed<PathBuf>>,
-    /// `None` where something is wrong; `Some(None)` where the directory has no credentials.
-    pub(super) credentials: Option<Option<Credentials>>,
+    /// All of them, where the directory has them and nothing is wrong.
+    pub(super) credentials: Option<Credentials>,
+    /// Whether something is wrong.
+    pub(super) is_faulty: bool,
 }
 
 /// Without `htpasswd` these have nothing to be about.
@@ -65,11 +67,11 @@ pub(super) fn credentials(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadCre
     }
     let is_faulty = matches!(htpasswd, Read::Faulty) || matches!(rotate_every, Read::Faulty);
     let (htpasswd, rotate_every) = (htpasswd.placed(), rotate_every.optional());
+    let is_faulty = is_faulty || sharing.is_none() || overlap.is_none();
     let complete = || {
-        let (sharing, overlap) = (sharing?, overlap?);
         let file = htpasswd.as_ref().map(|file| file.value.clone());
-        Some(file.map(|htpasswd| Credentials { htpasswd, sharing, rotate_every, overlap })).filter(|_| !is_faulty)
+        Some(Credentials { htpasswd: file?, sharing: sharing?, rotate_every, overlap: overlap? })
     };
     let credentials = complete();
-    ReadCredentials { htpasswd, credentials }
+    ReadCredentials { htpasswd, credentials, is_faulty }
 }

@@ -332,8 +332,8 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         Some(Storage { public: public.map(|place| place.on(&public_url)), ..storage })
     });
     let directories = file.directories.into_iter().map(|directory| {
-        let (name, path, place) = directory.directory?;
-        Some(Directory { name, path, url: place.on(&public_url), credentials: directory.credentials.credentials? })
+        let (name, path, place) = directory.directory.filter(|_| !directory.credentials.is_faulty)?;
+        Some(Directory { name, path, url: place.on(&public_url), credentials: directory.credentials.credentials })
     });
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {

@@ -56,11 +56,19 @@ pub struct NotWritten {
     path: PathBuf,
     step: &'static str,
     why: String,
+    is_busy: bool,
+}
+
+impl NotWritten {
+    /// Whether somebody else writes at this moment, and nothing is wrong.
+    pub const fn is_busy(&self) -> bool {
+        self.is_busy
+    }
 }
 
 impl fmt::Display for NotWritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, step, why } = self;
+        let Self { path, step, why, is_busy: _ } = self;
         write!(f, "htpasswd file `{}`: cannot {step}: {why}", path.display())
     }
 }
@@ -90,7 +98,9 @@ impl HtpasswdFile {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, self.directory(), flags, Mode::empty()).map_err(not("open its directory"))?;
         rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => self.not("lock its directory", &"somebody else writes there at this moment"),
+            Errno::WOULDBLOCK => {
+                NotWritten { is_busy: true, ..self.not("lock its directory", &"somebody else writes there at this moment") }
+            }
             other => self.not("lock its directory", &other),
         })?;
         let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -107,34 +117,34 @@ impl HtpasswdFile {
             (None, Some((_, found))) => return Ok(Written { changed: false, alike: merged.alike, stamp: stamp_of(&found) }),
             // An empty file, and nothing to say: a block is written in any case, so that this is none.
             (None, None) => return Err(self.not("make it", &"it is not there")),
-            (Some(new), old) => self.replace(&directory, &name, &new, old.map(|(_, found)| found))?,
+            (Some(new), old) => self.replace(&directory, &name, &new, old.as_ref().map(|(_, found)| found))?,
         };
         Ok(Written { changed: true, alike: merged.alike, stamp })
     }
 
     fn not(&self, step: &'static str, why: &dyn fmt::Display) -> NotWritten {
-        NotWritten { path: self.path.clone(), step, why: why.to_string() }
+        NotWritten { path: self.path.clone(), step, why: why.to_string(), is_busy: false }
     }
 
     /// Writes aside, and renames. A file keeps its mode and group; a new one gets the directory's group.
-    fn replace(&self, directory: &OwnedFd, name: &str, bytes: &[u8], old: Option<std::fs::Metadata>) -> Result<Stamp, NotWritten> {
+    fn replace(&self, directory: &OwnedFd, name: &str, bytes: &[u8], old: Option<&std::fs::Metadata>) -> Result<Stamp, NotWritten> {
         let aside = format!(".{name}.cloakroom");
         let not = |step: &'static str| move |error: Errno| self.not(step, &error);
         // One that was being written when the process ended.
         let left = look(directory, &aside).map_err(not("look for what was left behind"))?;
         if let Some(left) = left {
-            let is_ours = FileType::from_raw_mode(left.st_mode) == FileType::RegularFile
-                && left.st_uid == rustix::process::geteuid().as_raw();
+            let is_ours =
+                FileType::from_raw_mode(left.st_mode) == FileType::RegularFile && left.st_uid == rustix::process::geteuid().as_raw();
             if !is_ours {
                 return Err(self.not("write aside", &format!("`{aside}` lies in its directory, and others made it")));
             }
             rustix::fs::unlinkat(directory, aside.as_str(), AtFlags::empty()).map_err(not("remove what was left behind"))?;
         }
-        let group = match &old {
+        let group = match old {
             Some(old) => old.gid(),
             None => rustix::fs::fstat(directory).map_err(not("look at its directory"))?.st_gid,
         };
-        let mode = old.as_ref().map_or(NEW_MODE, |old| Mode::from_raw_mode(old.mode()));
+        let mode = old.map_or(NEW_MODE, |old| Mode::from_raw_mode(old.mode()));
         let written = self.write_aside(directory, &aside, bytes, group, mode).and_then(|file| {
             rustix::fs::renameat(directory, aside.as_str(), directory, name).map_err(not("move it into place"))?;
             // Without it a power cut could bring the old one back, with those that have ended.
@@ -151,8 +161,8 @@ impl HtpasswdFile {
     fn write_aside(&self, directory: &OwnedFd, aside: &str, bytes: &[u8], group: u32, mode: Mode) -> Result<File, NotWritten> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // Nobody else reads it before it has the group that it shall have.
-        let made = rustix::fs::openat(directory, aside, flags, Mode::RUSR | Mode::WUSR);
-        let mut file = File::from(made.map_err(|error| self.not("write aside", &error))?);
+        let opened = rustix::fs::openat(directory, aside, flags, Mode::RUSR | Mode::WUSR);
+        let mut file = File::from(opened.map_err(|error| self.not("write aside", &error))?);
         let write = |file: &mut File| -> io::Result<()> {
             file.write_all(bytes)?;
             if file.metadata()?.gid() != group {
@@ -207,8 +217,10 @@ mod tests {
     }
 
     fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -268,8 +280,8 @@ mod tests {
         assert_eq!(fs::read_to_string(place("real")).expect("text"), "bob:x\n");
         let lock = File::open(directory.path()).expect("a directory");
         lock.lock().expect("a lock");
-        let fault = HtpasswdFile::at(&place("real")).write(&[]).expect_err("locked").to_string();
-        assert!(fault.contains("somebody else writes"), "{fault}");
+        let fault = HtpasswdFile::at(&place("real")).write(&[]).expect_err("locked");
+        assert!(fault.is_busy() && fault.to_string().contains("somebody else writes"), "{fault}");
     }
 
     #[test]
@@ -277,10 +289,13 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = HtpasswdFile::at(&directory.path().join("goods"));
         let hash = "$apr1$abcdefgh$osUD3u9nZ0vEaPx8qqsA70";
-        let users = |first: u8| (0..10_000_u32).map(move |n| UserName::new([first, (n >> 16) as u8, (n >> 8) as u8, n as u8, 7]));
+        let name = |first: u8, number: u32| {
+            let [one, two, three, four] = number.to_be_bytes();
+            UserName::new([first, one, two, three, four])
+        };
         let began = tokio::time::Instant::now();
         for first in [1, 2] {
-            let ours: Vec<_> = users(first).map(|user| (user, hash)).collect();
+            let ours: Vec<_> = (0..10_000).map(|number| (name(first, number), hash)).collect();
             assert!(file.write(&ours).expect("written").changed);
         }
         let took = began.elapsed();

@@ -14,7 +14,7 @@ use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, NewStub, Placed, PlacedName};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{CredentialStore, Closing, Content, Filter, Grants, Later, SentAway, Store, Target};
+use crate::store::{Closing, Content, CredentialStore, Filter, Grants, Later, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
 /// click on its link can be tried; what a click made of an account is kept for what follows it.

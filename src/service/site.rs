@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
@@ -61,6 +62,8 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
+    /// Who may enter public directories, and what their htpasswd files say.
+    pub(super) htpasswds: Arc<Htpasswds>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
     /// Wakes the sweep: something may be due earlier than it thinks.
@@ -90,6 +93,7 @@ impl Current {
         self.0.store(Arc::new(next));
         // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
         self.site().wake.notify_one();
+        self.site().htpasswds.wake();
     }
 }
 
@@ -128,6 +132,7 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             amending: Arc::default(),
+            htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
@@ -174,6 +179,7 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             amending: Arc::clone(&self.amending),
+            htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),

@@ -199,7 +199,7 @@ mod tests {
     use crate::proof::key::KeyRing;
     use crate::public::Directories;
     use crate::storage::Storages;
-    use crate::store::{CredentialStore, Closing, Content, Down, Filter, Grants, Later, SentAway, Store, Target};
+    use crate::store::{Closing, Content, CredentialStore, Down, Filter, Grants, Later, SentAway, Store, Target};
 
     fn reported(number: usize) -> Reported {
         let report = Report { ended: Moment::EPOCH, status: 200, bytes: number as u64, finished: true, from: None };

@@ -62,13 +62,17 @@ pub fn merge(bytes: &[u8], ours: &[(UserName, &str)]) -> Merged {
     }
     let mut new = Vec::with_capacity(bytes.len() + 64 * ours.len());
     let mut put = |line: &[u8]| new.extend([line, b"\n"].concat());
-    above.iter().for_each(|line| put(line));
+    for line in &above {
+        put(line);
+    }
     put(BEGIN.as_bytes());
     for (user, hash) in ours {
         put(format!("{user}:{hash}").as_bytes());
     }
     put(END.as_bytes());
-    below.iter().for_each(|line| put(line));
+    for line in &below {
+        put(line);
+    }
     let names: HashSet<UserName> = ours.iter().map(|(user, _)| *user).collect();
     let alike = |first: usize, counts: Counts| {
         let names = &names;
