@@ -8,6 +8,7 @@ pub mod directory_password;
 pub mod htpasswd;
 pub mod jwt;
 pub mod key;
+mod p256;
 pub mod public_key;
 mod query;
 pub mod signed_url;

@@ -21,6 +21,7 @@ pub mod htpasswd;
 pub mod issue;
 mod jwt;
 mod login;
+mod method;
 pub mod metrics;
 mod public;
 pub mod refusals;
