@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::directory::look;
 use crate::domain::credential::UserName;
+use crate::domain::file_state::FileState;
 use crate::proof::htpasswd::block::{self, Alike};
 
 /// No file is longer: a web server reads all of it at each request.
@@ -37,17 +38,7 @@ pub struct Written {
     /// Lines of people under names that have the form of ours.
     pub alike: Vec<Alike>,
     /// The file as it is now.
-    pub stamp: Stamp,
-}
-
-/// What tells one state of the file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    pub state: FileState,
 }
 
 /// Why it could not be written: nothing of it was changed.
@@ -87,8 +78,8 @@ impl HtpasswdFile {
     }
 
     /// As it is now; `None` where it is not there or cannot be looked at.
-    pub fn stamp(&self) -> Option<Stamp> {
-        std::fs::symlink_metadata(&self.path).ok().map(|found| stamp_of(&found))
+    pub fn state(&self) -> Option<FileState> {
+        std::fs::symlink_metadata(&self.path).ok().map(|found| state_of(&found))
     }
 
     /// Puts `ours`, names and hashes, into the file, in place of what stood for them there; those of people stay. Others who
@@ -113,13 +104,13 @@ impl HtpasswdFile {
             return Err(self.not("read it", &format!("it must have at most {FILE_BYTES_MAX} bytes")));
         }
         let merged = block::merge(&bytes, ours);
-        let stamp = match (merged.bytes, old) {
-            (None, Some((_, found))) => return Ok(Written { changed: false, alike: merged.alike, stamp: stamp_of(&found) }),
+        let state = match (merged.bytes, old) {
+            (None, Some((_, found))) => return Ok(Written { changed: false, alike: merged.alike, state: state_of(&found) }),
             // An empty file, and nothing to say: a block is written in any case, so that this is none.
             (None, None) => return Err(self.not("make it", &"it is not there")),
             (Some(new), old) => self.replace(&directory, &name, &new, old.as_ref().map(|(_, found)| found))?,
         };
-        Ok(Written { changed: true, alike: merged.alike, stamp })
+        Ok(Written { changed: true, alike: merged.alike, state })
     }
 
     fn not(&self, step: &'static str, why: &dyn fmt::Display) -> NotWritten {
@@ -127,7 +118,7 @@ impl HtpasswdFile {
     }
 
     /// Writes aside, and renames. A file keeps its mode and group; a new one gets the directory's group.
-    fn replace(&self, directory: &OwnedFd, name: &str, bytes: &[u8], old: Option<&std::fs::Metadata>) -> Result<Stamp, NotWritten> {
+    fn replace(&self, directory: &OwnedFd, name: &str, bytes: &[u8], old: Option<&std::fs::Metadata>) -> Result<FileState, NotWritten> {
         let aside = format!(".{name}.cloakroom");
         let not = |step: &'static str| move |error: Errno| self.not(step, &error);
         // One that was being written when the process ended.
@@ -155,7 +146,7 @@ impl HtpasswdFile {
             // What is half written is ours, and in nobody's way.
             let _ = rustix::fs::unlinkat(directory, aside.as_str(), AtFlags::empty());
         }
-        written.map(|found| stamp_of(&found))
+        written.map(|found| state_of(&found))
     }
 
     fn write_aside(&self, directory: &OwnedFd, aside: &str, bytes: &[u8], group: u32, mode: Mode) -> Result<File, NotWritten> {
@@ -195,8 +186,8 @@ fn open_old(directory: &OwnedFd, name: &str) -> Result<Option<(File, std::fs::Me
     Ok(Some((file, found)))
 }
 
-fn stamp_of(found: &std::fs::Metadata) -> Stamp {
-    Stamp {
+fn state_of(found: &std::fs::Metadata) -> FileState {
+    FileState {
         device: found.dev(),
         inode: found.ino(),
         size: found.size(),
@@ -230,15 +221,15 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("goods");
         let file = HtpasswdFile::at(&path);
-        assert_eq!(file.stamp(), None);
+        assert_eq!(file.state(), None);
         let written = file.write(&[(user("aaaa-aaaa"), "HASH")]).expect("written");
         assert!(written.changed && written.alike.is_empty());
         let found = fs::metadata(&path).expect("a file");
         assert_eq!((found.mode() & 0o7777, found.gid()), (0o640, fs::metadata(directory.path()).expect("a directory").gid()));
-        assert_eq!(file.stamp(), Some(written.stamp));
+        assert_eq!(file.state(), Some(written.state));
         fs::write(&path, "bob:x\n").expect("written by hand");
         fs::set_permissions(&path, Permissions::from_mode(0o604)).expect("a mode");
-        assert_ne!(file.stamp(), Some(written.stamp));
+        assert_ne!(file.state(), Some(written.state));
         let again = file.write(&[]).expect("written");
         assert!(again.changed && !file.write(&[]).expect("the same").changed);
         assert!(fs::read_to_string(&path).expect("text").starts_with("bob:x\n#"));

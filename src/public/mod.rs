@@ -13,6 +13,6 @@ mod htpasswd_watch;
 mod stub;
 
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
-pub use htpasswd_file::{HtpasswdFile, NotWritten, Stamp, Written};
+pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use htpasswd_watch::HtpasswdWatch;
 pub use stub::{Taken, Tidied};

@@ -13,11 +13,12 @@ use super::site::{Current, Site};
 use crate::clock;
 use crate::config::{Credentials, Directory};
 use crate::domain::credential::{DirectoryCredential, Holder, Sharing, State, UserName, rotation_due};
+use crate::domain::file_state::FileState;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::DirectoryName;
 use crate::proof::htpasswd::block::{Alike, Counts};
 use crate::proof::key::Purpose;
-use crate::public::{HtpasswdFile, HtpasswdWatch, NotWritten, Stamp};
+use crate::public::{HtpasswdFile, HtpasswdWatch, NotWritten};
 use crate::store::Down;
 
 /// What could not be written is tried again after this; sooner where its directory changes.
@@ -56,7 +57,7 @@ struct Last {
     /// Up to which asking it is written.
     written: u64,
     /// The file as it was then.
-    stamp: Option<Stamp>,
+    state: Option<FileState>,
     /// When a line has to leave it.
     next: Option<Moment>,
     /// The keys that were good then: passwords of others open nothing.
@@ -127,7 +128,7 @@ pub(super) async fn write(site: &Site, entry: &Directory) -> Result<(), NotGiven
             let lines: Vec<(UserName, &str)> = rows.iter().map(|row| (row.user, row.hash.as_str())).collect();
             let written = file.write(&lines);
             if let Ok(done) = &written {
-                (last.written, last.stamp, last.next) = (asked, Some(done.stamp), next);
+                (last.written, last.state, last.next) = (asked, Some(done.state), next);
             }
             (last, written)
         };
@@ -233,8 +234,8 @@ async fn look(site: &Site, entry: &Directory, rules: &Credentials) -> Option<Mom
     let kept = site.htpasswds.of(&entry.name);
     let is_due = {
         let last = kept.writing.lock().await;
-        let stamp = HtpasswdFile::at(&rules.htpasswd).stamp();
-        let is_other = last.stamp.is_none() || stamp != last.stamp || last.keys != good_keys(site);
+        let state = HtpasswdFile::at(&rules.htpasswd).state();
+        let is_other = last.state.is_none() || state != last.state || last.keys != good_keys(site);
         let is_over = last.next.is_some_and(|next| next <= clock::now());
         is_other || is_over || last.fault.is_some() || last.written < kept.asked.load(Ordering::SeqCst)
     };
