@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
 use super::copies::Copies;
+use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
@@ -64,6 +65,8 @@ pub struct Site {
     pub copies: Arc<Copies>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
+    /// Who may enter public directories, and what their htpasswd files say.
+    pub(super) htpasswds: Arc<Htpasswds>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
     /// Wakes the sweep: something may be due earlier than it thinks.
@@ -95,6 +98,7 @@ impl Current {
         let site = self.site();
         site.wake.notify_one();
         site.copies.wake();
+        site.htpasswds.wake();
     }
 }
 
@@ -134,6 +138,7 @@ impl Site {
             streams: Arc::default(),
             copies: Arc::default(),
             amending: Arc::default(),
+            htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
@@ -181,6 +186,7 @@ impl Site {
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
             amending: Arc::clone(&self.amending),
+            htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
