@@ -7,7 +7,7 @@ mod servers;
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -43,7 +43,7 @@ impl Goods {
         for path in ["", "goods"].map(|name| nginx.goods().parent().unwrap().join(name)) {
             fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
         }
-        for_the_web_server(nginx.htpasswd().parent().unwrap().to_owned());
+        for_the_web_server(nginx.htpasswd().parent().unwrap());
         fs::write(nginx.goods().join("a.zip"), FILE).unwrap();
         let apache = Apache::serving(&nginx.goods(), &nginx.htpasswd());
         let cloakroom = Cloakroom::behind(
@@ -97,14 +97,14 @@ impl Goods {
 }
 
 /// The directory of the file is of the web server's group, as the recipe says, where the test may do that.
-fn for_the_web_server(directory: PathBuf) {
+fn for_the_web_server(directory: &Path) {
     if rustix::process::geteuid().is_root() {
         let groups = fs::read_to_string("/etc/group").unwrap();
         let line = groups.lines().find(|line| line.starts_with("www-data:")).unwrap();
         let group: u32 = line.split(':').nth(2).unwrap().parse().unwrap();
-        std::os::unix::fs::chown(&directory, None, Some(group)).unwrap();
+        std::os::unix::fs::chown(directory, None, Some(group)).unwrap();
     }
-    fs::set_permissions(&directory, Permissions::from_mode(0o2750)).unwrap();
+    fs::set_permissions(directory, Permissions::from_mode(0o2750)).unwrap();
 }
 
 fn with(port: u16, target: &str, (user, password): &Login) -> Answer {

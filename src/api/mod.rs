@@ -43,8 +43,8 @@ pub use self::problem::Problem;
 pub use self::reports::{Handed, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
-    Amended, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued, LinkView,
-    ListedDelivery, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
+    Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
+    LinkView, ListedDelivery, OfferedView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
 };
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};

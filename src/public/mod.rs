@@ -7,11 +7,13 @@
 //!
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
+mod copy;
 mod directory;
 mod htpasswd_file;
 mod htpasswd_watch;
 mod stub;
 
+pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use htpasswd_watch::HtpasswdWatch;

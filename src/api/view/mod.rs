@@ -7,4 +7,4 @@ mod grant;
 
 pub use credential::{CredentialPage, CredentialView, RotatedView};
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
-pub use grant::{Amended, EntryView, GrantPage, GrantView, Issued, LinkView, RevokedLink};
+pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink};
