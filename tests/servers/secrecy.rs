@@ -41,8 +41,8 @@ pub enum Kind {
 /// stand in standard error, and no key anywhere: `key new` says where it lies.
 const PRINTED_BY: &[(&[&str], &[Kind])] = &[
     (&["sign"], &[Kind::Signature]),
-    (&["grant", "add"], &[Kind::Token]),
-    (&["link", "new"], &[Kind::Token]),
+    (&["grant", "add"], &[Kind::Token, Kind::Password]),
+    (&["link", "new"], &[Kind::Token, Kind::Password]),
     (&["htpasswd", "add", "--generate"], &[Kind::Password]),
     (&["credential", "show"], &[Kind::Password]),
     (&["demo"], &[Kind::Signature, Kind::Token]),
