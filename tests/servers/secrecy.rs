@@ -191,9 +191,15 @@ pub fn learn_printed(stdout: &[u8], may: &[Kind]) {
     }
     if may.contains(&Kind::Password) {
         text.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8))
-            .filter(|word| word.len() == GENERATED_LENGTH)
+            .filter(|word| word.len() == GENERATED_LENGTH && !is_id(word))
             .for_each(learn_password);
     }
+}
+
+/// Ids are as long as a password that was made up, and no secret.
+fn is_id(word: &str) -> bool {
+    use cloakroom::domain::id::{DeliveryId, GrantId, LinkId};
+    word.parse::<GrantId>().is_ok() || word.parse::<LinkId>().is_ok() || word.parse::<DeliveryId>().is_ok()
 }
 
 /// The words of a command line that are no options: the command, and what it is about.
