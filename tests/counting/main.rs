@@ -9,3 +9,4 @@ mod rules_of_clicks;
 mod rules_of_networks;
 mod rules_of_settling;
 mod store_contract;
+mod store_credentials;
