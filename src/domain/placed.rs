@@ -142,6 +142,13 @@ impl Placed {
         percent_encode(&self.path(), b"/")
     }
 
+    /// Its name in the public directory itself: the first part of its path.
+    pub fn entry(&self) -> String {
+        let mut path = self.path();
+        path.truncate(path.find('/').unwrap_or(path.len()));
+        path
+    }
+
     /// The name in the first part of `path` in a public directory, if one can stand there.
     pub fn name_in(path: &str) -> Option<PlacedName> {
         path.split('/').next()?.parse().ok()

@@ -7,6 +7,8 @@
 
 mod directory;
 mod stub;
+mod watch;
 
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use stub::{Taken, Tidied};
+pub use watch::{Hint, Watch};

@@ -77,6 +77,14 @@ impl<const N: usize> Row<N> {
 
 const REFUSALS: usize = Refusal::ALL.len();
 
+/// What is counted of public directories.
+#[derive(Default)]
+pub(super) struct PublicNumbers {
+    pub(super) foreign: Gauge,
+    pub(super) waiting: Gauge,
+    pub(super) lost: Counter,
+}
+
 /// Everything that is counted. Share it in an `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -92,6 +100,8 @@ pub struct Metrics {
     feed_lines: Row<5>,
     feed_settled: Gauge,
     feed_lag: Gauge,
+    /// What is told of public directories.
+    pub(super) public: PublicNumbers,
     malformed: Row<3>,
     connections: [Gauge; 3],
     taken: Row<3>,
@@ -145,6 +155,11 @@ impl Metrics {
         registry.register_with_unit("feed_settled", "How far the current log of the feed is settled", Unit::Bytes, feed_settled.clone());
         registry.register_with_unit("feed_lag", "What of the current log of the feed is not settled yet", Unit::Bytes, feed_lag.clone());
 
+        let public = PublicNumbers::default();
+        registry.register("foreign_files", "Things in public directories that Cloakroom did not make", public.foreign.clone());
+        registry.register("removals_waiting", "What could not be taken out of public directories yet", public.waiting.clone());
+        registry.register("placed_lost", "What others took out of public directories", public.lost.clone());
+
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
         let turned_away = family(registry, "connections_turned_away", "Connections that were closed because their peer is not trusted");
@@ -163,6 +178,7 @@ impl Metrics {
             feed_settled,
             feed_lag,
             malformed: Row::new(&malformed, by_listener),
+            public,
             turned_away: Row::new(&turned_away, by_listener),
             taken: Row::new(&taken, by_listener),
             connections: std::array::from_fn(|place| open.get_or_create_owned(&by_listener(place))),
@@ -410,9 +426,9 @@ mod tests {
         assert!(text.contains("\nprocess_start_time_seconds 1900000000.25\n"), "{text}");
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!((helps, types), (19, 19), "{text}");
+        assert_eq!((helps, types), (22, 22), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 5 + 6 + 1 + 5 + 2 + 4 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 5 + 6 + 1 + 5 + 2 + 3 + 4 * 3, "{text}");
     }
 
     #[test]
