@@ -134,6 +134,7 @@ async fn is_being_read(site: &Site, placed: &Placed) -> bool {
     let grant = site.store.grant(placed.grant).await;
     let is_good = grant.is_ok_and(|grant| grant.is_some_and(|grant| grant.standing.check().is_ok()));
     if is_good {
+        site.upkeep.keep(placed);
         tracing::debug!(event = "kept", name = %placed.name, directory = %placed.directory, "its time is over, and its master is being read");
     }
     is_good

@@ -90,7 +90,7 @@ impl Retries {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::file::{FileRef, StorageName};
     use crate::domain::id::{DeliveryId, GrantId};
@@ -98,7 +98,7 @@ mod tests {
     use crate::domain::path::FilePath;
     use crate::domain::placed::{Stay, What};
 
-    fn placed(number: u32) -> Placed {
+    pub(in crate::service) fn placed(number: u32) -> Placed {
         Placed {
             name: PlacedName::new(u128::from(number).to_be_bytes()),
             directory: DirectoryName::parse(if number.is_multiple_of(2) { "even" } else { "odd" }).expect("a name"),
@@ -124,7 +124,7 @@ mod tests {
             let next = retries.next().expect("it waits");
             pauses.push(next.duration_since(now).as_secs());
             now = next;
-            assert_eq!(retries.due(now, 9), [one.clone()]);
+            assert_eq!(retries.due(now, 9), std::slice::from_ref(&one));
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert!(!retries.failed(&other, "EROFS", now), "the directory's trouble is known");
@@ -149,7 +149,9 @@ mod tests {
         assert_eq!(due.len(), WAITING_MAX / 2);
         assert!(due.iter().all(|placed| placed.directory.as_str() == "odd"));
         assert_eq!(retries.due(now, 7).len(), 7);
-        due.iter().for_each(|placed| drop(retries.removed(placed)));
+        for placed in &due {
+            retries.removed(placed);
+        }
         assert_eq!(retries.len(), WAITING_MAX / 2);
         assert_eq!(retries.next(), Some(now + FIRST));
     }

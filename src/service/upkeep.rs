@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::retries::Retries;
 use crate::domain::file::FileRef;
-use crate::domain::placed::PlacedName;
+use crate::domain::placed::{Placed, PlacedName};
 
 /// Of so many masters is known by how many they are read.
 const READ_MAX: usize = 10_000;
@@ -19,10 +19,17 @@ pub(super) struct Upkeep {
     in_hand: Mutex<HashMap<PlacedName, usize>>,
     /// What could not be taken away.
     retries: Mutex<Retries>,
-    /// By how many a master is being read, where that is heard.
-    readers: Mutex<HashMap<FileRef, u32>>,
+    /// By whom a master is being read, where that is heard.
+    readers: Mutex<HashMap<FileRef, Readers>>,
     /// Whoever watches looks at the directories now: something is wrong with them, or they are others.
     pub(super) look: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    count: u32,
+    /// What goes when the last of them is done.
+    kept: Vec<Placed>,
 }
 
 /// Something is in hand for as long as this lives.
@@ -49,24 +56,35 @@ impl Upkeep {
     pub(super) fn opened(&self, file: &FileRef) {
         let mut readers = lock(&self.readers);
         if readers.len() < READ_MAX || readers.contains_key(file) {
-            *readers.entry(file.clone()).or_default() += 1;
+            readers.entry(file.clone()).or_default().count += 1;
         }
     }
 
-    /// Somebody closed `file`, who may have opened it before anybody listened.
-    pub(super) fn closed(&self, file: &FileRef) {
+    /// Somebody closed `file`, who may have opened it before anybody listened. Gives what waited for nobody else.
+    pub(super) fn closed(&self, file: &FileRef) -> Vec<Placed> {
         let mut readers = lock(&self.readers);
-        if let Some(count) = readers.get_mut(file) {
-            *count -= 1;
-            if *count == 0 {
-                readers.remove(file);
-            }
+        let Some(known) = readers.get_mut(file) else { return Vec::new() };
+        known.count -= 1;
+        if known.count > 0 {
+            return Vec::new();
         }
+        readers.remove(file).map_or_else(Vec::new, |known| known.kept)
     }
 
     /// Whether `file` is being read, as far as anybody heard.
     pub(super) fn is_read(&self, file: &FileRef) -> bool {
         lock(&self.readers).contains_key(file)
+    }
+
+    /// `placed` goes when nobody reads its master any more. Of more than is remembered here the store says when to look
+    /// again.
+    pub(super) fn keep(&self, placed: &Placed) {
+        if let Some(known) = lock(&self.readers).get_mut(&placed.file)
+            && known.kept.len() < READ_MAX
+            && known.kept.iter().all(|kept| kept.name != placed.name)
+        {
+            known.kept.push(placed.clone());
+        }
     }
 
     /// Opens or closes were not heard: nobody knows any more who reads.
@@ -95,8 +113,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::file::StorageName;
-    use crate::domain::path::FilePath;
 
     #[test]
     fn what_two_hold_is_in_hand_until_both_let_go() {
@@ -113,14 +129,17 @@ mod tests {
     #[test]
     fn a_file_is_read_until_everybody_who_was_heard_to_open_it_closed_it() {
         let upkeep = Upkeep::default();
-        let file = FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") };
-        upkeep.closed(&file);
+        let placed = crate::service::retries::tests::placed(0);
+        let file = placed.file.clone();
+        assert!(upkeep.closed(&file).is_empty());
         assert!(!upkeep.is_read(&file), "what was opened before is closed");
         upkeep.opened(&file);
         upkeep.opened(&file);
-        upkeep.closed(&file);
+        upkeep.keep(&placed);
+        upkeep.keep(&placed);
+        assert!(upkeep.closed(&file).is_empty());
         assert!(upkeep.is_read(&file));
-        upkeep.closed(&file);
+        assert_eq!(upkeep.closed(&file), [placed], "what was kept for them goes now");
         assert!(!upkeep.is_read(&file));
         upkeep.opened(&file);
         upkeep.forget_readers();

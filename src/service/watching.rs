@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::masters::{self, Known};
+use super::public::take_away;
 use super::reconcile::{missing, reconcile, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
@@ -186,7 +187,7 @@ impl Watcher {
     async fn take(&mut self, site: &Site, hints: Vec<Hint>) -> Result<Next, Down> {
         let mut next = Next::Listen;
         let mut came: BTreeMap<DirectoryName, Vec<String>> = BTreeMap::new();
-        let (mut left, mut files) = (Vec::new(), HashSet::new());
+        let (mut left, mut files, mut over) = (Vec::new(), HashSet::new(), Vec::new());
         for hint in hints {
             match hint {
                 Hint::Came(directory, name) => came.entry(directory).or_default().push(name),
@@ -194,7 +195,7 @@ impl Watcher {
                 Hint::Directory(_) => next = next.max(Next::Places),
                 Hint::Master(path) => files.extend(masters::file_at(site, &path)),
                 Hint::Opened(path) => masters::file_at(site, &path).iter().for_each(|file| site.upkeep.opened(file)),
-                Hint::Closed(path) => masters::file_at(site, &path).iter().for_each(|file| site.upkeep.closed(file)),
+                Hint::Closed(path) => over.extend(masters::file_at(site, &path).iter().flat_map(|file| site.upkeep.closed(file))),
                 Hint::Anything => {
                     tracing::debug!(event = "hints_lost", "more happened than could be told; everything is looked at");
                     site.upkeep.forget_readers();
@@ -202,6 +203,7 @@ impl Watcher {
                 }
             }
         }
+        take_away(site, over).await;
         self.left(site, left).await?;
         for (directory, names) in came {
             self.came(site, &directory, names).await?;
