@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::upkeep::PublicNumbers;
 use crate::auth::counters::Counters;
 use crate::config::Serve;
 use crate::domain::account::Change;
@@ -77,14 +78,6 @@ impl<const N: usize> Row<N> {
 
 const REFUSALS: usize = Refusal::ALL.len();
 
-/// What is counted of public directories.
-#[derive(Default)]
-pub(super) struct PublicNumbers {
-    pub(super) foreign: Gauge,
-    pub(super) waiting: Gauge,
-    pub(super) lost: Counter,
-}
-
 /// Everything that is counted. Share it in an `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -137,6 +130,7 @@ impl Metrics {
         for (name, help, counter) in [
             ("password_hashes", "Password hashes that were computed", &logins.hashed),
             ("logins_remembered", "Logins that were right before, and cost no hash", &logins.remembered),
+            ("logins_repeated", "Wrong logins that came again from their network, and cost no hash", &logins.repeated),
             ("logins_joined", "Logins that waited for the hash of another request", &logins.joined),
             ("logins_locked_out", "Logins that were refused unseen after too many wrong ones", &logins.locked_out),
             ("logins_queue_full", "Logins that were refused unseen, as too many hashes waited", &logins.queue_full),
@@ -155,10 +149,7 @@ impl Metrics {
         registry.register_with_unit("feed_settled", "How far the current log of the feed is settled", Unit::Bytes, feed_settled.clone());
         registry.register_with_unit("feed_lag", "What of the current log of the feed is not settled yet", Unit::Bytes, feed_lag.clone());
 
-        let public = PublicNumbers::default();
-        registry.register("foreign_files", "Things in public directories that Cloakroom did not make", public.foreign.clone());
-        registry.register("removals_waiting", "What could not be taken out of public directories yet", public.waiting.clone());
-        registry.register("placed_lost", "What others took out of public directories", public.lost.clone());
+        let public = PublicNumbers::in_registry(registry);
 
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
@@ -426,9 +417,9 @@ mod tests {
         assert!(text.contains("\nprocess_start_time_seconds 1900000000.25\n"), "{text}");
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!((helps, types), (22, 22), "{text}");
+        assert_eq!((helps, types), (23, 23), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 5 + 6 + 1 + 5 + 2 + 3 + 4 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 6 + 6 + 1 + 5 + 2 + 3 + 4 * 3, "{text}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod issue;
 mod jwt;
 mod login;
 mod masters;
+mod method;
 pub mod metrics;
 mod public;
 mod reconcile;

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
 use super::retries::Retries;
@@ -30,6 +33,24 @@ struct Readers {
     count: u32,
     /// What goes when the last of them is done.
     kept: Vec<Placed>,
+}
+
+/// What is counted of public directories.
+#[derive(Default)]
+pub(super) struct PublicNumbers {
+    pub(super) foreign: Gauge,
+    pub(super) waiting: Gauge,
+    pub(super) lost: Counter,
+}
+
+impl PublicNumbers {
+    pub(super) fn in_registry(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        registry.register("foreign_files", "Things in public directories that Cloakroom did not make", all.foreign.clone());
+        registry.register("removals_waiting", "What could not be taken out of public directories yet", all.waiting.clone());
+        registry.register("placed_lost", "What others took out of public directories", all.lost.clone());
+        all
+    }
 }
 
 /// Something is in hand for as long as this lives.

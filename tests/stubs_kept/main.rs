@@ -2,7 +2,17 @@
 //! and the daemon: through the real nginx and the real daemon.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub)]
 
+mod clock;
+mod customers;
+mod deaf;
+mod disk;
+mod hostile;
+mod library;
+mod many;
 mod pub_directory;
+mod readers;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod shown;
+mod steps;
 mod watched;
