@@ -11,4 +11,4 @@ mod watch;
 
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use stub::{Taken, Tidied};
-pub use watch::{Hint, Watch};
+pub use watch::{Ear, Hint, Watch};

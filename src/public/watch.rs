@@ -11,6 +11,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::inotify::{CreateFlags, ReadFlags as Was, Reader, WatchFlags as On, add_watch, init, remove_watch};
@@ -60,38 +61,87 @@ enum Place {
     Masters(PathBuf, HashSet<OsString>),
 }
 
-/// An ear at the directories.
+/// What is listened at. All who place something share it.
 #[derive(Debug, Default)]
-pub struct Watch {
-    inotify: Option<AsyncFd<OwnedFd>>,
-    places: HashMap<i32, Place>,
+pub struct Watch(Mutex<Places>);
+
+/// Waits for what is told.
+#[derive(Debug, Default)]
+pub struct Ear(Option<AsyncFd<Arc<OwnedFd>>>);
+
+#[derive(Debug, Default)]
+struct Places {
+    inotify: Option<Arc<OwnedFd>>,
+    watched: HashMap<i32, Place>,
     folders: HashMap<PathBuf, i32>,
     /// Why something is not heard.
     deaf: Option<String>,
 }
 
+impl Ear {
+    /// Waits until something happened, and a moment longer; tells each thing once, but for opens and closes.
+    pub async fn heard(&self, watch: &Watch) -> Vec<Hint> {
+        loop {
+            let Some(inotify) = &self.0 else { return std::future::pending().await };
+            let Ok(mut ready) = inotify.readable().await else { return std::future::pending().await };
+            tokio::time::sleep(SETTLE).await;
+            // What comes from here on is read now or makes it ready again.
+            ready.clear_ready();
+            drop(ready);
+            let hints = watch.places().drain();
+            if !hints.is_empty() {
+                return hints;
+            }
+        }
+    }
+}
+
 impl Watch {
-    /// Begins anew to tell what is not heard, and tries to hear at all where that was not possible. To be called on an
-    /// event loop.
+    /// Begins anew to note what is not heard, and tries to hear at all where that was not possible. To be called on the
+    /// event loop on which `ear` waits.
     #[expect(deprecated, reason = "an `OwnedFd` keeps its descriptor open, which is what the function cannot ask for")]
-    pub fn begin(&mut self) {
-        self.deaf = None;
-        if self.inotify.is_none() {
-            let made = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from).and_then(AsyncFd::new);
-            match made {
-                Ok(inotify) => self.inotify = Some(inotify),
-                Err(error) => self.deaf = Some(format!("{error} (fs.inotify.max_user_instances)")),
+    pub fn begin(&self, ear: &mut Ear) {
+        let mut places = self.places();
+        places.deaf = None;
+        if places.inotify.is_none() {
+            let made = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from).map(Arc::new);
+            match made.and_then(|inotify| Ok((AsyncFd::new(Arc::clone(&inotify))?, inotify))) {
+                Ok((ready, inotify)) => {
+                    ear.0 = Some(ready);
+                    places.inotify = Some(inotify);
+                }
+                Err(error) => places.deaf = Some(format!("{error} (fs.inotify.max_user_instances)")),
             }
         }
     }
 
     /// Why not everything is heard, if so.
-    pub fn deaf(&self) -> Option<&str> {
-        self.deaf.as_deref()
+    pub fn deaf(&self) -> Option<String> {
+        self.places().deaf.clone()
     }
 
     /// Listens at these public directories, and at no others.
-    pub fn at_directories(&mut self, directories: &Directories) {
+    pub fn at_directories(&self, directories: &Directories) {
+        self.places().at_directories(directories);
+    }
+
+    /// Listens at the master at `path`, too; at who opens and closes it if `to_readers`.
+    pub fn at_master(&self, path: &Path, to_readers: bool) {
+        self.places().at_master(path, to_readers);
+    }
+
+    /// Listens at these masters only, of all that it listened at.
+    pub fn keep_masters(&self, masters: &HashSet<PathBuf>) {
+        self.places().keep_masters(masters);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn at_directories(&mut self, directories: &Directories) {
         let Some(inotify) = &self.inotify else { return };
         let mut heard = HashSet::new();
         for directory in directories.iter() {
@@ -99,12 +149,12 @@ impl Watch {
             match add_watch(inotify, place.as_str(), PUBLIC) {
                 Ok(watch) => {
                     heard.insert(watch);
-                    self.places.insert(watch, Place::Public(directory.entry.name.clone()));
+                    self.watched.insert(watch, Place::Public(directory.entry.name.clone()));
                 }
                 Err(error) => self.deaf = Some(reason(error)),
             }
         }
-        self.places.retain(|watch, place| {
+        self.watched.retain(|watch, place| {
             let stays = heard.contains(watch) || matches!(place, Place::Masters(..));
             if !stays {
                 let _ = remove_watch(inotify, *watch);
@@ -113,10 +163,9 @@ impl Watch {
         });
     }
 
-    /// Listens at the master at `path`, too; at who opens and closes it if `to_readers`.
-    pub fn at_master(&mut self, path: &Path, to_readers: bool) {
+    fn at_master(&mut self, path: &Path, to_readers: bool) {
         let (Some(inotify), Some(folder), Some(name)) = (&self.inotify, path.parent(), path.file_name()) else { return };
-        if let Some(Place::Masters(_, names)) = self.folders.get(folder).and_then(|watch| self.places.get_mut(watch)) {
+        if let Some(Place::Masters(_, names)) = self.folders.get(folder).and_then(|watch| self.watched.get_mut(watch)) {
             names.insert(name.to_owned());
             return;
         }
@@ -128,7 +177,7 @@ impl Watch {
         match add_watch(inotify, folder, events) {
             Ok(watch) => {
                 self.folders.insert(folder.to_owned(), watch);
-                self.places.insert(watch, Place::Masters(folder.to_owned(), HashSet::from([name.to_owned()])));
+                self.watched.insert(watch, Place::Masters(folder.to_owned(), HashSet::from([name.to_owned()])));
             }
             // Of what is not there nothing can be heard; it is looked at on time.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
@@ -136,10 +185,9 @@ impl Watch {
         }
     }
 
-    /// Listens at these masters only, of all that it listened at.
-    pub fn keep_masters(&mut self, masters: &HashSet<PathBuf>) {
-        let Self { inotify: Some(inotify), places, folders, .. } = self else { return };
-        places.retain(|watch, place| {
+    fn keep_masters(&mut self, masters: &HashSet<PathBuf>) {
+        let Self { inotify: Some(inotify), watched, folders, .. } = self else { return };
+        watched.retain(|watch, place| {
             let Place::Masters(folder, names) = place else { return true };
             names.retain(|name| masters.contains(&folder.join(name)));
             if names.is_empty() {
@@ -150,24 +198,10 @@ impl Watch {
         });
     }
 
-    /// Waits until something happened, and a moment longer; tells each thing once, but for opens and closes.
-    pub async fn heard(&mut self) -> Vec<Hint> {
-        loop {
-            let Some(inotify) = &self.inotify else { return std::future::pending().await };
-            let Ok(mut ready) = inotify.readable().await else { return std::future::pending().await };
-            tokio::time::sleep(SETTLE).await;
-            ready.clear_ready();
-            let hints = self.drain();
-            if !hints.is_empty() {
-                return hints;
-            }
-        }
-    }
-
     fn drain(&mut self) -> Vec<Hint> {
         let Some(inotify) = &self.inotify else { return Vec::new() };
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
-        let mut events = Reader::new(inotify.get_ref(), &mut buffer);
+        let mut events = Reader::new(inotify, &mut buffer);
         let (mut hints, mut told, mut lost) = (Vec::new(), HashSet::new(), Vec::new());
         while let Ok(event) = events.next() {
             let was = event.events();
@@ -178,7 +212,7 @@ impl Watch {
             let hint = if was.contains(Was::QUEUE_OVERFLOW) {
                 Some(Hint::Anything)
             } else {
-                self.places.get(&event.wd()).and_then(|place| hint(place, was, name))
+                self.watched.get(&event.wd()).and_then(|place| hint(place, was, name))
             };
             let Some(hint) = hint else { continue };
             if matches!(hint, Hint::Opened(_) | Hint::Closed(_)) || told.insert(hint.clone()) {
@@ -186,7 +220,7 @@ impl Watch {
             }
         }
         for watch in lost {
-            if let Some(Place::Masters(folder, _)) = self.places.remove(&watch) {
+            if let Some(Place::Masters(folder, _)) = self.watched.remove(&watch) {
                 self.folders.remove(&folder);
             }
         }

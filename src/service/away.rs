@@ -67,9 +67,12 @@ pub(super) async fn to_stub(
         let is_new = placed.name == name;
         let (work, master, row) = (Arc::clone(&directory), master.clone(), placed.clone());
         // The disk may be slow, and may not be there.
+        let (upkeep, to_readers) = (Arc::clone(&site.upkeep), !site.configuration.is_measured());
         let act = move || {
             let _held = held;
             work.check_place()?;
+            // Before the answer: the client opens it at once.
+            upkeep.watch.at_master(&master, to_readers);
             if is_new { work.place_stub(&row, &master).map(|()| true) } else { Ok(work.has_stub(&row).unwrap_or(false)) }
         };
         match tokio::task::spawn_blocking(act).await {

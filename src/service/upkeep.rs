@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::retries::Retries;
 use crate::domain::file::FileRef;
 use crate::domain::placed::{Placed, PlacedName};
+use crate::public::Watch;
 
 /// Of so many masters is known by how many they are read.
 const READ_MAX: usize = 10_000;
@@ -24,6 +25,8 @@ pub(super) struct Upkeep {
     retries: Mutex<Retries>,
     /// By whom a master is being read, where that is heard.
     readers: Mutex<HashMap<FileRef, Readers>>,
+    /// What is listened at.
+    pub(super) watch: Watch,
     /// Whoever watches looks at the directories now: something is wrong with them, or they are others.
     pub(super) look: Notify,
 }

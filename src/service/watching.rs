@@ -18,7 +18,7 @@ use super::upkeep::Upkeep;
 use crate::domain::file::FileRef;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay};
-use crate::public::{Directories, Hint, Watch};
+use crate::public::{Directories, Ear, Hint};
 use crate::storage::Storages;
 use crate::store::{Down, LIST_MAX};
 
@@ -59,7 +59,7 @@ pub async fn watch(current: &Current) {
 /// What was seen at the last look.
 #[derive(Debug, Default)]
 struct Watcher {
-    watch: Watch,
+    ear: Ear,
     /// Why not everything is heard, as it was said.
     deaf: Option<String>,
     directories: Option<Arc<Directories>>,
@@ -88,15 +88,16 @@ impl Watcher {
         if site.directories.is_empty() {
             return Ok(());
         }
-        self.watch.begin();
+        let watch = &site.upkeep.watch;
+        watch.begin(&mut self.ear);
         // Listening begins before the look, so that nothing happens unseen between them.
-        self.watch.at_directories(&site.directories);
+        watch.at_directories(&site.directories);
         let found = reconcile(&site, &self.back).await?;
         self.back.clear();
         let kept: HashSet<PathBuf> = found.masters.keys().filter_map(|file| masters::path(&site, file)).collect();
-        self.watch.keep_masters(&kept);
+        watch.keep_masters(&kept);
         for path in &kept {
-            self.watch.at_master(path, !site.configuration.is_measured());
+            watch.at_master(path, !site.configuration.is_measured());
         }
         self.masters.retain(|file, _| found.masters.contains_key(file));
         masters::look(&site, found.masters.into_iter().map(|(file, first)| (file, Some(first))).collect(), &mut self.masters).await?;
@@ -109,15 +110,16 @@ impl Watcher {
 
     /// Waits, and looks at what is told, until a whole look is due.
     async fn listen(&mut self, current: &Current, upkeep: &Upkeep, rested: Instant) {
-        let whole = Instant::now() + if self.watch.deaf().is_some() { WHOLE_LOOK_WHEN_DEAF } else { WHOLE_LOOK };
+        let began = Instant::now();
         loop {
             if self.directories.as_ref().is_none_or(|directories| directories.is_empty()) {
                 upkeep.look.notified().await;
                 return;
             }
+            let whole = began + if self.deaf.is_some() { WHOLE_LOOK_WHEN_DEAF } else { WHOLE_LOOK };
             let next = whole.min(Instant::now() + if self.lost.is_empty() { LOOK } else { LOOK_FOR_LOST });
             tokio::select! {
-                hints = self.watch.heard() => {
+                hints = self.ear.heard(&upkeep.watch) => {
                     let site = current.site();
                     match self.take(&site, hints).await {
                         Ok(Next::Listen) => {}
@@ -243,7 +245,7 @@ impl Watcher {
             }
         }
         for file in files.keys().filter_map(|file| masters::path(site, file)) {
-            self.watch.at_master(&file, !site.configuration.is_measured());
+            site.upkeep.watch.at_master(&file, !site.configuration.is_measured());
         }
         // It may have changed before anybody listened.
         let new = files.into_iter().filter(|(file, _)| !self.masters.contains_key(file));
@@ -286,8 +288,8 @@ impl Watcher {
     fn tell(&mut self, site: &Site) {
         let foreign: usize = self.foreign.values().map(|foreign| foreign.count).sum();
         site.metrics.public.foreign.set(i64::try_from(foreign).unwrap_or(i64::MAX));
-        let deaf = self.watch.deaf();
-        match (deaf, &self.deaf) {
+        let deaf = site.upkeep.watch.deaf();
+        match (&deaf, &self.deaf) {
             (Some(why), None) => {
                 tracing::warn!(
                     event = "watch_off",
@@ -297,7 +299,7 @@ impl Watcher {
             (None, Some(_)) => tracing::info!(event = "watch_on", "the system tells again what happens in all directories"),
             (Some(_), Some(_)) | (None, None) => {}
         }
-        self.deaf = deaf.map(str::to_owned);
+        self.deaf = deaf;
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use cloakroom::domain::id::DeliveryId;
 use rusqlite::{Connection, params};
 use tokio::time::Instant;
 
@@ -32,11 +33,13 @@ fn very_many_that_are_due_at_once_delay_no_answer_and_are_all_gone() {
         let directory = site.nginx.public().join(name(number));
         fs::create_dir(&directory).unwrap();
         symlink(site.nginx.downloads().join("a.zip"), directory.join("a.zip")).unwrap();
-        // The deliveries of these are over.
+        // The deliveries of these are over, and forgotten.
+        let mut over = [7; 12];
+        over[..8].copy_from_slice(&number.to_be_bytes());
         let copied = together.execute(
             "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone) \
-             SELECT ?1, directory, what, 'd-' || substr(?1, 7), grant_id, storage, path, leaf, placed, ?2, stay, gone FROM placed WHERE name = ?3",
-            params![name(number), 1, crate::pub_directory::name(&to)],
+             SELECT ?1, directory, what, ?2, grant_id, storage, path, leaf, placed, 1, stay, gone FROM placed WHERE name = ?3",
+            params![name(number), DeliveryId::new(over).to_string(), crate::pub_directory::name(&to)],
         );
         assert_eq!(copied.unwrap(), 1);
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::pub_directory::{around, click, master, site};
+use crate::pub_directory::{around, click, link, master, site};
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::content;
@@ -46,10 +46,12 @@ fn scripts_and_pages_are_sent_as_files_beside_a_site_that_runs_them() {
 #[test]
 fn the_second_daemon_on_one_directory_is_refused_and_the_first_is_not_disturbed() {
     let site = site("");
-    let link = master(&site, "a.zip", 1000);
+    master(&site, "a.zip", 1000);
+    let link = link(&site, "a.zip", 1);
     let to = click(&site, &link, "one");
     let text = fs::read_to_string(site.cloakroom.config()).unwrap();
-    let mut second = Cloakroom::with("http://127.0.0.1:9/dl/", "");
+    let mut second =
+        Cloakroom::with("http://127.0.0.1:9/dl/", "[[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"nginx\"\nserve = \"web\"\n");
     assert!(second.stop());
     let socket = second.state().join("web.sock");
     let text = text.replace(site.cloakroom.state().to_str().unwrap(), second.state().to_str().unwrap());
