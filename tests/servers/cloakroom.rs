@@ -118,6 +118,9 @@ impl Cloakroom {
             let mut program = Program::through("sh", &["-c", PASS]);
             program.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":")).stdin(first);
             program
+        } else if let Some((words, script)) = &self.inside {
+            let script = ["sh", "-c", script];
+            Program::through(words[0], &[&words[1..], &script].concat())
         } else {
             Program::new()
         };

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::pub_directory::{agree, click, link, master, name, site};
+use crate::pub_directory::{agree, click, master, name, site};
 use crate::servers::site::Site;
 
 const HOUR: i64 = 3600;
@@ -50,13 +50,12 @@ fn a_clock_set_back_keeps_what_is_there_and_one_set_forward_ends_it_once() {
     for offset in [0, -HOUR] {
         set(&mut site, offset);
         assert!(agree(&site).is_empty(), "what has ended stays ended");
-        let url = link(&site, "a.zip", 1);
-        let new = click(&site, &url, "one");
+        let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+        let new = click(&site, &site.target(made["url"].as_str().unwrap()), "one");
         assert_ne!(new, to);
         assert_eq!(site.get(&new).status, 200);
         assert_eq!(agree(&site), [name(&new)]);
-        let grants = site.cloakroom.json(&["grant", "list"]);
-        site.cloakroom.say(&["grant", "revoke", grants[0]["id"].as_str().unwrap()]);
+        site.cloakroom.say(&["grant", "revoke", made["grant"]["id"].as_str().unwrap()]);
         crate::servers::until("it is gone", || agree(&site).is_empty().then_some(()));
     }
 }
