@@ -105,8 +105,11 @@ impl PublicDirectory {
     pub fn tidy(&self, in_hand: impl Fn(&PlacedName) -> bool) -> Result<Vec<Tidied>, Errno> {
         let mut found = Vec::new();
         for entry in entries(&self.aside)? {
-            let name = entry.strip_prefix("new-").or_else(|| entry.strip_prefix("gone-")).and_then(|name| name.parse().ok());
-            if let Some(name) = name.filter(|name| !in_hand(name)) {
+            let name = entry.split_once('-').and_then(|(_, name)| name.parse().ok()).filter(|name| !in_hand(name));
+            let Some(name) = name else { continue };
+            if let Some((name, outcome)) = self.tidy_copy(&entry) {
+                found.push(Tidied { name, outcome });
+            } else if entry.starts_with("new-") || entry.starts_with("gone-") {
                 let outcome = self.take_apart(&name, &entry, None);
                 found.push(Tidied { name, outcome });
             }

@@ -108,7 +108,8 @@ async fn replaced(site: &Site, now: &HashMap<FileRef, Version>) -> Result<(), Do
 }
 
 async fn is_of_another(site: &Site, placed: &Placed, version: &Version) -> Result<bool, Down> {
-    let What::Stub(delivery) = placed.what;
+    // A copy has the bytes that it was made of.
+    let What::Stub(delivery) = placed.what else { return Ok(false) };
     let content = site.store.content(delivery).await?;
     Ok(content.is_some_and(|content| content.version != *version))
 }

@@ -7,15 +7,16 @@ use tokio::time::Instant;
 
 use super::site::Site;
 use crate::clock;
-use crate::domain::account::Reported;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName, What};
+use crate::domain::account::{CopyReport, Reported, Seen};
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
 use crate::domain::policy::Policy;
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{NotPlaced, PublicDirectory, Taken};
-use crate::store::Down;
+use crate::store::{Arrived, Down};
 
-/// What requests in public directories report, of the deliveries that they are of. Those of what is not ours are left out.
-pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<Reported>, Down> {
+/// What requests in public directories report, of the deliveries and copies that they are of. Those of what is not ours are
+/// left out.
+pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<Arrived>, Down> {
     let name = |report: &PublicReport| Placed::name_in(site.configuration.directory_of(&report.path)?.1);
     let named: Vec<(PlacedName, &PublicReport)> = public.iter().filter_map(|report| Some((name(report)?, report))).collect();
     if named.is_empty() {
@@ -23,11 +24,24 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
     }
     let known = site.store.placed(named.iter().map(|(name, _)| name.clone()).collect()).await?;
     let known: HashMap<&PlacedName, &Placed> = known.iter().map(|placed| (&placed.name, placed)).collect();
-    let reported = named.into_iter().filter_map(|(name, told)| {
-        let What::Stub(delivery) = known.get(&name)?.what;
-        Some(Reported { delivery, request: told.request.clone(), report: told.report.clone(), seen: Some(told.seen) })
+    let arrived = named.into_iter().filter_map(|(name, told)| {
+        let placed = known.get(&name)?;
+        let (request, report) = (told.request.clone(), told.report.clone());
+        match &placed.what {
+            What::Stub(delivery) => {
+                let seen = Seen { client: told.client.key(), address: told.client.address };
+                Some(Arrived::Delivery(Reported { delivery: *delivery, request, report, seen: Some(seen) }))
+            }
+            What::Copy(state) => {
+                let made = state.made.as_ref().map(|made| made.version.clone());
+                // It was fetched before it was written down that it is there: it holds what the master is.
+                let version = made.or_else(|| site.storages.look(&placed.file).ok())?;
+                let told = CopyReport::new(placed.grant, version, told.client.clone(), told.user.as_deref(), request, report);
+                Some(Arrived::Copy(told))
+            }
+        }
     });
-    Ok(reported.collect())
+    Ok(arrived.collect())
 }
 
 /// After so many failures in a row in one directory the rest of a step is not tried: what is wrong is the directory.
@@ -59,8 +73,16 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
 /// Takes `rows` out of `directory`, says what came of each, and gives those that are not there any more. What is in hand
 /// is left to whoever has it there.
 pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows: Vec<Placed>) -> Vec<Placed> {
-    let held = |placed: Placed| (!site.upkeep.is_in_hand(&placed.name)).then(|| (site.upkeep.hold(&placed.name), placed));
-    let (held, rows): (Vec<_>, Vec<Placed>) = rows.into_iter().filter_map(held).unzip();
+    let (mut held, mut free) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for placed in rows {
+        if !site.upkeep.is_in_hand(&placed.name) {
+            held.push(site.upkeep.hold(&placed.name));
+            free.push(placed);
+        } else if placed.stay == Stay::Going {
+            site.upkeep.retries().later(&placed, Instant::now());
+        }
+    }
+    let rows = free;
     if rows.is_empty() {
         return Vec::new();
     }
@@ -113,6 +135,7 @@ fn take_all(directory: &PublicDirectory, rows: Vec<Placed>) -> Vec<(Placed, Resu
 fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {
     match placed.what {
         What::Stub(_) => directory.take_stub(placed),
+        What::Copy(_) => directory.take_copy(placed),
     }
 }
 
@@ -120,6 +143,7 @@ fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced
 pub(super) fn is_there(directory: &PublicDirectory, placed: &Placed) -> Result<bool, rustix::io::Errno> {
     match placed.what {
         What::Stub(_) => directory.has_stub(placed),
+        What::Copy(_) => directory.has_copy(placed),
     }
 }
 
@@ -127,7 +151,8 @@ pub(super) fn is_there(directory: &PublicDirectory, placed: &Placed) -> Result<b
 /// it tells of readers, too; where none does, opens and closes are all that is known. A grant that was withdrawn waits for
 /// nobody.
 async fn is_being_read(site: &Site, placed: &Placed) -> bool {
-    let may_stay = !site.configuration.is_measured() && clock::now() < placed.placed + Policy::RESUME_CAP;
+    let may_stay =
+        matches!(placed.what, What::Stub(_)) && !site.configuration.is_measured() && clock::now() < placed.placed + Policy::RESUME_CAP;
     if !may_stay || !site.upkeep.is_read(&placed.file) {
         return false;
     }

@@ -10,8 +10,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::copies::ensure;
 use super::public::{is_there, remember, take_away, take_out};
 use super::site::Site;
+use crate::clock;
 use crate::domain::file::FileRef;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
@@ -69,7 +71,7 @@ async fn listed(site: &Site) -> Result<HashMap<DirectoryName, HashSet<String>>, 
         let name = &directory.entry.name;
         match look.await {
             Ok(Ok(Some((tidied, names)))) => {
-                site.store.placed_gone(tidied.into_iter().filter_map(|one| ended(name, one)).collect(), crate::clock::now()).await?;
+                forget_stubs(site, tidied.into_iter().filter_map(|one| ended(name, one)).collect()).await?;
                 all.insert(name.clone(), names.into_iter().collect());
             }
             // Whoever watches says so.
@@ -81,6 +83,18 @@ async fn listed(site: &Site) -> Result<HashMap<DirectoryName, HashSet<String>>, 
         }
     }
     Ok(all)
+}
+
+/// Of a stub that was half made or half taken away nothing is left; a copy that was half made is made anew.
+async fn forget_stubs(site: &Site, tidied: Vec<PlacedName>) -> Result<(), Down> {
+    for step in tidied.chunks(LIST_MAX) {
+        let mut known = site.store.placed(step.to_vec()).await?;
+        known.retain(|placed| matches!(placed.what, What::Stub(_)));
+        if !known.is_empty() {
+            site.store.placed_gone(known.into_iter().map(|placed| placed.name).collect(), clock::now()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The name of something that was half made or half taken away, if that is over now.
@@ -114,14 +128,17 @@ async fn compared(site: &Site, names: &mut HashMap<DirectoryName, HashSet<String
             let is_listed = names.remove(&placed.entry());
             match placed.stay {
                 Stay::Live => {
-                    let first = found.masters.entry(placed.file.clone()).or_insert(placed.placed);
-                    *first = (*first).min(placed.placed);
+                    if let What::Stub(_) = placed.what {
+                        let first = found.masters.entry(placed.file.clone()).or_insert(placed.placed);
+                        *first = (*first).min(placed.placed);
+                    }
                     if !is_listed {
                         found.missing.push(placed);
                     }
                 }
                 Stay::Going => found.going.push(placed),
-                Stay::Gone(_) => {}
+                // A copy that is being made is shown before that is written down.
+                Stay::Preparing | Stay::Gone(_) => {}
             }
         }
         // Others on this thread have their turn.
@@ -152,40 +169,63 @@ pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<Directo
                 directory = %name,
                 stubs = lost.len(),
                 first = %first.name,
-                "others took away what was in public; it is made again when it is asked for"
+                "others took away what was in public; stubs are made again when they are asked for, copies now"
             );
             site.metrics.public.lost.inc_by(lost.len() as u64);
-            remember(site, lost.into_iter().map(|placed| placed.name).collect()).await;
+            remember(site, lost.iter().map(|placed| placed.name.clone()).collect()).await;
+            copy_again(site, &lost).await;
         }
     }
 }
 
-/// Places what was in a directory that was away; gives what could not be placed.
+/// Places the stubs that were in a directory that was away; gives what could not be placed, and the copies.
 async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, missing: Vec<Placed>) -> Vec<Placed> {
-    let master = |placed: &Placed| Some(site.storages.named(&placed.file.storage)?.entry.path.join(placed.file.path.as_str()));
-    let rows: Vec<_> = missing.into_iter().map(|placed| (master(&placed), site.upkeep.hold(&placed.name), placed)).collect();
+    // A copy takes as long as the file is large, and is made like any other.
+    let (stubs, mut lost): (Vec<Placed>, Vec<Placed>) = missing.into_iter().partition(|placed| matches!(placed.what, What::Stub(_)));
+    let row = |placed: Placed| (super::masters::path(site, &placed.file), site.upkeep.hold(&placed.name), placed);
+    let rows: Vec<_> = stubs.into_iter().map(row).collect();
     let work = Arc::clone(directory);
     let place = move || -> Vec<(Placed, Option<NotPlaced>)> {
         let placed = rows.into_iter().map(|(master, _held, placed)| {
-            let outcome = match (&placed.what, master) {
-                (What::Stub(_), Some(master)) => work.place_stub(&placed, &master).err(),
-                (What::Stub(_), None) => Some(NotPlaced { step: "find the master", error: rustix::io::Errno::NOENT }),
-            };
+            let no_master = || NotPlaced { step: "find the master", error: rustix::io::Errno::NOENT };
+            let outcome = master.map_or_else(|| Some(no_master()), |master| work.place_stub(&placed, &master).err());
             (placed, outcome)
         });
         placed.collect()
     };
-    let placed = tokio::task::spawn_blocking(place).await.unwrap_or_default();
-    let (lost, again): (Vec<_>, Vec<_>) = placed.into_iter().partition(|(_, fault)| fault.is_some());
-    if let Some((_, Some(fault))) = lost.first() {
-        tracing::error!(event = "not_placed", directory = %directory.entry.name, stubs = lost.len(), "stubs could not be placed again: {fault}");
+    let mut again = Vec::new();
+    let mut first = None;
+    for (placed, fault) in tokio::task::spawn_blocking(place).await.unwrap_or_default() {
+        match fault {
+            None => again.push(placed),
+            Some(fault) => {
+                first.get_or_insert(fault);
+                lost.push(placed);
+            }
+        }
     }
-    let again: Vec<Placed> = again.into_iter().map(|(placed, _)| placed).collect();
+    if let Some(fault) = first {
+        tracing::error!(event = "not_placed", directory = %directory.entry.name, "stubs could not be placed again: {fault}");
+    }
     if !again.is_empty() {
         tracing::info!(event = "placed_again", directory = %directory.entry.name, stubs = again.len());
         take_what_is_over(site, directory, &again).await;
     }
-    lost.into_iter().map(|(placed, _)| placed).collect()
+    lost
+}
+
+/// A grant whose copy is lost gets another one, and a stub is made at the next click.
+async fn copy_again(site: &Site, lost: &[Placed]) {
+    for placed in lost.iter().filter(|placed| matches!(placed.what, What::Copy(_))) {
+        let again = match site.store.grant(placed.grant).await {
+            Ok(Some(grant)) => ensure(site, &grant, clock::now()).await,
+            Ok(None) => Ok(()),
+            Err(down) => Err(down),
+        };
+        if let Err(down) = again {
+            tracing::warn!(event = "watch_waits", grant = %placed.grant, "a copy that others took away is made again at the next click: {down}");
+        }
+    }
 }
 
 /// Of what was placed again, some may have been given up meanwhile.

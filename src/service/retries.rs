@@ -35,6 +35,13 @@ pub(super) struct Retries {
 impl Retries {
     /// `placed` could not be taken away, because of `why`. Tells whether that is to be said: once for a directory.
     pub(super) fn failed(&mut self, placed: &Placed, why: &str, now: Instant) -> bool {
+        self.later(placed, now);
+        let said = self.said.entry(placed.directory.clone()).or_default();
+        said.len() < SAID_MAX && said.insert(why.to_owned())
+    }
+
+    /// `placed` is tried again after its pause.
+    pub(super) fn later(&mut self, placed: &Placed, now: Instant) {
         let before = self.waiting.remove(&placed.name);
         if let Some(before) = &before {
             self.due.remove(&(before.at, placed.name.clone()));
@@ -45,8 +52,6 @@ impl Retries {
             self.due.insert((at, placed.name.clone()));
             self.waiting.insert(placed.name.clone(), Waiting { placed: placed.clone(), at, pause });
         }
-        let said = self.said.entry(placed.directory.clone()).or_default();
-        said.len() < SAID_MAX && said.insert(why.to_owned())
     }
 
     /// It is gone. Tells whether something was said of its directory before, which is over now.

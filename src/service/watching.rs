@@ -17,7 +17,7 @@ use super::site::{Current, Site};
 use super::upkeep::Upkeep;
 use crate::domain::file::FileRef;
 use crate::domain::moment::Moment;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay};
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
 use crate::public::{Directories, Ear, Hint};
 use crate::storage::Storages;
 use crate::store::{Down, LIST_MAX};
@@ -239,7 +239,9 @@ impl Watcher {
         let ours: Vec<PlacedName> = names.iter().filter_map(|name| Placed::name_in(name)).collect();
         let mut files: HashMap<FileRef, Moment> = HashMap::new();
         for step in ours.chunks(LIST_MAX) {
-            for placed in site.store.placed(step.to_vec()).await? {
+            let mut placed = site.store.placed(step.to_vec()).await?;
+            placed.retain(|placed| matches!(placed.what, What::Stub(_)));
+            for placed in placed {
                 let first = files.entry(placed.file).or_insert(placed.placed);
                 *first = (*first).min(placed.placed);
             }
