@@ -23,7 +23,7 @@ static int list(const char *directory) {
     DIR *open = opendir(directory);
     int found = 0;
     for (struct dirent *entry; open && found < NAMES && (entry = readdir(open));)
-        if (strlen(entry->d_name) == LETTERS) snprintf(names[found++], sizeof names[0], "%s", entry->d_name);
+        if (strlen(entry->d_name) == LETTERS) memcpy(names[found++], entry->d_name, LETTERS + 1);
     if (open) closedir(open);
     return found;
 }

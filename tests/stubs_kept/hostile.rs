@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::library::hostile;
-use crate::pub_directory::{around, clicked, master, rows, said};
+use crate::pub_directory::{around, clicked, link, master, rows, said};
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::content;
 use crate::servers::until;
@@ -53,7 +53,8 @@ fn look(directory: &Path, target: &str, tree: &mut Tree) {
 fn a_hostile_process_in_the_public_directory_loses_nothing_and_makes_us_place_and_serve_nothing() {
     let site = around(&NginxSetup::default(), "resume_grace = \"1s\"", true);
     let bytes = content(10_000);
-    let link = master(&site, "a.zip", bytes.len());
+    master(&site, "a.zip", bytes.len());
+    let link = link(&site, "a.zip", 1_000_000);
     let (there, private) = (site.nginx.public(), tempfile::tempdir().unwrap());
     let target = private.path().join("private");
     fs::write(&target, "private").unwrap();
@@ -108,6 +109,7 @@ fn a_hostile_process_in_the_public_directory_loses_nothing_and_makes_us_place_an
     // And then everything goes on.
     let to = until("a click leads to a stub", || {
         let answer = clicked(&site, &link, "afterwards");
+        assert!([303, 503].contains(&answer.status), "{answer:?}");
         (answer.status == 303).then(|| answer.header("location").unwrap().to_owned())
     });
     assert!(site.get(&to).body == bytes);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::pub_directory::{agree, click, clicked, link, master, names, rows, site, store};
 use crate::servers::until;
 
-const MANY: usize = 20_000;
+const MANY: usize = 10_000;
 
 /// No answer may take longer; a debug build on a busy machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(2);
