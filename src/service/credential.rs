@@ -294,7 +294,11 @@ pub(super) async fn add(
     }
     let made = put(site, entry, vec![wanted], changed, author, now).await?;
     let made = made.into_iter().next().ok_or(NotGiven::Down(Down::Unreachable))?;
-    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, holder = %made.holder, author);
+    let grant = match made.holder {
+        Holder::Grant(grant) => Some(tracing::field::display(grant)),
+        Holder::Everybody => None,
+    };
+    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, grant, author);
     Ok(made)
 }
 
