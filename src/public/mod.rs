@@ -5,6 +5,8 @@
 //! one step, and looked at where nobody can exchange it, before it is unlinked. So a name is never half there, and nothing
 //! that is not ours is removed, whoever works in the directory at the same moment.
 //!
+//! A [`Watch`] hears of what happens in them, and to the masters: hints that bring a look forward.
+//!
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
 mod copy;

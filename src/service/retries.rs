@@ -95,7 +95,7 @@ impl Retries {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::domain::file::{FileRef, StorageName};
     use crate::domain::id::{DeliveryId, GrantId};
@@ -103,7 +103,7 @@ pub(super) mod tests {
     use crate::domain::path::FilePath;
     use crate::domain::placed::{Stay, What};
 
-    pub(in crate::service) fn placed(number: u32) -> Placed {
+    fn placed(number: u32) -> Placed {
         Placed {
             name: PlacedName::new(u128::from(number).to_be_bytes()),
             directory: DirectoryName::parse(if number.is_multiple_of(2) { "even" } else { "odd" }).expect("a name"),

@@ -137,6 +137,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::file::StorageName;
+    use crate::domain::id::GrantId;
+    use crate::domain::moment::Moment;
+    use crate::domain::path::FilePath;
+    use crate::domain::placed::{DirectoryName, NewCopy};
 
     #[test]
     fn what_two_hold_is_in_hand_until_both_let_go() {
@@ -153,8 +158,10 @@ mod tests {
     #[test]
     fn a_file_is_read_until_everybody_who_was_heard_to_open_it_closed_it() {
         let upkeep = Upkeep::default();
-        let placed = crate::service::retries::tests::placed(0);
-        let file = placed.file.clone();
+        let file = FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") };
+        let directory = DirectoryName::parse("pub").expect("a name");
+        let copy = NewCopy { name: PlacedName::new([1; 16]), directory, leaf: "a.zip".to_owned() };
+        let placed = copy.row(GrantId::new([2; 12]), file.clone(), Moment::EPOCH);
         assert!(upkeep.closed(&file).is_empty());
         assert!(!upkeep.is_read(&file), "what was opened before is closed");
         upkeep.opened(&file);

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::Answer;
@@ -77,7 +79,7 @@ pub fn store(cloakroom: &Cloakroom) -> PathBuf {
 /// The names of the rows that stand so: `live`, `going` or `gone`.
 pub fn rows(cloakroom: &Cloakroom, stay: &str) -> Vec<String> {
     let database = Connection::open(store(cloakroom)).unwrap();
-    database.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+    database.busy_timeout(Duration::from_secs(20)).unwrap();
     let mut statement = database.prepare("SELECT name FROM placed WHERE stay = ?1 ORDER BY name").unwrap();
     statement.query_map([stay], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
@@ -95,4 +97,29 @@ pub fn agree(site: &Site) -> Vec<String> {
 /// How many lines of the log have all of these words.
 pub fn said(cloakroom: &Cloakroom, words: &[&str]) -> usize {
     cloakroom.log().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
+/// How often the threads of the daemon have gone to sleep so far.
+fn sleeps(cloakroom: &Cloakroom) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", cloakroom.pid())).unwrap();
+    let counts = tasks.map(|task| {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default();
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).map(|count| count.trim().parse::<u64>());
+        count.map_or(0, Result::unwrap)
+    });
+    counts.sum()
+}
+
+/// Waits for three seconds in which the daemon wakes up at most once, whoever it is: nothing spins, and nobody looks
+/// every second.
+#[track_caller]
+pub fn idle(cloakroom: &Cloakroom) {
+    let mut seen = (sleeps(cloakroom), Instant::now());
+    until("three seconds without work", || {
+        let now = sleeps(cloakroom);
+        if now > seen.0 + 1 {
+            seen = (now, Instant::now());
+        }
+        (seen.1.elapsed() > Duration::from_secs(3)).then_some(())
+    });
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::pub_directory::{agree, click, clicked, link, master, name, names, names_in, rows, said, site};
+use crate::pub_directory::{agree, click, clicked, idle, link, master, name, names, names_in, rows, said, site};
 use crate::servers::until;
 
 #[test]
@@ -46,6 +46,7 @@ fn what_is_not_ours_is_said_once_and_never_touched() {
         assert_eq!(fs::read_to_string(there.join(path)).unwrap(), text, "{path}");
     }
     assert!(there.join("link").is_symlink() && there.join(name(&to)).join("theirs").exists());
+    idle(&site.cloakroom);
     fs::remove_file(there.join("link")).unwrap();
     for foreign in ["index.html", "0123456789abcdefghjkmnpqrs", "path=link", &format!("{}/theirs", name(&to))] {
         assert_eq!(said(&site.cloakroom, &["foreign_file", foreign]), 1, "{foreign}: {:#?}", site.cloakroom.log());
@@ -145,6 +146,7 @@ fn a_directory_that_was_deleted_by_hand_works_again_once_it_is_there() {
     until("it is back", || (said(&site.cloakroom, &["directory_back"]) == 2).then_some(()));
     assert_eq!(site.get(&click(&site, &link, "two")).status, 200);
     agree(&site);
+    idle(&site.cloakroom);
 }
 
 #[test]
