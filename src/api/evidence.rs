@@ -198,6 +198,12 @@ fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
              What a client says to be (its agent) is its own word.",
         ),
         (true, "Whoever has the URL of a link can use it. This shows which link was used and from where, and not by whom."),
+        (
+            deliveries.iter().any(|delivery| delivery.link.is_none()),
+            "Where no link is named, the file was fetched at the address of a copy, by somebody who had that address, and the password \
+             where one was asked for. Of such a download is known when answers ended, and not when they began. It counts after it has \
+             arrived, so that more can arrive than there were to be.",
+        ),
         (true, "All times are UTC, by the clock of this server. Cloakroom does not know whether it was right."),
         (
             true,
