@@ -12,6 +12,8 @@
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
+//! | `GET /api/v1/public?directory=&after=&limit=` | what lies in public directories, and why ([`PublicPage`]) |
+//! | `POST /api/v1/public/sweep` | takes away what has to go, or tells what would ([`SweepOrder`] → [`SweepView`]) |
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
@@ -36,6 +38,7 @@ pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::problem::Problem;
+pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
@@ -54,6 +57,7 @@ mod grants;
 pub mod health;
 mod links;
 mod problem;
+mod public;
 mod reports;
 mod stats;
 mod view;
@@ -101,6 +105,8 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/links/{id}/revoke", post(links::revoke))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
+        .route("/api/v1/public", get(public::list))
+        .route("/api/v1/public/sweep", post(public::sweep))
         .route("/api/v1/reports", post(reports::take))
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/explain", post(explain_what))

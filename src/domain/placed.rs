@@ -84,6 +84,15 @@ pub enum What {
     Stub(DeliveryId),
 }
 
+impl What {
+    /// The delivery that it is for, if it is for one alone.
+    pub const fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Stub(delivery) => Some(*delivery),
+        }
+    }
+}
+
 /// A stub that is to be made where none is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewStub {

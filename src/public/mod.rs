@@ -6,7 +6,9 @@
 //! that is not ours is removed, whoever works in the directory at the same moment.
 
 mod directory;
+mod seen;
 mod stub;
 
-pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use seen::Seen;
 pub use stub::{Taken, Tidied};

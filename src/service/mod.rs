@@ -2,8 +2,8 @@
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`]; [`explain`] tells the steps of a decision; [`mod@audit`] finds downloads in a
-//! log.
+//! [`amend`] changes them for the [`caller`]; [`explain`] tells the steps of a decision, [`inventory`] what
+//! lies in public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log.
 
 pub mod address;
 pub mod amend;
@@ -16,6 +16,7 @@ pub mod download;
 pub mod ending;
 pub mod explain;
 pub mod fingerprint;
+pub mod inventory;
 pub mod issue;
 mod jwt;
 mod login;
@@ -30,7 +31,9 @@ pub mod settle;
 pub mod site;
 pub mod stream;
 pub mod streams;
+pub mod sweeping;
 pub mod trace;
+pub mod troubles;
 
 use crate::domain::id::RequestId;
 

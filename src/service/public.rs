@@ -33,6 +33,7 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
     for placed in going {
         let Some(directory) = site.directories.named(&placed.directory).map(Arc::clone) else {
             tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "no [[directory]] has this name any more: what lies there stays until it is configured again");
+            site.troubles.keep(&placed.name, clock::now(), format!("no [[directory]] is named `{}` any more", placed.directory));
             continue;
         };
         let row = placed.clone();
@@ -40,10 +41,12 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
         match taken {
             Ok(Ok(taken)) => {
                 log_taken(&placed, &taken);
+                site.troubles.forget(&placed.name);
                 gone.push(placed.name);
             }
             Ok(Err(fault)) => {
                 tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "a stub cannot be removed, and is tried again: {fault}");
+                site.troubles.keep(&placed.name, clock::now(), fault.to_string());
             }
             Err(panic) => tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "{panic}"),
         }

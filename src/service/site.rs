@@ -11,6 +11,7 @@ use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
+use super::troubles::Troubles;
 use crate::auth::Logins;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
@@ -63,6 +64,10 @@ pub struct Site {
     pub(super) amending: Arc<Mutex<()>>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
+    /// Why things could not be taken out of public directories.
+    pub(super) troubles: Arc<Troubles>,
+    /// Whoever takes things out of public directories holds this meanwhile.
+    pub(super) sweeping: Arc<Mutex<()>>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
@@ -129,6 +134,8 @@ impl Site {
             streams: Arc::default(),
             amending: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
+            troubles: Arc::default(),
+            sweeping: Arc::default(),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
@@ -175,6 +182,8 @@ impl Site {
             streams: Arc::clone(&self.streams),
             amending: Arc::clone(&self.amending),
             hashing: Arc::clone(&self.hashing),
+            troubles: Arc::clone(&self.troubles),
+            sweeping: Arc::clone(&self.sweeping),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
