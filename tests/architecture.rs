@@ -266,6 +266,34 @@ fn the_sources_keep_the_shape_of_the_house() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The calls of the log in a text in which values are written as Rust's `Debug` has them: `name = ?value`, `?value`, `{value:?}`.
+fn debug_fields(text: &str) -> Vec<&str> {
+    let calls = text.split("tracing::").skip(1).filter_map(|rest| {
+        let (level, _) = rest.split_once("!(")?;
+        let call = rest.split_once(");").map_or(rest, |(call, _)| call);
+        ["error", "warn", "info", "debug", "trace"].contains(&level).then_some(call)
+    });
+    calls.filter(|call| ["= ?", "(?", ", ?", ":?}", ":#?}"].iter().any(|mark| call.contains(mark))).collect()
+}
+
+#[test]
+fn the_log_has_the_words_of_the_house_and_no_debug_text() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut files, mut calls) = (Vec::new(), 0);
+    sources(root, "src", &mut files);
+    for path in &files {
+        let text = fs::read_to_string(root.join(path)).unwrap();
+        calls += text.matches("tracing::").count();
+        assert_eq!(debug_fields(&text), Vec::<&str>::new(), "{path}");
+    }
+    assert!(calls > 40, "{calls} calls");
+    for planted in
+        ["tracing::info!(event = \"a\", b = ?b);", "tracing::warn!(?b);", "tracing::error!(a, ?b, \"c\");", "tracing::warn!(\"{b:?}\");"]
+    {
+        assert_eq!(debug_fields(planted).len(), 1, "{planted}");
+    }
+}
+
 #[test]
 fn nothing_else_stands_at_the_top_level() {
     let mut seen = 0;

@@ -384,11 +384,16 @@ fn a_url_that_will_open_nothing_is_signed_with_a_warning() {
         place.configuration().replace("[[listener]]", "[[key]]\nid = \"old\"\nfile = \"keys/old\"\nuse = \"retired\"\n\n[[listener]]");
     place.write(&text.replacen("[[key]]\nid = \"old\"\nfile = \"keys/old\"\nuse = \"retired\"\n\n[[listener]]", "[[listener]]", 2));
     assert_eq!(place.run(&["key", "new", "old"]).code, 0);
+    let text = fs::read_to_string(place.path("cloakroom.toml")).unwrap() + "\n[[rule]]\npath = \"/staff/\"\naccept = [\"jwt\"]\n";
+    place.write(&text);
+    let at_staff = format!("{}:{}: ", place.path("cloakroom.toml").display(), text.lines().count());
     for (arguments, words) in [
         (&["masters/none.zip"][..], "no such file"),
         (&["masters/set"], "not a regular file"),
         (&["masters/set/a%20b.zip"], "no such file"),
         (&["/other/a.html"], "no [[rule]]"),
+        (&["/staff/a.html"], "`rule[2].accept` takes no signed URLs, and is the rule for /staff/: the URL is refused with `no_proof`"),
+        (&["/staff/a.html"], &at_staff),
         (&["/members/a%20b.html"], "as it is written"),
         (&["/members/a.html?page=2"], "as it is written"),
         (&["/members/a.html", "--name", "b.html"], "--name"),
@@ -460,9 +465,16 @@ fn check_tells_every_fault_at_once() {
     let ran = place.run(&["check"]);
     assert_eq!(ran.code, 78, "{ran:?}");
     says(&ran.err, &["cloakroom key new main", "/gone` must be a directory", "refusal.html:1", "/none/x.log"]);
+    let written = fs::read_to_string(&file).unwrap();
+    for (key, value) in
+        [("key[1].file", "keys/main"), ("storage[1].path", "/gone"), ("pages.templates", "/templates"), ("feed.access_log", "/none/x.log")]
+    {
+        let line = (1..).zip(written.lines()).find(|(_, line)| line.contains(value)).unwrap().0;
+        says(&ran.err, &[&format!("{}:{line}: `{key}` names what cannot be used", file.display())]);
+    }
     assert!(ran.err.lines().all(|line| line.starts_with("cloakroom: ")) && ran.err.lines().count() == 4, "{}", ran.err);
     place.write(&format!("{text}\n[feed]\nsyslog = \"unix:{root}/none/log.sock\"\n"));
-    says(&place.run(&["check"]).err, &["[feed] syslog", "there is no", "/none"]);
+    says(&place.run(&["check"]).err, &["`feed.syslog`", "there is no", "/none"]);
     place.write(&format!("{text}\n[pages]\ntemplates = \"{root}/templates\"\n"));
     let serve = place.run(&["serve"]);
     assert_eq!((serve.code, serve.out.as_str()), (78, ""), "{serve:?}");

@@ -153,7 +153,7 @@ fn tour(demo: &Demo, behind_nginx: bool) {
     let file = demo.customer.path().join("album.zip");
     let mut curl = demo.shell(&lines[0]).spawn().unwrap();
     until("a quarter of the file", || fs::metadata(&file).is_ok_and(|there| there.len() > 8_000_000).then_some(()));
-    kill_process(Pid::from_child(&curl), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&curl), Signal::TERM).unwrap();
     curl.wait().unwrap();
     demo.happens(&["opened", "d-"]);
     let part = demo.happens(&["received", "d-"]);

@@ -106,6 +106,8 @@ fn a_revoked_grant_stays_revoked_and_a_revoked_link_leaves_the_others() {
 
     let said = site.cloakroom.say(&["grant", "revoke", &grant]);
     assert!(said.starts_with(&format!("{grant}  revoked, 0 of 5 used")), "{said}");
+    let logged: Vec<String> = site.cloakroom.log().into_iter().filter(|line| line.contains(" amended ")).collect();
+    assert!(matches!(logged.as_slice(), [one] if one.contains(&format!("grant={grant} amendment=revoked author="))), "{logged:?}");
     for target in [&other, &delivery] {
         assert_eq!(refused(&site, target), (403, "revoked".to_owned()), "{target}");
     }

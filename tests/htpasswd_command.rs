@@ -206,8 +206,8 @@ line  name   method    cost              nginx     apache
    2  alice  bcrypt    cost 10           by crypt  yes
    3  bob    apr1      -                 yes       yes
    4  carol  sha       -                 no        yes
-   5  dave   -         -                 -         -
-   6  alice  -         -                 -         -
+   5  dave   -         -                 no        no
+   6  alice  -         -                 no        no
    7  erin   yescrypt  1 MiB             by crypt  by crypt
    8  frank  argon2    64 MiB, 2 passes  no        no
 
@@ -225,6 +225,18 @@ FILE: 5 names can log in; 2 lines cannot be used
     assert_eq!((told["users"].as_u64(), told["wrong"].as_u64(), told["lines"].as_array().unwrap().len()), (Some(5), Some(2), 7));
     assert_eq!((&told["lines"][0]["nginx"], &told["lines"][2]["nginx"]), (&"by crypt".into(), &"no".into()));
     assert!(!told.to_string().contains("2YxD"), "no hash");
+    let odd = "a:{PLAIN}x\nb:$2x$05$gSu6v2jTirlK.40Z4P/gt.hB1KzbYuN5Fzb0FaNKRLEOc0rTQ2DtW\nc:$2y$17$gSu6v2jTirlK.40Z4P/gt.hB1KzbYuN5Fzb0FaNKRLEOc0rTQ2DtW\nd\n";
+    fs::write(folder.file(), odd).unwrap();
+    let said = String::from_utf8(folder.run("lint", &[], "").stdout).unwrap();
+    for words in [
+        "   1  a     -       -     yes       no",
+        "   2  b     -       -     -         -",
+        "   3  c     -       -     by crypt  yes",
+        "   4  d     -       -     no        no",
+        "\n- below nginx or apache: whether that server reads the line is not known; try it\nthere\n",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
     fs::write(folder.file(), FILE.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
     assert!(folder.good("lint", &[], "").ends_with("1 name can log in\n"));
 }

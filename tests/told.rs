@@ -194,3 +194,28 @@ fn a_mistake_on_the_command_line_is_told_with_what_would_be_right() {
     }
     assert!(table.len() >= 30, "{}", table.len());
 }
+
+#[test]
+fn the_usage_that_a_mistake_is_told_with_is_whole_and_asks_for_nothing_that_has_a_default() {
+    let mut seen = 0;
+    for (arguments, usage) in [
+        (&["sign"][..], "cloakroom sign [OPTIONS] <FILE|/PATH>"),
+        (&["sign", "a", "--ever"], "cloakroom sign [OPTIONS] <FILE|/PATH>"),
+        (&["grant", "add"], "cloakroom grant add [OPTIONS] --file <STORAGE/PATH>"),
+        (&["link", "new", "--fro", "2"], "cloakroom link new [OPTIONS] <GRANT>"),
+        (&["key", "import", "shop"], "cloakroom key import [OPTIONS] --format <FORM> <ID> [FILE]"),
+        (&["grant", "extend"], "cloakroom grant extend [OPTIONS] <--for|--until|--max> <GRANT>"),
+        (&["nonsense"], "cloakroom [OPTIONS] <COMMAND>"),
+    ] {
+        for given in [&[][..], &["--config", "sign"]] {
+            let mut program = Command::new(PROGRAM);
+            let output = program.args(given).args(arguments).env("CLOAKROOM_CONFIG", "/x/cloakroom.toml").output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            let told: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("Usage: ")).collect();
+            assert_eq!(told, [usage], "{said}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 14);
+}

@@ -13,6 +13,12 @@ use crate::api::{Issued, NewLink, RevokedLink};
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::moment::Span;
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  cloakroom link new g-… --for 7d
+  cloakroom link revoke l-…";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make one more link of a grant, and print its URL.

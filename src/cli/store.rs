@@ -18,21 +18,28 @@ use crate::domain::moment::Moment;
 use crate::store::record::Totals;
 use crate::store::sqlite::{self, Info, LeftOut, NotMoved, Salvaged, Verified};
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  cloakroom store backup /var/backups/cloakroom.db
+  cloakroom store verify /var/backups/cloakroom.db
+  cloakroom store export store.jsonl";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Copy the store, as it stands at this moment, into a new file. The daemon works on.
+    /// Copy the store, as it stands at this moment, into a new file. The daemon may run meanwhile.
     Backup {
         /// The copy; a file that is there is not overwritten.
         #[arg(value_name = "FILE")]
         to: PathBuf,
     },
-    /// Read everything, and hold it against the rules of counting. Exit code 1 if something is wrong. The daemon works on.
+    /// Read everything, and hold it against the rules of counting. Exit code 1 if something is wrong. The daemon may run meanwhile.
     Verify {
         /// A copy to verify; the store of the configuration if none is named.
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Write everything out as JSON, one object a line. The daemon works on.
+    /// Write everything out as JSON, one object a line. The daemon may run meanwhile.
     #[command(after_help = EXPORT_AFTER_HELP)]
     Export {
         /// Where to; standard output if not said. A file that is there is not overwritten.
@@ -54,7 +61,7 @@ pub(super) enum Command {
         #[arg(value_name = "FILE")]
         from: PathBuf,
     },
-    /// What is in the store: versions, sizes, numbers. The daemon works on.
+    /// What is in the store: versions, sizes, numbers. The daemon may run meanwhile.
     Info {
         /// A copy to look at; the store of the configuration if none is named.
         #[arg(value_name = "FILE")]

@@ -3,7 +3,8 @@
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
-//! them; [`placed`] is what lies in public for them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour. [`audit`] finds downloads
+//! them; [`placed`] is what lies in public for them. [`history`] is what people did about a grant, [`tally`] what was counted
+//! in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds downloads
 //! in the log of a site that has no Cloakroom yet.
 
 pub mod account;
@@ -16,6 +17,7 @@ pub mod delivery;
 pub mod feed_position;
 pub mod file;
 pub mod file_name;
+pub mod file_state;
 pub mod grant;
 pub mod history;
 pub mod id;

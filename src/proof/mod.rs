@@ -6,6 +6,7 @@
 pub mod htpasswd;
 pub mod jwt;
 pub mod key;
+mod p256;
 pub mod public_key;
 mod query;
 pub mod signed_url;

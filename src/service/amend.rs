@@ -124,7 +124,7 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     for amendment in amendments {
         let amended = site.store.amend(id, amendment, author.clone()).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
         grant = amended.ok_or(NotAmended::Unknown)?;
-        tracing::info!(event = "amended", grant = %id, amendment = ?amendment, author = author.name);
+        tracing::info!(event = "amended", grant = %id, amendment = amendment.word(), value = amendment.value(), author = author.name);
         done.push(amendment);
     }
     // What was placed for a grant that is withdrawn goes now.

@@ -5,16 +5,18 @@ use std::fmt;
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::away;
-use super::jwt;
+use super::jwt::{self, Use};
+use super::method::{choose, falls_back};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
-use crate::config::Storage;
 use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Change, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
+use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
+use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::policy;
 use crate::domain::question::{Method, Question};
@@ -152,9 +154,35 @@ async fn by_jwt(
     // HEAD makes no grant either.
     let rehearsal = Rehearsal::over(store);
     let store = if question.method == Method::Head { &rehearsal } else { store };
-    let ready = |trace: &mut Trace| ready(site, dialect, question, &file, &site.configuration.default_policy().methods, trace).map(drop);
-    let link = jwt::counted(site, store, &claim, &file, now, ready, trace).await?;
+    let link = match jwt::use_of(site, store, &claim, &file, now, trace).await? {
+        Use::Again(link) => link,
+        Use::First(first) => {
+            first_click(site, store, dialect, question, &first, now, trace).await?;
+            jwt::make(store, *first, now, trace).await?
+        }
+    };
     click(site, store, dialect, question, link, now, trace).await
+}
+
+/// Tries the click that would make a grant: one that is refused, for its network or its time or whatever else, must not
+/// leave a grant behind.
+async fn first_click(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    (grant, link): &(Grant, Link),
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let trial = Rehearsal::over(store);
+    if let Err(down) = trial.issue(grant.clone(), link.clone(), jwt::author(now)).await {
+        return Err(trace.down(down));
+    }
+    // What holds is told by the click itself.
+    let mut tried = Trace::end();
+    let tried_out = click(site, &trial, dialect, question, link.id, now, &mut tried).await;
+    tried_out.map(drop).inspect_err(|_| trace.failed(|| tried.into_end().unwrap_or_default()))
 }
 
 /// A stateless file: method, then file. Nothing is counted.
@@ -317,40 +345,6 @@ fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, 
     site.keys.signing().ok_or_else(|| {
         trace.failed(|| "no [[key]] has use = \"sign\", and the delivery's address needs one".to_owned());
         Refusal::StoreDown
-    })
-}
-
-/// The first method of the list that can work here.
-fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[policy::Method], trace: &mut Trace) -> Result<policy::Method, Refusal> {
-    let Some(storage) = site.storages.named(&file.storage) else {
-        trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
-        return Err(Refusal::FileMissing);
-    };
-    let method = methods.iter().copied().find(|method| works(site, dialect, &storage.entry, *method));
-    match method {
-        Some(method) => trace.held(|| format!("method `{}`", method.word())),
-        None => trace.failed(|| format!("no method of the policy can work for storage `{}` on this listener", file.storage)),
-    }
-    method.ok_or(Refusal::FileMissing)
-}
-
-/// Whether files of `storage` can travel so, as far as the configuration and its directories say.
-fn works(site: &Site, dialect: Dialect, storage: &Storage, method: policy::Method) -> bool {
-    match (method, dialect) {
-        (policy::Method::Handoff, Dialect::Nginx) => storage.handoff.is_some(),
-        (policy::Method::Stream, Dialect::Standalone) => true,
-        (policy::Method::Stub, _) => storage.stub.as_ref().is_some_and(|name| site.directories.named(name).is_some()),
-        (policy::Method::Public, _) => storage.public.is_some(),
-        _ => false,
-    }
-}
-
-/// Whether a method of the grant, other than those that lead away, can send the file.
-fn falls_back(site: &Site, dialect: Dialect, target: &Target) -> bool {
-    let storage = site.storages.named(&target.file.storage);
-    let other = |method: &policy::Method| matches!(method, policy::Method::Handoff | policy::Method::Stream);
-    storage.is_some_and(|storage| {
-        target.methods.iter().filter(|method| other(method)).any(|method| works(site, dialect, &storage.entry, *method))
     })
 }
 

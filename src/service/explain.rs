@@ -234,7 +234,7 @@ fn dialect_of(site: &Site) -> Dialect {
 
 async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment, trace: &mut Trace) -> Result<(), Refusal> {
     match question.kind {
-        Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()),
+        Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()).map_err(|no| no.refusal),
         Kind::Download => {
             let rehearsal = Rehearsal::over(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {

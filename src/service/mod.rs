@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod issue;
 mod jwt;
 mod login;
+mod method;
 pub mod metrics;
 mod public;
 pub mod refusals;

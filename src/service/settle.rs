@@ -111,7 +111,7 @@ pub async fn sweep(current: &Current) {
                 closing.next.map(|next| next.since(clock::now()).into())
             }
             Err(down) => {
-                tracing::warn!(event = "sweep_waits", "the sweep cannot end what is due: {down:?}; it tries again");
+                tracing::warn!(event = "sweep_waits", "the sweep cannot end what is due: {down}; it tries again");
                 Some(STORE_PAUSE)
             }
         };

@@ -123,3 +123,23 @@ fn a_site_without_nginx_is_asked_too() {
         assert!(said.lines().any(|line| line.starts_with("  ok ") && line.split_whitespace().nth(1) == Some(check)), "{check}: {said}");
     }
 }
+
+#[test]
+fn lines_fit_the_terminal_but_for_those_that_are_copied() {
+    let site = site(&NginxSetup::default());
+    super::mode(site.cloakroom.state(), 0o755);
+    let output = run(&site, &[]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (mut copied, mut words) = (0, 0);
+    for line in said.lines() {
+        let is_copied = ["run    ", "add    ", "put    ", "remove "].iter().any(|label| line.trim_start().starts_with(label));
+        // What has no blank cannot be broken.
+        let is_one_word = line.split_whitespace().count() <= 1;
+        assert!(is_copied || is_one_word || line.chars().count() <= 80, "{line}");
+        copied += usize::from(is_copied);
+        words += 1;
+    }
+    let command = format!("run    chmod 0700 {}", site.cloakroom.state().display());
+    assert!(said.lines().any(|line| line.trim_start() == command), "whole, in one line: {said}");
+    assert!(said.contains("the configuration is right;") && copied > 0 && words > 10, "{said}");
+}

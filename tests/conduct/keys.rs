@@ -207,7 +207,7 @@ fn a_key_file_that_changes_is_taken_by_itself_and_a_bad_one_is_not() {
     };
     let before = fs::read_to_string(&file).unwrap();
     put("no key");
-    site.cloakroom.logged(&["ERROR", "keys_kept", "keys=main", "the keys before stay in force", "base64url"]);
+    site.cloakroom.logged(&["ERROR", "keys_kept", "key=main", "file=", "the keys before stay in force", "base64url"]);
     assert_eq!(site.get(&old).status, 200);
     fs::remove_file(&file).unwrap();
     site.cloakroom.logged(&["ERROR", "keys_kept", "cannot be read"]);
@@ -227,4 +227,21 @@ fn a_key_file_that_changes_is_taken_by_itself_and_a_bad_one_is_not() {
     fs::write(other.join("main"), format!("{SECRET}\n")).unwrap();
     crate::servers::until("the other key", || (site.get(&old).status == 403).then_some(()));
     assert!(site.cloakroom.log().iter().filter(|line| line.contains("keys_read")).count() >= 3);
+}
+
+#[test]
+fn the_file_that_is_faulty_is_named_whichever_changed() {
+    let site = Site::open();
+    add(&site.cloakroom, "next", "accept");
+    site.cloakroom.say(&["key", "new", "next"]);
+    crate::reload::reload(&site.cloakroom, "reloaded");
+    let keys = site.cloakroom.state().join("keys");
+    let kept = |words: &[&str]| site.cloakroom.logged(&[&["ERROR", "keys_kept"], words].concat());
+    fs::set_permissions(keys.join("main"), fs::Permissions::from_mode(0o644)).unwrap();
+    kept(&["key=main", "changed=main", "has mode 0644", "chmod 600"]);
+    fs::write(keys.join("next"), format!("{SECRET}\n")).unwrap();
+    let said = kept(&["key=main", "changed=next", "has mode 0644"]);
+    assert!(said.contains(&format!("file={}", keys.join("main").display())), "{said}");
+    fs::set_permissions(keys.join("main"), fs::Permissions::from_mode(0o600)).unwrap();
+    site.cloakroom.logged(&["INFO", "keys_read"]);
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ListedDelivery;
-use crate::domain::grant::{Amendment, Grant, Standing};
+use crate::domain::grant::{Grant, Standing};
 use crate::domain::history::{Act, Entry};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
@@ -157,17 +157,11 @@ pub struct EntryView {
 
 impl EntryView {
     pub(in crate::api) fn of(entry: &Entry) -> Self {
-        const UNLIMITED: &str = super::super::wording::UNLIMITED;
         let (act, value) = match entry.act {
             Act::Issued(link) => ("issued", Some(link.to_string())),
             Act::Linked(link) => ("linked", Some(link.to_string())),
             Act::LinkRevoked(link) => ("link_revoked", Some(link.to_string())),
-            Act::Amended(Amendment::Stand(Standing::Active)) => ("resumed", None),
-            Act::Amended(Amendment::Stand(Standing::Suspended)) => ("suspended", None),
-            Act::Amended(Amendment::Stand(Standing::Revoked)) => ("revoked", None),
-            Act::Amended(Amendment::Reset) => ("reset", None),
-            Act::Amended(Amendment::Expire(end)) => ("extended", Some(end.map_or_else(|| UNLIMITED.to_owned(), |end| end.to_string()))),
-            Act::Amended(Amendment::Allow(most)) => ("allowed", Some(most.map_or_else(|| UNLIMITED.to_owned(), |most| most.to_string()))),
+            Act::Amended(amendment) => (amendment.word(), amendment.value()),
         };
         Self { at: entry.author.at.to_string(), author: entry.author.name.clone(), act: act.to_owned(), value }
     }

@@ -17,6 +17,7 @@ use super::schema;
 use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Entry};
+use crate::domain::moment::Moment;
 
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
@@ -274,7 +275,9 @@ fn verify_delivery(grant: &Grant, delivery: &Delivery, due: Option<i64>, verifie
     let expected = rows::due(grant, delivery);
     let is_too_late = due.zip(expected).is_some_and(|(due, expected)| due > expected);
     if due.is_some() != expected.is_some() || is_too_late {
-        verified.fault(format!("{id}: it would be looked at at {due:?}, and is due at {expected:?}"));
+        let moment = |millis: i64| Moment::from_millis(u64::try_from(millis).unwrap_or_default());
+        let shown = |millis: Option<i64>| millis.map_or_else(|| "no time".to_owned(), |millis| moment(millis).to_string());
+        verified.fault(format!("{id}: it would be looked at at {}, and is due at {}", shown(due), shown(expected)));
     }
     if (delivery.state == State::Completed) != delivery.completed.is_some() {
         verified.fault(format!("{id}: it is {}, and has a moment of completion: {}", delivery.state.word(), delivery.completed.is_some()));
