@@ -7,13 +7,15 @@ mod servers;
 
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use servers::http::Answer;
+use servers::http::{Answer, Download};
 use servers::nginx::NginxSetup;
+use servers::program::Program;
 use servers::site::Site;
 use servers::until;
 use tempfile::TempDir;
@@ -296,10 +298,7 @@ fn an_old_password_brought_again_and_again_is_hashed_once_and_locks_nobody_out()
     until("the old one is right again", || (club.login("club", "alice", "old").status == 200).then_some(()));
     assert_code(&club.login("club", "nobody", "old"), 401, "bad_password");
     let file = club.file.to_str().unwrap();
-    let mut add =
-        Command::new(env!("CARGO_BIN_EXE_cloakroom")).args(["htpasswd", "add", file, "nobody"]).stdin(Stdio::piped()).spawn().unwrap();
-    add.stdin.take().unwrap().write_all(b"old").unwrap();
-    assert!(add.wait().unwrap().success());
+    assert!(Program::new().args(["htpasswd", "add", file, "nobody"]).output_of(b"old").status.success());
     until("who was unknown is there", || (club.login("club", "nobody", "old").status == 200).then_some(()));
 }
 
@@ -441,5 +440,55 @@ fn a_stale_cookie_does_not_keep_a_browser_from_asking_for_the_password() {
         }
         // Who says which token is meant is told what is wrong with it.
         assert_code(&club.site.ask("GET", "/club/a.html?jwt=rubbish", &[]), 403, "bad_proof");
+    }
+}
+
+#[test]
+fn more_logins_at_once_than_can_be_hashed_are_told_to_come_again_and_cost_nobody_else_anything() {
+    // The queue takes 64, and at most 4 are hashed at the same time.
+    const MEMBERS: usize = 200;
+    let line = printed("htpasswd", &["-n", "-i", "-B", "-C", "8", "x"], "right-for-all");
+    let hash = line.strip_prefix("x:").unwrap();
+    let lines: Vec<String> = (0..MEMBERS).map(|number| format!("member{number}:{hash}")).collect();
+    let club = Club::open(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let signed = club.site.sign("/club/a.html", &["--for", "1h"]);
+    // Each is a login of its own, all are right but every tenth, and all are there before the first is answered.
+    let is_right = |number: usize| !number.is_multiple_of(10);
+    let ask = |number: usize| {
+        let brought = basic(&format!("member{number}"), if is_right(number) { "right-for-all" } else { "wrong-for-all" });
+        format!("GET /club/a.html HTTP/1.1\r\nHost: shop.example\r\nAuthorization: {brought}\r\nConnection: close\r\n\r\n")
+    };
+    let mut streams: Vec<TcpStream> = (0..MEMBERS).map(|_| TcpStream::connect(("127.0.0.1", club.site.nginx.port)).unwrap()).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        stream.write_all(ask(number).as_bytes()).unwrap();
+    }
+    until("the queue is full", || (club.counted("logins_queue_full") > 0).then_some(()));
+    for _ in 0..20 {
+        assert_eq!(club.site.get(&signed).status, 200, "a signed URL waits for no hash");
+    }
+    let hashed = club.counted("password_hashes");
+    let answers: Vec<Answer> = streams.into_iter().map(|stream| Download::of(stream, false).finish()).collect();
+    let (mut taken, mut sent_away) = (0, 0);
+    for (number, answer) in answers.iter().enumerate() {
+        if answer.status == 503 {
+            sent_away += 1;
+            assert_code(answer, 503, "overloaded");
+            assert!(answer.header("Retry-After").is_some_and(|seconds| seconds.parse::<u32>().is_ok_and(|seconds| seconds > 0)));
+        } else {
+            taken += 1;
+            assert_eq!(answer.status, if is_right(number) { 200 } else { 401 }, "member{number}: {}", answer.text());
+        }
+    }
+    assert!(taken >= 64 && sent_away > 0, "{taken} {sent_away}");
+    assert_eq!(taken + sent_away, MEMBERS);
+    assert!(hashed < club.counted("password_hashes"), "there was still something to hash when the signed URLs had been answered");
+    assert_eq!(club.counted("logins_queue_full"), u64::try_from(sent_away).unwrap());
+    assert_eq!(club.counted("password_hashes"), u64::try_from(taken).unwrap());
+    club.site.cloakroom.logged(&["refused", "overloaded", "too many passwords wait to be hashed"]);
+    // Being sent away is no failed login: each comes again, and is let in.
+    let again: Vec<usize> = (0..MEMBERS).filter(|number| answers[*number].status == 503 && is_right(*number)).collect();
+    assert!(!again.is_empty());
+    for number in again.iter().take(5) {
+        assert_eq!(club.login("club", &format!("member{number}"), "right-for-all").status, 200);
     }
 }

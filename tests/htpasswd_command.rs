@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod servers;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use servers::program::Program;
 use tempfile::TempDir;
 
 struct Folder(TempDir);
@@ -28,7 +31,7 @@ impl Folder {
 
     /// `cloakroom htpasswd COMMAND FILE …`.
     fn run(&self, command: &str, more: &[&str], input: &str) -> Output {
-        run("cloakroom", &self.file(), command, more, input)
+        Program::new().args(["htpasswd", command]).arg(self.file()).args(more).output_of(input.as_bytes())
     }
 
     #[track_caller]
@@ -46,7 +49,7 @@ impl Folder {
 
     /// Whether Apache's own tool takes the password.
     fn holds(&self, user: &str, password: &str) -> bool {
-        run("htpasswd", &self.file(), "-vi", &[user], password).status.success()
+        apache_s(&self.file(), "-vi", &[user], password).status.success()
     }
 
     /// What else lies beside the file.
@@ -56,10 +59,9 @@ impl Folder {
     }
 }
 
-fn run(program: &str, file: &Path, command: &str, more: &[&str], input: &str) -> Output {
-    let (program, first) = if program == "cloakroom" { (env!("CARGO_BIN_EXE_cloakroom"), &["htpasswd"][..]) } else { (program, &[][..]) };
-    let child = Command::new(program)
-        .args(first)
+/// Apache's own tool.
+fn apache_s(file: &Path, command: &str, more: &[&str], input: &str) -> Output {
+    let child = Command::new("htpasswd")
         .arg(command)
         .arg(file)
         .args(more)
@@ -67,7 +69,7 @@ fn run(program: &str, file: &Path, command: &str, more: &[&str], input: &str) ->
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{program} is needed: {error}; tests/run installs it"));
+    let mut child = child.unwrap_or_else(|error| panic!("htpasswd is needed: {error}; tests/run installs it"));
     // It may have refused before it read.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()

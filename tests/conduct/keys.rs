@@ -1,13 +1,13 @@
 //! Keys: made, brought, shown, changed and taken out of use, while customers download.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use crate::load::Load;
 use crate::reload::{reload, rewrite};
-use crate::servers::cloakroom::{Cloakroom, PROGRAM};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::program::Program;
 use crate::servers::site::Site;
 
 /// 00 01 02 … 1f, as a key file has it and as others write it.
@@ -26,19 +26,7 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
 }
 
 fn import(cloakroom: &Cloakroom, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
-    let mut child = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(cloakroom.config())
-        .args(["key", "import"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Who does not read it has refused already.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    said(&child.wait_with_output().unwrap())
+    said(&Program::configured(&cloakroom.config()).args(["key", "import"]).args(arguments).output_of(input))
 }
 
 #[test]
@@ -81,8 +69,7 @@ fn a_key_is_changed_by_reloads_and_no_link_breaks_before_it_is_retired() {
     for link in [&old_link, &new_link] {
         assert_eq!(click(link), (303, Some(200)), "{link}");
     }
-    let (asked, failed) = load.end();
-    assert!(asked > 0 && failed.is_empty(), "{asked}: {failed:?}");
+    load.end().assert_good("a change of keys");
 
     let retired = site.cloakroom.say(&["key", "retire", "main"]);
     assert!(retired.contains("\"accept\" is \"retired\" now") && retired.contains("systemctl reload cloakroom"), "{retired}");

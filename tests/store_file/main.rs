@@ -9,3 +9,5 @@ mod fixtures;
 mod pair;
 mod properties;
 mod salvage;
+#[path = "../servers/mod.rs"]
+mod servers;
