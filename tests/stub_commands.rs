@@ -264,3 +264,17 @@ fn a_click_that_falls_back_is_told() {
     assert!(site.cloakroom.say(&["stub", "list"]).contains("cannot be opened any more"));
     fs::rename(&aside, &root).unwrap();
 }
+
+#[test]
+fn what_is_not_led_away_is_sent_by_the_next_method() {
+    let site = site("method = [\"stub\", \"handoff\"]");
+    let (_, link) = sold(&site, "anna");
+    // A signed URL is not counted, so that nothing would take its stub away.
+    let signed = site.sign("masters/set/a.zip", &["--for", "1h"]);
+    assert_eq!(site.get(&signed).body, content(1000));
+    fs::remove_dir_all(site.nginx.public()).unwrap();
+    let to = click(&site, &link);
+    assert!(to.starts_with("/dl/d/"), "{to}");
+    assert_eq!(site.get(&to).body, content(1000));
+    until("it is completed", || (site.cloakroom.json(&["delivery", "list"])[0]["state"] == "completed").then_some(()));
+}

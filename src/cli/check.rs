@@ -22,6 +22,9 @@ mod nginx_shown;
 mod nginx_site;
 mod people;
 mod probe;
+mod public;
+mod public_live;
+mod public_nginx;
 mod reach;
 mod report;
 mod shut;
@@ -171,6 +174,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
         system.push(Finding::ok("store", format!("{}: {is_there}", file.display())));
     }
     system.extend(masters::look(configuration, &people));
+    system.extend(public::look(configuration, &people));
     system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));

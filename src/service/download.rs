@@ -194,11 +194,15 @@ fn stateless(
     rate: Option<Rate>,
     trace: &mut Trace,
 ) -> Result<Sending, Refusal> {
-    let methods = &site.configuration.default_policy().methods;
-    let method = choose(site, dialect, &file, methods, trace)?;
+    let method = choose(site, dialect, &file, &here(&site.configuration.default_policy().methods), trace)?;
     let version = look(site, &file, trace)?;
     let name = name.unwrap_or_else(|| file.path.file_name()).to_owned();
     Ok(Sending { version, name, rate, method, counted: None, file })
+}
+
+/// The methods that send a file in answer to this request: only a click is led away.
+fn here(methods: &[policy::Method]) -> Vec<policy::Method> {
+    methods.iter().copied().filter(|method| !method.leads_away()).collect()
 }
 
 /// A click: link, grant, method, file, then the rules of [`crate::domain::account::Account::click`].
@@ -289,7 +293,7 @@ async fn deliver(
 ) -> Result<Sending, Refusal> {
     let Content { target, version: clicked } = known(store.content(id).await, "the delivery", trace)?;
     describe_delivery(store, target.grant, id, trace).await;
-    let method = choose(site, dialect, &target.file, &target.methods, trace)?;
+    let method = choose(site, dialect, &target.file, &here(&target.methods), trace)?;
     let version = look(site, &target.file, trace)?;
     if version != clicked {
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
