@@ -278,3 +278,39 @@ fn what_is_not_led_away_is_sent_by_the_next_method() {
     assert_eq!(site.get(&to).body, content(1000));
     until("it is completed", || (site.cloakroom.json(&["delivery", "list"])[0]["state"] == "completed").then_some(()));
 }
+
+#[test]
+fn copies_are_listed_and_explained_like_stubs() {
+    let site = Site::with_copies("", "", true);
+    site.master("set/a.zip", &content(1000));
+    let (grant, _) = sold(&site, "anna@b.example");
+    let page = until("the copy is there", || {
+        let page = site.cloakroom.json(&["stub", "list"]);
+        (page["placed"][0]["state"] == "sold").then_some(page)
+    });
+    let copy = &page["placed"][0];
+    assert_eq!(
+        (copy["what"].as_str(), copy["grant_id"].as_str(), copy["there"].as_bool()),
+        (Some("copy"), Some(grant.as_str()), Some(true)),
+        "{copy}"
+    );
+    let path = PathBuf::from(copy["path"].as_str().unwrap());
+    assert_eq!(fs::read(&path).unwrap(), content(1000));
+    let (leaf, url) = (path.file_name().unwrap().to_str().unwrap(), copy["url"].as_str().unwrap());
+    let mut seen = 0;
+    for what in [path.to_str().unwrap(), leaf, url, &format!("/goods/{leaf}"), copy["name"].as_str().unwrap()] {
+        let (outcome, told) = explain(&site, what);
+        assert_eq!(outcome, "there", "{what}: {told}");
+        for words in ["it is a copy of masters/set/a.zip", "anna@b.example", "when its grant ends", "grant revoke"] {
+            assert!(told.contains(words), "{what}: {words}: {told}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 5);
+    let said = site.cloakroom.say(&["stub", "sweep", "--dry-run"]);
+    assert!(said.starts_with("nothing would be taken away") && said.contains("1 name stays"), "{said}");
+    site.cloakroom.say(&["grant", "revoke", &grant]);
+    until("the copy is gone", || (!path.exists()).then_some(()));
+    let (_, told) = until("the row says it", || Some(explain(&site, leaf)).filter(|(outcome, _)| outcome == "gone"));
+    assert!(told.contains("revoked its grant at"), "{told}");
+}

@@ -42,8 +42,8 @@ pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, Sweep
 pub use self::reports::{Handed, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
-    Amended, CourseView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued, LinkView, ListedDelivery, RangeView,
-    ReportView, RequestView, RevokedLink,
+    Amended, CopyView, CourseView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued, LinkView, ListedDelivery,
+    OfferedView, RangeView, ReportView, RequestView, RevokedLink,
 };
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};

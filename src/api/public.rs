@@ -71,7 +71,7 @@ pub struct ForeignView {
 pub struct PlacedView {
     /// The unguessable part of its name.
     pub name: String,
-    /// stub.
+    /// stub or copy.
     pub what: String,
     /// Its public directory.
     pub directory: String,
@@ -85,13 +85,13 @@ pub struct PlacedView {
     pub customer: String,
     /// `g-…`.
     pub grant_id: String,
-    /// `d-…`; its delivery.
+    /// `d-…`; its delivery, for a stub.
     pub delivery_id: Option<String>,
     /// How that stands: open, completed, started, …
     pub delivery_state: Option<String>,
     /// When it was placed.
     pub placed: String,
-    /// open, grace, due, going or gone.
+    /// preparing, open, grace, sold, due, going or gone.
     pub state: String,
     /// Why it is still there, in a sentence.
     pub why: String,
@@ -213,6 +213,8 @@ impl PlacedView {
         let (state, until) = match why {
             Why::Open(until) => ("open", Some(until)),
             Why::Grace(until) => ("grace", Some(until)),
+            Why::Preparing(_) => ("preparing", None),
+            Why::Sold(until) => ("sold", until.as_ref()),
             Why::Due(_) => ("due", None),
             Why::Going(..) => ("going", None),
             Why::Gone(_) => ("gone", None),
@@ -221,6 +223,7 @@ impl PlacedView {
             name: placed.name.to_string(),
             what: match placed.what {
                 What::Stub(_) => "stub".to_owned(),
+                What::Copy(_) => "copy".to_owned(),
             },
             directory: placed.directory.to_string(),
             url: entry.map(|entry| format!("{}{}{}", entry.url.origin, entry.url.path, placed.encoded())),
@@ -248,6 +251,9 @@ fn sentence(why: &Why) -> String {
     match why {
         Why::Open(until) => format!("its download is open, and can be gone on with until {until}"),
         Why::Grace(until) => format!("its download is over, and can be asked for again until {until}"),
+        Why::Preparing(due) => format!("it is not there yet: it is being made, or tried again at {due}"),
+        Why::Sold(Some(until)) => format!("it can be fetched until {until}, when its grant ends"),
+        Why::Sold(None) => "it can be fetched for ever: its grant never ends".to_owned(),
         Why::Due(cause) => format!("{}: it goes now", cause_words(*cause)),
         Why::Going(_, None) => "it is being taken away".to_owned(),
         Why::Going(again, Some(trouble)) => {
@@ -261,7 +267,7 @@ fn cause_words(cause: Cause) -> String {
     match cause {
         Cause::Revoked => "its grant was revoked".to_owned(),
         Cause::Suspended => "its grant was suspended".to_owned(),
-        Cause::Over(at) => format!("the time of its download was over at {at}"),
+        Cause::Over(at) => format!("its time was over at {at}"),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
 }

@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{refusals, settle, stream, streams};
+use crate::service::{copies, refusals, settle, stream, streams};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
@@ -342,6 +342,7 @@ impl Sweep {
                     () = settle::sweep(&current) => LAST_REPORTS,
                     () = refusals::keep(&counted, &*store) => LAST_REPORTS,
                     () = streams::keep(&current) => LAST_REPORTS,
+                    () = copies::work(&current) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.
                     patience = stopped => patience.unwrap_or(LAST_REPORTS),
                 };

@@ -335,8 +335,8 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         Some(Storage { public: public.map(|place| place.on(&public_url)), ..storage })
     });
     let directories = file.directories.into_iter().map(|directory| {
-        let (name, path, place) = directory.directory?;
-        Some(Directory { name, path, url: place.on(&public_url) })
+        let (name, path, place, hard_links) = directory.directory?;
+        Some(Directory { name, path, url: place.on(&public_url), hard_links })
     });
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {

@@ -27,6 +27,8 @@ pub struct Storage {
     pub handoff: Option<String>,
     /// The public directory for stubs of its files.
     pub stub: Option<DirectoryName>,
+    /// The public directory for copies of its files.
+    pub copy: Option<DirectoryName>,
     /// Where everybody finds its files.
     pub public: Option<PublicUrl>,
 }
@@ -40,4 +42,6 @@ pub struct Directory {
     pub path: PathBuf,
     /// Where the web server serves it.
     pub url: PublicUrl,
+    /// Whether a copy may be another name of the master.
+    pub hard_links: bool,
 }

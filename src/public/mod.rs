@@ -5,10 +5,12 @@
 //! one step, and looked at where nobody can exchange it, before it is unlinked. So a name is never half there, and nothing
 //! that is not ours is removed, whoever works in the directory at the same moment.
 
+mod copy;
 mod directory;
 mod seen;
 mod stub;
 
+pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};

@@ -112,11 +112,15 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
             tracing::debug!(client = %question.client.address, event = "clicked", delivery = %redirect.delivery, fresh = redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }
+        Decision::Download(Outcome::Copy(to)) => {
+            tracing::debug!(client = %question.client.address, event = "led_to_copy", request = %question.request);
+            Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &to.0, cookie: None }))
+        }
         Decision::Download(Outcome::Send(sending)) => {
             note_opening(site, &question, &sending, now);
             match sending.method {
                 Method::Stream => Reply::Stream(Box::new(sending), question),
-                Method::Stub | Method::Public => {
+                Method::Stub | Method::Copy | Method::Public => {
                     let say = Say::Describe { version: &sending.version, name: &sending.name };
                     Reply::Answer(dialect.write(Kind::Download, say))
                 }

@@ -5,8 +5,10 @@ use std::fmt;
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::away;
+use super::copies;
+use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
-use super::method::{choose, falls_back};
+use super::method::{choose, falls_back, sending};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -27,9 +29,6 @@ use crate::proof::{signed_url, token};
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
 
-/// So many of a grant's networks are told in one line.
-const NETWORKS_TOLD_MAX: usize = 8;
-
 /// What a download question comes to.
 #[derive(Debug)]
 pub enum Outcome {
@@ -37,6 +36,18 @@ pub enum Outcome {
     Send(Sending),
     /// Go to the delivery's own address.
     Redirect(Redirect),
+    /// Go to the copy of the grant, at this path of our own site or URL of another: a secret, never logged.
+    Copy(Hidden),
+}
+
+/// A path or URL that is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
 }
 
 /// A file to send. Made from a permit or a claim; saying it consumes it.
@@ -158,7 +169,7 @@ async fn by_jwt(
         Use::Again(link) => link,
         Use::First(first) => {
             first_click(site, store, dialect, question, &first, now, trace).await?;
-            jwt::make(store, *first, now, trace).await?
+            jwt::make(site, store, *first, now, trace).await?
         }
     };
     click(site, store, dialect, question, link, now, trace).await
@@ -182,6 +193,10 @@ async fn first_click(
     // What holds is told by the click itself.
     let mut tried = Trace::end();
     let tried_out = click(site, &trial, dialect, question, link.id, now, &mut tried).await;
+    if matches!(tried_out, Err(Refusal::Preparing)) && !question.looks_ahead {
+        // Its copy begins with the grant.
+        return Ok(());
+    }
     tried_out.map(drop).inspect_err(|_| trace.failed(|| tried.into_end().unwrap_or_default()))
 }
 
@@ -194,15 +209,11 @@ fn stateless(
     rate: Option<Rate>,
     trace: &mut Trace,
 ) -> Result<Sending, Refusal> {
-    let method = choose(site, dialect, &file, &here(&site.configuration.default_policy().methods), trace)?;
+    let methods = sending(&site.configuration.default_policy().methods);
+    let method = choose(site, dialect, &file, &methods, trace)?;
     let version = look(site, &file, trace)?;
     let name = name.unwrap_or_else(|| file.path.file_name()).to_owned();
     Ok(Sending { version, name, rate, method, counted: None, file })
-}
-
-/// The methods that send a file in answer to this request: only a click is led away.
-fn here(methods: &[policy::Method]) -> Vec<policy::Method> {
-    methods.iter().copied().filter(|method| !method.leads_away()).collect()
 }
 
 /// A click: link, grant, method, file, then the rules of [`crate::domain::account::Account::click`].
@@ -217,7 +228,18 @@ async fn click(
 ) -> Result<Outcome, Refusal> {
     let target = known(store.target(id).await, "the link", trace)?;
     describe(store, target.grant, trace).await;
-    let (method, version, key) = ready(site, dialect, question, &target.file, &target.methods, trace)?;
+    let (mut method, version, key) = ready(site, dialect, question, &target.file, &target.methods, trace)?;
+    if method == policy::Method::Copy {
+        match copies::visit(site, store, question, (id, target.grant), now, trace).await {
+            Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(target, version, method))),
+            Ok(to) => return Ok(Outcome::Copy(Hidden(to))),
+            // Until the copy is there, it goes by the next method that can work.
+            Err(Refusal::Preparing) if falls_back(site, dialect, &target.file, &target.methods) => {
+                method = choose(site, dialect, &target.file, &sending(&target.methods), trace)?;
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
     let click = Click {
@@ -254,7 +276,7 @@ async fn click(
         Some(Ok(away::Sent { to, counted })) => (to, Some(counted)),
         Some(Err(away::NotSent::Refused(refusal))) => return Err(refusal),
         // The delivery is open: it goes on by the next method that can work, or when there is room again.
-        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target) => return Err(Refusal::Preparing),
+        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target.file, &target.methods) => return Err(Refusal::Preparing),
         Some(Err(away::NotSent::NotPlaced)) | None => {
             let token = token::mint_delivery(site.name(), clicked.delivery, key);
             (address::delivery_path(site.public_url(), &token, &target.file), None)
@@ -293,7 +315,7 @@ async fn deliver(
 ) -> Result<Sending, Refusal> {
     let Content { target, version: clicked } = known(store.content(id).await, "the delivery", trace)?;
     describe_delivery(store, target.grant, id, trace).await;
-    let method = choose(site, dialect, &target.file, &here(&target.methods), trace)?;
+    let method = choose(site, dialect, &target.file, &sending(&target.methods), trace)?;
     let version = look(site, &target.file, trace)?;
     if version != clicked {
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
@@ -380,7 +402,7 @@ fn head_of(target: Target, version: Version, method: policy::Method) -> Sending 
     Sending { version, name: file.path.file_name().to_owned(), rate, method, counted: None, file }
 }
 
-fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
+pub(super) fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
     match found {
         Ok(Some(found)) => Ok(found),
         Ok(None) => {
@@ -399,32 +421,6 @@ fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mu
             Err(refusal)
         }
         Err(down) => Err(trace.down(down)),
-    }
-}
-
-/// Tells how the grant stands; where nobody listens, nothing is read for it.
-async fn describe(store: &dyn Store, grant: GrantId, trace: &mut Trace) {
-    if !trace.is_on() {
-        return;
-    }
-    if let Ok(Some(grant)) = store.grant(grant).await {
-        let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
-        let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
-        trace.held(|| format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved));
-        if let Some(most) = grant.policy.networks_max {
-            let seen: Vec<String> = grant.networks_seen.iter().take(NETWORKS_TOLD_MAX).map(ToString::to_string).collect();
-            let more = if grant.networks_seen.len() > seen.len() { ", …" } else { "" };
-            let seen = if seen.is_empty() { String::new() } else { format!(": {}{more}", seen.join(", ")) };
-            trace.held(|| format!("networks: {} of {most} seen{seen}", grant.networks_seen.len()));
-        }
-    }
-}
-
-async fn describe_delivery(store: &dyn Store, grant: GrantId, id: DeliveryId, trace: &mut Trace) {
-    if trace.is_on()
-        && let Ok(Some(delivery)) = store.delivery(id).await
-    {
-        trace.held(|| format!("delivery {id} of {grant} is {}", delivery.state.word()));
     }
 }
 

@@ -240,6 +240,7 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
                 Outcome::Redirect(redirect) => click::told(site, &redirect, trace),
+                Outcome::Copy(_) => trace.held(|| "the click would be answered by 303 to the copy of its grant".to_owned()),
             }
             Ok(())
         }

@@ -42,6 +42,10 @@ pub enum Why {
     Open(Moment),
     /// Its download has ended or is counted; requests for more of it are answered until this moment.
     Grace(Moment),
+    /// It is being made, or is made when it is due.
+    Preparing(Moment),
+    /// A copy, whose grant lasts until this moment, or for ever.
+    Sold(Option<Moment>),
     /// Nothing keeps it: it goes with the next look of the sweep, which is at hand.
     Due(Cause),
     /// It is being taken away, or could not be and is tried again at this moment.
@@ -57,7 +61,7 @@ pub enum Cause {
     Revoked,
     /// The grant was suspended.
     Suspended,
-    /// The time of its delivery was over at this moment.
+    /// The time of its delivery, or of a copy's grant, was over at this moment.
     Over(Moment),
     /// Its delivery or its grant is not known any more.
     Unknown,
@@ -121,6 +125,7 @@ pub async fn lying(site: &Site, placed: Placed) -> Result<Lying, Down> {
             let (open, row) = (Arc::clone(open), placed.clone());
             let look = move || match row.what {
                 What::Stub(_) => open.has_stub(&row).ok(),
+                What::Copy(_) => open.has_copy(&row).ok(),
             };
             tokio::task::spawn_blocking(look).await.ok().flatten()
         }
@@ -133,14 +138,30 @@ fn why(placed: &Placed, account: Option<&Account>, trouble: Option<Trouble>, now
     match placed.stay {
         Stay::Going => return Why::Going(placed.due, trouble),
         Stay::Gone(at) => return Why::Gone(at),
+        Stay::Preparing => return Why::Preparing(placed.due),
         Stay::Live => {}
     }
     let Some(account) = account else { return Why::Due(Cause::Unknown) };
-    let What::Stub(id) = placed.what;
+    let id = match &placed.what {
+        What::Stub(id) => *id,
+        What::Copy(state) => return of_copy(account, state.over, now),
+    };
     match (account.stays_until(id, now), account.delivery(id)) {
         (Some(until), Some(delivery)) if matches!(delivery.state, State::Offered | State::Open) => Why::Open(until),
         (Some(until), _) => Why::Grace(until),
         (None, delivery) => Why::Due(cause(account, delivery)),
+    }
+}
+
+fn of_copy(account: &Account, over: Option<Moment>, now: Moment) -> Why {
+    let stays = account.copy_stays(over, now);
+    match (stays.until, stays.over) {
+        (Some(_), None) => Why::Sold(account.grant.expires),
+        (Some(until), Some(_)) => Why::Open(until),
+        (None, over) => Why::Due(match (account.grant.standing, over) {
+            (Standing::Active, over) => Cause::Over(over.unwrap_or(now)),
+            _ => cause(account, None),
+        }),
     }
 }
 
@@ -207,7 +228,7 @@ async fn known(site: &Site, directory: &PublicDirectory, names: &[String]) -> Re
             }
             let in_directory = placed.path().split('/').next().unwrap_or_default().to_owned();
             match placed.stay {
-                Stay::Live | Stay::Going => known.there.insert(in_directory),
+                Stay::Preparing | Stay::Live | Stay::Going => known.there.insert(in_directory),
                 Stay::Gone(_) => known.gone.insert(in_directory),
             };
         }

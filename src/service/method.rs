@@ -1,4 +1,4 @@
-//! How the bytes of a file can travel, of the methods that its policy names.
+//! By which method a file travels: the first of the policy's list that can work.
 
 use super::site::Site;
 use super::trace::Trace;
@@ -7,9 +7,8 @@ use crate::dialect::Dialect;
 use crate::domain::file::FileRef;
 use crate::domain::policy::Method;
 use crate::domain::refusal::Refusal;
-use crate::store::Target;
 
-/// The first method of the list that can work here.
+/// The first method of the list that can work on a listener of this dialect.
 pub(super) fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[Method], trace: &mut Trace) -> Result<Method, Refusal> {
     let Some(storage) = site.storages.named(&file.storage) else {
         trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
@@ -23,22 +22,33 @@ pub(super) fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[M
     method.ok_or(Refusal::FileMissing)
 }
 
+/// Those by which an answer sends the file itself, and leads nowhere else.
+pub(super) fn sending(methods: &[Method]) -> Vec<Method> {
+    methods.iter().copied().filter(|method| matches!(method, Method::Handoff | Method::Stream)).collect()
+}
+
+/// The first method of the list that can work on any listener.
+pub(super) fn first_that_works(site: &Site, file: &FileRef, methods: &[Method]) -> Option<Method> {
+    let storage = &site.storages.named(&file.storage)?.entry;
+    let works = |method: &Method| site.configuration.web_dialects().any(|dialect| works(site, dialect, storage, *method));
+    methods.iter().copied().find(works)
+}
+
+/// Whether a method of the list sends the file where another one led nowhere.
+pub(super) fn falls_back(site: &Site, dialect: Dialect, file: &FileRef, methods: &[Method]) -> bool {
+    let storage = site.storages.named(&file.storage);
+    storage.is_some_and(|storage| sending(methods).into_iter().any(|method| works(site, dialect, &storage.entry, method)))
+}
+
 /// Whether files of `storage` can travel so, as far as the configuration and its directories say.
 fn works(site: &Site, dialect: Dialect, storage: &Storage, method: Method) -> bool {
+    let is_open = |name: &Option<_>| name.as_ref().is_some_and(|name| site.directories.named(name).is_some());
     match (method, dialect) {
         (Method::Handoff, Dialect::Nginx) => storage.handoff.is_some(),
         (Method::Stream, Dialect::Standalone) => true,
-        (Method::Stub, _) => storage.stub.as_ref().is_some_and(|name| site.directories.named(name).is_some()),
+        (Method::Stub, _) => is_open(&storage.stub),
+        (Method::Copy, _) => is_open(&storage.copy),
         (Method::Public, _) => storage.public.is_some(),
-        _ => false,
+        (Method::Handoff, Dialect::Standalone) | (Method::Stream, Dialect::Nginx) | (Method::Presigned | Method::Proxy, _) => false,
     }
-}
-
-/// Whether a method of the grant, other than those that lead away, can send the file.
-pub(super) fn falls_back(site: &Site, dialect: Dialect, target: &Target) -> bool {
-    let storage = site.storages.named(&target.file.storage);
-    let other = |method: &Method| matches!(method, Method::Handoff | Method::Stream);
-    storage.is_some_and(|storage| {
-        target.methods.iter().filter(|method| other(method)).any(|method| works(site, dialect, &storage.entry, *method))
-    })
 }

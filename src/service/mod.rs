@@ -2,8 +2,9 @@
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`]; [`explain`] tells the steps of a decision, [`inventory`] what
-//! lies in public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log.
+//! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies; [`explain`] tells
+//! the steps of a decision, [`inventory`] what lies in public directories, which [`sweeping`] clears on demand;
+//! [`mod@audit`] finds downloads in a log.
 
 pub mod address;
 pub mod amend;
@@ -12,6 +13,8 @@ pub mod audit;
 pub mod authorize;
 mod away;
 pub mod caller;
+pub mod copies;
+mod describe;
 pub mod download;
 pub mod ending;
 pub mod explain;

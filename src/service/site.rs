@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::copies::Copies;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
@@ -60,6 +61,8 @@ pub struct Site {
     pub refusals: Arc<Refusals>,
     /// What our own streams report and the store has not taken yet.
     pub streams: Arc<Streams>,
+    /// The copies that are being made.
+    pub copies: Arc<Copies>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
@@ -94,7 +97,9 @@ impl Current {
     pub fn replace(&self, next: Site) {
         self.0.store(Arc::new(next));
         // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
-        self.site().wake.notify_one();
+        let site = self.site();
+        site.wake.notify_one();
+        site.copies.wake();
     }
 }
 
@@ -132,6 +137,7 @@ impl Site {
             caught_up: watch::Sender::new(false),
             refusals: Arc::default(),
             streams: Arc::default(),
+            copies: Arc::default(),
             amending: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             troubles: Arc::default(),
@@ -180,6 +186,7 @@ impl Site {
             caught_up: self.caught_up.clone(),
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
+            copies: Arc::clone(&self.copies),
             amending: Arc::clone(&self.amending),
             hashing: Arc::clone(&self.hashing),
             troubles: Arc::clone(&self.troubles),

@@ -47,13 +47,13 @@ pub async fn rehearse(site: &Site) -> Result<Swept, Down> {
         for placed in rows {
             after = Some((placed.due, placed.name.clone()));
             // What is there is looked at not later than it has to go.
-            if placed.stay == Stay::Live && placed.due > now {
+            if placed.stay == Stay::Live && placed.due > now || placed.stay == Stay::Preparing {
                 swept.staying += 1;
                 continue;
             }
             let found = lying(site, placed).await?;
             match found.why {
-                Why::Open(_) | Why::Grace(_) => swept.staying += 1,
+                Why::Open(_) | Why::Grace(_) | Why::Preparing(_) | Why::Sold(_) => swept.staying += 1,
                 Why::Due(_) | Why::Going(..) | Why::Gone(_) => swept.take(found),
             }
         }

@@ -5,4 +5,4 @@ mod delivery;
 mod grant;
 
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
-pub use grant::{Amended, EntryView, GrantPage, GrantView, Issued, LinkView, RevokedLink};
+pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink};

@@ -16,7 +16,12 @@ pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, w
         return "there is no [[directory]] in the configuration, and nothing lies in public".to_owned();
     }
     blocks.push(if placed.is_empty() {
-        if is_later { "no more of it" } else { "nothing of ours lies in public: a stub comes with a click on a link" }.to_owned()
+        if is_later {
+            "no more of it"
+        } else {
+            "nothing of ours lies in public: a stub comes with a click on a link, a copy with its grant"
+        }
+        .to_owned()
     } else {
         table(placed, directories.len() > 1, now, wide, signs)
     });
@@ -66,7 +71,7 @@ fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<
 fn state(one: &PlacedView) -> &str {
     match (one.state.as_str(), &one.not_removed, one.there) {
         ("going", Some(_), _) => "not removed",
-        ("open" | "grace", _, Some(false)) => "taken away",
+        ("open" | "grace" | "sold", _, Some(false)) => "taken away",
         ("due", ..) => "goes now",
         ("going", ..) => "going",
         (state, ..) => state,
@@ -138,7 +143,7 @@ pub(super) fn swept(view: &SweepView, wide: Option<usize>, signs: Signs) -> Stri
         blocks.push(text);
     }
     blocks.extend(not_removed(swept));
-    let stays = terminal::counted(*staying as u64, "name stays: its download is", "names stay: their downloads are");
+    let stays = terminal::counted(*staying as u64, "name stays: its download or grant is", "names stay: their downloads or grants are");
     blocks.push(format!("{stays} open, or can be gone on with"));
     blocks.extend(directories.iter().filter_map(directory));
     blocks.join("\n\n")

@@ -17,6 +17,7 @@ pub(in crate::config) struct ReadStorage {
     pub(in crate::config) has_handoff: bool,
     pub(in crate::config) has_public: bool,
     pub(in crate::config) stub: Option<Placed<DirectoryName>>,
+    pub(in crate::config) copy: Option<Placed<DirectoryName>>,
     pub(in crate::config) path: Option<Placed<PathBuf>>,
     pub(in crate::config) storage: Option<(Storage, Option<Place>)>,
 }
@@ -26,7 +27,7 @@ pub(in crate::config) struct ReadDirectory {
     pub(in crate::config) name: String,
     pub(in crate::config) known_as: Option<DirectoryName>,
     pub(in crate::config) path: Option<Placed<PathBuf>>,
-    pub(in crate::config) directory: Option<(DirectoryName, PathBuf, Place)>,
+    pub(in crate::config) directory: Option<(DirectoryName, PathBuf, Place, bool)>,
 }
 
 pub(super) fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
@@ -42,13 +43,14 @@ pub(super) fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage
     if let Some(handoff) = &handoff {
         table.once(seen, "handoff", handoff);
     }
-    let stub = table.text("stub", |text| DirectoryName::parse(text).ok_or(Wrong::Shape));
+    let [stub, copy] = ["stub", "copy"].map(|key| table.text(key, |text| DirectoryName::parse(text).ok_or(Wrong::Shape)));
     let public = table.text("public", values::place);
-    let is_good = !matches!(stub, Read::Faulty) && !matches!(public, Read::Faulty);
-    let (stub, public) = (stub.placed(), public.optional());
+    let is_good = ![&stub, &copy].iter().any(|read| matches!(read, Read::Faulty)) && !matches!(public, Read::Faulty);
+    let (stub, copy, public) = (stub.placed(), copy.placed(), public.optional());
     let complete = || {
-        let stub = stub.as_ref().map(|stub| stub.value.clone());
-        let storage = Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone(), stub, public: None };
+        let [stub, copy] = [&stub, &copy].map(|directory| directory.as_ref().map(|directory| directory.value.clone()));
+        let (path, handoff) = (path.as_ref()?.value.clone(), handoff.clone());
+        let storage = Storage { name: name?.value, path, handoff, stub, copy, public: None };
         Some((storage, public)).filter(|_| is_good)
     };
     let storage = complete();
@@ -58,6 +60,7 @@ pub(super) fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage
         has_handoff: table.has("handoff"),
         has_public: table.has("public"),
         stub,
+        copy,
         path,
         storage,
     }
@@ -76,7 +79,8 @@ pub(super) fn directory(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadDirec
     if let Some(url) = &url {
         table.once(seen, "url", &url.written());
     }
-    let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?));
+    let hard_links = table.flag("hard_links").or(false);
+    let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?, hard_links?));
     ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path }
 }
 

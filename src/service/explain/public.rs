@@ -9,7 +9,7 @@ use crate::domain::grant::{Amendment, Standing};
 use crate::domain::history::Act;
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
-use crate::domain::placed::{Placed, PlacedName, Stay};
+use crate::domain::placed::{CopyState, Placed, PlacedName, Stay, What};
 use crate::public::{ASIDE, PublicDirectory};
 use crate::service::inventory::{self, Cause, Lying, Why};
 use crate::service::site::Site;
@@ -31,15 +31,8 @@ impl<'a> Public<'a> {
         if what.starts_with('/') || what.contains("://") {
             return on_disk(site, what).or_else(|| at_address(site, what));
         }
-        name(what).map(Self::Name)
+        Placed::name_in(what).map(Self::Name)
     }
-}
-
-/// The name in the first part of a path: a stub's is all of it, a copy's stands behind the last `-`, before the ending.
-fn name(path: &str) -> Option<PlacedName> {
-    let first = path.split('/').next()?;
-    let random = || first.rsplit_once('-')?.1.split('.').next()?.parse().ok();
-    Placed::name_in(path).or_else(random)
 }
 
 fn on_disk<'a>(site: &'a Site, what: &str) -> Option<Public<'a>> {
@@ -91,7 +84,7 @@ async fn path(site: &Site, directory: &Directory, inside: &str) -> Result<Explan
     if first.is_empty() || first == ASIDE {
         return Ok(of_directory(directory, &first));
     }
-    if let Some(name) = name(inside)
+    if let Some(name) = Placed::name_in(inside)
         && let Some(placed) = site.store.placed(vec![name]).await?.into_iter().next()
         && placed.directory == directory.name
     {
@@ -125,7 +118,7 @@ fn of_directory(directory: &Directory, first: &str) -> Explanation {
 /// Whether something lies under a name, and what.
 async fn lies(site: &Site, directory: &Directory, name: &str) -> Option<(bool, String)> {
     let open: Arc<PublicDirectory> = Arc::clone(site.directories.named(&directory.name)?);
-    let (name, was_ours) = (name.to_owned(), self::name(name).is_some());
+    let (name, was_ours) = (name.to_owned(), Placed::name_in(name).is_some());
     let look = move || match open.seen(&name) {
         Ok(Some(seen)) => {
             let note = if was_ours { inventory::note(&name, &seen, false) } else { "" };
@@ -158,6 +151,17 @@ async fn foreign(site: &Site, directory: &Directory, name: &str) -> Explanation 
     }
 }
 
+fn what_it_is(placed: &Placed) -> String {
+    let Placed { directory, file, .. } = placed;
+    match &placed.what {
+        What::Stub(_) => format!("it is a stub in `{directory}`: a symbolic link to {file}"),
+        What::Copy(CopyState { made: None, .. }) => format!("it is a copy of {file} in `{directory}`"),
+        What::Copy(CopyState { made: Some(made), .. }) => {
+            format!("it is a copy of {file} in `{directory}`, {} bytes ({})", made.version.size, made.how.word())
+        }
+    }
+}
+
 /// Something that we placed.
 async fn ours(site: &Site, placed: Placed, before: Vec<Step>) -> Result<Explanation, Down> {
     let lying = inventory::lying(site, placed).await?;
@@ -165,7 +169,7 @@ async fn ours(site: &Site, placed: Placed, before: Vec<Step>) -> Result<Explanat
     let directory = site.configuration.directory(&placed.directory);
     let path = directory.map_or_else(|| placed.path(), |directory| directory.path.join(placed.path()).display().to_string());
     let mut steps = vec![
-        step(true, format!("it is a stub in `{}`: a symbolic link to {}", placed.directory, placed.file)),
+        step(true, what_it_is(placed)),
         step(
             true,
             format!(
@@ -180,7 +184,7 @@ async fn ours(site: &Site, placed: Placed, before: Vec<Step>) -> Result<Explanat
         steps.push(step(
             true,
             format!(
-                "for delivery {}, which is {}: {} of {} bytes are reported",
+                "for delivery {}, which is {}: {} of {} bytes are reported as sent",
                 delivery.id,
                 delivery.state.word(),
                 delivery.covered(),
@@ -189,7 +193,7 @@ async fn ours(site: &Site, placed: Placed, before: Vec<Step>) -> Result<Explanat
         ));
     }
     steps.extend(before);
-    let is_missing = *is_there == Some(false) && matches!(why, Why::Open(_) | Why::Grace(_) | Why::Due(_));
+    let is_missing = *is_there == Some(false) && matches!(why, Why::Open(_) | Why::Grace(_) | Why::Sold(_) | Why::Due(_));
     if is_missing {
         steps.push(step(false, "it is not there: others took it away, and the next click on the link makes another one"));
     }
@@ -222,6 +226,22 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
         Why::Grace(until) => {
             stays(format!("it stays until {until}: its download is over, and its client may ask for parts of the file again"))
         }
+        Why::Sold(until) => {
+            let until = until.map_or_else(|| "for ever".to_owned(), |until| format!("until {until}, when its grant ends"));
+            stays(format!("it stays {until}: a copy is fetched as often as its grant allows"))
+        }
+        Why::Preparing(due) => {
+            let preparation = site.copies.preparation(&placed.name);
+            let text = match preparation.trouble {
+                Some(trouble) => format!("it could not be made, and is tried again at {due}: {trouble}"),
+                None => format!("it is being made: {} of {} bytes", preparation.bytes, preparation.total),
+            };
+            (
+                "preparing",
+                step(false, text),
+                format!("`cloakroom grant show {grant}` tells how far it is; `cloakroom check` what is wrong with the directory"),
+            )
+        }
         Why::Due(cause) => {
             ("due", step(false, format!("it goes now: {}", words(*cause))), "`cloakroom stub sweep` takes it away now".to_owned())
         }
@@ -249,7 +269,7 @@ fn words(cause: Cause) -> String {
     match cause {
         Cause::Revoked => "its grant was revoked".to_owned(),
         Cause::Suspended => "its grant was suspended".to_owned(),
-        Cause::Over(at) => format!("the time of its download was over at {at}"),
+        Cause::Over(at) => format!("its time was over at {at}"),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
 }

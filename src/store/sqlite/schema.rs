@@ -134,9 +134,17 @@ CREATE TABLE placed (
     placed INTEGER NOT NULL,
     due INTEGER,
     stay TEXT NOT NULL,
-    gone INTEGER
+    gone INTEGER,
+    over INTEGER,
+    how TEXT,
+    inode INTEGER,
+    size INTEGER,
+    modified INTEGER,
+    etag TEXT,
+    media_type TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX placed_due ON placed (due) WHERE due IS NOT NULL;
+CREATE INDEX placed_due ON placed (due, stay) WHERE due IS NOT NULL;
+CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
 CREATE INDEX placed_of_grant ON placed (grant_id);
 CREATE INDEX placed_of_delivery ON placed (delivery) WHERE delivery IS NOT NULL;
 ",
@@ -171,7 +179,8 @@ macro_rules! delivery_columns {
 
 macro_rules! placed_columns {
     () => {
-        "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone"
+        "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone, p.over, \
+         p.how, p.inode, p.size, p.modified, p.etag, p.media_type"
     };
 }
 
@@ -252,12 +261,16 @@ statements! {
     PLACED_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 ORDER BY p.placed, p.name");
     PLACED_THERE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND (p.due, p.name) > (?1, ?2) \
         ORDER BY p.due, p.name LIMIT ?3");
-    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 ORDER BY p.due LIMIT ?2");
-    PLACED_NEXT_DUE = "SELECT due FROM placed WHERE due IS NOT NULL ORDER BY due LIMIT 1";
-    ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4 WHERE name = ?1";
-    HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay = 'live'";
+    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 AND p.stay <> 'preparing' ORDER BY p.due LIMIT ?2");
+    PLACED_NEXT_DUE = "SELECT due FROM placed WHERE due IS NOT NULL AND stay <> 'preparing' ORDER BY due LIMIT 1";
+    COPY_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 AND p.what = 'copy' AND p.stay IN ('preparing', 'live')");
+    COPIES_WAITING = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.stay = 'preparing' AND p.directory = ?1 ORDER BY p.due LIMIT ?2");
+    ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone, over, how, inode, \
+        size, modified, etag, media_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+    MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4, over = ?5, how = ?6, inode = ?7, size = ?8, modified = ?9, etag = ?10, \
+        media_type = ?11 WHERE name = ?1";
+    HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay IN ('preparing', 'live')";
+    HASTEN_COPIES = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND what = 'copy' AND stay = 'live'";
     HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
 
     HISTORY = "SELECT h.at, h.author, h.act FROM grants g JOIN history h ON h.grant_number = g.number WHERE g.id = ?1 ORDER BY h.number";
