@@ -314,3 +314,49 @@ fn copies_are_listed_and_explained_like_stubs() {
     let (_, told) = until("the row says it", || Some(explain(&site, leaf)).filter(|(outcome, _)| outcome == "gone"));
     assert!(told.contains("revoked its grant at"), "{told}");
 }
+
+#[test]
+fn whatever_shows_a_number_says_what_is_known_of_it_and_by_whom() {
+    let mut seen = 0;
+    for (is_measured, state, feed, list, shown, evidence) in [
+        (
+            true,
+            "completed",
+            "access-log",
+            "by the web server's log of the public path",
+            "access log of the public path",
+            "log of the public path.",
+        ),
+        (
+            false,
+            "started",
+            "redirect",
+            "used at the redirect",
+            "nobody: it counted when its client was led",
+            "Nobody reports what arrived.",
+        ),
+    ] {
+        let site = Site::with_stubs(&NginxSetup::default(), STUBS, is_measured);
+        site.master("set/a.zip", &content(1000));
+        let (grant, link) = sold(&site, "anna");
+        assert_eq!(site.get(&click(&site, &link)).status, 200);
+        until("the download is counted", || (site.cloakroom.json(&["delivery", "list"])[0]["state"] == state).then_some(()));
+        let delivery = site.cloakroom.json(&["delivery", "show"]);
+        assert_eq!(
+            (delivery["feed"].as_str(), delivery["away"].as_bool(), delivery["measured"].as_bool()),
+            (Some(feed), Some(true), Some(is_measured))
+        );
+        let told = site.cloakroom.say(&["delivery", "show"]);
+        assert!(told.contains(shown) && told.contains("no budget holds"), "{told}");
+        for words in [&["delivery", "list"][..], &["grant", "show", &grant]] {
+            let told = site.cloakroom.say(words);
+            assert!(told.contains(&format!("{state} (public)")) && told.contains(list), "{told}");
+        }
+        let told = site.cloakroom.say(&["grant", "evidence", &grant]).replace('\n', " ").replace("  ", " ");
+        assert!(told.contains(evidence) && told.contains("byte budget, connections, rate and networks were not held there"), "{told}");
+        let stats = site.cloakroom.json(&["stats"]);
+        assert_eq!((stats["led_away"][0].as_str(), stats["total"]["started"].as_u64()), (Some("stub"), Some(1)), "{stats}");
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}

@@ -31,7 +31,7 @@ pub(in crate::config) static STORAGE: Section = Section {
         ),
         key(
             "copy",
-            Words("Needed for method \"copy\"", "\"goods\""),
+            Words("Needed for method \"copy\"", "\"pub\""),
             "the name of a [[directory]], such as \"goods\"",
             "The public directory that copies of its files are placed in.",
         ),
