@@ -352,7 +352,8 @@ fn whatever_shows_a_number_says_what_is_known_of_it_and_by_whom() {
             let told = site.cloakroom.say(words);
             assert!(told.contains(&format!("{state} (public)")) && told.contains(list), "{told}");
         }
-        let told = site.cloakroom.say(&["grant", "evidence", &grant]).replace('\n', " ").replace("  ", " ");
+        let told = site.cloakroom.say(&["grant", "evidence", &grant]);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(told.contains(evidence) && told.contains("byte budget, connections, rate and networks were not held there"), "{told}");
         let stats = site.cloakroom.json(&["stats"]);
         assert_eq!((stats["led_away"][0].as_str(), stats["total"]["started"].as_u64()), (Some("stub"), Some(1)), "{stats}");

@@ -16,6 +16,7 @@ use crate::config::{self, Configuration};
 mod audit;
 mod check;
 mod client;
+mod credential;
 mod delivery;
 mod demo;
 mod explain;
@@ -100,6 +101,9 @@ enum Command {
     /// Make further links of a grant, and withdraw links.
     #[command(subcommand, after_help = link::AFTER_HELP)]
     Link(link::Command),
+    /// Show and replace the user names and passwords of public directories.
+    #[command(subcommand, after_help = credential::AFTER_HELP)]
+    Credential(credential::Command),
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -174,6 +178,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
+        Command::Credential(command) => credential::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),

@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{copies, refusals, settle, stream, streams};
+use crate::service::{copies, htpasswd, refusals, settle, stream, streams};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
@@ -331,7 +331,7 @@ struct Sweep {
 impl Sweep {
     fn start(current: Current) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot start the sweep: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let site = current.site();
@@ -340,6 +340,7 @@ impl Sweep {
             runtime.block_on(async {
                 let patience = tokio::select! {
                     () = settle::sweep(&current) => LAST_REPORTS,
+                    () = htpasswd::keep(&current) => LAST_REPORTS,
                     () = refusals::keep(&counted, &*store) => LAST_REPORTS,
                     () = streams::keep(&current) => LAST_REPORTS,
                     () = copies::work(&current) => LAST_REPORTS,

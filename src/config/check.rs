@@ -208,6 +208,19 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
             secrets.push((format!("{}.htpasswd", rule.name), &path.span, path.value.clone()));
         }
     }
+    for directory in &file.directories {
+        let Some(path) = &directory.credentials.htpasswd else { continue };
+        let key = format!("{}.htpasswd", directory.name);
+        if path.value.starts_with(&server.state_dir.value) {
+            let message = format!(
+                "must lie outside of `{STATE_DIR}`, which the web server cannot enter, found inside it on line {}: \"{}\"",
+                faults.line(server.state_dir.span.start),
+                shown(&server.state_dir.value)
+            );
+            faults.whole(path.span.clone(), &key, message);
+        }
+        secrets.push((key, &path.span, path.value.clone()));
+    }
     let storages = file.storages.iter().map(|storage| (&storage.name, &storage.path));
     let public = file.directories.iter().map(|directory| (&directory.name, &directory.path));
     for (name, path) in storages.chain(public) {

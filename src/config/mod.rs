@@ -5,6 +5,7 @@
 //! drives the check for unknown ones, the errors, and [`default_file()`].
 
 mod check;
+mod credentials;
 mod default_file;
 mod fault;
 mod keys;
@@ -37,6 +38,7 @@ use crate::domain::placed::DirectoryName;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
+pub use credentials::Credentials;
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
 pub use places::Places;
@@ -335,8 +337,8 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         Some(Storage { public: public.map(|place| place.on(&public_url)), ..storage })
     });
     let directories = file.directories.into_iter().map(|directory| {
-        let (name, path, place, hard_links) = directory.directory?;
-        Some(Directory { name, path, url: place.on(&public_url), hard_links })
+        let (name, path, place, hard_links) = directory.directory.filter(|_| !directory.credentials.is_faulty)?;
+        Some(Directory { name, path, url: place.on(&public_url), hard_links, credentials: directory.credentials.credentials })
     });
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::credentials::Credentials;
 use crate::domain::file::StorageName;
 use crate::domain::placed::DirectoryName;
 
@@ -44,4 +45,6 @@ pub struct Directory {
     pub url: PublicUrl,
     /// Whether a copy may be another name of the master.
     pub hard_links: bool,
+    /// Its user names and passwords, where the web server asks for them.
+    pub credentials: Option<Credentials>,
 }

@@ -2,9 +2,9 @@
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies; [`explain`] tells
-//! the steps of a decision, [`inventory`] what lies in public directories, which [`sweeping`] clears on demand;
-//! [`mod@audit`] finds downloads in a log.
+//! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
+//! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
+//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log.
 
 pub mod address;
 pub mod amend;
@@ -14,11 +14,13 @@ pub mod authorize;
 mod away;
 pub mod caller;
 pub mod copies;
+pub mod credential;
 mod describe;
 pub mod download;
 pub mod ending;
 pub mod explain;
 pub mod fingerprint;
+pub mod htpasswd;
 pub mod inventory;
 pub mod issue;
 mod jwt;

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit};
+use crate::domain::credential::{DirectoryCredential, UserName};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -13,7 +14,7 @@ use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{Arrived, Closing, Content, CopiesDue, Filter, Grants, Later, SentAway, Store, Target};
+use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
 /// click on its link can be tried; what a click made of an account is kept for what follows it.
@@ -34,6 +35,24 @@ impl<'a> Rehearsal<'a> {
     fn issued(&self, wanted: impl Fn(&Grant, &Link) -> bool) -> Option<(Grant, Link)> {
         let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         issued.as_ref().filter(|(grant, link)| wanted(grant, link)).cloned()
+    }
+}
+
+impl CredentialStore for Rehearsal<'_> {
+    fn put_credentials(&self, _: Vec<DirectoryCredential>, _: Vec<DirectoryCredential>) -> Later<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn credentials(&self, directory: DirectoryName, now: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+        self.store.credentials(directory, now)
+    }
+
+    fn credentials_of(&self, grant: GrantId, now: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+        self.store.credentials_of(grant, now)
+    }
+
+    fn credentials_named(&self, users: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
+        self.store.credentials_named(users)
     }
 }
 

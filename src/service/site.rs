@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
 use super::copies::Copies;
+use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
@@ -65,6 +66,8 @@ pub struct Site {
     pub copies: Arc<Copies>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
+    /// Who may enter public directories, and what their htpasswd files say.
+    pub(super) htpasswds: Arc<Htpasswds>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
     /// Why things could not be taken out of public directories.
@@ -100,6 +103,7 @@ impl Current {
         let site = self.site();
         site.wake.notify_one();
         site.copies.wake();
+        site.htpasswds.wake();
     }
 }
 
@@ -139,6 +143,7 @@ impl Site {
             streams: Arc::default(),
             copies: Arc::default(),
             amending: Arc::default(),
+            htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             troubles: Arc::default(),
             sweeping: Arc::default(),
@@ -188,6 +193,7 @@ impl Site {
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
             amending: Arc::clone(&self.amending),
+            htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
             troubles: Arc::clone(&self.troubles),
             sweeping: Arc::clone(&self.sweeping),

@@ -184,6 +184,7 @@ mod tests {
     use super::*;
     use crate::auth::{Desk, Logins};
     use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit};
+    use crate::domain::credential::{DirectoryCredential, UserName};
     use crate::domain::delivery::{Delivery, Report};
     use crate::domain::feed_position::FeedPosition;
     use crate::domain::grant::{Amendment, Grant};
@@ -198,7 +199,7 @@ mod tests {
     use crate::proof::key::KeyRing;
     use crate::public::Directories;
     use crate::storage::Storages;
-    use crate::store::{Arrived, Closing, Content, CopiesDue, Down, Filter, Grants, Later, SentAway, Store, Target};
+    use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Down, Filter, Grants, Later, SentAway, Store, Target};
 
     fn reported(number: usize) -> Reported {
         let report = Report { ended: Moment::EPOCH, status: 200, bytes: number as u64, finished: true, from: None };
@@ -245,6 +246,24 @@ mod tests {
 
     fn down<T: Send + 'static>() -> Later<'static, T> {
         Box::pin(async { Err(Down::Unreachable) })
+    }
+
+    impl CredentialStore for Told {
+        fn put_credentials(&self, _: Vec<DirectoryCredential>, _: Vec<DirectoryCredential>) -> Later<'_, bool> {
+            down()
+        }
+
+        fn credentials(&self, _: DirectoryName, _: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
+
+        fn credentials_of(&self, _: GrantId, _: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
+
+        fn credentials_named(&self, _: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
     }
 
     impl Store for Told {

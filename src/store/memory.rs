@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod credentials;
 mod lists;
 mod placed;
 mod records;
 
+use self::credentials::Credentials;
 use self::placed::Public;
 use self::records::Records;
 use super::{Arrived, Closing, Content, CopiesDue, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
@@ -84,6 +86,7 @@ struct Kept {
     granted: BTreeMap<(Moment, GrantId), Vec<LinkId>>,
     records: Records,
     public: Public,
+    credentials: Credentials,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }

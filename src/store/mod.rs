@@ -1,6 +1,7 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod credentials;
 pub mod memory;
 pub mod record;
 pub mod sqlite;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use self::credentials::CredentialStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::feed_position::FeedPosition;
@@ -218,7 +220,7 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: Send + Sync {
+pub trait Store: CredentialStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
     fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
         self.issue_with(grant, link, author, None)

@@ -49,7 +49,7 @@ impl Place {
         let place = Self::filled();
         // What was added since goes, and what was taken away comes back.
         place.sql(
-            "DROP TABLE placed; ALTER TABLE deliveries DROP COLUMN away; ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; \
+            "DROP TABLE placed; DROP TABLE credentials; ALTER TABLE deliveries DROP COLUMN away; ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; \
              UPDATE counts SET reserved = 1; PRAGMA user_version = 1",
         );
         place

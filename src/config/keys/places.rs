@@ -75,6 +75,25 @@ pub(in crate::config) static DIRECTORY: Section = Section {
             "true or false",
             "Whether a copy may be another name of its master, where it cannot share its blocks: who changes the master in place changes it.",
         ),
+        key(
+            "htpasswd",
+            Words("Without it, nobody is asked", "\"/var/lib/cloakroom-htpasswd/goods\""),
+            "an absolute path such as \"/var/lib/cloakroom-htpasswd/goods\"",
+            "The file by which the web server asks for user name and password; Cloakroom writes its lines, those of people stay.",
+        ),
+        key(
+            "credential",
+            Value("\"grant\""),
+            "\"grant\" or \"shared\"",
+            "\"grant\": a user name and password for each grant; \"shared\": one for the directory.",
+        ),
+        key(
+            "rotate_every",
+            Words("Without it, `cloakroom credential rotate` alone replaces it", "\"30d\""),
+            "a duration such as \"30d\"",
+            "How long a shared one is told before another takes its place.",
+        ),
+        key("overlap", Value("\"7d\""), "a duration such as \"7d\"", "How long one that was replaced still opens."),
     ],
     later: &[],
 };

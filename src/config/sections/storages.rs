@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::config::Storage;
+use crate::config::credentials::{ReadCredentials, credentials};
 use crate::config::reader::{Once, Placed, Read, Table};
 use crate::config::values::{self, Place, Wrong};
 use crate::domain::file::StorageName;
@@ -28,6 +29,7 @@ pub(in crate::config) struct ReadDirectory {
     pub(in crate::config) known_as: Option<DirectoryName>,
     pub(in crate::config) path: Option<Placed<PathBuf>>,
     pub(in crate::config) directory: Option<(DirectoryName, PathBuf, Place, bool)>,
+    pub(in crate::config) credentials: ReadCredentials,
 }
 
 pub(super) fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
@@ -80,8 +82,9 @@ pub(super) fn directory(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadDirec
         table.once(seen, "url", &url.written());
     }
     let hard_links = table.flag("hard_links").or(false);
+    let credentials = credentials(table, seen);
     let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?, hard_links?));
-    ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path }
+    ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path, credentials }
 }
 
 fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {

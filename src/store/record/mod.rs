@@ -63,7 +63,14 @@ macro_rules! written_as_shown {
     };
 }
 
-written_as_shown!(crate::domain::id::GrantId, crate::domain::id::LinkId, crate::domain::id::DeliveryId, std::net::IpAddr, ipnet::IpNet);
+written_as_shown!(
+    crate::domain::id::GrantId,
+    crate::domain::id::LinkId,
+    crate::domain::id::DeliveryId,
+    crate::domain::credential::UserName,
+    std::net::IpAddr,
+    ipnet::IpNet
+);
 
 macro_rules! written_as_word {
     ($type:ty: $($word:literal $value:path),*) => {

@@ -10,6 +10,7 @@ mod answers;
 mod changes;
 mod checkpoint;
 mod condition;
+mod credentials;
 mod fault;
 mod open;
 mod public;

@@ -147,6 +147,20 @@ CREATE INDEX placed_due ON placed (due, stay) WHERE due IS NOT NULL;
 CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
 CREATE INDEX placed_of_grant ON placed (grant_id);
 CREATE INDEX placed_of_delivery ON placed (delivery) WHERE delivery IS NOT NULL;
+
+CREATE TABLE credentials (
+    user TEXT PRIMARY KEY,
+    directory TEXT NOT NULL,
+    grant_id TEXT,
+    begins INTEGER NOT NULL,
+    ends INTEGER,
+    replaced INTEGER,
+    kid TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    author TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credentials_of_directory ON credentials (directory, ends);
+CREATE INDEX credentials_of_grant ON credentials (grant_id) WHERE grant_id IS NOT NULL;
 ",
 ];
 
@@ -181,6 +195,12 @@ macro_rules! placed_columns {
     () => {
         "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone, p.over, \
          p.how, p.inode, p.size, p.modified, p.etag, p.media_type"
+    };
+}
+
+macro_rules! credential_columns {
+    () => {
+        "user, directory, grant_id, begins, ends, replaced, kid, hash, author"
     };
 }
 
@@ -272,6 +292,15 @@ statements! {
     HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay IN ('preparing', 'live')";
     HASTEN_COPIES = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND what = 'copy' AND stay = 'live'";
     HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
+
+    CREDENTIALS_OF_DIRECTORY = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE directory = ?1 AND (ends IS NULL OR ends > ?2) \
+        ORDER BY begins, user");
+    CREDENTIALS_OF_GRANT = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE grant_id = ?1 AND (ends IS NULL OR ends > ?2) \
+        ORDER BY begins, user");
+    CREDENTIAL = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE user = ?1");
+    ADD_CREDENTIAL = concat!("INSERT INTO credentials (", credential_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        ON CONFLICT (user) DO NOTHING");
+    CHANGE_CREDENTIAL = "UPDATE credentials SET ends = ?2, replaced = ?3 WHERE user = ?1";
 
     HISTORY = "SELECT h.at, h.author, h.act FROM grants g JOIN history h ON h.grant_number = g.number WHERE g.id = ?1 ORDER BY h.number";
     HISTORY_OF_NUMBER = "SELECT at, author, act FROM history WHERE grant_number = ?1 ORDER BY number";
