@@ -108,7 +108,13 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
 pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
     let what = what.trim();
     match named(site, what) {
-        Named::Public(public) => public::explain(site, public).await,
+        Named::Public(public) => {
+            let found = public::explain(site, public).await?;
+            // A request id of our own has the form of a name in public.
+            let request = if found.outcome == public::UNKNOWN { RequestId::parse(what) } else { None };
+            let refused = request.and_then(|request| explain_refusal(site, &SupportCode::of(&request), Some(&request)).ok());
+            Ok(refused.unwrap_or(found))
+        }
         Named::Url => explain_url(site, what, from).await,
         Named::Refusal(code, request) => explain_refusal(site, &code, request.as_ref()),
         Named::Id(id) => ids::explain(site, id).await,

@@ -111,7 +111,9 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
         format!("one client was sent {covered} of {whole} bytes, as far as reported"),
         meaning(&delivery).to_owned(),
     ];
-    if delivery.away {
+    if delivery.link.is_none() {
+        steps.insert(2, "it is of the copy of its grant; what is sent of that does not pass by Cloakroom".to_owned());
+    } else if delivery.away {
         let there = site.store.placed_for(delivery.grant).await?.into_iter().rev().find(|placed| placed.what == What::Stub(id));
         steps.insert(
             2,

@@ -16,6 +16,9 @@ use crate::service::site::Site;
 use crate::service::trace::Step;
 use crate::store::Down;
 
+/// The outcome where nothing is known, and nothing lies there.
+pub(super) const UNKNOWN: &str = "unknown";
+
 /// Something in public, as it was named.
 #[derive(Debug)]
 pub(super) enum Public<'a> {
@@ -72,7 +75,7 @@ async fn bare(site: &Site, name: PlacedName) -> Result<Explanation, Down> {
         Some(placed) => ours(site, placed, Vec::new()).await,
         None => Ok(Explanation {
             subject: name.to_string(),
-            outcome: "unknown".to_owned(),
+            outcome: UNKNOWN.to_owned(),
             steps: vec![step(false, "nothing of this name was placed by this daemon, as far as its store goes back")],
             advice: Some("`cloakroom stub list` tells what lies in public".to_owned()),
         }),
@@ -141,7 +144,7 @@ async fn foreign(site: &Site, directory: &Directory, name: &str) -> Explanation 
         },
         other => Explanation {
             subject,
-            outcome: "unknown".to_owned(),
+            outcome: UNKNOWN.to_owned(),
             steps: vec![step(
                 false,
                 other.map_or_else(|| "its directory is not open: the daemon alone can look".to_owned(), |(_, why)| why),
