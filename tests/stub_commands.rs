@@ -281,7 +281,7 @@ fn what_is_not_led_away_is_sent_by_the_next_method() {
 
 #[test]
 fn copies_are_listed_and_explained_like_stubs() {
-    let site = Site::with_copies("", "", true);
+    let site = Site::with_copies("", true);
     site.master("set/a.zip", &content(1000));
     let (grant, _) = sold(&site, "anna@b.example");
     let page = until("the copy is there", || {

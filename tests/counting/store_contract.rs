@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cloakroom::config::Durability;
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
@@ -16,7 +15,6 @@ use cloakroom::domain::policy::{Ending, Policy};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{Limits, Memory};
-use cloakroom::store::sqlite::Sqlite;
 use cloakroom::store::{Content, Down, Filter, Grants, LIST_MAX, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -29,7 +27,7 @@ macro_rules! contract {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
-                super::$promise(std::sync::Arc::new(super::Memory::new())).await;
+                super::$promise(std::sync::Arc::new(cloakroom::store::memory::Memory::new())).await;
             })*
         }
 
@@ -37,12 +35,17 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
                 let directory = tempfile::tempdir().unwrap();
-                let store = super::Sqlite::open(&directory.path().join("cloakroom.db"), super::Durability::Full).unwrap();
+                let store = cloakroom::store::sqlite::Sqlite::open(
+                    &directory.path().join("cloakroom.db"),
+                    cloakroom::config::Durability::Full,
+                ).unwrap();
                 super::$promise(std::sync::Arc::new(store)).await;
             })*
         }
     };
 }
+
+pub(crate) use contract;
 
 contract! {
     what_was_issued_is_found_and_nothing_else_is

@@ -23,7 +23,7 @@ Examples:
 pub(super) enum Command {
     /// What lies there: for whom, why still, until when; what is not ours; what could not be removed.
     List {
-        /// Only what lies in this [[directory]].
+        /// Only what lies in the directory of this name.
         #[arg(long, value_name = "NAME")]
         directory: Option<String>,
         /// What the page before says that the next one begins after.
