@@ -164,10 +164,16 @@ const fn meaning(delivery: &Delivery) -> &'static str {
     match delivery.state {
         Stands::Offered => "The link was opened. Nothing was sent.",
         Stands::Open => "It has begun and not ended.",
+        Stands::Completed if delivery.away => {
+            "Every byte of the file was reported as sent to one client, by the web server's log of the public path."
+        }
         Stands::Completed => "Every byte of the file was reported as sent to one client.",
         Stands::Released => "It ended without the whole file having been sent. It does not count.",
         Stands::Presumed => {
             "It counts, and is not proved: of some requests nothing was reported, or every byte was sent, but not shown to be to one client."
+        }
+        Stands::Started if delivery.away => {
+            "Its client was led to the file's public address, and it counts since then. Nobody reports what arrived."
         }
         Stands::Started => "It was begun and counts. Nobody reports what arrived.",
     }
@@ -191,6 +197,11 @@ fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
         (
             !measured || deliveries.iter().any(is_started),
             "Where it says started, nobody reports what arrived: this shows that downloads were begun, and not that they arrived.",
+        ),
+        (
+            deliveries.iter().any(|delivery| delivery.away),
+            "Where a client was led to a public path, its requests did not pass by Cloakroom after the redirect: byte budget, \
+             connections, rate and networks were not held there, and whoever knew the path could fetch it.",
         ),
         (
             true,

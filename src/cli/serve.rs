@@ -141,6 +141,14 @@ pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Resul
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
+/// The same beside a running daemon, which holds the public directories: they are left to it.
+pub(super) fn site_beside(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
+    let directories = configuration.directories.clone();
+    let mut site = site(Configuration { directories: Vec::new(), ..configuration }, store)?;
+    site.configuration.directories = directories;
+    Ok(site)
+}
+
 /// The signals that the daemon hears.
 struct Signals {
     terminate: Signal,

@@ -139,6 +139,16 @@ impl How {
     }
 }
 
+impl What {
+    /// The delivery that it is for, if it is for one alone.
+    pub const fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Stub(delivery) => Some(*delivery),
+            Self::Copy(_) => None,
+        }
+    }
+}
+
 /// A stub that is to be made where none is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewStub {

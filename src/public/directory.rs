@@ -12,7 +12,7 @@ use crate::config::Directory;
 use crate::domain::placed::DirectoryName;
 
 /// Where things are made and taken apart: a directory that only we may enter.
-pub(super) const ASIDE: &str = ".cloakroom";
+pub const ASIDE: &str = ".cloakroom";
 
 /// The open public directories.
 #[derive(Debug, Default)]

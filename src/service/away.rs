@@ -61,6 +61,11 @@ pub(super) async fn to_stub(
         let stub = NewStub { name: name.clone(), directory: directory.entry.name.clone(), leaf: leaf(file.path.file_name()) };
         let (permit, placed) = sent_away(store, away(site, question, delivery, now, true), Some(stub), trace).await?;
         let Some(placed) = placed else {
+            // Only rehearsed.
+            if let Some(fault) = directory.fault() {
+                trace.failed(|| format!("a stub cannot be placed in `{}`: it {fault}", directory.entry.name));
+                return Err(NotSent::NotPlaced);
+            }
             trace.held(|| format!("a stub would be placed in `{}`", directory.entry.name));
             return Ok(sent(site, &directory.entry.url, "", &permit));
         };

@@ -4,8 +4,8 @@
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
 //! and what is remembered of them alike; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
-//! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds
-//! downloads in a log.
+//! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
+//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log.
 
 pub mod address;
 pub mod amend;
@@ -22,6 +22,7 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 pub mod htpasswd;
+pub mod inventory;
 pub mod issue;
 mod jwt;
 mod login;
@@ -40,6 +41,7 @@ pub mod settle;
 pub mod site;
 pub mod stream;
 pub mod streams;
+pub mod sweeping;
 pub mod trace;
 mod upkeep;
 pub mod watching;

@@ -176,7 +176,7 @@ async fn is_being_read(site: &Site, placed: &Placed) -> bool {
 }
 
 fn not_removed(site: &Site, placed: &Placed, why: &str) {
-    if site.upkeep.retries().failed(placed, why, Instant::now()) {
+    if site.upkeep.retries().failed(placed, why, clock::now(), Instant::now()) {
         tracing::error!(
             event = "not_removed",
             name = %placed.name,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName};
 
 /// When something is tried again for the first time, and the longest pause: the store brings it back after that, too.
@@ -22,6 +23,16 @@ struct Waiting {
     placed: Placed,
     at: Instant,
     pause: Duration,
+    trouble: Option<Trouble>,
+}
+
+/// Why something was not removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// When it was tried last.
+    pub at: Moment,
+    /// What the system said.
+    pub why: String,
 }
 
 /// What waits to be tried again.
@@ -33,9 +44,12 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    /// `placed` could not be taken away, because of `why`. Tells whether that is to be said: once for a directory.
-    pub(super) fn failed(&mut self, placed: &Placed, why: &str, now: Instant) -> bool {
+    /// `placed` could not be taken away at `at`, because of `why`. Tells whether that is to be said: once for a directory.
+    pub(super) fn failed(&mut self, placed: &Placed, why: &str, at: Moment, now: Instant) -> bool {
         self.later(placed, now);
+        if let Some(waiting) = self.waiting.get_mut(&placed.name) {
+            waiting.trouble = Some(Trouble { at, why: why.to_owned() });
+        }
         let said = self.said.entry(placed.directory.clone()).or_default();
         said.len() < SAID_MAX && said.insert(why.to_owned())
     }
@@ -46,11 +60,12 @@ impl Retries {
         if let Some(before) = &before {
             self.due.remove(&(before.at, placed.name.clone()));
         }
-        let pause = before.map_or(FIRST, |before| (before.pause * 2).min(LAST));
+        let pause = before.as_ref().map_or(FIRST, |before| (before.pause * 2).min(LAST));
+        let trouble = before.and_then(|before| before.trouble);
         if self.waiting.len() < WAITING_MAX {
             let at = now + pause;
             self.due.insert((at, placed.name.clone()));
-            self.waiting.insert(placed.name.clone(), Waiting { placed: placed.clone(), at, pause });
+            self.waiting.insert(placed.name.clone(), Waiting { placed: placed.clone(), at, pause, trouble });
         }
     }
 
@@ -86,6 +101,11 @@ impl Retries {
             waiting.at = now;
             self.due.insert((now, name));
         }
+    }
+
+    /// Why it is still there, if that is known.
+    pub(super) fn trouble(&self, name: &PlacedName) -> Option<Trouble> {
+        self.waiting.get(name).and_then(|waiting| waiting.trouble.clone())
     }
 
     /// How much waits.
@@ -124,7 +144,7 @@ mod tests {
         let mut pauses = Vec::new();
         for turn in 0..9 {
             assert!(retries.may_try(&one.name, now));
-            assert_eq!(retries.failed(&one, "EROFS", now), turn == 0, "turn {turn}");
+            assert_eq!(retries.failed(&one, "EROFS", Moment::EPOCH, now), turn == 0, "turn {turn}");
             assert!(!retries.may_try(&one.name, now) && retries.due(now, 9).is_empty());
             let next = retries.next().expect("it waits");
             pauses.push(next.duration_since(now).as_secs());
@@ -132,20 +152,22 @@ mod tests {
             assert_eq!(retries.due(now, 9), std::slice::from_ref(&one));
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert!(!retries.failed(&other, "EROFS", now), "the directory's trouble is known");
-        assert!(retries.failed(&other, "EACCES", now), "another one is not");
-        assert!(retries.failed(&placed(1), "EROFS", now), "nor is that of another directory");
+        assert!(!retries.failed(&other, "EROFS", Moment::EPOCH, now), "the directory's trouble is known");
+        assert!(retries.failed(&other, "EACCES", Moment::EPOCH, now), "another one is not");
+        assert!(retries.failed(&placed(1), "EROFS", Moment::EPOCH, now), "nor is that of another directory");
         assert!(retries.removed(&other), "it is over");
         assert!(!retries.removed(&one), "which is said once");
         assert_eq!(retries.len(), 1);
-        assert!(retries.failed(&one, "EROFS", now), "and is said again when it comes back");
+        assert!(retries.failed(&one, "EROFS", Moment::EPOCH, now), "and is said again when it comes back");
+        assert_eq!(retries.trouble(&one.name), Some(Trouble { at: Moment::EPOCH, why: "EROFS".to_owned() }));
+        assert_eq!(retries.trouble(&placed(7).name), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_directory_that_is_back_is_tried_at_once_and_what_waits_is_bounded() {
         let (mut retries, now) = (Retries::default(), Instant::now());
         for number in 0..20_000 {
-            retries.failed(&placed(number), "ENOENT", now);
+            retries.failed(&placed(number), "ENOENT", Moment::EPOCH, now);
         }
         assert_eq!(retries.len(), WAITING_MAX);
         assert!(retries.due(now, usize::MAX).is_empty());

@@ -110,6 +110,7 @@ pub async fn sweep(current: &Current) {
         }
         // What is decided from here on may be missing in the answer, and wakes the sweep again.
         site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
+        let alone = site.sweeping.lock().await;
         let wait = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
                 for change in &closing.changes {
@@ -126,6 +127,7 @@ pub async fn sweep(current: &Current) {
                 Some(STORE_PAUSE)
             }
         };
+        drop(alone);
         tokio::select! {
             () = pause(wait) => {}
             () = site.wake.notified() => {}

@@ -72,6 +72,8 @@ pub struct Site {
     pub(super) hashing: Arc<Semaphore>,
     /// What those who fill and clear public directories tell each other.
     pub(super) upkeep: Arc<Upkeep>,
+    /// Whoever takes things out of public directories holds this meanwhile.
+    pub(super) sweeping: Arc<Mutex<()>>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
@@ -159,6 +161,7 @@ impl Site {
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             upkeep: Arc::default(),
+            sweeping: Arc::default(),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
@@ -208,6 +211,7 @@ impl Site {
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
             upkeep: Arc::clone(&self.upkeep),
+            sweeping: Arc::clone(&self.sweeping),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
