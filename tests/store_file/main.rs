@@ -7,5 +7,6 @@ mod damage;
 #[path = "../counting/fixtures.rs"]
 mod fixtures;
 mod pair;
+mod placed;
 mod properties;
 mod salvage;

@@ -279,7 +279,7 @@ impl Store for Sqlite {
     }
 
     fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
-        Box::pin(self.decide(move |working| working.send_away(&away, stub)))
+        Box::pin(self.writer.decide(move |working| working.send_away(&away, stub)))
     }
 
     fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {

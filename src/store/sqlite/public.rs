@@ -14,7 +14,7 @@ use crate::domain::path::FilePath;
 use crate::domain::placed::{DirectoryName, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::store::record::{Unreadable, Written};
-use crate::store::{DUE_MAX, SentAway, look, new_placed, send_away};
+use crate::store::{DUE_MAX, Down, SentAway, look, new_placed, send_away};
 
 /// Reads a row that a statement selected by its columns.
 pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
@@ -110,31 +110,43 @@ pub(super) fn there(database: &Connection, after: Option<(Moment, PlacedName)>, 
 }
 
 impl Working {
-    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<Result<SentAway, Refusal>, Fault> {
-        let Some(grant) = self.grant_of(away.delivery)? else { return Ok(Err(Refusal::UnknownLink)) };
+    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<Result<Result<SentAway, Refusal>, Down>, Fault> {
+        let Some(grant) = self.grant_of(away.delivery)? else { return Ok(Ok(Err(Refusal::UnknownLink))) };
+        let there = match &stub {
+            Some(stub) => {
+                let known = params![away.delivery.written(), stub.directory.as_str()];
+                rows::one(&self.database, schema::PLACED_LIVE_OF_DELIVERY, known, placed)?
+            }
+            None => None,
+        };
+        // A fault of one decision would take back those that share its step.
+        if there.is_none()
+            && let Some(stub) = &stub
+            && !under(&self.database, std::slice::from_ref(&stub.name))?.is_empty()
+        {
+            return Ok(Err(Down::Unreachable));
+        }
         let sent = self.run(grant, Some(away.delivery), |account| send_away(account, away), |_| Vec::new())?;
         let (permit, tally) = match sent.unwrap_or(Err(Refusal::UnknownLink)) {
             Ok(sent) => sent,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Ok(Err(refusal))),
         };
         if let Some(tally) = tally {
             self.changes.count(&tally);
         }
-        let Some(stub) = stub else { return Ok(Ok((permit, None))) };
-        let known = params![away.delivery.written(), stub.directory.as_str()];
-        let there = rows::one(&self.database, schema::PLACED_LIVE_OF_DELIVERY, known, placed)?;
+        let Some(stub) = stub else { return Ok(Ok(Ok((permit, None)))) };
         if there.is_some() {
-            return Ok(Ok((permit, there)));
+            return Ok(Ok(Ok((permit, there))));
         }
         let new = new_placed(stub, away, &permit);
         add(&self.database, &new)?;
-        Ok(Ok((permit, Some(new))))
+        Ok(Ok(Ok((permit, Some(new)))))
     }
 
     pub(super) fn placed_gone(&mut self, names: &[PlacedName], now: Moment) -> Result<(), Fault> {
         for known in under(&self.database, names)? {
             if !matches!(known.stay, Stay::Gone(_)) {
-                change(&self.database, &Placed { stay: Stay::Gone(now), ..known })?;
+                change(&self.database, &known.gone(now))?;
             }
         }
         Ok(())

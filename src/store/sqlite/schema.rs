@@ -252,7 +252,7 @@ statements! {
     PLACED_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 ORDER BY p.placed, p.name");
     PLACED_THERE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND (p.due, p.name) > (?1, ?2) \
         ORDER BY p.due, p.name LIMIT ?3");
-    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 ORDER BY p.due LIMIT ?2");
+    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 ORDER BY p.due, p.name LIMIT ?2");
     PLACED_NEXT_DUE = "SELECT due FROM placed WHERE due IS NOT NULL ORDER BY due LIMIT 1";
     ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
