@@ -126,6 +126,12 @@ const NAMES: &[(&str, &str)] = &[
 /// Marks of unfinished work, taken apart so that this file does not carry them.
 const MARKS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore")];
 
+/// What the path of the program is written with, taken apart in the same way, and the only test file that may name it: what
+/// that file starts is searched for secrets.
+const PROGRAM: &[&str] =
+    &[concat!("CARGO_BIN", "_EXE"), concat!("target/debug/", "cloakroom\""), concat!("target/release/", "cloakroom\"")];
+const STARTS_THE_PROGRAM: &str = "tests/servers/program.rs";
+
 /// What a name follows where it is declared.
 const DECLARES: &[&str] = &["fn", "struct", "enum", "trait", "mod", "type", "const", "static", "let", "mut", "as"];
 
@@ -151,6 +157,9 @@ fn check(path: &str, text: &str) -> Vec<Fault> {
             if line.contains(mark) {
                 fault(number, format!("`{mark}`"));
             }
+        }
+        if path.starts_with("tests/") && path != STARTS_THE_PROGRAM && PROGRAM.iter().any(|words| line.contains(words)) {
+            fault(number, format!("starts the program: {STARTS_THE_PROGRAM} does, and searches what it prints"));
         }
     }
     let code = code_only(text);
@@ -266,6 +275,34 @@ fn the_sources_keep_the_shape_of_the_house() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The calls of the log in a text in which values are written as Rust's `Debug` has them: `name = ?value`, `?value`, `{value:?}`.
+fn debug_fields(text: &str) -> Vec<&str> {
+    let calls = text.split("tracing::").skip(1).filter_map(|rest| {
+        let (level, _) = rest.split_once("!(")?;
+        let call = rest.split_once(");").map_or(rest, |(call, _)| call);
+        ["error", "warn", "info", "debug", "trace"].contains(&level).then_some(call)
+    });
+    calls.filter(|call| ["= ?", "(?", ", ?", ":?}", ":#?}"].iter().any(|mark| call.contains(mark))).collect()
+}
+
+#[test]
+fn the_log_has_the_words_of_the_house_and_no_debug_text() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut files, mut calls) = (Vec::new(), 0);
+    sources(root, "src", &mut files);
+    for path in &files {
+        let text = fs::read_to_string(root.join(path)).unwrap();
+        calls += text.matches("tracing::").count();
+        assert_eq!(debug_fields(&text), Vec::<&str>::new(), "{path}");
+    }
+    assert!(calls > 40, "{calls} calls");
+    for planted in
+        ["tracing::info!(event = \"a\", b = ?b);", "tracing::warn!(?b);", "tracing::error!(a, ?b, \"c\");", "tracing::warn!(\"{b:?}\");"]
+    {
+        assert_eq!(debug_fields(planted).len(), 1, "{planted}");
+    }
+}
+
 #[test]
 fn nothing_else_stands_at_the_top_level() {
     let mut seen = 0;
@@ -294,6 +331,10 @@ fn planted_violations_are_seen() {
     let long = "\n".repeat(TEST_LINES_MAX + 1);
     let mark = format!("// {}: later", MARKS[0]);
     let skipped = format!("{}]\nfn f() {{}}", MARKS[2]);
+    let [compiled, built, _] = PROGRAM else { panic!("{PROGRAM:?}") };
+    let started = format!("Command::new(env!(\"{compiled}_cloakroom\"))");
+    let found = format!("Command::new(\"{built})");
+    let starts = "starts the program: tests/servers/program.rs does, and searches what it prints";
     for (path, text, what) in [
         ("src/domain/a.rs", "use crate::store::Store;", "`domain` may not use `store::Store`"),
         ("src/domain/a.rs", "use crate::{domain::path, config};", "`domain` may not use `config`"),
@@ -325,6 +366,8 @@ fn planted_violations_are_seen() {
         ("src/wire/a.rs", "fn f() { todo!() }", "`todo!`"),
         ("src/wire/a.rs", &mark, &format!("`{}`", MARKS[0])),
         ("tests/a.rs", &skipped, &format!("`{}`", MARKS[2])),
+        ("tests/a.rs", &started, starts),
+        ("tests/a/b.rs", &found, starts),
         ("tests/a.rs", &long, &format!("{} lines; at most {TEST_LINES_MAX}", TEST_LINES_MAX + 1)),
         ("src/wire/a.rs", &long, &format!("{} lines; at most {LINES_MAX}", TEST_LINES_MAX + 1)),
     ] {
@@ -349,5 +392,8 @@ fn good_sources_pass() {
         ("tests/a.rs", "use cloakroom::store::Store;"),
     ] {
         assert_eq!(check(path, text), [], "{path}: {text}");
+    }
+    for words in PROGRAM {
+        assert_eq!(check(STARTS_THE_PROGRAM, words), []);
     }
 }

@@ -14,25 +14,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use servers::cloakroom::PROGRAM;
 use servers::http::ask;
 use servers::nginx::{Nginx, NginxSetup};
+use servers::program::Program;
 use servers::site::content;
 use servers::{free_port, until};
 use tempfile::TempDir;
 
 fn run(arguments: &[&str], directory: &Path, stdin: &[u8]) -> Output {
-    let mut command = Command::new(PROGRAM);
-    command.arg("audit").args(arguments).current_dir(directory).env("LC_ALL", "C.UTF-8");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            // Whoever does not read standard input closes it.
-            let _ = pipe.write_all(stdin);
-        });
-        child.wait_with_output().unwrap()
-    })
+    Program::new().arg("audit").args(arguments).current_dir(directory).env("LC_ALL", "C.UTF-8").output_of(stdin)
 }
 
 #[track_caller]

@@ -7,12 +7,12 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use servers::cloakroom::{Cloakroom, PROGRAM};
+use servers::cloakroom::Cloakroom;
 use servers::http::get;
+use servers::program::{Copied, Program, Running};
 use servers::until;
 use tempfile::TempDir;
 
@@ -34,8 +34,8 @@ struct Ran {
     err: String,
 }
 
-fn ran(mut command: Command) -> Ran {
-    let output = command.stdin(Stdio::null()).output().unwrap();
+fn ran(mut program: Program) -> Ran {
+    let output = program.output();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().expect("no signal"), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -77,10 +77,10 @@ impl Place {
         fs::write(self.path("cloakroom.toml"), text).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.arg("--config").arg(self.path("cloakroom.toml")).args(arguments);
-        command
+    fn command(&self, arguments: &[&str]) -> Program {
+        let mut program = Program::configured(&self.path("cloakroom.toml"));
+        program.args(arguments);
+        program
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
@@ -90,8 +90,7 @@ impl Place {
     /// The daemon, with its log in a file.
     fn serve(&self, log: &str) -> Daemon {
         let log = self.path(log);
-        let mut command = self.command(&["serve"]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+        let child = self.command(&["serve"]).stderr_into(&log).spawn();
         let mut daemon = Daemon { child, log };
         until("the daemon listens", || {
             assert!(daemon.child.try_wait().unwrap().is_none(), "{}", daemon.log());
@@ -114,7 +113,7 @@ fn listeners(root: &Path) -> String {
 }
 
 struct Daemon {
-    child: Child,
+    child: Running,
     log: PathBuf,
 }
 
@@ -130,17 +129,6 @@ impl Daemon {
     fn end(mut self, signal: Signal) -> Option<i32> {
         self.signal(signal);
         self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if !std::thread::panicking() {
-            let log: Vec<String> = self.log().lines().map(str::to_owned).collect();
-            servers::secrecy::assert_none(&log, self.log.parent().unwrap());
-        }
     }
 }
 
@@ -163,9 +151,9 @@ fn site() -> Site {
 
 impl Site {
     fn run(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(PROGRAM);
-        command.arg("--config").arg(self.daemon.config()).args(arguments);
-        ran(command)
+        let mut program = Program::configured(&self.daemon.config());
+        program.args(arguments);
+        ran(program)
     }
 
     fn target(url: &str) -> &str {
@@ -293,7 +281,7 @@ fn help_is_told_for_every_command_and_fits_eighty_columns() {
         &["feed"],
     ];
     for command in commands {
-        let mut program = Command::new(PROGRAM);
+        let mut program = Program::new();
         program.args(*command).arg("--help").env("COLUMNS", "80").env("CLOAKROOM_CONFIG", "/secret/place.toml");
         let ran = ran(program);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{command:?}");
@@ -306,7 +294,7 @@ fn help_is_told_for_every_command_and_fits_eighty_columns() {
         let bare = ran.out.lines().find(|line| line.trim_start().starts_with("--") && line.split_whitespace().count() < 2);
         assert!(bare.is_none() || command == &["demo"], "{command:?}: {bare:?}");
     }
-    let mut version = Command::new(PROGRAM);
+    let mut version = Program::new();
     version.arg("--version");
     assert_eq!(ran(version).out, format!("cloakroom {}\n", env!("CARGO_PKG_VERSION")));
 }
@@ -315,13 +303,13 @@ fn help_is_told_for_every_command_and_fits_eighty_columns() {
 fn a_reader_that_goes_away_ends_a_command_quietly_and_a_full_disk_does_not() {
     let place = Place::new();
     for arguments in [&["check", "--print-default"][..], &["sign", "masters/set/a b.zip"], &["explain", "/members/"]] {
-        let mut child = place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = place.command(arguments).stdout_piped().spawn();
         drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        let output = child.wait_with_output();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
         let mut full = place.command(arguments);
-        let full = full.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap()).output().unwrap();
+        let full = full.stdout_to(fs::OpenOptions::new().write(true).open("/dev/full").unwrap()).output();
         assert_eq!(full.status.code(), Some(1), "{arguments:?}");
         says(&String::from_utf8_lossy(&full.stderr), &["standard output"]);
     }
@@ -384,11 +372,16 @@ fn a_url_that_will_open_nothing_is_signed_with_a_warning() {
         place.configuration().replace("[[listener]]", "[[key]]\nid = \"old\"\nfile = \"keys/old\"\nuse = \"retired\"\n\n[[listener]]");
     place.write(&text.replacen("[[key]]\nid = \"old\"\nfile = \"keys/old\"\nuse = \"retired\"\n\n[[listener]]", "[[listener]]", 2));
     assert_eq!(place.run(&["key", "new", "old"]).code, 0);
+    let text = fs::read_to_string(place.path("cloakroom.toml")).unwrap() + "\n[[rule]]\npath = \"/staff/\"\naccept = [\"jwt\"]\n";
+    place.write(&text);
+    let at_staff = format!("{}:{}: ", place.path("cloakroom.toml").display(), text.lines().count());
     for (arguments, words) in [
         (&["masters/none.zip"][..], "no such file"),
         (&["masters/set"], "not a regular file"),
         (&["masters/set/a%20b.zip"], "no such file"),
         (&["/other/a.html"], "no [[rule]]"),
+        (&["/staff/a.html"], "`rule[2].accept` takes no signed URLs, and is the rule for /staff/: the URL is refused with `no_proof`"),
+        (&["/staff/a.html"], &at_staff),
         (&["/members/a%20b.html"], "as it is written"),
         (&["/members/a.html?page=2"], "as it is written"),
         (&["/members/a.html", "--name", "b.html"], "--name"),
@@ -460,9 +453,16 @@ fn check_tells_every_fault_at_once() {
     let ran = place.run(&["check"]);
     assert_eq!(ran.code, 78, "{ran:?}");
     says(&ran.err, &["cloakroom key new main", "/gone` must be a directory", "refusal.html:1", "/none/x.log"]);
+    let written = fs::read_to_string(&file).unwrap();
+    for (key, value) in
+        [("key[1].file", "keys/main"), ("storage[1].path", "/gone"), ("pages.templates", "/templates"), ("feed.access_log", "/none/x.log")]
+    {
+        let line = (1..).zip(written.lines()).find(|(_, line)| line.contains(value)).unwrap().0;
+        says(&ran.err, &[&format!("{}:{line}: `{key}` names what cannot be used", file.display())]);
+    }
     assert!(ran.err.lines().all(|line| line.starts_with("cloakroom: ")) && ran.err.lines().count() == 4, "{}", ran.err);
     place.write(&format!("{text}\n[feed]\nsyslog = \"unix:{root}/none/log.sock\"\n"));
-    says(&place.run(&["check"]).err, &["[feed] syslog", "there is no", "/none"]);
+    says(&place.run(&["check"]).err, &["`feed.syslog`", "there is no", "/none"]);
     place.write(&format!("{text}\n[pages]\ntemplates = \"{root}/templates\"\n"));
     let serve = place.run(&["serve"]);
     assert_eq!((serve.code, serve.out.as_str()), (78, ""), "{serve:?}");
@@ -540,19 +540,15 @@ fn what_the_daemon_cannot_have_is_named() {
 /// Another user than the one that owns the place: nobody where the test runs as root, else the same user without leave.
 #[test]
 fn who_may_not_is_told_what_would_be_right() {
-    use std::os::unix::process::CommandExt;
     let place = Place::new();
     let open = |name: &str, mode: u32| fs::set_permissions(place.path(name), fs::Permissions::from_mode(mode)).unwrap();
     // A copy, since the way to the program may be shut for others.
-    fs::copy(PROGRAM, place.path("program")).unwrap();
+    let copy = Copied::to(place.path("program"));
     open("", 0o755);
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(place.path("program"));
-        command.arg("--config").arg(place.path("cloakroom.toml")).args(arguments);
-        if rustix::process::geteuid().is_root() {
-            command.uid(65534).gid(65534);
-        }
-        ran(command)
+        let mut program = copy.program_of_nobody();
+        program.arg("--config").arg(place.path("cloakroom.toml")).args(arguments);
+        ran(program)
     };
     let daemon = place.serve("log");
     open("api.sock", 0o000);
@@ -626,9 +622,9 @@ fn links_and_deliveries_are_told_as_text_and_as_json() {
     says(&text, &[id, "completed", "100 %", "127.0.0.1", "masters/a.zip"]);
     assert!(text.lines().all(|line| line.chars().count() <= 90), "{text}");
     for (locale, bar) in [("C.UTF-8", "████"), ("C", "####")] {
-        let mut command = Command::new(PROGRAM);
-        command.arg("--config").arg(site.daemon.config()).args(["delivery", "show", id]).env("LC_ALL", locale);
-        let text = ran(command).out;
+        let mut program = Program::configured(&site.daemon.config());
+        program.args(["delivery", "show", id]).env("LC_ALL", locale);
+        let text = ran(program).out;
         says(
             &text,
             &[
@@ -747,8 +743,7 @@ fn the_json_log_carries_fields() {
     let place = Place::new();
     let mut command = place.command(&["serve", "--json"]);
     let log = place.path("json.log");
-    command.env("CLOAKROOM_LOG", "debug").stderr(fs::File::create(&log).unwrap()).stdin(Stdio::null());
-    let daemon = Daemon { child: command.spawn().unwrap(), log };
+    let daemon = Daemon { child: command.env("CLOAKROOM_LOG", "debug").stderr_into(&log).spawn(), log };
     let events = |name: &str| -> Vec<Value> {
         let lines: Vec<Value> =
             daemon.log().split_inclusive('\n').filter_map(|line| serde_json::from_str(line.strip_suffix('\n')?).ok()).collect();
@@ -777,9 +772,8 @@ fn the_json_log_carries_fields() {
 fn a_terminal_gets_what_a_pipe_does_not() {
     // `script` gives a program a terminal; what it prints is what stands on the screen.
     let site = site();
-    let command = format!("{PROGRAM} --config {} grant add --file masters/a.zip --max 3", site.daemon.config().display());
-    let typed = Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output();
-    let shown = String::from_utf8(typed.expect("script (util-linux) is installed").stdout).unwrap();
+    let typed = Program::on_terminal("true", &site.daemon.config(), &["grant", "add", "--file", "masters/a.zip", "--max", "3"]).output();
+    let shown = String::from_utf8(typed.stdout).unwrap();
     says(&shown, &["https://shop.example/dl/l/", "3 downloads of masters/a.zip", "grant g-"]);
     let piped = site.run(&["grant", "add", "--file", "masters/a.zip", "--max", "3"]);
     assert_eq!((piped.out.lines().count(), piped.err.as_str()), (1, ""), "{piped:?}");

@@ -119,6 +119,25 @@ fn a_small_shops_file_is_taken() {
 }
 
 #[test]
+fn a_configuration_knows_the_lines_of_what_it_names_and_is_the_same_on_others() {
+    let text = format!("{SMALL}[[rule]]\npath = \"/club/\"\naccept = [\"basic\"]\nhtpasswd = \"/etc/a\"\n");
+    let (one, other) = (parse(&text), parse(&format!("# a comment\n{text}")));
+    let line = |words: &str| (1..).zip(text.lines()).find(|(_, line)| line.starts_with(words)).unwrap().0;
+    for (key, of, words, shown) in [
+        ("key.file", "main", "file", "key[1].file"),
+        ("storage.path", "masters", "path", "storage[1].path"),
+        ("rule.htpasswd", "/etc/a", "htpasswd", "rule[1].htpasswd"),
+        ("rule.accept", "/club/", "accept", "rule[1].accept"),
+    ] {
+        let (fault, later) = (one.places.fault(key, of, "is odd"), other.places.fault(key, of, "is odd"));
+        assert_eq!((fault.line, later.line), (Some(line(words)), Some(line(words) + 1)), "{key}");
+        assert!(fault.to_string().ends_with(&format!(":{}: `{shown}` is odd", line(words))), "{fault}");
+    }
+    assert!(one.places.fault("key.file", "other", "is odd").line.is_none() && !one.places.has("key.file", "other"));
+    assert_eq!((&one, one.digest()), (&other, other.digest()));
+}
+
+#[test]
 fn without_a_feed_nothing_is_measured() {
     assert!(!parse(SMALL).is_measured());
     assert!(parse(&format!("{SMALL}{FEED}")).is_measured());
@@ -416,4 +435,13 @@ proptest::proptest! {
         let half: String = SMALL.chars().take(cut).collect();
         let _ = config::parse(&format!("{half}{text}"), "a.toml").map_err(|errors| errors.to_string());
     }
+}
+
+#[test]
+fn who_has_nobody_in_front_listens_where_clients_have_an_address() {
+    let text = STANDALONE.replacen("address = \"", "address = \"unix:/run/x/", 1);
+    let errors = errors(&text);
+    let [fault] = errors.faults() else { panic!("{errors}") };
+    assert_eq!(fault.key, "listener[1].dialect");
+    assert!(fault.line.is_some() && fault.message.contains("unix socket, where clients have no address"), "{fault}");
 }

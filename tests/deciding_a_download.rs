@@ -111,6 +111,7 @@ fn to(outcome: Outcome) -> String {
     match outcome {
         Outcome::Redirect(redirect) => redirect.to,
         Outcome::Send(sending) => panic!("{} is sent at once", sending.file),
+        Outcome::Copy(_) => panic!("there are no copies"),
     }
 }
 

@@ -7,18 +7,18 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
-use servers::cloakroom::PROGRAM;
+use servers::program::{Copied, Program, Running};
 use servers::until;
 use tempfile::TempDir;
 
 /// A running demo, with a place of its own for temporary files.
 struct Demo {
-    child: Child,
+    child: Running,
     printed: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
     temporary: TempDir,
@@ -28,12 +28,11 @@ struct Demo {
 impl Demo {
     /// Starts it, and waits until it has said what to try.
     #[track_caller]
-    fn start(web_server: &str, mut command: Command) -> Self {
+    fn start(web_server: &str, mut program: Program) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         // Whoever it runs as must be able to write there.
         fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        command.args(["demo", "--web-server", web_server]).env("TMPDIR", temporary.path());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = program.args(["demo", "--web-server", web_server]).env("TMPDIR", temporary.path()).stdout_piped().spawn();
         let printed = Arc::<Mutex<Vec<String>>>::default();
         let (store, out) = (Arc::clone(&printed), BufReader::new(child.stdout.take().unwrap()));
         let reader = thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| store.lock().unwrap().push(line)));
@@ -125,10 +124,6 @@ fn processes(directory: &Path) -> Vec<String> {
     all.into_iter().filter(|line| line.contains(directory.to_str().unwrap())).collect()
 }
 
-fn program() -> Command {
-    Command::new(PROGRAM)
-}
-
 /// Everything that the demo promises.
 #[track_caller]
 fn tour(demo: &Demo, behind_nginx: bool) {
@@ -153,7 +148,7 @@ fn tour(demo: &Demo, behind_nginx: bool) {
     let file = demo.customer.path().join("album.zip");
     let mut curl = demo.shell(&lines[0]).spawn().unwrap();
     until("a quarter of the file", || fs::metadata(&file).is_ok_and(|there| there.len() > 8_000_000).then_some(()));
-    kill_process(Pid::from_child(&curl), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&curl), Signal::TERM).unwrap();
     curl.wait().unwrap();
     demo.happens(&["opened", "d-"]);
     let part = demo.happens(&["received", "d-"]);
@@ -186,7 +181,7 @@ fn tour(demo: &Demo, behind_nginx: bool) {
 
 #[test]
 fn behind_a_private_nginx_every_line_does_what_it_says_and_ctrl_c_cleans_up() {
-    let demo = Demo::start("nginx", program());
+    let demo = Demo::start("nginx", Program::new());
     tour(&demo, true);
     assert!(processes(&demo.root()).iter().any(|line| line.contains("nginx")), "an Nginx works there");
     assert!(demo.end(Signal::INT).success());
@@ -194,7 +189,7 @@ fn behind_a_private_nginx_every_line_does_what_it_says_and_ctrl_c_cleans_up() {
 
 #[test]
 fn alone_every_line_does_what_it_says_and_ctrl_c_cleans_up() {
-    let demo = Demo::start("none", program());
+    let demo = Demo::start("none", Program::new());
     tour(&demo, false);
     assert!(demo.end(Signal::INT).success());
 }
@@ -202,20 +197,14 @@ fn alone_every_line_does_what_it_says_and_ctrl_c_cleans_up() {
 #[test]
 fn a_terminal_that_is_closed_or_a_service_that_is_stopped_leaves_nothing_behind() {
     for signal in [Signal::TERM, Signal::HUP] {
-        assert!(Demo::start("nginx", program()).end(signal).success(), "{signal:?}");
+        assert!(Demo::start("nginx", Program::new()).end(signal).success(), "{signal:?}");
     }
 }
 
 #[test]
 fn ctrl_c_before_it_has_said_anything_leaves_nothing_behind_either() {
     let temporary = tempfile::tempdir().unwrap();
-    let mut child = program()
-        .args(["demo", "--web-server", "nginx"])
-        .env("TMPDIR", temporary.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = Program::new().args(["demo", "--web-server", "nginx"]).env("TMPDIR", temporary.path()).spawn();
     let root = until("its directory", || fs::read_dir(temporary.path()).unwrap().next().map(|entry| entry.unwrap().path()));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert!(until("the end of the demo", || child.try_wait().unwrap()).success());
@@ -228,17 +217,9 @@ fn an_ordinary_user_sees_the_same() {
     // Who runs the tests as an ordinary user has seen it in the tests above already; root becomes one.
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = place.path().join("cloakroom");
-    fs::copy(PROGRAM, &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    let command = if rustix::process::geteuid().is_root() {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).current_dir("/");
-        command
-    } else {
-        Command::new(&copy)
-    };
-    let demo = Demo::start("nginx", command);
+    let mut program = Copied::to(place.path().join("cloakroom")).program_of_nobody();
+    program.current_dir(Path::new("/"));
+    let demo = Demo::start("nginx", program);
     tour(&demo, true);
     assert!(demo.end(Signal::INT).success());
 }

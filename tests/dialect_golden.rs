@@ -59,7 +59,7 @@ fn no_answer_of_nginx_opens_anything_but_an_allow_and_a_hand_off() {
     let mut seen = 0;
     for &refusal in Refusal::ALL {
         let support = SupportCode::of(&RequestId::parse("0123").unwrap());
-        let say = || Say::Refuse { refusal, support: &support, page: page("<p>no</p>".to_owned()), realm: None };
+        let say = || Say::Refuse { refusal, support: &support, page: page("<p>no</p>".to_owned()), realm: None, lasts: None };
         let authorize = Dialect::Nginx.write(Kind::Authorize, say());
         assert!([401, 403].contains(&authorize.status) && authorize.body.is_empty(), "{refusal}");
         assert_eq!(authorize.status == 401, refusal.status() == 401, "{refusal}");
@@ -175,7 +175,12 @@ fn case(raw: &[u8]) -> String {
 
 fn refuse(text: &mut String, kind: Kind, refusal: Refusal, request: &RequestId) {
     let page = page(format!("<p>{}</p>", refusal.sentence()));
-    say(text, kind, &format!("refuse {refusal}"), Say::Refuse { refusal, support: &SupportCode::of(request), page, realm: None });
+    say(
+        text,
+        kind,
+        &format!("refuse {refusal}"),
+        Say::Refuse { refusal, support: &SupportCode::of(request), page, realm: None, lasts: None },
+    );
 }
 
 fn say(text: &mut String, kind: Kind, title: &str, say: Say<'_>) {

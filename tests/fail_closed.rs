@@ -13,7 +13,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::thread;
 
@@ -22,6 +21,7 @@ use raw::ask;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use servers::cloakroom::Cloakroom;
 use servers::nginx::{Nginx, NginxSetup};
+use servers::program::Program;
 use servers::{free_port, until};
 
 const SECRET: &str = "<<protected>>";
@@ -305,30 +305,14 @@ fn the_daemon_allows_itself_the_open_files_that_its_connections_need() {
     // 4096 for each of the two listeners, and some beside them.
     for (limit, expected, says) in [("ulimit -Sn 256", 8320, false), ("ulimit -n 512", 512, true)] {
         let log = cloakroom.state().join("limits.log");
-        let child = Command::new("sh")
-            .args(["-c", &format!("{limit}; exec \"$0\" \"$@\""), servers::cloakroom::PROGRAM, "--config"])
-            .arg(cloakroom.config())
-            .arg("serve")
-            .env("CLOAKROOM_LOG", "info")
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut child = Ended(child);
+        let mut program = Program::through("sh", &["-c", &format!("{limit}; exec \"$0\" \"$@\"")]);
+        program.arg("--config").arg(cloakroom.config()).arg("serve").env("CLOAKROOM_LOG", "info");
+        let mut child = program.stderr_into(&log).spawn();
         let text = until("it listens", || {
-            assert!(child.0.try_wait().unwrap().is_none());
+            assert!(child.try_wait().unwrap().is_none());
             fs::read_to_string(&log).ok().filter(|text| text.contains("serve=api") && text.contains("serve=web"))
         });
-        assert_eq!(soft(child.0.id()), expected, "{limit}");
+        assert_eq!(soft(child.id()), expected, "{limit}");
         assert_eq!(text.contains("raise LimitNOFILE"), says, "{text}");
-    }
-}
-
-/// A process that ends with this value.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use servers::cloakroom::PROGRAM;
 use servers::http::Download;
+use servers::program::Program;
 use servers::site::{Site, content};
 use servers::until;
 
@@ -106,6 +106,8 @@ fn a_revoked_grant_stays_revoked_and_a_revoked_link_leaves_the_others() {
 
     let said = site.cloakroom.say(&["grant", "revoke", &grant]);
     assert!(said.starts_with(&format!("{grant}  revoked, 0 of 5 used")), "{said}");
+    let logged: Vec<String> = site.cloakroom.log().into_iter().filter(|line| line.contains(" amended ")).collect();
+    assert!(matches!(logged.as_slice(), [one] if one.contains(&format!("grant={grant} amendment=revoked author="))), "{logged:?}");
     for target in [&other, &delivery] {
         assert_eq!(refused(&site, target), (403, "revoked".to_owned()), "{target}");
     }
@@ -272,15 +274,14 @@ fn lists_are_cut_to_the_width_of_a_terminal_and_whole_in_a_pipe() {
         let piped = site.cloakroom.say(&[what, "list"]);
         assert!(piped.contains(&name), "{piped}");
         for (columns, locale, dots) in [(80, "C.UTF-8", "…"), (80, "C", "..."), (100, "C.UTF-8", "…")] {
-            let line = format!("stty cols {columns} rows 24; {PROGRAM} --config {} {what} list", site.cloakroom.config().display());
-            let shown = Command::new("script").args(["-qec", &line, "/dev/null"]).env("LC_ALL", locale).stdin(Stdio::null()).output();
-            let shown = String::from_utf8(shown.expect("script is installed (bsdutils)").stdout).unwrap();
+            let setup = format!("stty cols {columns} rows 24");
+            let shown = Program::on_terminal(&setup, &site.cloakroom.config(), &[what, "list"]).env("LC_ALL", locale).output();
+            let shown = String::from_utf8(shown.stdout).unwrap();
             let widths: Vec<usize> = shown.lines().map(|line| line.trim_end().chars().count()).collect();
             assert!(widths.len() == 2 && widths.iter().all(|width| *width <= columns), "{what} {columns}: {shown}");
             assert!(shown.trim_end().ends_with(dots) && !shown.contains(&name), "{what} {columns}: {shown}");
         }
-        let wide = format!("stty cols 300; {PROGRAM} --config {} {what} list", site.cloakroom.config().display());
-        let shown = Command::new("script").args(["-qec", &wide, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+        let shown = Program::on_terminal("stty cols 300", &site.cloakroom.config(), &[what, "list"]).output();
         assert!(String::from_utf8(shown.stdout).unwrap().contains(&name));
     }
 }

@@ -7,13 +7,15 @@ mod servers;
 
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use servers::http::Answer;
+use servers::http::{Answer, Download};
 use servers::nginx::NginxSetup;
+use servers::program::Program;
 use servers::site::Site;
 use servers::until;
 use tempfile::TempDir;
@@ -198,13 +200,40 @@ fn a_wrong_login_costs_the_dearest_hash_of_the_file_whoever_it_is_for() {
         assert_code(&club.login("club", user, password), 401, "bad_password");
         assert_eq!(club.counted("password_hashes"), hashes, "{user}");
     }
-    // Longer than bcrypt looks at: refused without a hash, whether the name is known or not.
+    // Longer than bcrypt looks at: the dearest of the others is hashed, whether the name is known or not.
     let long = "a".repeat(73);
-    assert_code(&club.login("club", "alice", &long), 401, "bad_password");
-    assert_code(&club.login("club", "mallory", &long), 401, "bad_password");
-    assert_eq!(club.counted("password_hashes"), 7);
+    for (hashes, user) in [(8, "alice"), (9, "mallory"), (10, "dave"), (11, "carol")] {
+        assert_code(&club.login("club", user, &long), 401, "bad_password");
+        assert_eq!(club.counted("password_hashes"), hashes, "{user}");
+    }
+    club.write(&lines.each_ref().map(String::as_str));
+    let before = club.site.cloakroom.log().len();
+    until("two names", || {
+        assert_code(&club.login("club", "mallory", &long), 401, "bad_password");
+        club.site.cloakroom.log()[before..].iter().any(|line| line.contains("users=2")).then_some(())
+    });
+    let hashes = club.counted("password_hashes");
+    for user in ["alice", "mallory", "bob", "erin"] {
+        assert_code(&club.login("club", user, &long), 401, "bad_password");
+    }
+    assert_eq!(club.counted("password_hashes"), hashes, "no line takes it");
     let told = club.site.cloakroom.log().join("\n");
     assert!(!told.contains("mallory") && !told.contains("nobody@"), "what was typed as a name may be a password: {told}");
+}
+
+#[test]
+fn lines_of_one_method_and_several_costs_take_alike_for_a_wrong_password() {
+    let line = |user: &str, cost: &str| printed("htpasswd", &["-n", "-i", "-C", cost, "-B", user], "secret");
+    let club = Club::open(&[&line("cheap", "4"), &line("dear", "6")]);
+    // Four of cost 4 are one of cost 6.
+    for (hashes, user) in [(4, "cheap"), (5, "dear"), (6, "nobody")] {
+        assert_code(&club.login("club", user, "wrong"), 401, "bad_password");
+        assert_eq!(club.counted("password_hashes"), hashes, "{user}");
+    }
+    for (hashes, user) in [(7, "cheap"), (8, "dear")] {
+        assert_eq!(club.login("club", user, "secret").status, 200);
+        assert_eq!(club.counted("password_hashes"), hashes, "{user}: a right one has nothing to hide");
+    }
 }
 
 #[test]
@@ -221,7 +250,9 @@ fn who_guesses_is_locked_out_and_who_was_right_before_is_not() {
     for password in ["guess 10", "secret"] {
         let locked = club.login("club", "bob", password);
         assert_code(&locked, 429, "locked_out");
-        assert!(locked.header("Retry-After").is_some() && locked.header("WWW-Authenticate").is_none());
+        let rest: u64 = locked.header("Retry-After").unwrap().parse().unwrap();
+        assert!((500..=600).contains(&rest), "the rest of ten minutes: {rest}");
+        assert!(locked.header("WWW-Authenticate").is_none());
     }
     assert_code(&club.login("club", "alice", "guess 10"), 429, "locked_out");
     assert_eq!(club.login("club", "alice", "secret").status, 200, "remembered as right");
@@ -233,6 +264,71 @@ fn who_guesses_is_locked_out_and_who_was_right_before_is_not() {
     assert_code(&club.login("club", "another", "x"), 429, "locked_out");
     assert_eq!(club.login("club", "alice", "secret").status, 200, "remembered as right");
     assert_eq!(club.site.get(&club.site.sign("/club/a.html", &[])).status, 200, "a signed URL is no login");
+}
+
+#[test]
+fn an_old_password_brought_again_and_again_is_hashed_once_and_locks_nobody_out() {
+    let lines = ["alice", "bob"].map(|user| made_by_htpasswd("-B", user, "secret"));
+    let club = Club::open(&[&lines[0], &lines[1]]);
+    let mut answers = Vec::new();
+    for (hashes, user) in [(1, "alice"), (2, "nobody")] {
+        for poll in 0..60 {
+            let answer = club.login("club", user, "old");
+            assert_code(&answer, 401, "bad_password");
+            assert_eq!(answer.header("WWW-Authenticate"), Some("Basic realm=\"The club\", charset=\"UTF-8\""), "{user} {poll}");
+            answers.push(answer.text().split("R-").next().unwrap().to_owned());
+        }
+        assert_eq!((club.counted("password_hashes"), club.counted("logins_repeated")), (hashes, hashes * 59), "{user}");
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "one word for a name that is known and one that is not");
+    // It was one of ten, and guesses are counted as ever.
+    for n in 0..9 {
+        for user in ["alice", "nobody"] {
+            assert_code(&club.login("club", user, &format!("guess {n}")), 401, "bad_password");
+        }
+    }
+    for user in ["alice", "nobody"] {
+        for password in ["old", "guess 0", "another", "secret"] {
+            assert_code(&club.login("club", user, password), 429, "locked_out");
+        }
+    }
+    // Whoever is locked out begins anew with another file, and who was not there is asked for by its line.
+    club.write(&[&made_by_htpasswd("-B", "alice", "old"), &lines[1]]);
+    until("the old one is right again", || (club.login("club", "alice", "old").status == 200).then_some(()));
+    assert_code(&club.login("club", "nobody", "old"), 401, "bad_password");
+    let file = club.file.to_str().unwrap();
+    assert!(Program::new().args(["htpasswd", "add", file, "nobody"]).output_of(b"old").status.success());
+    until("who was unknown is there", || (club.login("club", "nobody", "old").status == 200).then_some(()));
+}
+
+#[test]
+fn who_is_locked_out_learns_nothing_of_who_was_right_elsewhere() {
+    let line = made_by_htpasswd("-m", "alice", "secret");
+    let club = Club::open(&[&line]);
+    let from = |address: &str, password: &str| {
+        let url = format!("http://127.0.0.1:{}/club/a.html", club.site.nginx.port);
+        let code = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--interface", address, "-u"];
+        printed("curl", &[&code[..], &[&format!("alice:{password}"), &url]].concat(), "")
+    };
+    for home in ["127.0.0.1", "127.0.5.1"] {
+        assert_eq!(from(home, "secret"), "200");
+    }
+    assert_eq!(club.counted("password_hashes"), 1, "from wherever it comes");
+    for n in 0..10 {
+        assert_eq!(from("127.0.9.1", &format!("guess {n}")), "401");
+    }
+    for password in ["guess 10", "secret", "guess 0"] {
+        assert_eq!(from("127.0.9.2", password), "429", "{password}: it would guess on at the price of a look into memory");
+    }
+    for home in ["127.0.0.77", "127.0.5.77"] {
+        assert_eq!(from(home, "secret"), "200", "nobody guessed from there");
+    }
+    // Where she was at home before somebody guessed, she stays.
+    for n in 0..10 {
+        assert_eq!(from("127.0.5.9", &format!("guess {n}")), "401");
+    }
+    assert_eq!((from("127.0.5.9", "guess 10"), from("127.0.5.1", "secret")), ("429".to_owned(), "200".to_owned()));
 }
 
 /// What changes the file under the running daemon.
@@ -313,7 +409,18 @@ fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
     let checked = club.site.cloakroom.command(&["check"]);
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert_eq!(checked.status.code(), Some(78), "{said}");
-    assert!(said.contains("rule.htpasswd") && said.contains("club.htpasswd: cannot be read"), "{said}");
+    let config = fs::read_to_string(club.site.cloakroom.config()).unwrap();
+    let line = (1..).zip(config.lines()).find(|(_, line)| line.trim_start().starts_with("htpasswd")).unwrap().0;
+    let place = format!("{}:{line}: `rule[", club.site.cloakroom.config().display());
+    let file = club.file.display();
+    for words in [
+        &place,
+        "].htpasswd` names what cannot be used",
+        &format!("{file}: cannot be read"),
+        &format!("`cloakroom htpasswd add {file} NAME`"),
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     fs::rename(&aside, &club.file).unwrap();
     assert!(club.site.cloakroom.command(&["check"]).status.success());
 }
@@ -333,5 +440,55 @@ fn a_stale_cookie_does_not_keep_a_browser_from_asking_for_the_password() {
         }
         // Who says which token is meant is told what is wrong with it.
         assert_code(&club.site.ask("GET", "/club/a.html?jwt=rubbish", &[]), 403, "bad_proof");
+    }
+}
+
+#[test]
+fn more_logins_at_once_than_can_be_hashed_are_told_to_come_again_and_cost_nobody_else_anything() {
+    // The queue takes 64, and at most 4 are hashed at the same time.
+    const MEMBERS: usize = 200;
+    let line = printed("htpasswd", &["-n", "-i", "-B", "-C", "8", "x"], "right-for-all");
+    let hash = line.strip_prefix("x:").unwrap();
+    let lines: Vec<String> = (0..MEMBERS).map(|number| format!("member{number}:{hash}")).collect();
+    let club = Club::open(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let signed = club.site.sign("/club/a.html", &["--for", "1h"]);
+    // Each is a login of its own, all are right but every tenth, and all are there before the first is answered.
+    let is_right = |number: usize| !number.is_multiple_of(10);
+    let ask = |number: usize| {
+        let brought = basic(&format!("member{number}"), if is_right(number) { "right-for-all" } else { "wrong-for-all" });
+        format!("GET /club/a.html HTTP/1.1\r\nHost: shop.example\r\nAuthorization: {brought}\r\nConnection: close\r\n\r\n")
+    };
+    let mut streams: Vec<TcpStream> = (0..MEMBERS).map(|_| TcpStream::connect(("127.0.0.1", club.site.nginx.port)).unwrap()).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        stream.write_all(ask(number).as_bytes()).unwrap();
+    }
+    until("the queue is full", || (club.counted("logins_queue_full") > 0).then_some(()));
+    for _ in 0..20 {
+        assert_eq!(club.site.get(&signed).status, 200, "a signed URL waits for no hash");
+    }
+    let hashed = club.counted("password_hashes");
+    let answers: Vec<Answer> = streams.into_iter().map(|stream| Download::of(stream, false).finish()).collect();
+    let (mut taken, mut sent_away) = (0, 0);
+    for (number, answer) in answers.iter().enumerate() {
+        if answer.status == 503 {
+            sent_away += 1;
+            assert_code(answer, 503, "overloaded");
+            assert!(answer.header("Retry-After").is_some_and(|seconds| seconds.parse::<u32>().is_ok_and(|seconds| seconds > 0)));
+        } else {
+            taken += 1;
+            assert_eq!(answer.status, if is_right(number) { 200 } else { 401 }, "member{number}: {}", answer.text());
+        }
+    }
+    assert!(taken >= 64 && sent_away > 0, "{taken} {sent_away}");
+    assert_eq!(taken + sent_away, MEMBERS);
+    assert!(hashed < club.counted("password_hashes"), "there was still something to hash when the signed URLs had been answered");
+    assert_eq!(club.counted("logins_queue_full"), u64::try_from(sent_away).unwrap());
+    assert_eq!(club.counted("password_hashes"), u64::try_from(taken).unwrap());
+    club.site.cloakroom.logged(&["refused", "overloaded", "too many passwords wait to be hashed"]);
+    // Being sent away is no failed login: each comes again, and is let in.
+    let again: Vec<usize> = (0..MEMBERS).filter(|number| answers[*number].status == 503 && is_right(*number)).collect();
+    assert!(!again.is_empty());
+    for number in again.iter().take(5) {
+        assert_eq!(club.login("club", &format!("member{number}"), "right-for-all").status, 200);
     }
 }

@@ -466,6 +466,7 @@ fn a_counted_token_is_held_to_the_networks_of_the_policy_too() {
         assert_eq!(verdict(&answer), (403, "wrong_network".to_owned()), "{jti}");
     }
     shop.site.cloakroom.logged(&["refused", "127.0.0.0/8 (`net`) is in none of them"]);
+    assert_eq!(grants(&shop.site), Vec::<Value>::new(), "who stands outside makes none");
 }
 
 #[test]
@@ -491,6 +492,9 @@ fn a_first_use_that_cannot_be_answered_makes_no_grant() {
     site.cloakroom.logged(&["refused", "the browser only looks ahead"]);
     let gone = shop.keys.token("ed", &counted("b", 3, &json!({ "file": "masters/gone.zip" })));
     assert_eq!(verdict(&shop.get("/dl/f/masters/gone.zip", &gone)), (404, "file_missing".to_owned()));
+    // Within the leeway of the token, and beyond the end of what it would make.
+    let late = shop.keys.token("ed", &counted("c", 3, &json!({ "exp": now() - 5 })));
+    assert_eq!(verdict(&shop.get(FILE, &late)).1, "link_expired");
     assert_eq!(grants(site), Vec::<Value>::new());
     assert_eq!(site.get(&ahead).status, 303);
     assert_eq!(grants(site).len(), 1);

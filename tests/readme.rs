@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use servers::cloakroom::PROGRAM;
+use servers::program::Program;
 use servers::site::Site;
 
 const README: &str = include_str!("../README.md");
@@ -185,7 +185,7 @@ fn check(text: &str, directory: &Path) -> Output {
     let text = with(&text, "/var/log/nginx/", &format!("{}/", place("log")));
     let file = directory.join("cloakroom.toml");
     fs::write(&file, text).unwrap();
-    let command = |arguments: &[&str]| Command::new(PROGRAM).arg("--config").arg(&file).args(arguments).output().unwrap();
+    let command = |arguments: &[&str]| Program::configured(&file).args(arguments).output();
     let made = command(&["key", "new", "main"]);
     assert!(made.status.success(), "{made:?}");
     command(&["check"])

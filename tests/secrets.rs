@@ -9,6 +9,7 @@ mod servers;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -20,6 +21,7 @@ use raw::{Raw, ask_socket};
 use servers::cloakroom::Cloakroom;
 use servers::http::{Answer, ask, get};
 use servers::nginx::{Nginx, NginxSetup};
+use servers::program::Program;
 use servers::{free_port, until};
 
 /// Values that a client sends and that are nobody's business.
@@ -341,6 +343,69 @@ fn bring_nonsense(session: &mut Session, target: &str) {
         let answer = session.raw(&request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
         assert!(answer.status >= 400, "{request}: {answer:?}");
     }
+}
+
+/// Whether what is done ends with a secret that was found.
+fn is_found(deed: impl FnOnce()) -> bool {
+    let ended = catch_unwind(AssertUnwindSafe(deed));
+    ended.is_err_and(|words| words.downcast_ref::<String>().is_some_and(|words| words.contains("holds a secret")))
+}
+
+#[test]
+fn a_secret_that_the_program_prints_fails_the_test_that_started_it_whatever_it_was_about() {
+    const PASSWORD: &str = "correct-horse-battery";
+    let nginx = Nginx::start(&NginxSetup::default());
+    fs::write(nginx.downloads().join("a.bin"), "goods").unwrap();
+    let mut cloakroom = Cloakroom::behind(&nginx, "");
+    let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
+    let bytes = URL_SAFE_NO_PAD.decode(&key).unwrap();
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    // What may be printed is, and is known from then on.
+    let link = cloakroom.link("masters/a.bin", 1);
+    let token = link.split('/').nth(5).unwrap().to_owned();
+    let signed = cloakroom.sign("masters/a.bin");
+    let signature = signed.split_once("sig=").unwrap().1.to_owned();
+    let file = cloakroom.state().join("members");
+    let made = Program::configured(&cloakroom.config()).args(["htpasswd", "add"]).arg(&file).arg("alice").output_of(PASSWORD.as_bytes());
+    assert!(made.status.success(), "{made:?}");
+    let generated = cloakroom.say(&["htpasswd", "add", file.to_str().unwrap(), "bob", "--generate"]);
+    let generated = generated.lines().last().unwrap().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!((token.len(), signature.len(), generated.len()), (40, 43, 22));
+
+    let secrets = [&key, &hex.concat(), &token, &signature, &generated, &PASSWORD.to_owned()].map(|secret| format!("x/{secret}"));
+    for secret in &secrets {
+        // What is no command is named in the error, and a name in the URL that is signed.
+        assert!(is_found(|| drop(cloakroom.command(&[secret]))), "standard error: {secret}");
+        let program = || Program::configured(&cloakroom.config());
+        let alone = |program: &mut Program| drop(program.spawn().wait());
+        assert!(is_found(|| alone(program().arg(secret))), "of a program that is left alone: {secret}");
+        assert!(is_found(|| drop(program().arg(secret).output_of(b"input"))), "with input: {secret}");
+        assert!(is_found(|| drop(program().args(["explain", &format!("/members/{secret}")]).output())), "standard output: {secret}");
+        let screen = || Program::on_terminal("true", &cloakroom.config(), &[secret]).output();
+        assert!(is_found(|| drop(screen())), "on a terminal: {secret}");
+        assert!(is_found(|| alone(program().arg(secret).stderr_into(&cloakroom.state().join("log")))), "in a file: {secret}");
+    }
+    // Who may print one kind may print no other.
+    assert!(!is_found(|| drop(cloakroom.say(&["sign", "masters/a.bin"]))));
+    assert!(is_found(|| drop(cloakroom.command(&["sign", "masters/a.bin", "--name", &key]))));
+    assert!(is_found(|| drop(cloakroom.command(&["sign", "masters/a.bin", "--name", &token]))));
+    assert!(is_found(|| drop(cloakroom.command(&["grant", "list", &link]))));
+    for known_by_its_shape in ["/l/", "/d/"]
+        .map(|mark| format!("{mark}{}", "t".repeat(40)))
+        .into_iter()
+        .chain([format!("sig={}", "s".repeat(43)), format!("eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.{}", "s".repeat(43))])
+    {
+        assert!(is_found(|| drop(cloakroom.command(&[&known_by_its_shape]))), "{known_by_its_shape}");
+    }
+    for none in [format!("/l/{}", "t".repeat(39)), format!("sig={}", "s".repeat(42)), "secretly".to_owned(), "eyJh.x.y".to_owned()] {
+        assert!(!is_found(|| drop(cloakroom.command(&[&none]))), "{none}");
+    }
+    // A daemon's log.
+    cloakroom.stop();
+    cloakroom.launch();
+    until("it listens", || cloakroom.command(&["delivery", "list"]).status.success().then_some(()));
+    assert_eq!(get(nginx.port, &format!("/members/{PASSWORD}.html"), &[]).status, 401);
+    assert!(is_found(|| assert!(cloakroom.stop())), "{:#?}", cloakroom.log());
 }
 
 #[test]

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rusqlite::Connection;
-use servers::cloakroom::{Cloakroom, PROGRAM};
+use servers::cloakroom::Cloakroom;
 use servers::http::{Answer, get};
 use servers::nginx::{Nginx, NginxSetup};
+use servers::program::Program;
 use servers::until;
 
 const SIZE: usize = 300_000;
@@ -90,7 +91,7 @@ fn a_backup_under_a_name_that_is_not_text_is_refused_and_leaves_nothing() {
     let names = || fs::read_dir(shop.cloakroom.state()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
     let before = names();
     let copy = shop.cloakroom.state().join(OsStr::from_bytes(b"copy-\xff.db"));
-    let said = Command::new(PROGRAM).args(["store", "backup", "--config"]).arg(shop.cloakroom.config()).arg(copy).output().unwrap();
+    let said = Program::new().args(["store", "backup", "--config"]).arg(shop.cloakroom.config()).arg(copy).output();
     assert!(said.status.code() == Some(1) && String::from_utf8_lossy(&said.stderr).contains("must be UTF-8"), "{said:?}");
     assert_eq!(names(), before);
 }
@@ -109,7 +110,7 @@ fn what_import_makes_belongs_to_whom_its_directory_belongs_to_even_where_it_fail
     fs::write(&config, text + &listener).unwrap();
     let export = home.path().join("broken");
     fs::write(&export, "no export\n").unwrap();
-    let said = Command::new(PROGRAM).args(["store", "import", "--config"]).args([&config, &export]).output().unwrap();
+    let said = Program::new().args(["store", "import", "--config"]).args([&config, &export]).output();
     assert!(said.status.code() == Some(1) && String::from_utf8_lossy(&said.stderr).contains("nothing was imported"), "{said:?}");
     let owner = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.gid(), file.permissions().mode() & 0o077)).unwrap();
     let (user, group, _) = owner(&state);
@@ -168,9 +169,9 @@ fn a_backup_needs_no_links_and_says_what_to_do_about_one_that_was_cut_off() {
     let home = tempfile::tempdir().unwrap();
     let library = without_links(home.path());
     let backup = |to: &Path| {
-        let mut command = Command::new(PROGRAM);
-        command.args(["store", "backup", "--config"]).arg(shop.cloakroom.config()).arg(to).env("LD_PRELOAD", &library);
-        let told = command.output().unwrap();
+        let mut program = Program::new();
+        program.args(["store", "backup", "--config"]).arg(shop.cloakroom.config()).arg(to).env("LD_PRELOAD", &library);
+        let told = program.output();
         (told.status.code(), String::from_utf8(told.stderr).unwrap())
     };
     let (copy, aside) = (home.path().join("copy.db"), home.path().join("copy.db-new"));
@@ -303,7 +304,7 @@ fn without_a_file_there_is_nothing_to_look_at() {
         ("", &["import", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
     ] {
         fs::write(&configuration, text(more)).unwrap();
-        let told = Command::new(PROGRAM).arg("--config").arg(&configuration).arg("store").args(arguments).output().unwrap();
+        let told = Program::configured(&configuration).arg("store").args(arguments).output();
         let said = String::from_utf8_lossy(&told.stderr).into_owned();
         assert!(told.status.code() == Some(1) && said.contains(words), "{more}{arguments:?}: {said}");
     }

@@ -2,16 +2,16 @@
 //! neither ids nor times differ. Each output is kept as a terminal with Unicode and one with ASCII shows it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod servers;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread;
 
+use servers::program::Program;
 use tempfile::TempDir;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_cloakroom");
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -63,16 +63,8 @@ fn told_of(body: String, arguments: &[&str], locale: &str) -> (String, String) {
         (&stream).write_all((head + &body).as_bytes()).unwrap();
         call
     });
-    let output = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(root.join("cloakroom.toml"))
-        .args(arguments)
-        .current_dir(root)
-        .env_remove("LANG")
-        .env("LC_ALL", locale)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let mut program = Program::configured(&root.join("cloakroom.toml"));
+    let output = program.args(arguments).current_dir(root).env_remove("LANG").env("LC_ALL", locale).output();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     let page = root.join("page.html");
     let text = if page.exists() { fs::read_to_string(page).unwrap() } else { String::from_utf8(output.stdout).unwrap() };
@@ -185,7 +177,7 @@ fn a_mistake_on_the_command_line_is_told_with_what_would_be_right() {
     ];
     for (arguments, code, words) in table {
         let config = directory.path().join("cloakroom.toml");
-        let output = Command::new(PROGRAM).arg("--config").arg(config).args(*arguments).stdin(Stdio::null()).output().unwrap();
+        let output = Program::configured(&config).args(*arguments).output();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(*code), &b""[..]), "{arguments:?}: {said}");
         for word in *words {
@@ -193,4 +185,28 @@ fn a_mistake_on_the_command_line_is_told_with_what_would_be_right() {
         }
     }
     assert!(table.len() >= 30, "{}", table.len());
+}
+
+#[test]
+fn the_usage_that_a_mistake_is_told_with_is_whole_and_asks_for_nothing_that_has_a_default() {
+    let mut seen = 0;
+    for (arguments, usage) in [
+        (&["sign"][..], "cloakroom sign [OPTIONS] <FILE|/PATH>"),
+        (&["sign", "a", "--ever"], "cloakroom sign [OPTIONS] <FILE|/PATH>"),
+        (&["grant", "add"], "cloakroom grant add [OPTIONS] --file <STORAGE/PATH>"),
+        (&["link", "new", "--fro", "2"], "cloakroom link new [OPTIONS] <GRANT>"),
+        (&["key", "import", "shop"], "cloakroom key import [OPTIONS] --format <FORM> <ID> [FILE]"),
+        (&["grant", "extend"], "cloakroom grant extend [OPTIONS] <--for|--until|--max> <GRANT>"),
+        (&["nonsense"], "cloakroom [OPTIONS] <COMMAND>"),
+    ] {
+        for given in [&[][..], &["--config", "sign"]] {
+            let output = Program::new().args(given).args(arguments).env("CLOAKROOM_CONFIG", "/x/cloakroom.toml").output();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            let told: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("Usage: ")).collect();
+            assert_eq!(told, [usage], "{said}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 14);
 }

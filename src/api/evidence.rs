@@ -84,8 +84,8 @@ pub struct EvidenceDelivery {
     /// As in a list.
     #[serde(flatten)]
     pub delivery: ListedDelivery,
-    /// The link that was clicked.
-    pub link_id: String,
+    /// The link that was clicked; `null` where the file was fetched at the address of a copy.
+    pub link_id: Option<String>,
     /// What it said to be when it clicked.
     pub agent: String,
     /// What its state means, in a sentence.
@@ -130,7 +130,7 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
     let told = deliveries.iter().map(|delivery| {
         let fingerprint = versions.iter().find(|(known, _)| *known == delivery.version).map(|(_, found)| found.clone());
         Some(EvidenceDelivery {
-            link_id: delivery.link.to_string(),
+            link_id: delivery.link.map(|link| link.to_string()),
             agent: delivery.clicked_by.agent.clone(),
             meaning: meaning(delivery).to_owned(),
             version: VersionView::of(&delivery.version, fingerprint?),

@@ -13,7 +13,7 @@ impl HealthSource for Health {
     fn parts(&self) -> Parts<'_> {
         Box::pin(async move {
             let site = self.0.site();
-            let answer = site.store.position().await.err().map(|down| format!("it does not answer: {down:?}"));
+            let answer = site.store.position().await.err().map(|down| down.to_string());
             let store = site.store.trouble().or(answer);
             let feed = site.configuration.feed.as_ref().and_then(fault);
             let storages: Vec<String> = site.storages.faults().iter().map(ToString::to_string).collect();

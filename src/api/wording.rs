@@ -3,8 +3,7 @@
 use crate::domain::moment::{Moment, Span};
 use crate::service::amend::{Downloads, Until};
 
-/// The word for no limit.
-pub const UNLIMITED: &str = "unlimited";
+pub use crate::domain::grant::UNLIMITED;
 
 const DAY: Span = Span::from_days(1);
 

@@ -9,6 +9,8 @@ pub struct Counters {
     pub hashed: Counter,
     /// Logins that were remembered as right, and cost no hash.
     pub remembered: Counter,
+    /// Logins that were remembered as wrong, and cost no hash.
+    pub repeated: Counter,
     /// Logins that waited for the hash of another request with the same login.
     pub joined: Counter,
     /// Logins that were refused unseen, as there had been too many wrong ones.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use arc_swap::ArcSwap;
 
 use super::htpasswd::{Htpasswd, Unreadable, Warning};
+use crate::domain::file_state::FileState;
 use crate::domain::moment::{Moment, Span};
 
 /// How old what is known of the file may be.
@@ -18,16 +19,6 @@ const LOOK_AGAIN: Span = Span::from_seconds(1);
 /// A file that changed so short a time before it was read may change again without another time or size: it is read once
 /// more.
 const SETTLED: Span = Span::from_seconds(2);
-
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
 
 /// A file and what it said when it was read last.
 pub struct Followed {
@@ -40,8 +31,8 @@ pub struct Followed {
 
 #[derive(Debug, Default)]
 struct Seen {
-    stamp: Option<Stamp>,
-    /// Whether the stamp was old enough to be the last of its kind.
+    state: Option<FileState>,
+    /// Whether it was old enough to be the last that looks like this.
     is_settled: bool,
     warnings: Vec<Warning>,
     /// What is wrong with the file as a whole, told once.
@@ -52,9 +43,9 @@ impl Followed {
     /// Reads the file for the first time.
     pub fn open(path: &Path, now: Moment) -> Result<Self, Unreadable> {
         let mut seen = Seen::default();
-        let stamp = stamp(path);
+        let state = state(path);
         let (htpasswd, warnings) = Htpasswd::load(path)?;
-        seen.note(stamp.ok(), now);
+        seen.note(state.ok(), now);
         tell(&warnings);
         seen.warnings = warnings;
         let looks_at = AtomicU64::new((now + LOOK_AGAIN).millis());
@@ -90,21 +81,21 @@ impl Followed {
     }
 
     fn look(&self, seen: &mut Seen, now: Moment) {
-        match stamp(&self.path) {
-            Ok(stamp) if seen.stamp == Some(stamp) && seen.is_settled && seen.unreadable.is_none() => {}
+        match state(&self.path) {
+            Ok(state) if seen.state == Some(state) && seen.is_settled && seen.unreadable.is_none() => {}
             found => self.read(seen, found, now),
         }
         self.looks_at.store((now + LOOK_AGAIN).millis(), Ordering::Release);
     }
 
-    fn read(&self, seen: &mut Seen, found: Result<Stamp, Unreadable>, now: Moment) {
-        let read = found.and_then(|stamp| Ok((stamp, Htpasswd::load(&self.path)?)));
+    fn read(&self, seen: &mut Seen, found: Result<FileState, Unreadable>, now: Moment) {
+        let read = found.and_then(|state| Ok((state, Htpasswd::load(&self.path)?)));
         match read {
-            Ok((stamp, (htpasswd, warnings))) => {
-                if seen.stamp != Some(stamp) || seen.unreadable.is_some() {
+            Ok((state, (htpasswd, warnings))) => {
+                if seen.state != Some(state) || seen.unreadable.is_some() {
                     tracing::info!(event = "htpasswd_read", file = %self.path.display(), users = htpasswd.users());
                 }
-                seen.note(Some(stamp), now);
+                seen.note(Some(state), now);
                 if seen.warnings != warnings {
                     tell(&warnings);
                     seen.warnings = warnings;
@@ -114,7 +105,10 @@ impl Followed {
             }
             Err(unreadable) => {
                 if seen.unreadable.as_ref() != Some(&unreadable.wrong) {
-                    tracing::warn!(event = "htpasswd_unreadable", "{unreadable}; what it said before holds until it can be read again");
+                    tracing::warn!(
+                        event = "htpasswd_unreadable",
+                        "what the file said before holds until it can be read again: {unreadable}"
+                    );
                 }
                 seen.unreadable = Some(unreadable.wrong);
             }
@@ -123,19 +117,19 @@ impl Followed {
 }
 
 impl Seen {
-    fn note(&mut self, stamp: Option<Stamp>, now: Moment) {
-        self.stamp = stamp;
-        self.is_settled = stamp.is_some_and(|stamp| {
+    fn note(&mut self, state: Option<FileState>, now: Moment) {
+        self.state = state;
+        self.is_settled = state.is_some_and(|state| {
             // Anybody may set the time of modification; that of the change is the system's.
-            let changed = u64::try_from(stamp.changed.0).unwrap_or_default();
+            let changed = u64::try_from(state.changed.0).unwrap_or_default();
             Moment::from_seconds(changed) + SETTLED < now
         });
     }
 }
 
-fn stamp(path: &Path) -> Result<Stamp, Unreadable> {
-    let found = fs::metadata(path).map_err(|error| Unreadable { file: path.to_owned(), wrong: format!("cannot be read: {error}") })?;
-    Ok(Stamp {
+fn state(path: &Path) -> Result<FileState, Unreadable> {
+    let found = fs::metadata(path).map_err(|error| Unreadable::of_error(path, &error))?;
+    Ok(FileState {
         device: found.dev(),
         inode: found.ino(),
         size: found.size(),

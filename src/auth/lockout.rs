@@ -1,12 +1,15 @@
 //! Who guesses passwords is refused for a while, before anything is hashed.
 //!
 //! Wrong logins are counted by name and network, and by network. An attempt counts as wrong from its beginning until it is
-//! known to be right, so that many at once are no way round the bounds.
+//! known to be right, so that many at once are no way round the bounds; one that was never looked at is forgiven when the
+//! last who holds it lets go. A wrong login that the same network brings again is known as wrong, and counts no more: a
+//! program with an old password, asking every minute, is no guesser.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::known::{Secret, Tag};
+use crate::domain::authorization::Login;
 use crate::domain::grant::network_of;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::recent::Recent;
@@ -27,6 +30,10 @@ pub const LOCK: Span = Span::from_seconds(10 * 60);
 /// coming from as many networks had as many times [`USER_FAILURES_MAX`] tries anyway.
 const COUNTED_MAX: usize = 16_384;
 
+/// So many wrong logins are remembered at least, twice as many at most: some 3 MB. What is forgotten is hashed and counted
+/// once more.
+const WRONG_MAX: usize = 16_384;
+
 /// Wrong logins of one place.
 #[derive(Clone, Copy, Debug)]
 struct Count {
@@ -40,13 +47,14 @@ impl Count {
         Self { since: now, failures: 0, locked_until: Moment::EPOCH }
     }
 
-    fn is_locked(&mut self, now: Moment, most: u32) -> bool {
+    /// How long it is still locked, if it is.
+    fn locked(&mut self, now: Moment, most: u32) -> Option<Span> {
         // A clock that was set back ends a window, too, and a lock.
         let is_over = self.locked_until <= now || self.locked_until > now + LOCK;
         if is_over && (now.since(self.since) >= WINDOW || now < self.since) {
             *self = Self::new(now);
         }
-        self.failures >= most
+        (self.failures >= most).then(|| self.locked_until.since(now))
     }
 
     /// Counts a failure that may still turn out to be none. The last one that is allowed locks.
@@ -66,20 +74,51 @@ impl Count {
 }
 
 /// Counts of wrong logins.
-pub struct Lockout {
-    counts: Mutex<Counts>,
-}
+#[derive(Default)]
+pub struct Lockout(Arc<Shared>);
 
 struct Counts {
     users: Recent<Tag, Count>,
     networks: Recent<Tag, Count>,
+    /// The wrong logins themselves, each with the network that it came from: what one network was told is no answer to another.
+    tried: Recent<Tag, Tried>,
 }
 
-impl Default for Lockout {
+#[derive(Default)]
+struct Shared(Mutex<Counts>);
+
+impl Default for Counts {
     fn default() -> Self {
-        let counts = Counts { users: Recent::new(COUNTED_MAX), networks: Recent::new(COUNTED_MAX) };
-        Self { counts: Mutex::new(counts) }
+        Self { users: Recent::new(COUNTED_MAX), networks: Recent::new(COUNTED_MAX), tried: Recent::new(WRONG_MAX) }
     }
+}
+
+impl Shared {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How it stands with a login of a network.
+enum Tried {
+    /// It is being tried.
+    Now(Weak<Attempt>),
+    /// It is wrong.
+    Wrong,
+}
+
+/// Who tries what.
+#[derive(Clone, Copy)]
+pub struct Guess<'a> {
+    /// The path of the file.
+    pub file: &'a [u8],
+    /// What the file says: another text of it, and every name begins anew. All of them alike, or one that begins anew when
+    /// others do not would be known for one that is there.
+    pub generation: &'a [u8; 32],
+    /// The name and the password.
+    pub login: &'a Login,
+    /// Where it comes from.
+    pub client: IpAddr,
 }
 
 /// What is locked.
@@ -91,147 +130,143 @@ pub enum Locked {
     Network,
 }
 
-/// Leave to try a login once. Unless it is told that the login was right, or was not looked at, it stays counted as wrong.
+/// No leave to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// What is locked.
+    pub what: Locked,
+    /// How long still: where both are, the longer.
+    pub lasts: Span,
+}
+
+/// What becomes of a guess that is not locked out.
+pub enum Begun {
+    /// It may be tried.
+    Try(Arc<Attempt>),
+    /// It was tried before, from this network, and is wrong.
+    Wrong,
+}
+
+/// Leave to try a login once, for all who bring the same one from the same network meanwhile. It counts as wrong, unless it
+/// turns out to be right, or is dropped before anybody [told](Attempt::ended) what it is.
 #[must_use]
-#[derive(Clone, Copy, Debug)]
 pub struct Attempt {
-    user: Tag,
-    network: Tag,
+    shared: Arc<Shared>,
+    user: Counted,
+    network: Counted,
+    login: Tag,
+    right: OnceLock<bool>,
+}
+
+/// Where an attempt is counted, and since when that count runs: a later one does not have it.
+struct Counted {
+    tag: Tag,
+    since: Moment,
+}
+
+impl Counted {
+    fn begin(counts: &mut Recent<Tag, Count>, tag: Tag, now: Moment, most: u32) -> Self {
+        let since = if let Some(count) = counts.touch(&tag) {
+            count.begin(now, most);
+            count.since
+        } else {
+            let mut count = Count::new(now);
+            count.begin(now, most);
+            counts.keep(tag, count);
+            now
+        };
+        Self { tag, since }
+    }
+
+    fn find<'a>(&self, counts: &'a mut Recent<Tag, Count>) -> Option<&'a mut Count> {
+        counts.touch(&self.tag).filter(|count| count.since == self.since)
+    }
 }
 
 impl Lockout {
-    /// Leave to try, or what is locked. `entry` is what the name stands in: its file, and its hash if it has one, so that
-    /// a new password begins anew.
-    pub fn begin(&self, secret: &Secret, entry: [&[u8]; 2], user: &str, client: IpAddr, now: Moment) -> Result<Attempt, Locked> {
-        let network = network_of(client).to_string();
-        let [file, hash] = entry;
-        let attempt = Attempt {
-            user: secret.place(&[file, hash, user.as_bytes(), network.as_bytes()]),
-            network: secret.place(&[network.as_bytes()]),
-        };
-        let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if networks.touch(&attempt.network).is_some_and(|count| count.is_locked(now, NETWORK_FAILURES_MAX)) {
-            return Err(Locked::Network);
+    /// Leave to try, that it is wrong already, or what is locked.
+    pub fn begin(&self, secret: &Secret, guess: &Guess<'_>, now: Moment) -> Result<Begun, Lock> {
+        let Guess { file, generation, login: Login { user, password }, client } = *guess;
+        let from = network_of(client).to_string();
+        let network = secret.place(&[from.as_bytes()]);
+        let name = secret.place(&[file, generation, user.as_bytes(), from.as_bytes()]);
+        let login = secret.place(&[file, generation, user.as_bytes(), password, from.as_bytes()]);
+        let mut counts = self.0.counts();
+        let Counts { users, networks, tried } = &mut *counts;
+        // It has leave already.
+        if let Some(Tried::Now(attempt)) = tried.look(&login)
+            && let Some(attempt) = attempt.upgrade()
+        {
+            return Ok(Begun::Try(attempt));
         }
-        if users.touch(&attempt.user).is_some_and(|count| count.is_locked(now, USER_FAILURES_MAX)) {
-            return Err(Locked::User);
+        // Before what is known as wrong: who is locked out learns nothing, not even what a neighbour has tried.
+        let of_user = users.touch(&name).and_then(|count| count.locked(now, USER_FAILURES_MAX));
+        let of_network = networks.touch(&network).and_then(|count| count.locked(now, NETWORK_FAILURES_MAX));
+        let locks = [(Locked::User, of_user), (Locked::Network, of_network)];
+        let locks = locks.into_iter().filter_map(|(what, lasts)| Some(Lock { what, lasts: lasts? }));
+        if let Some(longest) = locks.max_by_key(|lock| lock.lasts) {
+            return Err(longest);
         }
-        for (counts, tag, most) in [(networks, attempt.network, NETWORK_FAILURES_MAX), (users, attempt.user, USER_FAILURES_MAX)] {
-            if let Some(count) = counts.touch(&tag) {
-                count.begin(now, most);
-            } else {
-                let mut count = Count::new(now);
-                count.begin(now, most);
-                counts.keep(tag, count);
+        if let Some(Tried::Wrong) = tried.touch(&login) {
+            return Ok(Begun::Wrong);
+        }
+        let network = Counted::begin(networks, network, now, NETWORK_FAILURES_MAX);
+        let user = Counted::begin(users, name, now, USER_FAILURES_MAX);
+        let attempt = Arc::new(Attempt { shared: Arc::clone(&self.0), user, network, login, right: OnceLock::new() });
+        tried.keep(login, Tried::Now(Arc::downgrade(&attempt)));
+        Ok(Begun::Try(attempt))
+    }
+}
+
+impl Attempt {
+    /// The login was looked at. What is said first holds.
+    ///
+    /// With a right one its name begins anew. The network keeps what else it did, or a guesser with a login of his own would
+    /// never be counted.
+    pub fn ended(&self, right: bool) {
+        if self.right.set(right).is_err() {
+            return;
+        }
+        let mut counts = self.shared.counts();
+        let Counts { users, networks, tried } = &mut *counts;
+        if right {
+            if let Some(count) = self.user.find(users) {
+                *count = Count::new(count.since);
             }
-        }
-        Ok(attempt)
-    }
-
-    /// The login was right: its name begins anew. The network keeps what else it did, or a guesser with a login of his own
-    /// would never be counted.
-    pub fn was_right(&self, attempt: Attempt) {
-        let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = users.touch(&attempt.user) {
-            *count = Count::new(count.since);
-        }
-        if let Some(count) = networks.touch(&attempt.network) {
-            count.forgive(NETWORK_FAILURES_MAX);
+            if let Some(count) = self.network.find(networks) {
+                count.forgive(NETWORK_FAILURES_MAX);
+            }
+            self.forget(tried);
+        } else {
+            tried.keep(self.login, Tried::Wrong);
         }
     }
 
-    /// The login was not looked at.
-    pub fn was_nothing(&self, attempt: Attempt) {
-        let Counts { users, networks } = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for (counts, tag, most) in [(networks, attempt.network, NETWORK_FAILURES_MAX), (users, attempt.user, USER_FAILURES_MAX)] {
-            if let Some(count) = counts.touch(&tag) {
+    /// Another attempt may stand in its place by now.
+    fn forget(&self, tried: &mut Recent<Tag, Tried>) {
+        if let Some(Tried::Now(attempt)) = tried.look(&self.login)
+            && std::ptr::eq(attempt.as_ptr(), self)
+        {
+            tried.take(&self.login);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.right.get().is_some() {
+            return;
+        }
+        let mut counts = self.shared.counts();
+        let Counts { users, networks, tried } = &mut *counts;
+        for (count, most) in [(self.user.find(users), USER_FAILURES_MAX), (self.network.find(networks), NETWORK_FAILURES_MAX)] {
+            if let Some(count) = count {
                 count.forgive(most);
             }
         }
+        self.forget(tried);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Moment = Moment::from_seconds(1_900_000_000);
-
-    struct Place {
-        lockout: Lockout,
-        secret: Secret,
-    }
-
-    impl Place {
-        fn new() -> Self {
-            Self { lockout: Lockout::default(), secret: Secret::new([1; 32]) }
-        }
-
-        fn begin(&self, user: &str, client: [u8; 4], now: Moment) -> Result<Attempt, Locked> {
-            self.lockout.begin(&self.secret, [b"file", b"hash"], user, IpAddr::from(client), now)
-        }
-    }
-
-    #[test]
-    fn the_tenth_wrong_password_locks_a_name_for_its_network_only() {
-        let place = Place::new();
-        for n in 0..10 {
-            assert!(place.begin("alice", [192, 0, 2, n], NOW).is_ok(), "{n}");
-        }
-        assert_eq!(place.begin("alice", [192, 0, 2, 99], NOW).err(), Some(Locked::User));
-        assert!(place.begin("bob", [192, 0, 2, 1], NOW).is_ok(), "another name");
-        assert!(place.begin("alice", [192, 0, 3, 1], NOW).is_ok(), "another network");
-        let almost = NOW + Span::from_seconds(599);
-        assert_eq!(place.begin("alice", [192, 0, 2, 1], almost).err(), Some(Locked::User));
-        assert!(place.begin("alice", [192, 0, 2, 1], NOW + Span::from_seconds(600)).is_ok(), "its time is over");
-    }
-
-    #[test]
-    fn right_logins_begin_anew_and_are_no_way_for_a_network_to_guess_on() {
-        let place = Place::new();
-        for _ in 0..200 {
-            let attempt = place.begin("alice", [192, 0, 2, 1], NOW).expect("right ones never lock");
-            place.lockout.was_right(attempt);
-        }
-        let mut tried = 0;
-        while place.begin(&format!("user{}", tried % 50), [192, 0, 2, 1], NOW).is_ok() {
-            tried += 1;
-            if let Ok(own) = place.begin("alice", [192, 0, 2, 1], NOW) {
-                place.lockout.was_right(own);
-            }
-        }
-        assert_eq!(tried, NETWORK_FAILURES_MAX);
-        assert_eq!(place.begin("carol", [192, 0, 2, 7], NOW).err(), Some(Locked::Network));
-        assert!(place.begin("carol", [192, 0, 3, 7], NOW).is_ok());
-    }
-
-    #[test]
-    fn what_was_not_looked_at_counts_for_nothing() {
-        let place = Place::new();
-        for _ in 0..1000 {
-            let attempt = place.begin("alice", [192, 0, 2, 1], NOW).expect("nothing was tried");
-            place.lockout.was_nothing(attempt);
-        }
-        assert!(place.begin("alice", [192, 0, 2, 1], NOW).is_ok());
-    }
-
-    #[test]
-    fn slow_guessing_is_counted_within_its_window() {
-        let place = Place::new();
-        for minute in 0..60 {
-            let now = NOW + Span::from_seconds(minute * 120);
-            assert!(place.begin("alice", [192, 0, 2, 1], now).is_ok(), "five in ten minutes are few: {minute}");
-        }
-    }
-
-    #[test]
-    fn a_flood_of_names_and_networks_grows_no_further() {
-        let place = Place::new();
-        for n in 0..200_000_u32 {
-            let [_, a, b, c] = n.to_be_bytes();
-            let _ = place.begin(&format!("user{n}"), [a, b, c, 1], NOW);
-        }
-        let counts = place.lockout.counts.lock().expect("unpoisoned");
-        assert!(counts.users.len() <= 2 * COUNTED_MAX && counts.networks.len() <= 2 * COUNTED_MAX);
-    }
-}
+mod tests;

@@ -2,7 +2,8 @@
 //! who guess.
 //!
 //! [`htpasswd`] is a file as read, [`followed`] the one that is read again when it changes. [`known`] remembers right
-//! logins, so that a dear hash is paid for once; [`pool`] hashes on threads of its own; [`lockout`] counts wrong ones.
+//! logins, so that a dear hash is paid for once; [`pool`] hashes on threads of its own; [`lockout`] counts wrong ones, and
+//! remembers each, so that it is paid for and counted once.
 //! [`replace`] writes a file anew.
 
 pub mod counters;

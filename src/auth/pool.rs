@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::known::{Known, Tag};
+use super::lockout::Attempt;
 use crate::proof::htpasswd::hash::Hash;
 
 /// More threads would take the memory of as many dear hashes, and the processors from all that is cheap.
@@ -31,8 +32,13 @@ pub struct Work {
     pub password: Zeroizing<Vec<u8>>,
     /// Whether the hash is that of the name. For names that are unknown another one is computed, and they are wrong.
     pub is_entry: bool,
-    /// Counts the hash.
+    /// A hash to be computed so many times besides, where the password is wrong: in one piece with the first, so that nothing
+    /// tells them from one.
+    pub besides: Option<(Hash, u64)>,
+    /// Counts the hashes.
     pub hashed: Counter,
+    /// What is told how it ended: what is hashed counts, even if nobody waits for it any more.
+    pub attempt: Option<Arc<Attempt>>,
 }
 
 /// What becomes of a login.
@@ -142,6 +148,9 @@ impl Shared {
             if holds {
                 self.known.remember(tag);
             }
+            if let Some(attempt) = work.attempt {
+                attempt.ended(holds);
+            }
             // Remembered before it is forgotten here: no request of the same login falls between.
             self.queue().running.remove(&tag);
             outcome.send_replace(Some(holds));
@@ -168,22 +177,33 @@ impl Shared {
     }
 }
 
-/// A library that panics about a line must not take a thread with it, nor open anything.
 fn compute(work: &Work) -> bool {
-    work.hashed.inc();
-    match catch_unwind(AssertUnwindSafe(|| work.hash.holds(&work.password))) {
-        Ok(holds) => holds && work.is_entry,
-        Err(_panic) => {
-            tracing::error!(event = "hash_failed", method = work.hash.method().word(), "a hash could not be computed");
-            false
+    let right = holds(work, &work.hash) && work.is_entry;
+    if !right && let Some((besides, times)) = &work.besides {
+        for _ in 0..*times {
+            // What it comes to is nothing to anybody.
+            let _ = holds(work, besides);
         }
     }
+    right
+}
+
+/// A library that panics about a line must not take a thread with it, nor open anything.
+fn holds(work: &Work, hash: &Hash) -> bool {
+    work.hashed.inc();
+    catch_unwind(AssertUnwindSafe(|| hash.holds(&work.password))).unwrap_or_else(|_panic| {
+        tracing::error!(event = "hash_failed", method = hash.method().word(), "a hash could not be computed");
+        false
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::auth::known::Secret;
+    use crate::auth::lockout::{Begun, Guess, Lock, Locked, Lockout};
+    use crate::domain::authorization::Login;
+    use crate::domain::moment::Moment;
 
     struct Bench {
         pool: Pool,
@@ -203,9 +223,10 @@ mod tests {
         }
 
         fn work(&self, password: &str, is_entry: bool) -> Work {
-            let tag = self.secret.login(self.hash.text(), "alice", password.as_bytes());
-            let password = Zeroizing::new(password.as_bytes().to_vec());
-            Work { tag, hash: self.hash.clone(), password, is_entry, hashed: self.hashed.clone() }
+            let login = Login { user: "alice".to_owned(), password: Zeroizing::new(password.as_bytes().to_vec()) };
+            let tag = self.secret.login(b"file", self.hash.text(), &login);
+            let (hash, password, hashed) = (self.hash.clone(), login.password, self.hashed.clone());
+            Work { tag, hash, password, is_entry, besides: None, hashed, attempt: None }
         }
     }
 
@@ -222,6 +243,48 @@ mod tests {
         let stranger = bench.work("secret", false);
         assert_eq!(bench.pool.take(stranger).expect("room").known().await, Some(false), "right for the hash, and of nobody");
         assert_eq!(bench.hashed.get(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_costs_the_hash_besides_and_a_right_one_does_not() {
+        let bench = Bench::new();
+        for (password, hashes) in [("wrong", 4), ("secret", 5)] {
+            let work = Work { besides: Some((bench.hash.clone(), 3)), ..bench.work(password, true) };
+            assert_eq!(bench.pool.take(work).expect("room").known().await, Some(password == "secret"));
+            assert_eq!(bench.hashed.get(), hashes, "{password}");
+        }
+        // The hash besides is another's: that it holds opens nothing.
+        let other = Hash::parse("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=").expect("a hash");
+        let work = Work { hash: other, besides: Some((bench.hash.clone(), 1)), ..bench.work("secret", true) };
+        assert_eq!(bench.pool.take(work).expect("room").known().await, Some(false));
+    }
+
+    #[tokio::test]
+    async fn what_is_hashed_counts_though_nobody_waits_and_what_is_not_does_not() {
+        let bench = Bench::new();
+        let lockout = Lockout::default();
+        let begin = |password: &str| {
+            let login = Login { user: "alice".to_owned(), password: Zeroizing::new(password.into()) };
+            let guess = Guess { file: b"file", generation: &[0; 32], login: &login, client: [192, 0, 2, 1].into() };
+            lockout.begin(&bench.secret, &guess, Moment::from_seconds(1_900_000_000))
+        };
+        let mut left = 0;
+        // Whoever comes leaves at once. Some are hashed before they are gone; the others are forgiven.
+        loop {
+            match begin(&format!("wrong {left}")) {
+                Ok(Begun::Try(attempt)) => {
+                    let work = Work { attempt: Some(attempt), ..bench.work(&format!("wrong {left}"), true) };
+                    drop(bench.pool.take(work));
+                    left += 1;
+                }
+                Ok(Begun::Wrong) => panic!("each is another"),
+                // What waits counts until it is let go of.
+                Err(Lock { what: Locked::User, .. }) if bench.hashed.get() < 10 => tokio::task::yield_now().await,
+                Err(_) => break,
+            }
+        }
+        assert!((10..=11).contains(&bench.hashed.get()), "{} of {left}: as many guesses as are allowed, and no more", bench.hashed.get());
+        assert!(matches!(begin("the tenth"), Err(Lock { what: Locked::User, .. })));
     }
 
     #[tokio::test]
@@ -266,15 +329,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_when_the_pool_ends_is_told() {
-        let Bench { pool, secret, hash, hashed, .. } = Bench::new();
-        let outcomes: Vec<_> = (0_u8..50)
-            .map(|n| {
-                let tag = secret.login(hash.text(), "alice", &[n]);
-                pool.take(Work { tag, hash: hash.clone(), password: Zeroizing::new(vec![n]), is_entry: true, hashed: hashed.clone() })
-            })
-            .filter_map(Result::ok)
-            .collect();
-        drop(pool);
+        let bench = Bench::new();
+        let outcomes: Vec<_> = (0_u8..50).map(|n| bench.pool.take(bench.work(&n.to_string(), true))).filter_map(Result::ok).collect();
+        drop(bench.pool);
         let mut unknown = 0;
         for outcome in outcomes {
             unknown += usize::from(outcome.known().await.is_none());

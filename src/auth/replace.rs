@@ -20,7 +20,7 @@ pub type Changed<T> = (Option<Vec<u8>>, T);
 /// Replaces the file at `path` by what `change` makes of its bytes. One that is not there is made if `may_be_new`. Others
 /// who do the same wait meanwhile. What is written aside has `random` in its name.
 pub fn replace<T>(path: &Path, may_be_new: bool, random: [u8; 8], change: impl FnOnce(&[u8]) -> Changed<T>) -> Result<T, Unreadable> {
-    let wrong = |what: &str, error: &io::Error| Unreadable { file: path.to_owned(), wrong: format!("{what}: {error}") };
+    let wrong = |what: &str, error: &io::Error| Unreadable::new(path, format!("{what}: {error}"));
     // A link stays a link.
     let real = match fs::canonicalize(path) {
         Ok(real) => real,

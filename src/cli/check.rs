@@ -11,6 +11,7 @@ mod feed_log;
 mod finding;
 mod http;
 mod live;
+mod logins;
 mod masters;
 mod nginx;
 mod nginx_around;
@@ -19,6 +20,7 @@ mod nginx_conf;
 mod nginx_handoff;
 mod nginx_shown;
 mod nginx_site;
+mod people;
 mod probe;
 mod reach;
 mod report;
@@ -41,9 +43,10 @@ use self::finding::Finding;
 use self::nginx::NoConf;
 use self::nginx_conf::Directive;
 use self::nginx_site::NginxSite;
+use self::people::People;
 use self::report::Part;
-use self::system::People;
 use super::failure::Failure;
+use super::paragraph::paragraph;
 use super::{Common, say, say_json, serve};
 use crate::clock;
 use crate::config::{self, Configuration, Feed, StoreEntry};
@@ -126,7 +129,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
             "a download counts when it starts, since there is no [feed] to tell what arrived"
         };
         let config = common.config.display();
-        say(format!("{config}: the configuration is right; its keys, storages and pages can be used; {counted}"))?;
+        let says = format!("{config}: the configuration is right; its keys, storages and pages can be used; {counted}");
+        say(paragraph("", &says))?;
         say(report::text(&parts))?;
     }
     if summary.faults == 0 { Ok(()) } else { Err(Failure::Told) }
@@ -159,7 +163,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
     let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
-    let people = People { daemon: accounts.numbered(keeper), worker, accounts };
+    let people = People::of(accounts, daemon::status(configuration), keeper, worker);
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
         // Damage would have ended the check before this.
@@ -167,6 +171,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
         system.push(Finding::ok("store", format!("{}: {is_there}", file.display())));
     }
     system.extend(masters::look(configuration, &people));
+    system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
@@ -205,7 +210,7 @@ fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration)
 /// What hinders the daemon, run by this user, from opening its store. One that is not there yet is made.
 fn store_fault(configuration: &Configuration) -> Option<String> {
     let StoreEntry::Sqlite { file, .. } = &configuration.store else { return None };
-    let fault = |what: String| Some(format!("[store] {what}"));
+    let fault = |what: String| Some(configuration.places.fault("store.file", "", format!("names what cannot be used: {what}")).to_string());
     match file.try_exists() {
         Ok(true) => Sqlite::examine(file).err().and_then(|not| fault(not.to_string())),
         Ok(false) => {
@@ -223,19 +228,22 @@ fn store_fault(configuration: &Configuration) -> Option<String> {
 /// waited for.
 fn feed_fault(configuration: &Configuration) -> Option<String> {
     match configuration.feed.as_ref()? {
-        Feed::AccessLog(log) => log_fault(log),
+        Feed::AccessLog(log) => {
+            let named = |what: String| configuration.places.fault("feed.access_log", "", format!("names what cannot be used: {what}"));
+            log_fault(log).map(|what| named(what).to_string())
+        }
         Feed::Syslog { path, .. } => {
             let directory = path.parent().unwrap_or(path);
             let missing =
-                || format!("[feed] syslog: {} must lie in a directory that is there: there is no {}", path.display(), directory.display());
-            (!directory.is_dir()).then(missing)
+                || format!("must lie in a directory that is there, found \"{}\": there is no {}", path.display(), directory.display());
+            (!directory.is_dir()).then(|| configuration.places.fault("feed.syslog", "", missing()).to_string())
         }
         Feed::Api => None,
     }
 }
 
 fn log_fault(log: &Path) -> Option<String> {
-    let fault = |wants: &str, error: &dyn std::fmt::Display| Some(format!("[feed] access_log: {} {wants}: {error}", log.display()));
+    let fault = |wants: &str, error: &dyn std::fmt::Display| Some(format!("{} {wants}: {error}", log.display()));
     match File::open(log) {
         Ok(file) if file.metadata().is_ok_and(|found| found.is_dir()) => fault("must be a file", &"it is a directory"),
         Ok(_) => None,

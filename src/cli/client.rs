@@ -158,6 +158,11 @@ pub(super) fn query(pairs: &[(&str, Option<&str>)]) -> String {
     if said.is_empty() { said } else { format!("?{said}") }
 }
 
+/// What a person typed, as one segment of a path.
+pub(super) fn encoded_segment(text: &str) -> String {
+    encoded(text).replace('/', "%2F")
+}
+
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

@@ -16,6 +16,13 @@ use crate::config::Configuration;
 use crate::service::explain::{Explanation, explain, is_remembered};
 use crate::store::memory::Memory;
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  cloakroom explain 'https://shop.example/dl/l/…/a.zip'
+  cloakroom explain R-7F3K-22AB
+  cloakroom explain '/members/a.html?kid=main&…' --from 203.0.113.7";
+
 #[derive(Args)]
 pub(super) struct Arguments {
     /// A URL of the site (quote it: it has `&` in it), its part from the path on, a support code from a refusal page

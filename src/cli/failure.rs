@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::terminal::steers;
-use crate::config::Errors;
+use crate::config::{Errors, Fault};
 
 /// Exit code of a configuration that is wrong: `EX_CONFIG` of sysexits.
 const CONFIGURATION: u8 = 78;
@@ -47,6 +47,11 @@ impl Failure {
     /// One thing is wrong with the configuration, or with what it names.
     pub(super) fn configuration(text: impl Into<String>) -> Self {
         Self::Configuration(vec![text.into()])
+    }
+
+    /// What the configuration names is wrong.
+    pub(super) fn named(faults: &[Fault]) -> Self {
+        Self::Configuration(faults.iter().map(ToString::to_string).collect())
     }
 
     /// Says it on standard error.

@@ -47,9 +47,7 @@ impl Follower {
 
     fn log(current: &Current, handle: &Handle, path: &Path) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot follow {}: {error}", path.display()));
-        let position = handle
-            .block_on(current.site().store.position())
-            .map_err(|down| Failure::failed(format!("the store does not answer: {down:?}")))?;
+        let position = handle.block_on(current.site().store.position()).map_err(|down| Failure::failed(down.to_string()))?;
         let mut tail = Tail::open(path, position).map_err(failed)?;
         let waiting = current.clone();
         tail.when_at_end(move || {
@@ -106,7 +104,7 @@ fn take(site: &Site, handle: &Handle, batch: &Batch) -> Taken {
     match handle.block_on(settle::take(site, batch)) {
         Ok(_) => Taken::Yes,
         Err(down) => {
-            tracing::warn!(event = "feed_waits", "the store does not settle: {down:?}");
+            tracing::warn!(event = "feed_waits", "what was reported waits: {down}");
             // What was reported meanwhile is settled first: the sweep, which tries sooner, would presume it.
             caught_up(site, false);
             Taken::NotNow

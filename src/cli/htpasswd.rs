@@ -22,7 +22,12 @@ mod lint;
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
 FILE is the htpasswd file of a [[rule]] with \"basic\", or of Apache or nginx: the three read the same one. A daemon that \
-runs sees a change within a second.";
+runs sees a change within a second.
+
+Examples:
+  cloakroom htpasswd add /etc/cloakroom/members.htpasswd alice
+  cloakroom htpasswd add --generate /etc/cloakroom/members.htpasswd alice
+  cloakroom htpasswd lint /etc/cloakroom/members.htpasswd";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -58,7 +63,7 @@ pub(super) struct Add {
     /// How the password is kept.
     #[arg(long, value_enum, default_value = "bcrypt")]
     method: Method,
-    /// The cost of bcrypt, 4 to 14: one more doubles the time of the first login, and of every one in nginx and Apache.
+    /// The cost of bcrypt, 4 to 14, and 10 if not said: one more doubles the time of the first login, and of every one in nginx and Apache.
     #[arg(long, value_name = "N")]
     cost: Option<u32>,
     /// Make a password of 128 random bits, and print it once.

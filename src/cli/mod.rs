@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::failure::Failure;
 use self::terminal::Signs;
@@ -14,6 +16,7 @@ use crate::config::{self, Configuration};
 mod audit;
 mod check;
 mod client;
+mod credential;
 mod delivery;
 mod demo;
 mod explain;
@@ -64,7 +67,7 @@ struct Arguments {
     )]
     config: PathBuf,
 
-    /// Print JSON instead of text; `serve` logs it.
+    /// Print JSON instead of text; `serve` logs in it.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 
@@ -95,20 +98,25 @@ enum Command {
     #[command(subcommand, after_help = grant::AFTER_HELP)]
     Grant(grant::Command),
     /// Make further links of a grant, and withdraw links.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = link::AFTER_HELP)]
     Link(link::Command),
+    /// Show and replace the user names and passwords of public directories.
+    #[command(subcommand, after_help = credential::AFTER_HELP)]
+    Credential(credential::Command),
     /// Tell every step of a decision, and what mends it.
+    #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
     /// Count the true downloads in the access log of a site, before anything is installed.
     #[command(after_help = audit::AFTER_HELP)]
     Audit(audit::Arguments),
     /// Show deliveries: what was sent, to whom, and how it counts.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = delivery::AFTER_HELP)]
     Delivery(delivery::Command),
     /// Show numbers over time: downloads, bytes, refusals.
+    #[command(after_help = stats::AFTER_HELP)]
     Stats(stats::Arguments),
     /// Back the store up, verify it, move it, look into it.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = store::AFTER_HELP)]
     Store(store::Command),
     /// Hand over the web server's report from standard input, line by line, to the running daemon.
     #[command(after_help = feed::AFTER_HELP)]
@@ -144,9 +152,13 @@ fn width() -> Option<usize> {
 
 /// Runs one command line and says how it ended: 0 done, 1 failed, 2 usage, 78 configuration.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => {
+        Err(mut error) => {
+            if error.get(ContextKind::Usage).is_some() {
+                error.insert(ContextKind::Usage, ContextValue::StyledStr(usage(&given)));
+            }
             // Help and version come this way too; what cannot be printed cannot be helped.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
@@ -162,6 +174,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
+        Command::Credential(command) => credential::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
@@ -173,6 +186,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// How the command that was typed is used, whole. What the parser says of itself names what was given as if it had to be,
+/// `--config` of the environment among it, and leaves out what else there is.
+fn usage(given: &[OsString]) -> StyledStr {
+    let mut whole = Arguments::command();
+    whole.build();
+    let mut command = &whole;
+    let mut is_value = false;
+    for word in given.iter().skip(1).filter_map(|word| word.to_str()) {
+        if !std::mem::take(&mut is_value) {
+            is_value = word == "--config";
+            command = command.find_subcommand(word).unwrap_or(command);
+        }
+    }
+    command.clone().render_usage()
 }
 
 /// Prints a line to standard output. A reader that went away (`| head`) ends the command quietly.

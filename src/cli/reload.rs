@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::auth::{Desk, Logins};
 use crate::clock;
-use crate::config::{self, Configuration, Renewal, renew};
-use crate::keys;
+use crate::config::{self, Configuration, Fault, Renewal, renew};
 use crate::keys::follow::{States, Watch};
+use crate::keys::{self, KeyFault};
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
@@ -24,18 +24,25 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Reads keys, htpasswd files, storages, public directories and templates; all that is wrong is said at once. Logins are
-    /// checked at `desk`; what is open in `before` is not opened again.
-    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>, before: &Directories) -> Result<Self, Vec<String>> {
-        let mut faults: Vec<String> = Vec::new();
-        let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+    /// Reads keys, htpasswd files, storages, public directories and templates; all that is wrong is said at once, each with
+    /// the line that names it. Logins are checked at `desk`; what is open in `before` is not opened again.
+    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>, before: &Directories) -> Result<Self, Vec<Fault>> {
+        let mut faults: Vec<Fault> = Vec::new();
+        let named = |key: &'static str, of: &str, fault: &dyn std::fmt::Display| {
+            configuration.places.fault(key, of, format!("names what cannot be used: {fault}"))
+        };
+        let keys = keys::load(&configuration.keys).map_err(|all| faults.extend(key_faults(configuration, &all)));
         let files = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref());
         let logins = Logins::open(files, desk, clock::now());
-        let logins = logins.map_err(|all| faults.extend(all.iter().map(|fault| format!("rule.htpasswd: {fault}"))));
-        let storages = Storages::open(&configuration.storages).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-        let pages = Pages::load(configuration.templates.as_deref()).map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
-        let directories = Directories::open(&configuration.directories, before);
-        let directories = directories.map_err(|all| faults.extend(all.iter().map(ToString::to_string)));
+        let logins = logins.map_err(|all| {
+            faults.extend(all.iter().map(|fault| named("rule.htpasswd", &fault.file.to_string_lossy(), fault)));
+        });
+        let storages = Storages::open(&configuration.storages)
+            .map_err(|all| faults.extend(all.iter().map(|fault| named("storage.path", fault.name.as_str(), fault))));
+        let pages = Pages::load(configuration.templates.as_deref())
+            .map_err(|all| faults.extend(all.iter().map(|fault| named("pages.templates", "", fault))));
+        let directories = Directories::open(&configuration.directories, before)
+            .map_err(|all| faults.extend(all.iter().map(|fault| named("directory.path", fault.name.as_str(), fault))));
         match (keys, logins, storages, directories, pages) {
             (Ok(keys), Ok(logins), Ok(storages), Ok(directories), Ok(pages)) => Ok(Self { keys, logins, storages, directories, pages }),
             _ => Err(faults),
@@ -43,12 +50,20 @@ impl Named {
     }
 }
 
+/// Those of the key files, each with the line that names it.
+pub(super) fn key_faults(configuration: &Configuration, faults: &[KeyFault]) -> Vec<Fault> {
+    let named = |fault: &KeyFault| configuration.places.fault("key.file", &fault.key, format!("names what cannot be used: {fault}"));
+    faults.iter().map(named).collect()
+}
+
 /// Why the configuration before stays in force.
 enum Kept {
     /// The file is wrong.
     File(config::Errors),
-    /// What it names is wrong, or a reload cannot take it.
-    Faults(Vec<String>),
+    /// What it names is wrong.
+    Named(Vec<Fault>),
+    /// A reload cannot take it.
+    Other(String),
 }
 
 /// Takes the configuration at `path`, and logs what came of it. Whether it was taken.
@@ -64,18 +79,11 @@ pub(super) fn reload(current: &Current, path: &Path, key_files: &mut KeyFiles) -
         }
         Err(kept) => {
             let count = match kept {
-                Kept::File(errors) => {
-                    for config::Fault { file, line, key, message, .. } in errors.faults() {
-                        let key = (!key.is_empty()).then_some(key);
-                        tracing::error!(event = "reload_fault", file, line, key, "{message}");
-                    }
-                    errors.faults().len()
-                }
-                Kept::Faults(faults) => {
-                    for fault in &faults {
-                        tracing::error!(event = "reload_fault", file = %path.display(), "{fault}");
-                    }
-                    faults.len()
+                Kept::File(errors) => tell(errors.faults()),
+                Kept::Named(faults) => tell(&faults),
+                Kept::Other(fault) => {
+                    tracing::error!(event = "reload_fault", file = %path.display(), "{fault}");
+                    1
                 }
             };
             tracing::error!(event = "reload_refused", faults = count, "nothing was taken; the configuration before stays in force");
@@ -84,22 +92,31 @@ pub(super) fn reload(current: &Current, path: &Path, key_files: &mut KeyFiles) -
     }
 }
 
+/// Logs what is wrong, and counts it.
+fn tell(faults: &[Fault]) -> usize {
+    for Fault { file, line, key, message, .. } in faults {
+        let key = (!key.is_empty()).then_some(key);
+        tracing::error!(event = "reload_fault", file, line, key, "{message}");
+    }
+    faults.len()
+}
+
 fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Result<Renewal, Kept> {
-    let one = |fault: String| Kept::Faults(vec![fault]);
     let written = config::load(path).map_err(Kept::File)?;
     let site = current.site();
-    let renewal = renew(&site.configuration, written).map_err(one)?;
+    let renewal = renew(&site.configuration, written).map_err(Kept::Other)?;
     let states = States::of(&renewal.configuration.keys);
-    let next = next(&site, renewal.configuration.clone()).map_err(Kept::Faults)?;
+    let next = next(&site, renewal.configuration.clone())?;
     current.replace(next);
     key_files.reloaded(current, states);
     Ok(renewal)
 }
 
-fn next(site: &Site, configuration: Configuration) -> Result<Site, Vec<String>> {
-    let named = Named::read(&configuration, Arc::clone(&site.logins.desk), &site.directories)?;
+fn next(site: &Site, configuration: Configuration) -> Result<Site, Kept> {
+    let named = Named::read(&configuration, Arc::clone(&site.logins.desk), &site.directories).map_err(Kept::Named)?;
     let Named { keys, logins, storages, directories, pages } = named;
-    site.renewed(configuration, keys, logins, storages, directories, pages).map_err(|fault| vec![format!("server.public_url: {fault}")])
+    site.renewed(configuration, keys, logins, storages, directories, pages)
+        .map_err(|fault| Kept::Other(format!("server.public_url: {fault}")))
 }
 
 /// The key files, followed while the daemon runs.
@@ -155,8 +172,9 @@ impl KeyFiles {
                 tracing::info!(event = "keys_read", keys = ids, "key files have changed, and were read again");
             }
             Err(faults) => {
-                for fault in faults {
-                    tracing::error!(event = "keys_kept", keys = ids, "the keys before stay in force: {fault}");
+                for fault in &faults {
+                    let file = fault.file.display();
+                    tracing::error!(event = "keys_kept", key = fault.key, %file, changed = ids, "the keys before stay in force: {fault}");
                 }
             }
         }

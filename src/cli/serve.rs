@@ -18,19 +18,19 @@ use super::{Common, log};
 use crate::api::admin::{self, Admin};
 use crate::api::{self, health::Health};
 use crate::auth::Desk;
-use crate::config::{Configuration, Serve, StoreEntry};
+use crate::config::{Configuration, Fault, Listener, Serve, StoreEntry};
 use crate::dialect::Dialect;
 use crate::keys::follow::States;
 use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{refusals, settle, stream, streams};
+use crate::service::{copies, htpasswd, refusals, settle, stream, streams};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
 use crate::wire::descriptors::{self, Shortage};
-use crate::wire::listener::open;
+use crate::wire::listener::{Bound, open};
 use crate::wire::passed::Passed;
 use crate::wire::serve::{Answers, Running, Station, start};
 use crate::wire::{self, Handler, Limits, Payload, Peer};
@@ -135,7 +135,7 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
 pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
     let desk = Arc::new(Desk::new(random::bytes()));
-    let named = Named::read(&configuration, desk, &Directories::default()).map_err(Failure::Configuration)?;
+    let named = Named::read(&configuration, desk, &Directories::default()).map_err(|faults| Failure::named(&faults))?;
     let Named { keys, logins, storages, directories, pages } = named;
     Site::new(configuration, keys, logins, storages, directories, store, pages)
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
@@ -185,21 +185,28 @@ impl Daemon {
     pub(super) fn start(current: &Current, mut passed: Passed) -> Result<Self, Failure> {
         let site = current.site();
         let mut stations = Vec::new();
-        let mut faults = Vec::new();
+        let (mut faults, mut misplaced) = (Vec::new(), Vec::new());
         for listener in &site.configuration.listeners {
             match open(listener, &mut passed) {
-                Ok(bound) => stations.push(Station {
-                    bound,
-                    answers: answers(current, listener.serve),
-                    limits: Limits::of(listener.serve),
-                    metrics: Arc::clone(&site.metrics),
-                }),
+                Ok(bound) => {
+                    misplaced.extend(without_peers(&site.configuration, listener, &bound));
+                    stations.push(Station {
+                        bound,
+                        answers: answers(current, listener.serve),
+                        limits: Limits::of(listener.serve),
+                        metrics: Arc::clone(&site.metrics),
+                    });
+                }
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
         // Whoever connects to a socket that nobody serves would wait for ever.
         let left = |name| format!("a socket called `{name}` was passed, and no [[listener]] has address = \"systemd:{name}\"");
         faults.extend(passed.left().map(left));
+        if !misplaced.is_empty() {
+            let misplaced = misplaced.iter().map(ToString::to_string);
+            return Err(Failure::Configuration(misplaced.chain(faults).collect()));
+        }
         if !faults.is_empty() {
             return Err(Failure::failed(faults.join("\ncloakroom: ")));
         }
@@ -245,6 +252,25 @@ impl Daemon {
         self.sweep.stop(GRACE.saturating_sub(began.elapsed()).max(LAST_REPORTS));
         tracing::info!(event = "stopped", connections_cut = cut);
     }
+}
+
+/// What a listener asks for that its socket, which was passed and is a unix socket, cannot give: peers with addresses.
+fn without_peers(configuration: &Configuration, listener: &Listener, bound: &Bound) -> Vec<Fault> {
+    let (places, address) = (&configuration.places, listener.address.to_string());
+    let mut faults = Vec::new();
+    if !bound.is_passed_unix() {
+        return faults;
+    }
+    let tcp = "where peers have no address: what was passed must be a TCP socket, such as ListenStream=127.0.0.1:8470";
+    if listener.serve == Serve::Web(Dialect::Standalone) {
+        let message = format!("must not be \"standalone\" on a unix socket, {tcp}");
+        faults.push(places.fault("listener.dialect", &address, message));
+    }
+    if places.has("listener.trusted_peers", &address) {
+        let message = format!("has no place on a unix socket, {tcp}, or guarded by SocketMode= and SocketGroup= alone");
+        faults.push(places.fault("listener.trusted_peers", &address, message));
+    }
+    faults
 }
 
 /// Who answers on a listener.
@@ -297,7 +323,7 @@ struct Sweep {
 impl Sweep {
     fn start(current: Current) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot start the sweep: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let site = current.site();
@@ -306,8 +332,10 @@ impl Sweep {
             runtime.block_on(async {
                 let patience = tokio::select! {
                     () = settle::sweep(&current) => LAST_REPORTS,
+                    () = htpasswd::keep(&current) => LAST_REPORTS,
                     () = refusals::keep(&counted, &*store) => LAST_REPORTS,
                     () = streams::keep(&current) => LAST_REPORTS,
+                    () = copies::work(&current) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.
                     patience = stopped => patience.unwrap_or(LAST_REPORTS),
                 };

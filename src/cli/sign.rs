@@ -6,11 +6,13 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::failure::{Failure, warn};
+use super::reload::key_faults;
 use super::{Common, say, say_json};
-use crate::config::{Configuration, Purpose};
+use crate::config::{Configuration, ProofKind, Purpose};
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::moment::{Moment, Span};
 use crate::domain::path::{CanonicalPath, FilePath};
+use crate::domain::refusal::Refusal;
 use crate::domain::units::{self, Rate};
 use crate::proof::signed_url::{self, NAME_BYTES_MAX, Terms};
 use crate::service::address::Address;
@@ -72,8 +74,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let path = path_of(&configuration, &arguments.what)?;
     let key_of = |id: &String| configuration.keys.iter().find(|entry| entry.id == *id).ok_or_else(|| unknown_key(&configuration, id));
     let wanted = arguments.key.as_ref().map(key_of).transpose()?;
-    let ring =
-        keys::load(&configuration.keys).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    let ring = keys::load(&configuration.keys).map_err(|faults| Failure::named(&key_faults(&configuration, &faults)))?;
     let key = match wanted {
         Some(entry) => {
             let nothing = || Failure::usage(format!("--key {}: it is a public key, with which nothing can be signed", entry.id));
@@ -139,8 +140,17 @@ fn doubts(configuration: &Configuration, path: &CanonicalPath, arguments: &Argum
         }
         return doubts;
     }
-    if configuration.rule_for(path).is_none() {
-        doubts.push(format!("no [[rule]] of the configuration covers {path}: it is refused with `no_rule`"));
+    match configuration.rule_for(path) {
+        None => doubts.push(format!("no [[rule]] of the configuration covers {path}: it is refused with `no_rule`")),
+        Some(rule) if !rule.accept.contains(&ProofKind::SignedUrl) => {
+            let prefix = rule.path.encoded();
+            let refusal = if rule.takes_logins() { Refusal::LoginRequired } else { Refusal::NoProof };
+            let message = format!(
+                "takes no signed URLs, and is the rule for {prefix}: the URL is refused with `{refusal}`; add \"signed-url\" there"
+            );
+            doubts.push(configuration.places.fault("rule.accept", prefix, message).to_string());
+        }
+        Some(_) => {}
     }
     if looks_encoded(&arguments.what) {
         doubts.push(format!("`{}` is taken as it is written: `?` begins no query here, and `%XX` is not decoded", arguments.what));

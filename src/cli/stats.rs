@@ -9,6 +9,12 @@ use super::{Common, say, say_json, signs};
 use crate::api::wording::{self, Edge};
 use crate::api::{Counts, Period, Stats};
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  cloakroom stats
+  cloakroom stats --from 2027-01-01 --to 2027-01-31 --by day";
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// From when on: 2027-01-31 (UTC) or 2027-01-31T12:00:00Z; a week back if not said.

@@ -18,21 +18,28 @@ use crate::domain::moment::Moment;
 use crate::store::record::Totals;
 use crate::store::sqlite::{self, Info, LeftOut, NotMoved, Salvaged, Verified};
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  cloakroom store backup /var/backups/cloakroom.db
+  cloakroom store verify /var/backups/cloakroom.db
+  cloakroom store export store.jsonl";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Copy the store, as it stands at this moment, into a new file. The daemon works on.
+    /// Copy the store, as it stands at this moment, into a new file. The daemon may run meanwhile.
     Backup {
         /// The copy; a file that is there is not overwritten.
         #[arg(value_name = "FILE")]
         to: PathBuf,
     },
-    /// Read everything, and hold it against the rules of counting. Exit code 1 if something is wrong. The daemon works on.
+    /// Read everything, and hold it against the rules of counting. Exit code 1 if something is wrong. The daemon may run meanwhile.
     Verify {
         /// A copy to verify; the store of the configuration if none is named.
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Write everything out as JSON, one object a line. The daemon works on.
+    /// Write everything out as JSON, one object a line. The daemon may run meanwhile.
     #[command(after_help = EXPORT_AFTER_HELP)]
     Export {
         /// Where to; standard output if not said. A file that is there is not overwritten.
@@ -54,7 +61,7 @@ pub(super) enum Command {
         #[arg(value_name = "FILE")]
         from: PathBuf,
     },
-    /// What is in the store: versions, sizes, numbers. The daemon works on.
+    /// What is in the store: versions, sizes, numbers. The daemon may run meanwhile.
     Info {
         /// A copy to look at; the store of the configuration if none is named.
         #[arg(value_name = "FILE")]
@@ -245,6 +252,8 @@ fn words(table: &str) -> (&str, &str) {
         "history" => ("entry of the history", "entries of the history"),
         "tallies" => ("number of an hour", "numbers of an hour"),
         "feeds" => ("place in a log", "places in logs"),
+        "placed" => ("thing in public", "things in public"),
+        "credentials" => ("user name of a directory", "user names of directories"),
         other => (other, other),
     }
 }
@@ -296,6 +305,8 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
         "grants": info.grants,
         "links": info.links,
         "deliveries": info.deliveries,
+        "placed": info.placed,
+        "credentials": info.credentials,
         "first_grant": moment(info.first_grant),
         "last_grant": moment(info.last_grant),
     })
@@ -303,15 +314,19 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
 
 fn text_of(path: &Path, info: &Info) -> String {
     let deliveries: u64 = info.deliveries.values().sum();
-    let by_state: Vec<String> = info.deliveries.iter().map(|(state, number)| format!("{} {state}", terminal::grouped(*number))).collect();
-    let by_state = if by_state.is_empty() { String::new() } else { format!(": {}", by_state.join(", ")) };
+    let parts = |counts: &BTreeMap<String, u64>| {
+        let parts: Vec<String> = counts.iter().map(|(word, number)| format!("{} {word}", terminal::grouped(*number))).collect();
+        if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+    };
     let mut lines = vec![
         format!("store       {}", path.display()),
         format!("size        {}, and {} in its -wal beside it", terminal::bytes(info.bytes), terminal::bytes(info.log_bytes)),
         format!("versions    {} of the tables, {} of SQLite", info.version, info.sqlite),
         format!("grants      {}", terminal::grouped(info.grants)),
         format!("links       {}", terminal::grouped(info.links)),
-        format!("deliveries  {}{by_state}", terminal::grouped(deliveries)),
+        format!("deliveries  {}{}", terminal::grouped(deliveries), parts(&info.deliveries)),
+        format!("in public   {}{}", terminal::grouped(info.placed.values().sum()), parts(&info.placed)),
+        format!("user names  {}", terminal::grouped(info.credentials)),
     ];
     if let (Some(first), Some(last)) = (moment(info.first_grant), moment(info.last_grant)) {
         lines.push(format!("issued      from {first} to {last}"));

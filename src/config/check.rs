@@ -8,7 +8,7 @@ use crate::domain::policy::{Method, Policy};
 use crate::domain::question::Kind;
 
 use super::fault::Faults;
-use super::possible::{holds, possible};
+use super::possible::{Limit, holds, possible};
 use super::sections::{File, ReadRule, Server};
 use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
 
@@ -117,16 +117,19 @@ fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
 /// A method of redirects needs a storage that says where to; and what a storage names must be there.
 fn redirects(faults: &mut Faults<'_>, file: &File) {
     for storage in &file.storages {
-        let Some(stub) = &storage.stub else { continue };
-        if !file.directories.iter().any(|directory| directory.known_as.as_ref() == Some(&stub.value)) {
-            let message = format!("must be the name of a [[directory]], found \"{}\", and there is none of this name", stub.value);
-            faults.whole(stub.span.clone(), &format!("{}.stub", storage.name), message);
+        for (key, named) in [("stub", &storage.stub), ("copy", &storage.copy)] {
+            let Some(named) = named else { continue };
+            if !file.directories.iter().any(|directory| directory.known_as.as_ref() == Some(&named.value)) {
+                let message = format!("must be the name of a [[directory]], found \"{}\", and there is none of this name", named.value);
+                faults.whole(named.span.clone(), &format!("{}.{key}", storage.name), message);
+            }
         }
     }
     let has = |method| match method {
         Method::Stub => file.storages.iter().any(|storage| storage.stub.is_some()),
+        Method::Copy => file.storages.iter().any(|storage| storage.copy.is_some()),
         Method::Public => file.storages.iter().any(|storage| storage.has_public),
-        Method::Handoff | Method::Copy | Method::Stream | Method::Presigned | Method::Proxy => true,
+        Method::Handoff | Method::Stream | Method::Presigned | Method::Proxy => true,
     };
     for part in &file.policies {
         for method in part.methods.iter().flatten().filter(|method| !has(method.value)) {
@@ -162,6 +165,15 @@ fn limits(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: 
                 faults.whole(span.clone(), &format!("{}.{}", part.section, limit.key()), message);
             }
         }
+        // A number that nobody wrote would seem to hold.
+        let is_written = part.limits.iter().any(|(limit, _)| *limit == Limit::Downloads);
+        let copies = part.methods.iter().flatten().find(|method| method.value == Method::Copy && can(&method.value));
+        if let (Some(copies), Some(most), false) = (copies, policy.max_downloads, is_written)
+            && let Err(why) = holds(Limit::Downloads, Method::Copy, file.measured)
+        {
+            let message = format!("is {most} where nothing is said, which cannot hold with method \"copy\": {why}; say \"unlimited\"");
+            faults.whole(copies.span.clone(), &format!("{}.{}", part.section, Limit::Downloads.key()), message);
+        }
     }
 }
 
@@ -195,6 +207,19 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
         if let Some(path) = &rule.htpasswd {
             secrets.push((format!("{}.htpasswd", rule.name), &path.span, path.value.clone()));
         }
+    }
+    for directory in &file.directories {
+        let Some(path) = &directory.credentials.htpasswd else { continue };
+        let key = format!("{}.htpasswd", directory.name);
+        if path.value.starts_with(&server.state_dir.value) {
+            let message = format!(
+                "must lie outside of `{STATE_DIR}`, which the web server cannot enter, found inside it on line {}: \"{}\"",
+                faults.line(server.state_dir.span.start),
+                shown(&server.state_dir.value)
+            );
+            faults.whole(path.span.clone(), &key, message);
+        }
+        secrets.push((key, &path.span, path.value.clone()));
     }
     let storages = file.storages.iter().map(|storage| (&storage.name, &storage.path));
     let public = file.directories.iter().map(|directory| (&directory.name, &directory.path));

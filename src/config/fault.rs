@@ -40,13 +40,19 @@ pub struct Errors {
 impl Errors {
     /// A file that could not be read at all.
     pub(super) fn of_file(file: &str, message: String) -> Self {
-        let fault = Fault { file: file.to_owned(), line: None, key: String::new(), message, excerpt: None, column: 0 };
-        Self { faults: vec![fault] }
+        Self { faults: vec![Fault::at(file, None, "", message)] }
     }
 
     /// The faults, by line.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+}
+
+impl Fault {
+    /// One that is found only once the file is read, and shown without its line.
+    pub(super) fn at(file: &str, line: Option<usize>, key: &str, message: String) -> Self {
+        Self { file: file.to_owned(), line, key: key.to_owned(), message, excerpt: None, column: 0 }
     }
 }
 

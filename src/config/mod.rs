@@ -5,6 +5,7 @@
 //! drives the check for unknown ones, the errors, and [`default_file()`].
 
 mod check;
+mod credentials;
 mod default_file;
 mod fault;
 mod keys;
@@ -15,6 +16,7 @@ mod reader;
 mod renewal;
 mod rewrite;
 mod sections;
+mod storages;
 mod suggest;
 mod values;
 mod zones;
@@ -36,11 +38,13 @@ use crate::domain::placed::DirectoryName;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
+pub use credentials::Credentials;
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
-pub use places::{Directory, PublicUrl, Storage};
+pub use places::Places;
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
+pub use storages::{Directory, PublicUrl, Storage};
 
 use fault::Faults;
 use sections::ReadStore;
@@ -76,6 +80,8 @@ pub struct Configuration {
     pub store: StoreEntry,
     /// A directory whose templates take the place of the built-in ones.
     pub templates: Option<PathBuf>,
+    /// Where it stands in the file.
+    pub places: Places,
 }
 
 /// One place where we listen.
@@ -290,7 +296,8 @@ pub fn parse(text: &str, file_name: &str) -> Result<Configuration, Errors> {
     }
     let file = sections::read(&mut faults, root.get_ref());
     let policies = check::check(&mut faults, &file);
-    let configuration = assemble(file, policies);
+    let places = Places::of(&faults, file_name, &file);
+    let configuration = assemble(file, policies, places);
     faults.end(configuration)
 }
 
@@ -310,7 +317,7 @@ fn syntax(said: &str) -> (String, bool) {
     (message, structural)
 }
 
-fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Option<Configuration> {
+fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, places: Places) -> Option<Configuration> {
     let server = file.server?;
     let state_dir = server.state_dir.value;
     let keys =
@@ -321,7 +328,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
     let store = match file.store? {
         ReadStore::Memory => StoreEntry::Memory,
         ReadStore::Sqlite { file, durability } => {
-            StoreEntry::Sqlite { file: file.unwrap_or_else(|| state_dir.join(STORE_FILE)), durability }
+            StoreEntry::Sqlite { file: file.map_or_else(|| state_dir.join(STORE_FILE), |file| file.value), durability }
         }
     };
     let public_url = server.public_url;
@@ -330,8 +337,8 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         Some(Storage { public: public.map(|place| place.on(&public_url)), ..storage })
     });
     let directories = file.directories.into_iter().map(|directory| {
-        let (name, path, place) = directory.directory?;
-        Some(Directory { name, path, url: place.on(&public_url) })
+        let (name, path, place, hard_links) = directory.directory.filter(|_| !directory.credentials.is_faulty)?;
+        Some(Directory { name, path, url: place.on(&public_url), hard_links, credentials: directory.credentials.credentials })
     });
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {
@@ -348,7 +355,8 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>) -> Op
         directories,
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
-        templates: file.templates,
+        templates: file.templates.map(|templates| templates.value),
+        places,
     })
 }
 

@@ -44,6 +44,7 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         feed,
         store,
         templates,
+        places,
     } = written;
     let mut waiting = Vec::new();
     let mut wait = |key: &str, differs: bool| {
@@ -87,6 +88,7 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         feed: running.feed.clone(),
         store: running.store.clone(),
         templates,
+        places,
     };
     let changed = changed.into_iter().filter_map(|(section, differs)| differs.then_some(section)).collect();
     Ok(Renewal { configuration, changed, waiting })

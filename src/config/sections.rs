@@ -1,5 +1,7 @@
 //! Each section of the file, read into what is used. What is faulty is `None` and has been told.
 
+mod storages;
+
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -7,17 +9,17 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub(super) use self::storages::{ReadDirectory, ReadStorage};
+use self::storages::{directory, storage};
 use super::fault::Faults;
 use super::keys;
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
-use super::values::{self, Place, Wrong};
-use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
+use super::values::{self, Wrong};
+use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve};
 use crate::dialect::Dialect;
-use crate::domain::file::StorageName;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
-use crate::domain::placed::DirectoryName;
 use crate::domain::units::parse_network;
 
 /// How many connections a listener takes that does not say it.
@@ -48,7 +50,7 @@ pub(super) struct File {
     /// What it is, and where the key stands that says so.
     pub(super) feed: Option<Placed<Feed>>,
     pub(super) store: Option<ReadStore>,
-    pub(super) templates: Option<PathBuf>,
+    pub(super) templates: Option<Placed<PathBuf>>,
 }
 
 /// `[server]`.
@@ -63,6 +65,9 @@ pub(super) struct Server {
 /// One `[[listener]]`.
 pub(super) struct ReadListener {
     pub(super) header: Range<usize>,
+    /// Where `dialect` and `trusted_peers` stand.
+    pub(super) dialect_at: Option<Range<usize>>,
+    pub(super) peers_at: Option<Range<usize>>,
     /// Known even where something else of the listener is wrong.
     pub(super) serve: Option<Serve>,
     pub(super) listener: Option<Listener>,
@@ -77,30 +82,12 @@ pub(super) struct ReadKey {
     pub(super) id: Option<String>,
 }
 
-/// One `[[storage]]`.
-pub(super) struct ReadStorage {
-    pub(super) name: String,
-    pub(super) header: Range<usize>,
-    /// Known even where something else of the storage is wrong.
-    pub(super) has_handoff: bool,
-    pub(super) has_public: bool,
-    pub(super) stub: Option<Placed<DirectoryName>>,
-    pub(super) path: Option<Placed<PathBuf>>,
-    pub(super) storage: Option<(Storage, Option<Place>)>,
-}
-
-/// One `[[directory]]`.
-pub(super) struct ReadDirectory {
-    pub(super) name: String,
-    pub(super) known_as: Option<DirectoryName>,
-    pub(super) path: Option<Placed<PathBuf>>,
-    pub(super) directory: Option<(DirectoryName, PathBuf, Place)>,
-}
-
 /// One `[[rule]]`.
 pub(super) struct ReadRule {
     pub(super) name: String,
     pub(super) header: Range<usize>,
+    /// Where `accept` stands.
+    pub(super) accept_at: Option<Range<usize>>,
     /// Known even where something else of the rule is wrong.
     pub(super) htpasswd: Option<Placed<PathBuf>>,
     pub(super) rule: Option<Rule>,
@@ -173,6 +160,10 @@ const API_ON_TCP: &str = "must be a unix socket for serve = \"api\", such as \"u
 const API_PASSED: &str =
     "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": commands find the daemon by its path";
 
+/// Networks, lock-outs and evidence are about the client's address.
+const NO_PEERS: &str =
+    "must not be \"standalone\" on a unix socket, where clients have no address: listen on an address and port, such as \"127.0.0.1:8470\"";
+
 /// Whoever made the socket has given it its mode and group.
 const NOT_OURS: &str = "has its place on a unix socket that Cloakroom makes; say it in the .socket unit (SocketMode=, SocketGroup=)";
 
@@ -185,10 +176,11 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
         Some(Address::Passed(name)) => table.once(seen, "address", &format!("systemd:{name}")),
         Some(Address::Tcp(_)) | None => {}
     }
-    let serve = serve(table);
+    let (serve, dialect_at) = serve(table);
     let mode = table.text("mode", values::mode).or(values::SOCKET_MODE);
     let group = table.text("group", values::group).optional();
     let peers = table.texts("trusted_peers", |text| parse_network(text).map_err(|wrong| Wrong::Must(wrong.wanted().to_owned())));
+    let peers_at = peers.span();
     let peers = peers.optional().map(|peers| peers.into_iter().map(|peer| peer.value).collect());
     let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT).or(CONNECTIONS_MAX);
     if let (Some(Placed { value: Address::Tcp(_), .. }), Some(Serve::Api)) = (&address, serve) {
@@ -199,6 +191,9 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     }
     let address = address.map(|address| match address.value {
         Address::Unix { path, .. } => {
+            if serve == Some(Serve::Web(Dialect::Standalone)) {
+                table.misplaced("dialect", NO_PEERS);
+            }
             table.misplaced("trusted_peers", "has no place on a unix socket, which its mode and group guard");
             Address::Unix { path, mode: mode.unwrap_or(values::SOCKET_MODE), group }
         }
@@ -221,13 +216,19 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
         };
         Some(Listener { address, serve: serve?, trusted_peers, connections_max: usize::try_from(connections_max?).ok()? })
     };
-    ReadListener { header: table.header.clone(), serve, listener: complete() }
+    ReadListener { header: table.header.clone(), dialect_at, peers_at, serve, listener: complete() }
 }
 
-fn serve(table: &mut Table<'_, '_>) -> Option<Serve> {
+/// What the listener is for, and where `dialect` stands.
+fn serve(table: &mut Table<'_, '_>) -> (Option<Serve>, Option<Range<usize>>) {
     let serve = table.word("serve", &USES, &[]).or(Use::Web);
     let dialect = table.word("dialect", &DIALECTS, &DIALECTS_LATER);
-    let other = match serve? {
+    let dialect_at = dialect.span();
+    (serve.and_then(|serve| spoken(table, serve, dialect)), dialect_at)
+}
+
+fn spoken(table: &mut Table<'_, '_>, serve: Use, dialect: Read<Dialect>) -> Option<Serve> {
+    let other = match serve {
         Use::Web => {
             if matches!(dialect, Read::Absent) {
                 table.missing("dialect", " for serve = \"web\"");
@@ -264,64 +265,6 @@ fn key(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadKey {
     ReadKey { name: table.name(), header: table.header.clone(), purpose, file, id }
 }
 
-fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
-    let name = table.needed_text("name", |text| StorageName::parse(text).ok_or(Wrong::Shape));
-    if let Some(name) = &name {
-        table.once(seen, "name", name.value.as_str());
-    }
-    let path = table.needed_text("path", |text| values::absolute_path(text).and_then(below_root));
-    if let Some(path) = &path {
-        table.once(seen, "path", &path.value.components().collect::<PathBuf>().to_string_lossy());
-    }
-    let handoff = table.text("handoff", values::handoff).optional();
-    if let Some(handoff) = &handoff {
-        table.once(seen, "handoff", handoff);
-    }
-    let stub = table.text("stub", |text| DirectoryName::parse(text).ok_or(Wrong::Shape));
-    let public = table.text("public", values::place);
-    let is_good = !matches!(stub, Read::Faulty) && !matches!(public, Read::Faulty);
-    let (stub, public) = (stub.placed(), public.optional());
-    let complete = || {
-        let stub = stub.as_ref().map(|stub| stub.value.clone());
-        let storage = Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone(), stub, public: None };
-        Some((storage, public)).filter(|_| is_good)
-    };
-    let storage = complete();
-    ReadStorage {
-        name: table.name(),
-        header: table.header.clone(),
-        has_handoff: table.has("handoff"),
-        has_public: table.has("public"),
-        stub,
-        path,
-        storage,
-    }
-}
-
-fn directory(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadDirectory {
-    let name = table.needed_text("name", |text| DirectoryName::parse(text).ok_or(Wrong::Shape)).map(|name| name.value);
-    if let Some(name) = &name {
-        table.once(seen, "name", name.as_str());
-    }
-    let path = table.needed_text("path", |text| values::absolute_path(text).and_then(below_root));
-    if let Some(path) = &path {
-        table.once(seen, "path", &path.value.components().collect::<PathBuf>().to_string_lossy());
-    }
-    let url = table.needed_text("url", values::place).map(|url| url.value);
-    if let Some(url) = &url {
-        table.once(seen, "url", &url.written());
-    }
-    let complete = || Some((name.clone()?, path.as_ref()?.value.clone(), url?));
-    ReadDirectory { name: table.name(), known_as: name.clone(), directory: complete(), path }
-}
-
-fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
-    match path.parent() {
-        Some(_) => Ok(path),
-        None => Err(Wrong::Must("a directory below `/`, such as \"/srv/downloads\"".to_owned())),
-    }
-}
-
 const PROOFS: [(&str, ProofKind); 3] = [("signed-url", ProofKind::SignedUrl), ("jwt", ProofKind::Jwt), ("basic", ProofKind::Basic)];
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
@@ -333,6 +276,7 @@ fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
     }
     let accept = table.words("accept", &PROOFS, &[]);
     let accept = table.needed("accept", accept);
+    let accept_at = accept.as_ref().map(|accept| accept.span.clone());
     let accept: Option<Vec<ProofKind>> = accept.map(|accept| accept.value.into_iter().map(|proof| proof.value).collect());
     let mode = table.word("mode", &MODES, &[]).or(Mode::Enforce);
     let htpasswd = table.text("htpasswd", values::absolute_path);
@@ -357,7 +301,7 @@ fn rule(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadRule {
         Some(Rule { path: path?.value, accept, mode: mode?, htpasswd: htpasswd.as_ref().map(|file| file.value.clone()), realm })
     };
     let rule = complete();
-    ReadRule { name: table.name(), header: table.header.clone(), htpasswd, rule }
+    ReadRule { name: table.name(), header: table.header.clone(), accept_at, htpasswd, rule }
 }
 
 /// The keys of which a feed has exactly one.
@@ -397,7 +341,7 @@ fn feed<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Placed<Fee
 /// `[store]`; its file may not be said.
 pub(super) enum ReadStore {
     Memory,
-    Sqlite { file: Option<PathBuf>, durability: Durability },
+    Sqlite { file: Option<Placed<PathBuf>>, durability: Durability },
 }
 
 /// The kinds of store.
@@ -424,7 +368,7 @@ fn store<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<ReadStore
             return Some(ReadStore::Memory);
         }
         kind?;
-        Some(ReadStore::Sqlite { file: file.optional(), durability: durability? })
+        Some(ReadStore::Sqlite { file: file.placed(), durability: durability? })
     });
     if read.is_empty() && root.get(keys::STORE.name).is_none() {
         return Some(ReadStore::Sqlite { file: None, durability: Durability::Full });
@@ -432,7 +376,7 @@ fn store<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<ReadStore
     read.into_iter().next().flatten()
 }
 
-fn templates<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<PathBuf> {
-    let read = each(faults, root, &keys::PAGES, |table| table.text("templates", values::absolute_path).optional());
+fn templates<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Placed<PathBuf>> {
+    let read = each(faults, root, &keys::PAGES, |table| table.text("templates", values::absolute_path).placed());
     read.into_iter().next().flatten()
 }

@@ -5,6 +5,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::domain::file::Version;
 use crate::domain::file_name::content_disposition;
+use crate::domain::moment::Span;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
@@ -23,8 +24,8 @@ pub(super) const CHALLENGE: HeaderName = header::WWW_AUTHENTICATE;
 /// The delivery that the web server names in its log.
 pub(super) const DELIVERY: HeaderName = HeaderName::from_static("cloakroom-delivery");
 
-/// Seconds after which a refusal that passes is worth another try.
-const RETRY_AFTER_SECONDS: &str = "30";
+/// After this a refusal that passes is worth another try, where nothing else is known.
+const RETRY_AFTER: Span = Span::from_seconds(30);
 
 /// A text as a header carries it: what is not a visible letter of ASCII, and `%`, as `%XX` of its UTF-8.
 pub(super) fn in_header(text: &str) -> String {
@@ -119,8 +120,8 @@ pub(super) fn unsayable() -> Answer {
         .body(Bytes::from_static(b"The answer could not be given.\n"))
 }
 
-/// A refusal that reaches the customer as it is: its own status, and a page.
-pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'_>) -> Answer {
+/// A refusal that reaches the customer as it is: its own status, and a page. `lasts`: how long, where that is known.
+pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'_>, lasts: Option<Span>) -> Answer {
     let Page { media_type, text, policy } = page;
     let mut head = Head::new(refusal.status(), 8)
         .fixed(REFUSAL, refusal.code())
@@ -130,7 +131,7 @@ pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'
         .fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .fixed(header::REFERRER_POLICY, "no-referrer");
     if refusal.is_passing() {
-        head = head.fixed(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        head = head.text(header::RETRY_AFTER, lasts.unwrap_or(RETRY_AFTER).seconds_up().max(1).to_string());
     }
     if media_type.starts_with("text/html") {
         head = head.text(header::CONTENT_SECURITY_POLICY, policy);

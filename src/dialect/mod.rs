@@ -17,6 +17,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::domain::file::Version;
 use crate::domain::id::{DeliveryId, RequestId};
+use crate::domain::moment::Span;
 use crate::domain::path::FilePath;
 use crate::domain::question::{Kind, Question};
 use crate::domain::refusal::Refusal;
@@ -136,6 +137,8 @@ pub enum Say<'a> {
         page: Page<'a>,
         /// What is asked for with a 401: a name and a password for this realm, printable ASCII without `"` and `\`.
         realm: Option<&'a str>,
+        /// How long it lasts, where that is known.
+        lasts: Option<Span>,
     },
 }
 

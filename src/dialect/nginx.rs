@@ -140,7 +140,7 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
         }
         (Kind::Download, Say::Describe { version, name }) => describe(version, name),
         (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
-        (Kind::Download, Say::Refuse { refusal, support, page, .. }) => refusal_page(refusal, support, page),
+        (Kind::Download, Say::Refuse { refusal, support, page, lasts, .. }) => refusal_page(refusal, support, page, lasts),
         // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
         (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. }) | (Kind::Download, Say::Allow { .. }) => {
             unsayable()

@@ -56,7 +56,7 @@ pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
     match say {
         Say::Describe { version, name } => describe(version, name),
         Say::Redirect { to, cookie } => redirect(to, cookie),
-        Say::Refuse { refusal, support, page, .. } => refusal_page(refusal, support, page),
+        Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
         Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
     }
 }

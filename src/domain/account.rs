@@ -5,8 +5,8 @@
 //! arrive does not count; nobody is told a guess as a fact.*
 //!
 //! [`Account::click`] chooses a delivery, [`Account::admit`] lets one request of it pass, [`Account::send_away`] sends its
-//! client on to where requests do not pass by us, [`Account::report`] and
-//! [`Account::close_due`] settle it. What a delivery goes through, and what that does to the count:
+//! client on to where requests do not pass by us, [`Account::open_copy`] begins one of which only reports are known,
+//! [`Account::report`] and [`Account::close_due`] settle it. What a delivery goes through, and what that does to the count:
 //!
 //! | from | to | when | reserved | used |
 //! |---|---|---|---|---|
@@ -16,6 +16,7 @@
 //! | offered | started | the same, where nobody reports what is sent | | +1 |
 //! | offered | open, started | the client is sent away, where reports are and where none are | | as above |
 //! | open | started | the client is sent on to where none are | −1 | +1 |
+//! | – | open | a report shows that a copy was fetched | +1 | |
 //! | open | offered | every request was reported, and none sent a byte: once | −1 | |
 //! | open | completed | one client was sent every byte | −1 | +1 |
 //! | open | released | its grace is over or its version replaced, every request reported, bytes missing | −1 | |
@@ -26,8 +27,9 @@
 //! they are closed, and stay what they are. What holds at every moment:
 //!
 //! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries. Where a person
-//!   lowers the number below what is used, nothing is added until it is below the limit again. Only a download that
-//!   was sent away, released while it ran, and arrived after all goes beyond it: see [`Account::report`].
+//!   lowers the number below what is used, nothing is added until it is below the limit again. Two things go beyond it:
+//!   a download that was sent away, released while it ran, and arrived after all ([`Account::report`]), and what was
+//!   fetched of a copy before that went, of which the limit acts afterwards.
 //! - The bytes charged under a grant (reported ones, and the most that unreported requests may send) are never more
 //!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL. Of a file
 //!   that is replaced the size is that of the largest version of which a request was admitted. Only a web server that
@@ -41,11 +43,13 @@
 mod admit;
 mod away;
 mod click;
+mod copies;
 mod deliveries;
 mod settle;
 
 use std::net::IpAddr;
 
+pub use self::copies::{CopyReport, CopyStay};
 pub use self::deliveries::Deliveries;
 use self::deliveries::Stage;
 use super::client::{Client, ClientKey};
@@ -53,7 +57,7 @@ use super::delivery::{Delivery, Report, State};
 use super::file::{FileRef, Version};
 use super::grant::Grant;
 use super::id::{DeliveryId, GrantId, LinkId, RequestId};
-use super::moment::{Moment, Span};
+use super::moment::Moment;
 use super::range::Range;
 use super::units::Rate;
 
@@ -214,21 +218,6 @@ pub struct Reported {
     pub report: Report,
     /// Who asked, of a request in a public directory, which nobody admitted.
     pub seen: Option<Seen>,
-}
-
-impl Reported {
-    /// So far ahead of ours the clock of whoever reports may be.
-    pub const AHEAD_MAX: Span = Span::from_seconds(5);
-
-    /// Takes the report in at `now`: an answer of which is told had ended by then, whatever the report says. Tells whether
-    /// it said otherwise. What ends in the future would keep its delivery open until then.
-    pub fn arrive(&mut self, now: Moment) -> bool {
-        let is_ahead = self.report.ended > now + Self::AHEAD_MAX;
-        if is_ahead {
-            self.report.ended = now;
-        }
-        is_ahead
-    }
 }
 
 /// What a decision changed, for the log, the metrics and those who follow.

@@ -142,6 +142,9 @@ pub fn network_of(address: IpAddr) -> IpNet {
     IpNet::new(address, prefix).map_or_else(|_| IpNet::from(address), |network| network.trunc())
 }
 
+/// The word for no end and no limit.
+pub const UNLIMITED: &str = "unlimited";
+
 /// What a person changes about a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amendment {
@@ -153,6 +156,30 @@ pub enum Amendment {
     Expire(Option<Moment>),
     /// How many downloads there are; `None` is any number.
     Allow(Option<u32>),
+}
+
+impl Amendment {
+    /// Its word in the history of a grant, in the API and in the log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stand(Standing::Active) => "resumed",
+            Self::Stand(Standing::Suspended) => "suspended",
+            Self::Stand(Standing::Revoked) => "revoked",
+            Self::Reset => "reset",
+            Self::Expire(_) => "extended",
+            Self::Allow(_) => "allowed",
+        }
+    }
+
+    /// The new end, or number of downloads, where it is about those: [`UNLIMITED`] where there is none.
+    pub fn value(self) -> Option<String> {
+        let or_unlimited = |value: Option<String>| Some(value.unwrap_or_else(|| UNLIMITED.to_owned()));
+        match self {
+            Self::Stand(_) | Self::Reset => None,
+            Self::Expire(end) => or_unlimited(end.map(|end| end.to_string())),
+            Self::Allow(most) => or_unlimited(most.map(|most| most.to_string())),
+        }
+    }
 }
 
 /// What a person decided about a grant.
@@ -180,6 +207,22 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_amended_is_told_in_one_word_and_its_value() {
+        for (amendment, word, value) in [
+            (Amendment::Stand(Standing::Active), "resumed", None),
+            (Amendment::Stand(Standing::Suspended), "suspended", None),
+            (Amendment::Stand(Standing::Revoked), "revoked", None),
+            (Amendment::Reset, "reset", None),
+            (Amendment::Expire(Some(Moment::from_seconds(1_900_000_000))), "extended", Some("2030-03-17T17:46:40Z")),
+            (Amendment::Expire(None), "extended", Some("unlimited")),
+            (Amendment::Allow(Some(3)), "allowed", Some("3")),
+            (Amendment::Allow(None), "allowed", Some("unlimited")),
+        ] {
+            assert_eq!((amendment.word(), amendment.value().as_deref()), (word, value));
+        }
+    }
 
     #[test]
     fn an_address_counts_as_its_24_or_56_bits() {

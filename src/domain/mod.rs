@@ -3,8 +3,9 @@
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
-//! them; [`placed`] is what lies in public for them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour. [`audit`] finds downloads
-//! in the log of a site that has no Cloakroom yet.
+//! them; [`placed`] is what lies in public for them, [`credential`] who may enter there. [`history`] is what people did about a
+//! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
+//! downloads in the log of a site that has no Cloakroom yet.
 
 pub mod account;
 pub mod audit;
@@ -12,10 +13,12 @@ pub mod authorization;
 pub mod client;
 pub mod course;
 pub mod coverage;
+pub mod credential;
 pub mod delivery;
 pub mod feed_position;
 pub mod file;
 pub mod file_name;
+pub mod file_state;
 pub mod grant;
 pub mod history;
 pub mod id;

@@ -93,6 +93,11 @@ impl Span {
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
     }
+
+    /// Whole seconds, of which the last may be begun.
+    pub const fn seconds_up(self) -> u64 {
+        self.0.div_ceil(1000)
+    }
 }
 
 impl From<Span> for std::time::Duration {

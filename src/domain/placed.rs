@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::file::FileRef;
+use super::file::{FileRef, Version};
 use super::id::{DeliveryId, GrantId, base32};
 use super::moment::Moment;
 use super::path::percent_encode;
@@ -82,6 +82,61 @@ impl FromStr for PlacedName {
 pub enum What {
     /// A directory with one symbolic link to the master, for one delivery: `<name>/<leaf>`.
     Stub(DeliveryId),
+    /// A file with the master's bytes, for one grant: `<stem>-<name>.<extension>`.
+    Copy(CopyState),
+}
+
+/// What is known of a copy besides its row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopyState {
+    /// What was made; `None` while it is being made.
+    pub made: Option<Made>,
+    /// Since when its grant is over, where that was seen: what begins later keeps it no longer.
+    pub over: Option<Moment>,
+}
+
+/// A copy as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// How.
+    pub how: How,
+    /// Its inode, by which a hard link is known again.
+    pub inode: u64,
+    /// The version of the master whose bytes it has.
+    pub version: Version,
+}
+
+/// How a copy was made, the cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It shares its blocks with the master until one of them is written.
+    Reflink,
+    /// It is another name of the master.
+    HardLink,
+    /// Every byte was copied.
+    Copied,
+    /// It was there when nobody remembered any more how it was made: the process had ended in between.
+    Found,
+}
+
+impl How {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Reflink, Self::HardLink, Self::Copied, Self::Found];
+
+    /// The word of log, API and store.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reflink => "reflink",
+            Self::HardLink => "hard-link",
+            Self::Copied => "copied",
+            Self::Found => "found",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|how| how.word() == word)
+    }
 }
 
 /// A stub that is to be made where none is there.
@@ -95,10 +150,32 @@ pub struct NewStub {
     pub leaf: String,
 }
 
+/// A copy that is to be made where a grant has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCopy {
+    /// Its name: fresh random bits.
+    pub name: PlacedName,
+    /// The public directory.
+    pub directory: DirectoryName,
+    /// The file's name as the customer sees it.
+    pub leaf: String,
+}
+
+impl NewCopy {
+    /// Its row for `grant`, which is for `file`, at `now`.
+    pub fn row(self, grant: GrantId, file: FileRef, now: Moment) -> Placed {
+        let Self { name, directory, leaf } = self;
+        let what = What::Copy(CopyState::default());
+        Placed { name, directory, what, grant, file, leaf, placed: now, due: now, stay: Stay::Preparing }
+    }
+}
+
 /// Where a placed thing stands. From one to the next, never back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stay {
-    /// It is there, or is being made.
+    /// A copy that is not there yet: it is being made, or is tried again when it is due.
+    Preparing,
+    /// It is there; a stub may be on its way there.
     Live,
     /// It is being taken away; nobody is sent there any more.
     Going,
@@ -135,7 +212,7 @@ impl Placed {
     pub fn gone(self, now: Moment) -> Self {
         match self.stay {
             Stay::Gone(_) => self,
-            Stay::Live | Stay::Going => Self { stay: Stay::Gone(now), due: Moment::EPOCH, ..self },
+            Stay::Preparing | Stay::Live | Stay::Going => Self { stay: Stay::Gone(now), due: Moment::EPOCH, ..self },
         }
     }
 
@@ -143,6 +220,7 @@ impl Placed {
     pub fn path(&self) -> String {
         match self.what {
             What::Stub(_) => format!("{}/{}", self.name, self.leaf),
+            What::Copy(_) => copy_name(&self.leaf, &self.name),
         }
     }
 
@@ -151,10 +229,40 @@ impl Placed {
         percent_encode(&self.path(), b"/")
     }
 
-    /// The name in the first part of `path` in a public directory, if one can stand there.
+    /// The name in `path` in a public directory, if one can stand there: that of a stub is its first part, that of a copy
+    /// stands before the extension of the only one.
     pub fn name_in(path: &str) -> Option<PlacedName> {
-        path.split('/').next()?.parse().ok()
+        let first = path.split('/').next()?;
+        first.parse().ok().or_else(|| {
+            let stem = split(path).0;
+            let (_, name) = stem.split_at_checked(stem.len().checked_sub(PlacedName::LETTERS + 1)?)?;
+            if path.contains('/') { None } else { name.strip_prefix('-')?.parse().ok() }
+        })
     }
+}
+
+/// The longest name that Linux takes, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// A longer one says no type.
+const EXTENSION_BYTES_MAX: usize = 16;
+
+/// The name of a copy: `<stem>-<name>.<extension>`, so that web servers and people see its type. A stem that is too long
+/// loses its end.
+fn copy_name(leaf: &str, name: &PlacedName) -> String {
+    let (stem, extension) = split(leaf);
+    let room = NAME_BYTES_MAX.saturating_sub(PlacedName::LETTERS + 1 + extension.len());
+    let end = (0..=stem.len().min(room)).rev().find(|end| stem.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}-{name}{extension}", stem.get(..end).unwrap_or_default())
+}
+
+/// A file's name in front of its extension, and the extension with its dot: ASCII letters and digits, and the `.tar` before
+/// them. Where there is none, it is empty.
+fn split(name: &str) -> (&str, &str) {
+    let plain = |part: &str| (1..=EXTENSION_BYTES_MAX).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, last)| !stem.is_empty() && plain(last)) else { return (name, "") };
+    let stem = stem.strip_suffix(".tar").filter(|stem| !stem.is_empty()).unwrap_or(stem);
+    name.split_at_checked(stem.len()).unwrap_or((name, ""))
 }
 
 /// `name` as a file may be called in public. A leading dot would hide it, or make it a web server's configuration.

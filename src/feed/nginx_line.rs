@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::domain::account::{Reported, Seen};
+use crate::domain::account::Reported;
 use crate::domain::client::Client;
 use crate::domain::delivery::Report;
 use crate::domain::id::RequestId;
@@ -109,7 +109,7 @@ pub struct PublicReport {
     /// What was sent.
     pub report: Report,
     /// Who asked.
-    pub seen: Seen,
+    pub client: Client,
 }
 
 impl Told {
@@ -149,13 +149,12 @@ impl Line<'_> {
 
     fn public(&self) -> Result<PublicReport, LineFault> {
         let address = self.client.parse().map_err(|_| LineFault::Odd("client"))?;
-        let client = Client::new(address, &*self.agent);
         Ok(PublicReport {
             path: self.path.clone().into_owned(),
             user: Some(&*self.user).filter(|user| !user.is_empty()).map(str::to_owned),
             request: self.request()?,
             report: self.report()?,
-            seen: Seen { client: client.key(), address: client.address },
+            client: Client::new(address, &*self.agent),
         })
     }
 

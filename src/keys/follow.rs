@@ -12,6 +12,7 @@ use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 use tokio::io::unix::AsyncFd;
 
 use crate::config::KeyEntry;
+use crate::domain::file_state::FileState;
 
 /// Who writes a file does it in several steps: it is looked at when they are done.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -25,24 +26,14 @@ const EVENTS: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::ATTRIB);
 
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 /// The state of each key's file, in the order of the entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct States(Vec<(String, Option<Identity>)>);
+pub struct States(Vec<(String, Option<FileState>)>);
 
 impl States {
     /// As they are now. To be asked before the files are read: what changes in between is seen then.
     pub fn of(entries: &[KeyEntry]) -> Self {
-        Self(entries.iter().map(|entry| (entry.id.clone(), identity(&entry.file))).collect())
+        Self(entries.iter().map(|entry| (entry.id.clone(), state(&entry.file))).collect())
     }
 
     /// The ids of the keys whose files are others than in `before`.
@@ -51,9 +42,9 @@ impl States {
     }
 }
 
-fn identity(path: &Path) -> Option<Identity> {
+fn state(path: &Path) -> Option<FileState> {
     let found = path.metadata().ok()?;
-    Some(Identity {
+    Some(FileState {
         device: found.dev(),
         inode: found.ino(),
         size: found.size(),

@@ -244,6 +244,8 @@ mod tests {
     /// RFC 8037, appendix A.2.
     const PUBLIC: &str =
         "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    /// The generator of P-256 with another last byte.
+    const OFF_CURVE: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9A==\n-----END PUBLIC KEY-----\n";
     const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
     fn entry(id: &str, file: PathBuf) -> config::KeyEntry {
@@ -287,6 +289,7 @@ mod tests {
             (PUBLIC.to_owned(), 0o664, "has mode 0664: nobody but its owner may change a public key; run `chmod 644 "),
             (PUBLIC.to_owned(), 0o644, "is a public key, with which nothing can be signed"),
             (PUBLIC.replace("MCow", "MC.w"), 0o644, "is a damaged PEM file"),
+            (OFF_CURVE.to_owned(), 0o644, "does not lie on the curve P-256"),
             (SECRET.to_owned(), 0o604, "has mode 0604: others may not read it, nor its group write it; run `chmod 600 "),
             (SECRET.to_owned(), 0o644, "chmod 600"),
             (SECRET.to_owned(), 0o660, "chmod 600"),

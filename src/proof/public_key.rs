@@ -12,6 +12,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
 use super::key::is_key_id;
+use super::p256::is_on_curve;
 
 /// What a signature is made by, in the words of [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub enum BadPublicKey {
     Exponent,
     /// A point of Ed25519 that is none, or under which anybody can sign; or a compressed one of P-256.
     Point,
+    /// A point that does not lie on the curve P-256: no signature would ever hold.
+    OffCurve,
 }
 
 impl fmt::Display for BadPublicKey {
@@ -116,6 +119,7 @@ impl fmt::Display for BadPublicKey {
             Self::Modulus => write!(f, "must be an RSA key of {RSA_BITS_MIN} to {RSA_BITS_MAX} bits"),
             Self::Exponent => write!(f, "must be an RSA key with an odd exponent of at least {RSA_EXPONENT_MIN}"),
             Self::Point => f.write_str("has a point that cannot be used: a P-256 key must be uncompressed, an Ed25519 key of full order"),
+            Self::OffCurve => f.write_str("has a point that does not lie on the curve P-256, so that no signature would hold: make it again from the private key (`openssl pkey -in private.pem -pubout`)"),
         }
     }
 }
@@ -203,7 +207,10 @@ fn ed25519(key: &[u8]) -> Result<Material, BadPublicKey> {
 
 fn p256(point: &[u8]) -> Result<Material, BadPublicKey> {
     match point {
-        [4, coordinates @ ..] if coordinates.len() == 64 => Ok(Material::P256(point.to_vec())),
+        [4, coordinates @ ..] if coordinates.len() == 64 => match coordinates.as_chunks() {
+            ([x, y], []) if is_on_curve(x, y) => Ok(Material::P256(point.to_vec())),
+            _ => Err(BadPublicKey::OffCurve),
+        },
         [2 | 3, x @ ..] if x.len() == 32 => Err(BadPublicKey::Point),
         _ => Err(BadPublicKey::Encoding),
     }
@@ -263,6 +270,13 @@ mod tests {
     /// RFC 8037, appendix A.2.
     const ED: &str = "302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
+    /// The generator of P-256, uncompressed.
+    const G: &str = concat!(
+        "04",
+        "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
+        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    );
+
     fn ec(point: &str) -> String {
         let bytes = point.len() / 2;
         format!("30{:02x}301306072a8648ce3d020106082a8648ce3d03010703{:02x}00{point}", bytes + 24, bytes + 1)
@@ -287,10 +301,9 @@ mod tests {
 
     #[test]
     fn the_kind_of_a_key_is_read_from_it() {
-        let point = "04".to_owned() + &"7f".repeat(64);
         for (der, algorithm) in [
             (ED.to_owned(), Algorithm::EdDsa),
-            (ec(&point), Algorithm::Es256),
+            (ec(G), Algorithm::Es256),
             (rsa(&modulus(2048), "010001"), Algorithm::Rs256),
             (rsa(&modulus(8192), "0100000001"), Algorithm::Rs256),
         ] {
@@ -318,7 +331,10 @@ mod tests {
             (format!("{}{}", &ED[..24], "02".to_owned() + &"00".repeat(31)), BadPublicKey::Point),
             (ec(&("02".to_owned() + &"7f".repeat(32))), BadPublicKey::Point),
             (ec(&("04".to_owned() + &"7f".repeat(63))), BadPublicKey::Encoding),
-            (ec(&point).replacen("03010703", "03010603", 1), BadPublicKey::Kind),
+            (ec(&point), BadPublicKey::OffCurve),
+            (ec(&G.replacen("37bf51f5", "37bf51f4", 1)), BadPublicKey::OffCurve),
+            (ec(&("04".to_owned() + &"ff".repeat(64))), BadPublicKey::OffCurve),
+            (ec(G).replacen("03010703", "03010603", 1), BadPublicKey::Kind),
             (rsa(&modulus(1024), "010001"), BadPublicKey::Modulus),
             (rsa(&("00".to_owned() + &"c4".repeat(256)), "010001"), BadPublicKey::Modulus),
             (rsa(&("7f".to_owned() + &"ff".repeat(255)), "010001"), BadPublicKey::Modulus),

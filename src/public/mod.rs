@@ -4,9 +4,17 @@
 //! which nobody but us can enter, and moved into place in one step that never overwrites; what goes is moved back there in
 //! one step, and looked at where nobody can exchange it, before it is unlinked. So a name is never half there, and nothing
 //! that is not ours is removed, whoever works in the directory at the same moment.
+//!
+//! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
+mod copy;
 mod directory;
+mod htpasswd_file;
+mod htpasswd_watch;
 mod stub;
 
+pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
+pub use htpasswd_watch::HtpasswdWatch;
 pub use stub::{Taken, Tidied};

@@ -104,6 +104,10 @@ impl PublicDirectory {
     pub fn tidy(&self) -> Result<Vec<Tidied>, Errno> {
         let mut found = Vec::new();
         for entry in entries(&self.aside)? {
+            if let Some((name, outcome)) = self.tidy_copy(&entry) {
+                found.push(Tidied { name, outcome });
+                continue;
+            }
             let name = entry.strip_prefix("new-").or_else(|| entry.strip_prefix("gone-")).and_then(|name| name.parse().ok());
             if let Some(name) = name {
                 let outcome = self.take_apart(&name, &entry, None);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::copies;
 use super::ending::{check_zone, ends};
 use super::issue::{NO_SUCH_GRANT, stays_revoked};
 use super::site::Site;
@@ -120,15 +121,22 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     let amendments = amendments(&before, wish, now)?;
     let author = Author { name: author, at: now };
     let mut grant = before.clone();
+    let mut good = before.clone();
+    for amendment in &amendments {
+        good.amend(amendment);
+    }
+    // The row of its copy stands before it is good again: a crash in between leaves one that goes by itself.
+    copies::ensure(site, &good, now).await.map_err(down)?;
     let mut done = Vec::new();
     for amendment in amendments {
         let amended = site.store.amend(id, amendment, author.clone()).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
         grant = amended.ok_or(NotAmended::Unknown)?;
-        tracing::info!(event = "amended", grant = %id, amendment = ?amendment, author = author.name);
+        tracing::info!(event = "amended", grant = %id, amendment = amendment.word(), value = amendment.value(), author = author.name);
         done.push(amendment);
     }
-    // What was placed for a grant that is withdrawn goes now.
+    // What was placed for a grant that is withdrawn goes now; one that nobody wanted a moment ago may have gone.
     site.wake.notify_one();
+    copies::ensure(site, &grant, now).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
     let links = site.store.links(id).await.unwrap_or_default();
     let running = site.store.account(id, None).await.ok().flatten();
     let running = running.map_or(0, |account| account.deliveries.iter().filter(|delivery| delivery.in_flight() > 0).count());

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::request::Parts;
 
 use super::address::Address;
-use super::authorize::{Pass, authorize};
+use super::authorize::{No, Pass, authorize};
 use super::download::{Counted, Outcome, Sending, download};
 use super::remembered::Refused;
 use super::running::running;
@@ -17,7 +17,6 @@ use crate::config::Serve;
 use crate::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
 use crate::domain::account::Change;
 use crate::domain::delivery::{Delivery, State};
-use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Method;
@@ -42,7 +41,9 @@ pub async fn answer(site: &Site, dialect: Dialect, peer: Option<IpAddr>, head: &
     match dialect.read(head, &site.public_url().path, peer, super::request_id) {
         Ok(Asked::Question(question)) => decide(site, dialect, question, now).await,
         Ok(Asked::Refused { refusal, request, wants_page }) => {
-            Reply::Answer(refuse(site, dialect, Kind::Download, refusal, &request, wants_page))
+            let support = SupportCode::of(&request);
+            let until = until(site, refusal, &support);
+            Reply::Answer(refuse(site, dialect, Kind::Download, No { refusal, until }, &support, wants_page, now))
         }
         Err(malformed) => Reply::Answer(not_understood(site, dialect, peer, &malformed)),
     }
@@ -53,25 +54,29 @@ async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) 
     let mut trace = Trace::end();
     let decision = match question.kind {
         Kind::Authorize => authorize(site, &question, now, &mut trace).await.map(Decision::Pass),
-        Kind::Download => download(site, &*site.store, dialect, &question, now, &mut trace).await.map(Decision::Download),
+        Kind::Download => download(site, &*site.store, dialect, &question, now, &mut trace).await.map(Decision::Download).map_err(No::from),
     };
     match decision {
         Ok(decision) => {
             site.metrics.allowed(question.kind);
             if let Decision::Pass(Pass { observed: Some(refusal), .. }) = &decision {
-                note_observed(site, &question, *refusal, trace.into_end().unwrap_or_default(), now);
+                note_observed(site, &question, (*refusal).into(), trace.into_end().unwrap_or_default(), now);
             }
             allow(site, dialect, question, decision, now)
         }
-        Err(refusal) => {
-            keep_refusal(site, &question, refusal, trace.into_end().unwrap_or_default(), now);
+        Err(no) => {
+            let No { refusal, until } = no;
+            keep_refusal(site, &question, no, trace.into_end().unwrap_or_default(), now);
             let running = match refusal {
                 Refusal::DownloadRunning if question.wants_page => running(site, &question, now).await,
                 _ => None,
             };
             let support = SupportCode::of(&question.request);
             let page = page_of(site, refusal, &support, question.wants_page, running.as_ref());
-            Reply::Answer(dialect.write(question.kind, Say::Refuse { refusal, support: &support, page, realm: realm(site, &question) }))
+            let lasts = until.map(|until| until.since(now));
+            Reply::Answer(
+                dialect.write(question.kind, Say::Refuse { refusal, support: &support, page, realm: realm(site, &question), lasts }),
+            )
         }
     }
 }
@@ -107,11 +112,15 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
             tracing::debug!(client = %question.client.address, event = "clicked", delivery = %redirect.delivery, fresh = redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }
+        Decision::Download(Outcome::Copy(to)) => {
+            tracing::debug!(client = %question.client.address, event = "led_to_copy", request = %question.request);
+            Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &to.0, cookie: None }))
+        }
         Decision::Download(Outcome::Send(sending)) => {
             note_opening(site, &question, &sending, now);
             match sending.method {
                 Method::Stream => Reply::Stream(Box::new(sending), question),
-                Method::Stub | Method::Public => {
+                Method::Stub | Method::Copy | Method::Public => {
                     let say = Say::Describe { version: &sending.version, name: &sending.name };
                     Reply::Answer(dialect.write(Kind::Download, say))
                 }
@@ -138,10 +147,18 @@ fn hand_off(site: &Site, dialect: Dialect, sending: &Sending) -> Answer {
 }
 
 /// The answer that says no.
-pub fn refuse(site: &Site, dialect: Dialect, kind: Kind, refusal: Refusal, request: &RequestId, wants_page: bool) -> Answer {
-    let support = SupportCode::of(request);
-    let page = page_of(site, refusal, &support, wants_page, None);
-    dialect.write(kind, Say::Refuse { refusal, support: &support, page, realm: None })
+fn refuse(site: &Site, dialect: Dialect, kind: Kind, no: No, support: &SupportCode, wants_page: bool, now: Moment) -> Answer {
+    let page = page_of(site, no.refusal, support, wants_page, None);
+    let lasts = no.until.map(|until| until.since(now));
+    dialect.write(kind, Say::Refuse { refusal: no.refusal, support, page, realm: None, lasts })
+}
+
+/// Until when a refusal lasts whose page is asked for: the question itself was answered before.
+fn until(site: &Site, refusal: Refusal, support: &SupportCode) -> Option<Moment> {
+    if refusal != Refusal::LockedOut {
+        return None;
+    }
+    site.remembered.find(support).filter(|before| before.refusal == refusal)?.until
 }
 
 fn page_of<'a>(site: &'a Site, refusal: Refusal, support: &SupportCode, wants_page: bool, running: Option<&Running>) -> Page<'a> {
@@ -158,9 +175,11 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
     let request = malformed.request.clone().unwrap_or_else(super::request_id);
     // A standalone listener's peer is the client; any other's is the web server, whom nobody should ban.
     let client = peer.filter(|_| dialect == Dialect::Standalone);
+    let now = clock::now();
     let refused = Refused {
-        at: clock::now(),
+        at: now,
         refusal: Refusal::BadRequest,
+        until: None,
         kind: malformed.kind,
         client: client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         request: request.clone(),
@@ -168,29 +187,30 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
         detail: malformed.reason.clone(),
     };
     remember(site, refused);
-    refuse(site, dialect, malformed.kind, Refusal::BadRequest, &request, false)
+    refuse(site, dialect, malformed.kind, Refusal::BadRequest.into(), &SupportCode::of(&request), false, now)
 }
 
 /// The answer to a question that was allowed, when what is to be sent turns out to be gone.
 pub fn refuse_late(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal) -> Answer {
-    keep_refusal(site, question, refusal, "the file was there a moment ago and cannot be opened now".to_owned(), clock::now());
-    refuse(site, dialect, question.kind, refusal, &question.request, question.wants_page)
+    let now = clock::now();
+    keep_refusal(site, question, refusal.into(), "the file was there a moment ago and cannot be opened now".to_owned(), now);
+    refuse(site, dialect, question.kind, refusal.into(), &SupportCode::of(&question.request), question.wants_page, now)
 }
 
-fn keep_refusal(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
-    site.metrics.refused(question.kind, refusal);
-    remember(site, refused(site, question, refusal, detail, now));
+fn keep_refusal(site: &Site, question: &Question, no: No, detail: String, now: Moment) {
+    site.metrics.refused(question.kind, no.refusal);
+    remember(site, refused(site, question, no, detail, now));
 }
 
 /// A rule that only observes has let something pass that it would refuse.
-fn note_observed(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) {
-    site.metrics.observed(refusal);
-    log("would_refuse", &refused(site, question, refusal, detail, now).shortened());
+fn note_observed(site: &Site, question: &Question, no: No, detail: String, now: Moment) {
+    site.metrics.observed(no.refusal);
+    log("would_refuse", &refused(site, question, no, detail, now).shortened());
 }
 
-fn refused(site: &Site, question: &Question, refusal: Refusal, detail: String, now: Moment) -> Refused {
+fn refused(site: &Site, question: &Question, No { refusal, until }: No, detail: String, now: Moment) -> Refused {
     let (subject, client) = (subject(site, question), question.client.address);
-    Refused { at: now, refusal, kind: question.kind, client, request: question.request.clone(), subject, detail }
+    Refused { at: now, refusal, until, kind: question.kind, client, request: question.request.clone(), subject, detail }
 }
 
 /// Counts and logs a refusal, tells it to those who follow, and keeps it for `explain`.

@@ -26,13 +26,28 @@ pub struct Pass {
     pub observed: Option<Refusal>,
 }
 
+/// No, and until when, where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct No {
+    /// Why.
+    pub refusal: Refusal,
+    /// When it may be otherwise.
+    pub until: Option<Moment>,
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, until: None }
+    }
+}
+
 /// The rule that covers the path, then a proof that it accepts, then leave to pass.
-pub async fn authorize(site: &Site, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, Refusal> {
+pub async fn authorize(site: &Site, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, No> {
     let rule = rule(site, question, trace)?;
     let pass = match (prove(site, rule, question, now, trace).await, rule.mode) {
         (Ok(pass), _) => pass,
-        (Err(refusal), Mode::Enforce) => return Err(refusal),
-        (Err(refusal), Mode::Observe) => {
+        (Err(no), Mode::Enforce) => return Err(no),
+        (Err(No { refusal, .. }), Mode::Observe) => {
             trace.held(|| format!("mode = \"observe\": it passes all the same, and would have been refused as {refusal}"));
             Pass { rate: None, user: None, observed: Some(refusal) }
         }
@@ -53,29 +68,29 @@ fn rule<'a>(site: &'a Site, question: &Question, trace: &mut Trace) -> Result<&'
 }
 
 /// Tries the proofs that the rule accepts, in its order. The first that was brought decides.
-async fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, Refusal> {
-    let mut answer = Err(Refusal::NoProof);
+async fn prove(site: &Site, rule: &Rule, question: &Question, now: Moment, trace: &mut Trace) -> Result<Pass, No> {
+    let mut answer = Err(No::from(Refusal::NoProof));
     for kind in &rule.accept {
         answer = match kind {
-            ProofKind::SignedUrl => {
-                open_signed_url(site, question, now, trace).map(|claim| Pass { rate: claim.rate(), user: None, observed: None })
-            }
+            ProofKind::SignedUrl => open_signed_url(site, question, now, trace)
+                .map(|claim| Pass { rate: claim.rate(), user: None, observed: None })
+                .map_err(No::from),
             ProofKind::Jwt => match jwt::open(site, question, None, now, trace) {
                 Ok(claim) => Ok(Pass { rate: claim.rate(), user: claim.user().map(str::to_owned), observed: None }),
                 // A cookie comes along unasked: a stale one must not keep a browser from asking for the password.
-                Err(_) if rule.takes_logins() && jwt::is_ambient(question) => Err(Refusal::NoProof),
-                Err(refusal) => Err(refusal),
+                Err(_) if rule.takes_logins() && jwt::is_ambient(question) => Err(Refusal::NoProof.into()),
+                Err(refusal) => Err(refusal.into()),
             },
             ProofKind::Basic => {
                 login(site, rule, question, now, trace).await.map(|user| Pass { rate: None, user: Some(user), observed: None })
             }
         };
-        if !matches!(answer, Err(Refusal::NoProof)) {
+        if !matches!(answer, Err(No { refusal: Refusal::NoProof, .. })) {
             break;
         }
     }
     // Who brings nothing to a rule that takes logins can do something about it at once.
-    answer.map_err(|refusal| if refusal == Refusal::NoProof && rule.takes_logins() { Refusal::LoginRequired } else { refusal })
+    answer.map_err(|no| if no.refusal == Refusal::NoProof && rule.takes_logins() { Refusal::LoginRequired.into() } else { no })
 }
 
 /// Opens the signed URL that a question brings.

@@ -225,11 +225,12 @@ fn dialect_of(site: &Site) -> Dialect {
 
 async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment, trace: &mut Trace) -> Result<(), Refusal> {
     match question.kind {
-        Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()),
+        Kind::Authorize => authorize(site, question, now, trace).await.map(|_pass| ()).map_err(|no| no.refusal),
         Kind::Download => {
             let rehearsal = Rehearsal::over(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
+                Outcome::Copy(_) => trace.held(|| "the click would be answered by 303 to the copy of its grant".to_owned()),
                 Outcome::Redirect(_) => trace.held(|| "the click would be answered by 303 to the delivery's own address".to_owned()),
             }
             Ok(())

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
 use super::authorize::{in_network, in_time};
+use super::copies;
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::StoreEntry;
@@ -20,7 +21,7 @@ use crate::domain::refusal::Refusal;
 use crate::proof::jwt::{self, Claim, Fault, Place, Step, Wanted};
 use crate::store::Store;
 
-/// Who made the grants of JWTs, in their history.
+/// The name of who made the grants of JWTs, in their history.
 const AUTHOR: &str = "a JWT";
 
 /// Whether a question brings a JWT, good or bad.
@@ -79,17 +80,23 @@ fn words(step: &Step<'_>) -> String {
     }
 }
 
-/// The link that a JWT with `max` stands for. Its first use makes the grant; from then on it is a link of that grant,
-/// and every use of it a click. `ready` tells whether that click could be answered at all: else no grant is made.
-pub(super) async fn counted(
+/// How a JWT with `max` is used.
+pub(super) enum Use {
+    /// Again: it stands for this link of the grant that its first use made, and every use of it is a click.
+    Again(LinkId),
+    /// For the first time: this grant and its link are to be made.
+    First(Box<(Grant, Link)>),
+}
+
+/// How a JWT with `max` is used. Makes nothing.
+pub(super) async fn use_of(
     site: &Site,
     store: &dyn Store,
     claim: &Claim,
     file: &FileRef,
     now: Moment,
-    ready: impl FnOnce(&mut Trace) -> Result<(), Refusal>,
     trace: &mut Trace,
-) -> Result<LinkId, Refusal> {
+) -> Result<Use, Refusal> {
     let (Some(max), Some(name)) = (claim.max(), claim.id()) else { return Err(Refusal::BadProof) };
     if site.configuration.store == StoreEntry::Memory {
         trace.failed(|| {
@@ -101,13 +108,7 @@ pub(super) async fn counted(
     let grant = GrantId::new(id_of("cloakroom jwt grant 1", claim.key(), name));
     let link = LinkId::new(id_of("cloakroom jwt link 1", claim.key(), name));
     if let Some(refusal) = known(store, grant, file, trace).await {
-        return refusal.map(|()| link);
-    }
-    // What holds is told by the click itself.
-    let mut looked = Trace::end();
-    if let Err(refusal) = ready(&mut looked) {
-        trace.failed(|| looked.into_end().unwrap_or_default());
-        return Err(refusal);
+        return refusal.map(|()| Use::Again(link));
     }
     let default = site.configuration.default_policy();
     let networks = networks(&default.networks, claim.network(), trace)?;
@@ -115,18 +116,31 @@ pub(super) async fn counted(
     let customer = claim.user().unwrap_or(name).to_owned();
     let grant = Grant::new(grant, file.clone(), customer, policy, now, Some(claim.expires()));
     let first = Link { id: link, grant: grant.id, created: now, expires: claim.expires(), revoked: false };
-    let id = grant.id;
-    match store.issue(grant, first, Author { name: AUTHOR.to_owned(), at: now }).await {
+    Ok(Use::First(Box::new((grant, first))))
+}
+
+/// Makes the grant of a JWT by its first use.
+pub(super) async fn make(site: &Site, store: &dyn Store, first: (Grant, Link), now: Moment, trace: &mut Trace) -> Result<LinkId, Refusal> {
+    let (grant, first) = first;
+    let (id, link, max, file) = (grant.id, first.id, grant.policy.max_downloads, grant.file.clone());
+    let copy = copies::new_copy(site, &grant.file, &grant.policy);
+    match store.issue_with(grant, first, author(now), copy).await {
         Ok(()) => {
-            trace.held(|| format!("the first use of `jti` makes the grant {id} of {max} downloads"));
+            site.copies.wake();
+            trace.held(|| format!("the first use of `jti` makes the grant {id} of {} downloads", max.unwrap_or_default()));
             Ok(link)
         }
         // Another first use may have been faster, and its grant is as good.
-        Err(down) => match known(store, id, file, trace).await {
+        Err(down) => match known(store, id, &file, trace).await {
             Some(known) => known.map(|()| link),
             None => Err(trace.down(down)),
         },
     }
+}
+
+/// Who made the grants of JWTs, in their history.
+pub(super) fn author(now: Moment) -> Author {
+    Author { name: AUTHOR.to_owned(), at: now }
 }
 
 /// The networks that a grant is for: those of the policy and of the claim at once. Two networks are apart, or one is in the

@@ -127,6 +127,7 @@ impl Metrics {
         for (name, help, counter) in [
             ("password_hashes", "Password hashes that were computed", &logins.hashed),
             ("logins_remembered", "Logins that were right before, and cost no hash", &logins.remembered),
+            ("logins_repeated", "Wrong logins that came again from their network, and cost no hash", &logins.repeated),
             ("logins_joined", "Logins that waited for the hash of another request", &logins.joined),
             ("logins_locked_out", "Logins that were refused unseen after too many wrong ones", &logins.locked_out),
             ("logins_queue_full", "Logins that were refused unseen, as too many hashes waited", &logins.queue_full),
@@ -410,9 +411,9 @@ mod tests {
         assert!(text.contains("\nprocess_start_time_seconds 1900000000.25\n"), "{text}");
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!((helps, types), (19, 19), "{text}");
+        assert_eq!((helps, types), (20, 20), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 5 + 6 + 1 + 5 + 2 + 4 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 6 + 6 + 1 + 5 + 2 + 4 * 3, "{text}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`]; [`explain`] tells the steps of a decision; [`mod@audit`] finds downloads in a
+//! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
+//! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds downloads in a
 //! log.
 
 pub mod address;
@@ -12,13 +13,18 @@ pub mod audit;
 pub mod authorize;
 mod away;
 pub mod caller;
+pub mod copies;
+pub mod credential;
+mod describe;
 pub mod download;
 pub mod ending;
 pub mod explain;
 pub mod fingerprint;
+pub mod htpasswd;
 pub mod issue;
 mod jwt;
 mod login;
+mod method;
 pub mod metrics;
 mod public;
 pub mod refusals;

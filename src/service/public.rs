@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::site::Site;
 use crate::clock;
-use crate::domain::account::Reported;
+use crate::domain::account::{CopyReport, Reported, Seen};
 use crate::domain::placed::{Placed, PlacedName, What};
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{NotPlaced, PublicDirectory, Taken};
-use crate::store::Down;
+use crate::store::{Arrived, Down};
 
-/// What requests in public directories report, of the deliveries that they are of. Those of what is not ours are left out.
-pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<Reported>, Down> {
+/// What requests in public directories report, of the deliveries and copies that they are of. Those of what is not ours are
+/// left out.
+pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<Arrived>, Down> {
     let name = |report: &PublicReport| Placed::name_in(site.configuration.directory_of(&report.path)?.1);
     let named: Vec<(PlacedName, &PublicReport)> = public.iter().filter_map(|report| Some((name(report)?, report))).collect();
     if named.is_empty() {
@@ -20,11 +21,24 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
     }
     let known = site.store.placed(named.iter().map(|(name, _)| name.clone()).collect()).await?;
     let known: HashMap<&PlacedName, &Placed> = known.iter().map(|placed| (&placed.name, placed)).collect();
-    let reported = named.into_iter().filter_map(|(name, told)| {
-        let What::Stub(delivery) = known.get(&name)?.what;
-        Some(Reported { delivery, request: told.request.clone(), report: told.report.clone(), seen: Some(told.seen) })
+    let arrived = named.into_iter().filter_map(|(name, told)| {
+        let placed = known.get(&name)?;
+        let (request, report) = (told.request.clone(), told.report.clone());
+        match &placed.what {
+            What::Stub(delivery) => {
+                let seen = Seen { client: told.client.key(), address: told.client.address };
+                Some(Arrived::Delivery(Reported { delivery: *delivery, request, report, seen: Some(seen) }))
+            }
+            What::Copy(state) => {
+                let made = state.made.as_ref().map(|made| made.version.clone());
+                // It was fetched before it was written down that it is there: it holds what the master is.
+                let version = made.or_else(|| site.storages.look(&placed.file).ok())?;
+                let told = CopyReport::new(placed.grant, version, told.client.clone(), told.user.as_deref(), request, report);
+                Some(Arrived::Copy(told))
+            }
+        }
     });
-    Ok(reported.collect())
+    Ok(arrived.collect())
 }
 
 /// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said, and is tried again.
@@ -43,7 +57,7 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
                 gone.push(placed.name);
             }
             Ok(Err(fault)) => {
-                tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "a stub cannot be removed, and is tried again: {fault}");
+                tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "it cannot be removed, and is tried again: {fault}");
             }
             Err(panic) => tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "{panic}"),
         }
@@ -54,6 +68,7 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
 fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {
     match placed.what {
         What::Stub(_) => directory.take_stub(placed),
+        What::Copy(_) => directory.take_copy(placed),
     }
 }
 

@@ -87,7 +87,7 @@ pub async fn keep(refusals: &Refusals, store: &dyn Store) {
         tokio::time::sleep(GATHER).await;
         let brought = bring(refusals, store).await;
         if let (Err(down), false) = (brought, is_told) {
-            tracing::warn!(event = "refusals_wait", "the store does not take the numbers of refusals: {down:?}; they are tried again");
+            tracing::warn!(event = "refusals_wait", "the numbers of refusals wait: {down}; they are tried again");
         }
         is_told = brought.is_err();
     }

@@ -23,6 +23,8 @@ pub struct Refused {
     pub at: Moment,
     /// Why.
     pub refusal: Refusal,
+    /// When it may be otherwise, where that is known.
+    pub until: Option<Moment>,
     /// Which question was asked.
     pub kind: Kind,
     /// Who asked.
@@ -88,6 +90,7 @@ mod tests {
         Refused {
             at: Moment::EPOCH,
             refusal: Refusal::Expired,
+            until: None,
             kind: Kind::Download,
             client: IpAddr::from([127, 0, 0, 1]),
             request: RequestId::parse(&format!("r{n}")).expect("a request id"),

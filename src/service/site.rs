@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::copies::Copies;
+use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
@@ -59,8 +61,12 @@ pub struct Site {
     pub refusals: Arc<Refusals>,
     /// What our own streams report and the store has not taken yet.
     pub streams: Arc<Streams>,
+    /// The copies that are being made.
+    pub copies: Arc<Copies>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
+    /// Who may enter public directories, and what their htpasswd files say.
+    pub(super) htpasswds: Arc<Htpasswds>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
     /// Wakes the sweep: something may be due earlier than it thinks.
@@ -89,7 +95,10 @@ impl Current {
     pub fn replace(&self, next: Site) {
         self.0.store(Arc::new(next));
         // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
-        self.site().wake.notify_one();
+        let site = self.site();
+        site.wake.notify_one();
+        site.copies.wake();
+        site.htpasswds.wake();
     }
 }
 
@@ -127,7 +136,9 @@ impl Site {
             caught_up: watch::Sender::new(false),
             refusals: Arc::default(),
             streams: Arc::default(),
+            copies: Arc::default(),
             amending: Arc::default(),
+            htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
@@ -173,7 +184,9 @@ impl Site {
             caught_up: self.caught_up.clone(),
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
+            copies: Arc::clone(&self.copies),
             amending: Arc::clone(&self.amending),
+            htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod credentials;
 mod lists;
 mod placed;
 mod records;
 
+use self::credentials::Credentials;
 use self::placed::Public;
 use self::records::Records;
-use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
+use super::{Arrived, Closing, Content, CopiesDue, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
@@ -18,7 +20,7 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
-use crate::domain::placed::{NewStub, Placed, PlacedName};
+use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 
@@ -84,6 +86,7 @@ struct Kept {
     granted: BTreeMap<(Moment, GrantId), Vec<LinkId>>,
     records: Records,
     public: Public,
+    credentials: Credentials,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }
@@ -151,8 +154,10 @@ impl Kept {
             if let Some(place) = self.places.get_mut(&delivery.id) {
                 place.ended = Some(ended);
             }
-            if delivery.away {
-                self.public.hasten(grant, Some(delivery.id));
+            if delivery.link.is_none() {
+                self.public.hasten(grant, |what| matches!(what, What::Copy(_)));
+            } else if delivery.away {
+                self.public.hasten(grant, |what| *what == What::Stub(delivery.id));
             }
             self.ended.insert(ended, delivery);
         }
@@ -163,7 +168,7 @@ impl Kept {
         Some(result)
     }
 
-    fn issue(&mut self, grant: Grant, link: Link, author: Author, limits: Limits) -> Result<(), Down> {
+    fn issue(&mut self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, limits: Limits) -> Result<(), Down> {
         match (self.accounts.get(&grant.id), self.links.get(&link.id)) {
             (None, None) if link.grant != grant.id => Err(Down::Unreachable),
             (None, None) if self.accounts.len() >= limits.grants => Err(Down::Full),
@@ -171,6 +176,9 @@ impl Kept {
                 self.granted.insert((grant.created, grant.id), vec![link.id]);
                 self.records.write_down(grant.id, author, Act::Issued(link.id));
                 self.links.insert(link.id, link);
+                if let Some(copy) = copy {
+                    self.public.put(copy.row(grant.id, grant.file.clone(), grant.created));
+                }
                 self.accounts.insert(grant.id, Account::new(grant));
                 Ok(())
             }
@@ -198,7 +206,7 @@ impl Kept {
         let account = self.accounts.get_mut(&grant)?;
         account.grant.amend(&amendment);
         let amended = account.grant.clone();
-        self.public.hasten(grant, None);
+        self.public.hasten(grant, |_| true);
         self.records.write_down(grant, author, Act::Amended(amendment));
         Some(amended)
     }
@@ -249,11 +257,7 @@ impl Kept {
         if let Ok(clicked) = &clicked {
             self.count_changes(&clicked.closed);
         }
-        while self.places.len() > limits.deliveries
-            && let Some((_, oldest)) = self.ended.pop_first()
-        {
-            self.forget(oldest.id);
-        }
+        self.make_room(limits);
         Ok(clicked)
     }
 
@@ -300,8 +304,8 @@ impl Kept {
 }
 
 impl Store for Memory {
-    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
-        Box::pin(async move { self.kept()?.issue(grant, link, author, self.limits) })
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
+        Box::pin(async move { self.kept()?.issue(grant, link, author, copy, self.limits) })
     }
 
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {
@@ -359,10 +363,10 @@ impl Store for Memory {
         Box::pin(async move { Ok(self.kept()?.admit(&ask)) })
     }
 
-    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+    fn settle_all(&self, reports: Vec<Arrived>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
         Box::pin(async move {
             let mut kept = self.kept()?;
-            let changes = reports.iter().filter_map(|reported| kept.report(reported)).collect();
+            let changes = reports.iter().flat_map(|arrived| kept.arrived(arrived, self.limits)).collect();
             kept.position = position.or(kept.position);
             Ok(changes)
         })
@@ -390,6 +394,25 @@ impl Store for Memory {
 
     fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
         Box::pin(async move { Ok(self.kept()?.public.there(after.as_ref(), most(limit))) })
+    }
+
+    fn copy_for(&self, grant: GrantId, copy: NewCopy, now: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.copy_for(grant, copy, now)) })
+    }
+
+    fn copies_due(&self, directory: DirectoryName, now: Moment, limit: usize) -> Later<'_, CopiesDue> {
+        Box::pin(async move { Ok(self.kept()?.copies_due(&directory, now, most(limit))) })
+    }
+
+    fn copy_made(&self, name: PlacedName, made: Made, now: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.copy_made(&name, made, now)) })
+    }
+
+    fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.kept()?.copy_later(&name, due);
+            Ok(())
+        })
     }
 
     fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {

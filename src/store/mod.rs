@@ -1,6 +1,7 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod credentials;
 pub mod memory;
 pub mod record;
 pub mod sqlite;
@@ -9,8 +10,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
-use crate::domain::delivery::{Delivery, State};
+pub use self::credentials::CredentialStore;
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
+use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::{Amendment, Grant};
@@ -18,7 +20,7 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::{Moment, Span};
-use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, What};
+use crate::domain::placed::{CopyState, DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::policy::Method;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
@@ -100,11 +102,65 @@ fn new_placed(stub: NewStub, away: &Away, permit: &Permit) -> Placed {
     }
 }
 
-/// What becomes of something whose time to be looked at has come, at `now`: it stays until `until`, or has to go.
-fn look(placed: &Placed, until: Option<Moment>, now: Moment) -> Placed {
-    let stays = until.filter(|until| *until > now && placed.stay == Stay::Live);
-    let (stay, due) = stays.map_or((Stay::Going, now + GOING_AGAIN), |until| (Stay::Live, until));
-    Placed { due, stay, ..placed.clone() }
+/// What becomes of something whose time to be looked at has come, at `now`, by the account of its grant: it stays, or has
+/// to go. A copy that is not there yet is due when it is tried next, and stays so.
+fn look(placed: &Placed, account: Option<&Account>, now: Moment) -> Placed {
+    let (until, what) = match &placed.what {
+        What::Stub(delivery) => (account.and_then(|account| account.stays_until(*delivery, now)), placed.what.clone()),
+        What::Copy(state) => {
+            let stays = account.map_or(CopyStay { until: None, over: None }, |account| account.copy_stays(state.over, now));
+            (stays.until, What::Copy(CopyState { over: stays.over, ..state.clone() }))
+        }
+    };
+    let until = until.filter(|until| *until > now);
+    let (stay, due) = match (placed.stay, until) {
+        (Stay::Live, Some(until)) => (Stay::Live, until),
+        (Stay::Preparing, Some(_)) => (Stay::Preparing, placed.due),
+        (Stay::Live | Stay::Preparing | Stay::Going | Stay::Gone(_), _) => (Stay::Going, now + GOING_AGAIN),
+    };
+    Placed { what, due, stay, ..placed.clone() }
+}
+
+/// A copy that was made is there from now on, unless its grant is over meanwhile: then it goes.
+fn made(placed: &Placed, made: Made, account: Option<&Account>, now: Moment) -> Placed {
+    let What::Copy(state) = &placed.what else { return placed.clone() };
+    let there = What::Copy(CopyState { made: Some(made), ..state.clone() });
+    look(&Placed { what: there, stay: Stay::Live, ..placed.clone() }, account, now)
+}
+
+/// One line of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// Of a delivery that is known.
+    Delivery(Reported),
+    /// Of a copy, whose delivery it may begin.
+    Copy(CopyReport),
+}
+
+impl Arrived {
+    /// What was sent.
+    pub fn report_mut(&mut self) -> &mut Report {
+        match self {
+            Self::Delivery(reported) => &mut reported.report,
+            Self::Copy(told) => &mut told.report,
+        }
+    }
+}
+
+/// Copies that are to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopiesDue {
+    /// Those that are due, what is due first first.
+    pub copies: Vec<Placed>,
+    /// How many others need not be made any more: they go, and [`Store::close_due`] tells of them.
+    pub going: usize,
+    /// When the next one is due; `None` where none waits.
+    pub next: Option<Moment>,
+}
+
+/// Whether a row is that of a copy which people may be led to, or soon.
+const fn is_copy(placed: &Placed) -> bool {
+    matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Preparing | Stay::Live))
 }
 
 /// What a client that is sent away goes on with.
@@ -164,9 +220,14 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: Send + Sync {
+pub trait Store: CredentialStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
-    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()>;
+    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
+        self.issue_with(grant, link, author, None)
+    }
+
+    /// The same with the row of its copy, in the same step.
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()>;
 
     /// Remembers one more link of a grant; `false` when the grant is not known. The same once more changes nothing.
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool>;
@@ -208,7 +269,12 @@ pub trait Store: Send + Sync {
     fn admit(&self, ask: Ask) -> Later<'_, Result<Permit, Refusal>>;
 
     /// Settles what the feed reported and remembers how far it was read, in one step.
-    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>>;
+    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+        self.settle_all(reports.into_iter().map(Arrived::Delivery).collect(), position)
+    }
+
+    /// The same with reports about copies, which may begin deliveries: such a change leads from offered to open.
+    fn settle_all(&self, reports: Vec<Arrived>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>>;
 
     /// How far the feed was read.
     fn position(&self) -> Later<'_, Option<FeedPosition>>;
@@ -219,6 +285,20 @@ pub trait Store: Send + Sync {
     /// Decides whether the client of a delivery is sent away, and with `stub` where to: to the stub of the delivery that is
     /// there, else to a new one, whose row is written in the same step. A name that is taken is a fault.
     fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>>;
+
+    /// The copy of a grant that is there or is to be made, else `copy`, whose row is written. `None` when the grant is not
+    /// known.
+    fn copy_for(&self, grant: GrantId, copy: NewCopy, now: Moment) -> Later<'_, Option<Placed>>;
+
+    /// What is to be made in a directory at `now`, at most `limit`. Those whose grants are over meanwhile go.
+    fn copies_due(&self, directory: DirectoryName, now: Moment, limit: usize) -> Later<'_, CopiesDue>;
+
+    /// Remembers that a copy was made, and gives its row: it is there, or is going where its grant is over. `None` where none
+    /// was to be made.
+    fn copy_made(&self, name: PlacedName, made: Made, now: Moment) -> Later<'_, Option<Placed>>;
+
+    /// A copy that could not be made is tried again at `due`.
+    fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()>;
 
     /// What stands under these names, in public or no longer.
     fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>>;

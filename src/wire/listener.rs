@@ -52,6 +52,11 @@ impl Bound {
         matches!(self.address, Address::Passed(_))
     }
 
+    /// Whether it was passed and is a unix socket, whose peers have no address.
+    pub const fn is_passed_unix(&self) -> bool {
+        self.is_passed() && matches!(self.socket, Socket::Unix(_))
+    }
+
     /// Where it listens; a TCP port that was given as 0 is the real one here.
     pub fn address(&self) -> &Address {
         &self.address

@@ -15,6 +15,8 @@ FIRST_TIMERS = 4000
 TOKENS_PER_SECOND = 2000
 SECONDS = 4
 PASSWORD = "correct horse"
+# Wrong logins, each of another name, one after the other; how much faster or slower those of a stranger may be refused.
+WRONG, BAR_STRANGER = 40, 1.25
 USERS = {"sha": ["-s"], "apr1": ["-m"], "bcrypt": ["-B", "-C", "10"]}
 
 
@@ -48,6 +50,30 @@ def rows(row):
 
 def bars(row):
     return [(f"p99 < {BAR_P99_MS} ms", max(of[1] for of in row.times) < BAR_P99_MS)]
+
+
+def stranger_bars(row):
+    ratio = row.ratio()
+    return [(f"1 / {BAR_STRANGER} – {BAR_STRANGER}", 1 / BAR_STRANGER <= ratio <= BAR_STRANGER)]
+
+
+def strangers(counted):
+    """Wrong passwords of names that are in the file and of names that are not, one at a time: who hears the difference
+    learns who is a member. nginx is asked at its front; Cloakroom on the socket, by other networks each time, as the
+    lock-out would answer otherwise."""
+    def ask(key, title, user, target, against=None, bar=None, front=False):
+        brought = [header(f"{user}{number}", f"wrong {counted.customers}") for number in range(WRONG)]
+        wrong = counted.bench.write("logins-wrong", "\n".join(brought) + "\n")
+        counted.customers += 1 << 20
+        settings = ("--logins", wrong, "--connections", 1, "--customer", counted.customers, *(() if front else ("--authorize",)))
+        row = counted.row(key, title, against=against, bar=bar, show_ratio=(lambda ratio: f"{ratio:.2f}") if against else None)
+        counted.note(row, counted.ask([target] * WRONG, *settings, front=front, wanted="401"))
+        return row
+
+    known = ask("own-known", "nginx `auth_basic`: wrong password of a member, bcrypt 10", "first", "/own/small.bin", front=True)
+    ask("own-stranger", "nginx `auth_basic`: login of a name that is not in the file", "nobody", "/own/small.bin", known, front=True)
+    known = ask("club-known", "Cloakroom: wrong password of a member, bcrypt 10", "first", "/club/small.bin")
+    ask("club-stranger", "Cloakroom: login of a name that is not in the file", "nobody", "/club/small.bin", known, stranger_bars)
 
 
 class Asking:
@@ -84,6 +110,7 @@ def round_of(counted):
     names = [header(f"first{number}") for number in range(FIRST_TIMERS)]
     row = counted.row("login-first", "login that was never seen, bcrypt 10, on the socket")
     counted.note(row, only(Asking(counted, "first", "/club/small.bin", names, SECONDS, "--connections", 16).told(), ["200"]))
+    strangers(counted)
     target = counted.sign("/members/small.bin", int(time.time()) + 86400, counted.bench.key)
     rate = ("--rate", TOKENS_PER_SECOND, "--connections", 16)
     row = counted.row("token-alone", f"signed URL, {TOKENS_PER_SECOND:,} a second, on the socket")

@@ -118,18 +118,9 @@ fn a_site_is_asked_over_tls_and_a_certificate_that_is_not_trusted_is_told() {
     let url = format!("https://shop.example:{port}/");
     let at = format!("127.0.0.1:{port}");
     let run = |trusted: &str, url: &str| {
-        let mut command = std::process::Command::new(super::servers::cloakroom::PROGRAM);
-        command.arg("--config").arg(site.cloakroom.config()).args([
-            "check",
-            "--json",
-            "--nginx-conf",
-            "/dev/null",
-            "--url",
-            url,
-            "--connect",
-            &at,
-        ]);
-        command.env("SSL_CERT_FILE", format!("{tls}/{trusted}")).env_remove("SSL_CERT_DIR").output().unwrap()
+        let mut program = super::servers::program::Program::configured(&site.cloakroom.config());
+        program.args(["check", "--json", "--nginx-conf", "/dev/null", "--url", url, "--connect", &at]);
+        program.env("SSL_CERT_FILE", format!("{tls}/{trusted}")).env_remove("SSL_CERT_DIR").output()
     };
     let good = run("authority.pem", &url);
     assert_eq!(good.status.code(), Some(0), "{good:?}");

@@ -135,6 +135,21 @@ fn who_cannot_read_or_connect_is_named() {
 }
 
 #[test]
+fn the_daemon_is_taken_for_whom_it_runs_as_and_without_one_for_whom_the_files_say() {
+    let mut site = site(&NginxSetup::default());
+    let told = |site: &Site| {
+        let all: serde_json::Value = serde_json::from_slice(&run(site, &["--json"]).stdout).unwrap();
+        let found = all["parts"][0]["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == "daemon-user").cloned();
+        found.unwrap()["says"].as_str().unwrap().to_owned()
+    };
+    let running = told(&site);
+    assert!(running.contains(", by /proc/") && running.contains("/status"), "{running}");
+    site.cloakroom.stop();
+    let stopped = told(&site);
+    assert!(stopped.contains("by /etc/passwd and /etc/group: no daemon was seen to run"), "{stopped}");
+}
+
+#[test]
 fn what_is_written_wrong_ends_the_check_as_before() {
     let site = site(&NginxSetup::default());
     mode(&site.cloakroom.state().join("keys/main"), 0o644);

@@ -51,3 +51,23 @@ fn a_file_with_passwords_below_the_root_of_the_site_is_a_fault() {
     let found = wrong(&daemon.command(&["check", "--json", "--nginx-conf", nginx.conf().to_str().unwrap()]));
     one_of(&found, "htpasswd-shut", &["site.conf:", "root ", "mv "], "a file in the root");
 }
+
+#[test]
+fn lines_that_nobody_logs_in_by_are_told_with_the_rule_that_names_their_file() {
+    let (nginx, daemon) = both("passwords");
+    let file = nginx.root().parent().unwrap().join("passwords");
+    let conf = nginx.conf();
+    let check = ["check", "--json", "--nginx-conf", conf.to_str().unwrap()];
+    assert!(wrong(&daemon.command(&check)).is_empty());
+    fs::write(&file, format!("{PASSWORDS}bob:$apr1$\ncarol\n")).unwrap();
+    let config = fs::read_to_string(daemon.config()).unwrap();
+    let line = (1..).zip(config.lines()).find(|(_, line)| line.starts_with("htpasswd")).unwrap().0;
+    let place = format!("{}:{line}: `rule[", daemon.config().display());
+    let (at, command) = (format!("{}:2: ", file.display()), format!("cloakroom htpasswd lint {}", file.display()));
+    one_of(
+        &wrong(&daemon.command(&check)),
+        "htpasswd",
+        &[&at, "and 1 line more", &place, ".htpasswd` names", &command, "warning"],
+        "lines",
+    );
+}

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::servers::cloakroom::{Cloakroom, PROGRAM};
+use super::servers::cloakroom::Cloakroom;
 use super::servers::nginx::NginxSetup;
+use super::servers::program::Program;
 use super::servers::{free_port, until};
 use super::{run, site};
 
@@ -52,15 +53,10 @@ fn a_check_that_is_stopped_takes_its_file_away() {
     // Nobody answers at this address, so that the check is still at work when it is stopped.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let site = site(&NginxSetup::default());
-    let mut child = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(site.cloakroom.config())
+    let mut child = Program::configured(&site.cloakroom.config())
         .args(["check", "--url", "--nginx-conf", "/dev/null", "--connect"])
         .arg(silent.local_addr().unwrap().to_string())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
     let planted = || fs::read_dir(site.nginx.downloads()).unwrap().count() > 1;
     until("a planted file", || planted().then_some(()));
     let (_peer, _) = silent.accept().unwrap();
@@ -82,7 +78,7 @@ fn nginx_is_asked_for_its_configuration_and_what_it_printed_is_read_from_a_file_
     )
     .unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let asked = Command::new(PROGRAM).arg("--config").arg(site.cloakroom.config()).arg("check").env("PATH", bin.path()).output().unwrap();
+    let asked = Program::configured(&site.cloakroom.config()).arg("check").env("PATH", bin.path()).output();
     let said = String::from_utf8(asked.stdout).unwrap();
     assert!(asked.status.success() && said.contains("all is well") && said.contains("7 files"), "{said}");
     let dump = Command::new(&script).arg("-T").output().unwrap();
@@ -91,7 +87,7 @@ fn nginx_is_asked_for_its_configuration_and_what_it_printed_is_read_from_a_file_
     let read = site.cloakroom.say(&["check", "--nginx-conf", file.to_str().unwrap()]);
     assert!(read.contains("all is well") && read.contains("7 files"), "{read}");
     // Where nginx cannot be asked, that is said.
-    let alone = Command::new(PROGRAM).arg("--config").arg(site.cloakroom.config()).arg("check").env("PATH", "/none").output().unwrap();
+    let alone = Program::configured(&site.cloakroom.config()).arg("check").env("PATH", "/none").output();
     let said = String::from_utf8(alone.stdout).unwrap();
     assert!(alone.status.success() && said.contains("1 not asked") && said.contains("--nginx-conf"), "{said}");
 }
@@ -122,4 +118,24 @@ fn a_site_without_nginx_is_asked_too() {
     for check in ["reach", "bytes", "site-ranges", "claims", "counted"] {
         assert!(said.lines().any(|line| line.starts_with("  ok ") && line.split_whitespace().nth(1) == Some(check)), "{check}: {said}");
     }
+}
+
+#[test]
+fn lines_fit_the_terminal_but_for_those_that_are_copied() {
+    let site = site(&NginxSetup::default());
+    super::mode(site.cloakroom.state(), 0o755);
+    let output = run(&site, &[]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (mut copied, mut words) = (0, 0);
+    for line in said.lines() {
+        let is_copied = ["run    ", "add    ", "put    ", "remove "].iter().any(|label| line.trim_start().starts_with(label));
+        // What has no blank cannot be broken.
+        let is_one_word = line.split_whitespace().count() <= 1;
+        assert!(is_copied || is_one_word || line.chars().count() <= 80, "{line}");
+        copied += usize::from(is_copied);
+        words += 1;
+    }
+    let command = format!("run    chmod 0700 {}", site.cloakroom.state().display());
+    assert!(said.lines().any(|line| line.trim_start() == command), "whole, in one line: {said}");
+    assert!(said.contains("the configuration is right;") && copied > 0 && words > 10, "{said}");
 }

@@ -1,13 +1,13 @@
 //! Keys: made, brought, shown, changed and taken out of use, while customers download.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use crate::load::Load;
 use crate::reload::{reload, rewrite};
-use crate::servers::cloakroom::{Cloakroom, PROGRAM};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::program::Program;
 use crate::servers::site::Site;
 
 /// 00 01 02 … 1f, as a key file has it and as others write it.
@@ -26,19 +26,7 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
 }
 
 fn import(cloakroom: &Cloakroom, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
-    let mut child = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(cloakroom.config())
-        .args(["key", "import"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Who does not read it has refused already.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    said(&child.wait_with_output().unwrap())
+    said(&Program::configured(&cloakroom.config()).args(["key", "import"]).args(arguments).output_of(input))
 }
 
 #[test]
@@ -81,8 +69,7 @@ fn a_key_is_changed_by_reloads_and_no_link_breaks_before_it_is_retired() {
     for link in [&old_link, &new_link] {
         assert_eq!(click(link), (303, Some(200)), "{link}");
     }
-    let (asked, failed) = load.end();
-    assert!(asked > 0 && failed.is_empty(), "{asked}: {failed:?}");
+    load.end().assert_good("a change of keys");
 
     let retired = site.cloakroom.say(&["key", "retire", "main"]);
     assert!(retired.contains("\"accept\" is \"retired\" now") && retired.contains("systemctl reload cloakroom"), "{retired}");
@@ -207,7 +194,7 @@ fn a_key_file_that_changes_is_taken_by_itself_and_a_bad_one_is_not() {
     };
     let before = fs::read_to_string(&file).unwrap();
     put("no key");
-    site.cloakroom.logged(&["ERROR", "keys_kept", "keys=main", "the keys before stay in force", "base64url"]);
+    site.cloakroom.logged(&["ERROR", "keys_kept", "key=main", "file=", "the keys before stay in force", "base64url"]);
     assert_eq!(site.get(&old).status, 200);
     fs::remove_file(&file).unwrap();
     site.cloakroom.logged(&["ERROR", "keys_kept", "cannot be read"]);
@@ -227,4 +214,21 @@ fn a_key_file_that_changes_is_taken_by_itself_and_a_bad_one_is_not() {
     fs::write(other.join("main"), format!("{SECRET}\n")).unwrap();
     crate::servers::until("the other key", || (site.get(&old).status == 403).then_some(()));
     assert!(site.cloakroom.log().iter().filter(|line| line.contains("keys_read")).count() >= 3);
+}
+
+#[test]
+fn the_file_that_is_faulty_is_named_whichever_changed() {
+    let site = Site::open();
+    add(&site.cloakroom, "next", "accept");
+    site.cloakroom.say(&["key", "new", "next"]);
+    crate::reload::reload(&site.cloakroom, "reloaded");
+    let keys = site.cloakroom.state().join("keys");
+    let kept = |words: &[&str]| site.cloakroom.logged(&[&["ERROR", "keys_kept"], words].concat());
+    fs::set_permissions(keys.join("main"), fs::Permissions::from_mode(0o644)).unwrap();
+    kept(&["key=main", "changed=main", "has mode 0644", "chmod 600"]);
+    fs::write(keys.join("next"), format!("{SECRET}\n")).unwrap();
+    let said = kept(&["key=main", "changed=next", "has mode 0644"]);
+    assert!(said.contains(&format!("file={}", keys.join("main").display())), "{said}");
+    fs::set_permissions(keys.join("main"), fs::Permissions::from_mode(0o600)).unwrap();
+    site.cloakroom.logged(&["INFO", "keys_read"]);
 }

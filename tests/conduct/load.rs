@@ -1,14 +1,19 @@
-//! Customers who never stop asking, and who count every answer that is not the one they came for.
+//! Customers who come at a steady rate, whatever becomes of those before them, and who count every answer that is not the
+//! one they came for.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Who asks at the same time. With nginx and the daemon on the same machine more only wait for each other.
-const CUSTOMERS: usize = 4;
+/// Requests a second. Each is due at a time of its own: those that fell due while nobody answered are sent as soon as
+/// somebody is free, so that the rate holds on the whole.
+pub const RATE: u32 = 2000;
+
+/// Who can ask at the same time: enough for the rate while an answer takes 16 ms.
+const CUSTOMERS: usize = 32;
 
 /// Longer than nginx waits for an answer: what takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,9 +28,39 @@ pub struct Ask {
 
 /// A running load; [`Load::end`] tells what came of it.
 pub struct Load {
-    ends: Arc<AtomicBool>,
-    asked: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
     customers: Vec<JoinHandle<Vec<String>>>,
+}
+
+/// What customers have in common.
+struct Shared {
+    began: Instant,
+    ends: AtomicBool,
+    /// The number of the request that falls due next.
+    due: AtomicU32,
+    sent: AtomicUsize,
+    answered: AtomicUsize,
+}
+
+/// What came of a load.
+pub struct Ended {
+    pub took: Duration,
+    /// Answers, and connections that broke off.
+    pub asked: usize,
+    /// What was wrong with those that were.
+    pub failed: Vec<String>,
+}
+
+impl Ended {
+    /// Fails the test if anything failed, or if there was next to no load: a tenth of the rate is what a machine that is
+    /// busy with ten other things still does.
+    #[track_caller]
+    pub fn assert_good(&self, what: &str) {
+        let rate = self.asked as u128 * 1000 / self.took.as_millis().max(1);
+        println!("{what}: {} answers in {:.1?}, {rate} a second of {RATE}, {} failed", self.asked, self.took, self.failed.len());
+        assert_eq!(self.failed, Vec::<String>::new(), "of {}", self.asked);
+        assert!(rate >= u128::from(RATE / 10), "{rate} a second");
+    }
 }
 
 impl Load {
@@ -36,15 +71,20 @@ impl Load {
 
     /// Asks nginx at `port` each question in turn, over and over, on connections that stay open.
     pub fn of(port: u16, asks: &[Ask]) -> Self {
-        let (ends, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let shared = Arc::new(Shared {
+            began: Instant::now(),
+            ends: AtomicBool::new(false),
+            due: AtomicU32::new(0),
+            sent: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+        });
         let customers = (0..CUSTOMERS).map(|_| {
-            let (ends, asked, asks) = (Arc::clone(&ends), Arc::clone(&asked), asks.to_vec());
+            let (shared, asks) = (Arc::clone(&shared), asks.to_vec());
             thread::spawn(move || {
                 let (mut failed, mut connection) = (vec![], None);
-                for ask in asks.iter().cycle() {
-                    if ends.load(Ordering::Relaxed) {
-                        break;
-                    }
+                while let Some(number) = shared.next() {
+                    let ask = &asks[number as usize % asks.len()];
+                    shared.sent.fetch_add(1, Ordering::Relaxed);
                     match answer(&mut connection, port, ask) {
                         Ok((200, body)) if body == ask.body => {}
                         Ok((status, body)) => {
@@ -55,25 +95,48 @@ impl Load {
                             failed.push(format!("{} {}: {error}", ask.method, ask.target));
                         }
                     }
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    shared.answered.fetch_add(1, Ordering::Relaxed);
                 }
                 failed
             })
         });
         let customers = customers.collect();
-        Self { ends, asked, customers }
+        Self { shared, customers }
     }
 
     /// How many answers came so far.
     pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+        self.shared.answered.load(Ordering::Relaxed)
     }
 
-    /// Stops, and gives how many answers came, and what was wrong with those that were.
-    pub fn end(self) -> (usize, Vec<String>) {
-        self.ends.store(true, Ordering::Relaxed);
+    /// How many requests wait for their answer now.
+    pub fn waiting(&self) -> usize {
+        // Answers first: what is answered in between has been sent.
+        let answered = self.asked();
+        self.shared.sent.load(Ordering::Relaxed).saturating_sub(answered)
+    }
+
+    /// Stops, and gives what came of it.
+    pub fn end(self) -> Ended {
+        let took = self.shared.began.elapsed();
+        self.shared.ends.store(true, Ordering::Relaxed);
         let failed = self.customers.into_iter().flat_map(|customer| customer.join().unwrap()).collect();
-        (self.asked.load(Ordering::Relaxed), failed)
+        Ended { took, asked: self.shared.answered.load(Ordering::Relaxed), failed }
+    }
+}
+
+impl Shared {
+    /// Waits until the next request is due, and gives its number; `None` at the end.
+    fn next(&self) -> Option<u32> {
+        let number = self.due.fetch_add(1, Ordering::Relaxed);
+        let due = Duration::from_secs(1) / RATE * number;
+        while let Some(early) = due.checked_sub(self.began.elapsed()).filter(|early| !early.is_zero()) {
+            if self.ends.load(Ordering::Relaxed) {
+                return None;
+            }
+            thread::park_timeout(early);
+        }
+        (!self.ends.load(Ordering::Relaxed)).then_some(number)
     }
 }
 

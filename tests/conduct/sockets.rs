@@ -92,3 +92,45 @@ fn what_does_not_fit_is_told_before_anything_is_answered() {
     site.cloakroom.passed = kept;
     site.cloakroom.start();
 }
+
+#[test]
+fn a_unix_socket_that_was_passed_is_not_for_those_who_must_have_an_address() {
+    let mut site = passed();
+    let kept = std::mem::take(&mut site.cloakroom.passed);
+    let good = fs::read_to_string(site.cloakroom.config()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let last = good.lines().count();
+    let mut seen = 0;
+    for (number, (dialect, more, tells)) in (1..).zip([
+        ("standalone", "", Some("`listener[N].dialect` must not be \"standalone\" on a unix socket")),
+        ("nginx", "trusted_peers = [\"192.0.2.1\"]\n", Some("`listener[N].trusted_peers` has no place on a unix socket")),
+        ("nginx", "", None),
+    ]) {
+        site.cloakroom.stop();
+        let listener = format!("\n[[listener]]\naddress = \"systemd:more\"\ndialect = \"{dialect}\"\n{more}");
+        fs::write(site.cloakroom.config(), format!("{good}{listener}")).unwrap();
+        let nginx = UnixListener::bind(directory.path().join(format!("nginx{number}"))).unwrap();
+        let odd = UnixListener::bind(directory.path().join(format!("more{number}"))).unwrap();
+        site.cloakroom.passed = vec![("nginx".to_owned(), OwnedFd::from(nginx)), ("more".to_owned(), OwnedFd::from(odd))];
+        let before = site.cloakroom.log().len();
+        let Some(tells) = tells else {
+            site.cloakroom.start();
+            seen += 1;
+            continue;
+        };
+        site.cloakroom.launch();
+        until("the end of the daemon", || site.cloakroom.has_ended().then_some(()));
+        let said = site.cloakroom.log()[before..].join("\n");
+        let listeners = good.matches("[[listener]]").count() + 1;
+        let line = last + if more.is_empty() { 4 } else { 5 };
+        let place = format!("{}:{line}: {}", site.cloakroom.config().display(), tells.replace('N', &listeners.to_string()));
+        assert!(said.contains(&place) && said.contains("ListenStream=127.0.0.1:8470"), "{place}: {said}");
+        assert!(!said.contains("listening"), "{said}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+    site.cloakroom.stop();
+    fs::write(site.cloakroom.config(), good).unwrap();
+    site.cloakroom.passed = kept;
+    site.cloakroom.start();
+}

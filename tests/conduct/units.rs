@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::servers::cloakroom::PROGRAM;
+use crate::servers::program::Program;
 
 /// Of ten; a service without any fence has 9.6.
 const EXPOSURE_MAX: f64 = 0.5;
@@ -19,7 +19,7 @@ fn units() -> (tempfile::TempDir, [PathBuf; 2]) {
     let paths = ["cloakroom.service", "cloakroom.socket"].map(|name| {
         let text = fs::read_to_string(packaging().join(name)).unwrap();
         let path = directory.path().join(name);
-        fs::write(&path, text.replace("/usr/local/bin/cloakroom", PROGRAM)).unwrap();
+        fs::write(&path, Program::named_in(&text, "/usr/local/bin/cloakroom")).unwrap();
         path
     });
     (directory, paths)

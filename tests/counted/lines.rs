@@ -1,11 +1,11 @@
 //! Whatever happens to nginx's lines on their way, the count is true or presumed.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::servers::cloakroom::PROGRAM;
+use crate::servers::program::Program;
 use crate::servers::until;
 use crate::shop::{Shop, bytes_sent, is_covered, requests, units};
 
@@ -30,21 +30,14 @@ fn downloaded() -> (Shop, Vec<String>) {
 
 /// Hands over these pieces, each written by itself; what the command printed.
 fn hand_over(shop: &Shop, pieces: &[String]) -> Value {
-    let mut child = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(shop.cloakroom.config())
-        .args(["feed", "--json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Program::configured(&shop.cloakroom.config()).args(["feed", "--json"]).stdin(Stdio::piped()).spawn();
     let mut input = child.stdin.take().unwrap();
     for piece in pieces {
         input.write_all(piece.as_bytes()).unwrap();
         input.flush().unwrap();
     }
     drop(input);
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }

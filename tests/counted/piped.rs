@@ -3,30 +3,29 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::clients::{Customer, killed_after, whole};
-use crate::servers::cloakroom::PROGRAM;
 use crate::servers::http::Download;
+use crate::servers::program::{Program, Running};
 use crate::servers::until;
 use crate::shop::{MIB, SLOW, Shop, bytes_sent, requests, units};
 
 /// `cloakroom feed` of the shop's daemon, reading `input`.
-fn feed(shop: &Shop, input: impl Into<Stdio>, more: &[&str]) -> Child {
-    let mut command = Command::new(PROGRAM);
-    command.arg("--config").arg(shop.cloakroom.config()).arg("feed").args(more);
-    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+fn feed(shop: &Shop, input: impl Into<Stdio>, more: &[&str]) -> Running {
+    let mut program = Program::configured(&shop.cloakroom.config());
+    program.arg("feed").args(more).stdin(input).stdout_piped().stderr_piped().spawn()
 }
 
 /// Runs it with this input to its end: exit code, output, errors.
 fn feed_text(shop: &Shop, text: &str, more: &[&str]) -> (Option<i32>, String, String) {
     let mut child = feed(shop, Stdio::piped(), more);
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    said(&child.wait_with_output().unwrap())
+    said(&child.wait_with_output())
 }
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
@@ -43,7 +42,7 @@ fn show(shop: &Shop) {
     fs::rename(shop.cloakroom.state().join("away.sock"), shop.cloakroom.state().join("api.sock")).unwrap();
 }
 
-fn end(child: &Child, signal: Signal) {
+fn end(child: &Running, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
@@ -70,7 +69,7 @@ fn a_tail_in_a_pipe_is_a_feed() {
     assert!(text.contains("handed over by `cloakroom feed`"), "{text}");
     tail.kill().unwrap();
     tail.wait().unwrap();
-    let (code, out, err) = said(&feed.wait_with_output().unwrap());
+    let (code, out, err) = said(&feed.wait_with_output());
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert!(out.starts_with("2 lines handed over: 2 settled, 0 unknown"), "{out}");
 }
@@ -117,7 +116,7 @@ fn lines_that_come_while_the_daemon_does_not_answer_are_handed_over_later() {
     show(&shop);
     assert_eq!(units(&shop.becomes("completed")), (1, 0));
     drop(input);
-    let (code, out, _) = said(&child.wait_with_output().unwrap());
+    let (code, out, _) = said(&child.wait_with_output());
     assert_eq!((code, out.starts_with("1 line handed over: 1 settled")), (Some(0), true), "{out}");
     let mut more = String::new();
     errors.read_to_string(&mut more).unwrap();
@@ -139,7 +138,7 @@ fn a_restart_of_the_daemon_loses_no_line_of_a_pipe() {
     assert_eq!(units(&shop.becomes("completed")), (1, 0));
     tail.kill().unwrap();
     tail.wait().unwrap();
-    let (code, out, _) = said(&feed.wait_with_output().unwrap());
+    let (code, out, _) = said(&feed.wait_with_output());
     assert_eq!((code, out.starts_with("1 line handed over: 1 settled")), (Some(0), true), "{out}");
 }
 
@@ -199,7 +198,7 @@ fn more_lines_than_there_is_room_for_wait_in_the_pipe_and_none_is_lost() {
     assert!(resident_kib(child.id()) < 64 * 1024, "{} KiB", resident_kib(child.id()));
     show(&shop);
     writer.join().unwrap();
-    let (code, out, _) = said(&child.wait_with_output().unwrap());
+    let (code, out, _) = said(&child.wait_with_output());
     let out: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, out["malformed"].as_u64()), (Some(0), Some(20_000)), "{out}");
 }
@@ -222,7 +221,7 @@ fn who_is_told_to_stop_hands_over_what_came_and_ends() {
         input.write_all(lines.as_bytes()).unwrap();
         shop.becomes("completed");
         end(&child, signal);
-        let (code, out, err) = said(&child.wait_with_output().unwrap());
+        let (code, out, err) = said(&child.wait_with_output());
         assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
         drop(input);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -12,15 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::nginx::Nginx;
-use super::{secrecy, until};
-
-/// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cloakroom");
+use super::program::{Program, Running};
+use super::until;
 
 /// A running daemon and its directory. Ends with this value.
 pub struct Cloakroom {
     directory: TempDir,
-    child: Option<Child>,
+    child: Option<Running>,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
     level: &'static str,
@@ -32,8 +30,9 @@ pub struct Cloakroom {
     pub passed: Vec<(String, OwnedFd)>,
 }
 
-/// Puts standard input and output where systemd puts what it passes, and becomes the daemon.
-const PASS: &str = r#"exec 3<&0 0</dev/null; if [ "$LISTEN_FDS" = 2 ]; then exec 4>&1; fi; exec 1>/dev/null; LISTEN_PID=$$ exec "$0" "$@""#;
+/// Puts standard input and output where systemd puts what it passes, and becomes the daemon. What it
+/// prints on standard output is heard as its log then.
+const PASS: &str = r#"exec 3<&0 0</dev/null; if [ "$LISTEN_FDS" = 2 ]; then exec 4>&1; fi; exec 1>&2; LISTEN_PID=$$ exec "$0" "$@""#;
 
 impl Cloakroom {
     /// A daemon behind `nginx`: storage `masters`, a rule for `/members/`, key `main`, the feed, an API socket.
@@ -110,23 +109,22 @@ impl Cloakroom {
         let mut sockets = self.passed.iter().map(|(_, socket)| Stdio::from(socket.try_clone().unwrap()));
         let (first, second) = (sockets.next(), sockets.next());
         assert!(sockets.next().is_none(), "at most two");
-        let mut command = Command::new(if first.is_some() { "sh" } else { PROGRAM });
-        if first.is_some() {
+        let mut program = if let Some(first) = first {
             let names: Vec<&str> = self.passed.iter().map(|(name, _)| name.as_str()).collect();
-            command.args(["-c", PASS, PROGRAM]).env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+            let mut program = Program::through("sh", &["-c", PASS]);
+            program.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":")).stdin(first);
+            program
+        } else {
+            Program::new()
+        };
+        if let Some(second) = second {
+            program.stdout_to(second);
         }
-        let mut child = command
-            .arg("--config")
-            .arg(self.config())
-            .arg("serve")
-            .args(&self.arguments)
-            .env("CLOAKROOM_LOG", self.level)
-            .envs(self.environment.iter().map(|(name, value)| (*name, value)))
-            .stdin(first.unwrap_or_else(Stdio::null))
-            .stdout(second.unwrap_or_else(Stdio::null))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        program.arg("--config").arg(self.config()).arg("serve").args(&self.arguments).env("CLOAKROOM_LOG", self.level).stderr_piped();
+        for (name, value) in &self.environment {
+            program.env(name, value);
+        }
+        let mut child = program.spawn();
         let (log, lines) = (Arc::clone(&self.log), BufReader::new(child.stderr.take().unwrap()).lines());
         self.reader = Some(thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))));
         self.child = Some(child);
@@ -168,7 +166,7 @@ impl Cloakroom {
 
     /// Runs a command with its configuration.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        Command::new(PROGRAM).arg("--config").arg(self.config()).args(arguments).output().unwrap()
+        Program::configured(&self.config()).args(arguments).output()
     }
 
     /// Runs a command that must succeed, and gives what it printed, without the last line end.
@@ -207,6 +205,7 @@ impl Cloakroom {
         self.end(Signal::TERM)
     }
 
+    #[track_caller]
     fn end(&mut self, signal: Signal) -> bool {
         let Some(mut child) = self.child.take() else { return true };
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
@@ -215,6 +214,9 @@ impl Cloakroom {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
+        if !thread::panicking() {
+            child.search(ended);
+        }
         ended.success()
     }
 }
@@ -222,11 +224,10 @@ impl Cloakroom {
 impl Drop for Cloakroom {
     fn drop(&mut self) {
         self.end(Signal::KILL);
-        // A panic anywhere is a fault of the program, whatever the test was about.
+        // A panic anywhere is a fault of the program, whatever the test was about. Secrets were looked for at its end.
         if !thread::panicking() {
             let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panicked")).collect();
             assert!(panics.is_empty(), "{panics:#?}");
-            secrecy::assert_none(&self.log(), self.directory.path());
         }
     }
 }

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::secrecy;
+
 /// No answer of a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -75,6 +77,9 @@ impl Download {
             head.push_str("Host: shop.example\r\n");
         }
         for (name, value) in headers {
+            if name.eq_ignore_ascii_case("authorization") {
+                secrecy::learn_authorization(value);
+            }
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("Connection: close\r\n\r\n");
@@ -85,8 +90,14 @@ impl Download {
     #[track_caller]
     pub fn send(port: u16, request: &[u8], bodyless: bool) -> Self {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request).unwrap();
+        Self::of(stream, bodyless)
+    }
+
+    /// Reads the head of the answer to what was sent on this connection.
+    #[track_caller]
+    pub fn of(stream: TcpStream, bodyless: bool) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = BufReader::new(stream);
         let status = line(&mut stream);
         let status: u16 = status.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status: {status:?}"));
@@ -97,6 +108,9 @@ impl Download {
                 break;
             }
             let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("no header: {line:?}"));
+            if name.eq_ignore_ascii_case("location") {
+                secrecy::learn_tokens(value);
+            }
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
         let bodyless = bodyless || status == 304 || status == 204;

@@ -5,6 +5,7 @@
 pub mod cloakroom;
 pub mod http;
 pub mod nginx;
+pub mod program;
 pub mod secrecy;
 pub mod site;
 

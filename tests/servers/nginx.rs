@@ -70,6 +70,11 @@ impl Nginx {
         self.directory.path().join("pub")
     }
 
+    /// The public directory of copies: `/srv/www/goods` in the examples.
+    pub fn goods(&self) -> PathBuf {
+        self.directory.path().join("goods")
+    }
+
     /// Its main configuration file.
     pub fn conf(&self) -> PathBuf {
         self.directory.path().join("conf/nginx.conf")
@@ -203,7 +208,7 @@ fn nginx(directory: &Path, main: &Path) -> Command {
 
 /// Writes the configuration below `directory`; the path of its main file.
 fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
-    for name in ["conf/cloakroom", "run", "downloads", "pub", "log", "www/members", "tmp"] {
+    for name in ["conf/cloakroom", "run", "downloads", "pub", "goods", "log", "www/members", "tmp"] {
         fs::create_dir_all(directory.join(name)).unwrap();
     }
     let place = |name: &str| directory.join(name).to_str().unwrap().to_owned();
@@ -219,6 +224,7 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
             .replace("/run/cloakroom", &place("run"))
             .replace("/srv/downloads", &place("downloads"))
             .replace("/srv/www/pub", &place("pub"))
+            .replace("/srv/www/goods", &place("goods"))
             .replace("/var/log/nginx", &place("log"))
             .replace("/var/www/shop", &place("www"))
             .replace("listen 80;", &format!("listen 127.0.0.1:{port};\n{}", setup.server));

@@ -1,7 +1,15 @@
-//! What no log may hold, whatever a test was about: a key, or a proof that opens something.
+//! What nothing that the program prints may hold, whatever a test was about: a key, a password, a proof that opens
+//! something. What a test has made or sent is learned, and is found in whatever place; a signature, a token of a link or a
+//! delivery and a JWT are known by their shape besides.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// A link token or a delivery token.
 const TOKEN_LENGTH: usize = 40;
@@ -12,6 +20,55 @@ const SIGNATURE_LENGTH: usize = 43;
 /// A key's file has at least so many letters.
 const KEY_LENGTH_MIN: usize = 43;
 
+/// What is shorter may be any word of a message.
+const PASSWORD_LENGTH_MIN: usize = 6;
+
+/// What `cloakroom htpasswd add --generate` makes up: 128 bits in base64url.
+const GENERATED_LENGTH: usize = 22;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Key,
+    Password,
+    Signature,
+    Token,
+    Jwt,
+}
+
+/// What a command prints on standard output because that is its purpose: these, and nothing else does. Nothing at all may
+/// stand in standard error, and no key anywhere: `key new` says where it lies.
+const PRINTED_BY: &[(&[&str], &[Kind])] = &[
+    (&["sign"], &[Kind::Signature]),
+    (&["grant", "add"], &[Kind::Token]),
+    (&["link", "new"], &[Kind::Token]),
+    (&["htpasswd", "add", "--generate"], &[Kind::Password]),
+    (&["demo"], &[Kind::Signature, Kind::Token]),
+];
+
+/// All that the tests of this process have made or sent.
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Known {
+    /// Keys and passwords.
+    phrases: HashMap<String, Kind>,
+    /// Signatures and tokens: many, and each a piece of a run of letters.
+    proofs: HashMap<String, Kind>,
+}
+
+impl Known {
+    fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Kind, &'a str)> {
+        let phrases =
+            self.phrases.iter().filter(|(phrase, _)| text.contains(phrase.as_str())).map(|(phrase, kind)| (*kind, phrase.as_str()));
+        let runs = text.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8));
+        let pieces = runs.flat_map(|run| [TOKEN_LENGTH, SIGNATURE_LENGTH].map(|length| (run, length))).flat_map(|(run, length)| {
+            let last = (run.len() + 1).saturating_sub(length);
+            (0..last).map(move |at| &run[at..at + length])
+        });
+        phrases.chain(pieces.filter_map(|piece| Some((*self.proofs.get(piece)?, piece))))
+    }
+}
+
 const fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
@@ -21,15 +78,14 @@ fn run(text: &str) -> &str {
     text.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8)).next().unwrap_or_default()
 }
 
-/// What in a line could be used by whoever reads it; `None` where nothing can.
-fn secret<'a>(line: &'a str, keys: &[String]) -> Option<&'a str> {
-    let after = |mark: &'static str| line.match_indices(mark).map(move |(at, mark)| run(&line[at + mark.len()..]));
-    let whole = |mark: &'static str, length: usize| after(mark).find(move |run| run.len() == length);
-    let key = keys.iter().find_map(|key| line.find(key.as_str()).map(|at| &line[at..at + key.len()]));
-    key.or_else(|| whole("sig=", SIGNATURE_LENGTH))
-        .or_else(|| whole("/l/", TOKEN_LENGTH))
-        .or_else(|| whole("/d/", TOKEN_LENGTH))
-        .or_else(|| jwt(line))
+/// Signatures and tokens, known by what stands before them.
+fn marked(text: &str) -> impl Iterator<Item = (Kind, &str)> {
+    let marks = [("sig=", Kind::Signature, SIGNATURE_LENGTH), ("/l/", Kind::Token, TOKEN_LENGTH), ("/d/", Kind::Token, TOKEN_LENGTH)];
+    let found = move |(mark, kind, length): (&'static str, Kind, usize)| {
+        let runs = text.match_indices(mark).map(move |(at, mark)| run(&text[at + mark.len()..]));
+        runs.filter(move |run| run.len() == length).map(move |run| (kind, run))
+    };
+    marks.into_iter().flat_map(found)
 }
 
 /// Three parts of base64url, of which the first is a JSON object, as `{"` begins.
@@ -43,48 +99,104 @@ fn jwt(line: &str) -> Option<&str> {
     line.match_indices("eyJ").map(|(at, _)| &line[at..]).find(is_one)
 }
 
-/// The secrets in the key files below `state`.
-fn keys(state: &Path) -> Vec<String> {
-    let files = fs::read_dir(state.join("keys")).into_iter().flatten().flatten();
-    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok()).map(|text| text.trim().to_owned());
+/// What in a line could be used by whoever reads it, and is none of what it `may` hold.
+fn secret(line: &str, known: &Known, may: &[Kind]) -> Option<(Kind, String)> {
+    let seen = marked(line).chain(jwt(line).map(|text| (Kind::Jwt, text)));
+    known.find(line).chain(seen).find(|(kind, _)| !may.contains(kind)).map(|(kind, text)| (kind, text.to_owned()))
+}
+
+/// A key file's text as it stands there, and as a careless `Debug` would show it.
+fn forms(text: &str) -> Vec<String> {
     // A public key is no secret.
-    texts.filter(|text| text.len() >= KEY_LENGTH_MIN && !text.starts_with("-----BEGIN PUBLIC KEY")).collect()
+    if text.starts_with("-----BEGIN PUBLIC KEY") {
+        return Vec::new();
+    }
+    let lines = text.lines().map(str::trim).filter(|line| line.len() >= KEY_LENGTH_MIN && !line.starts_with("-----"));
+    let mut forms: Vec<String> = lines.map(str::to_owned).collect();
+    if let Ok(bytes) = URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='))
+        && bytes.len() >= 32
+    {
+        let list: Vec<String> = bytes.iter().map(ToString::to_string).collect();
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        forms.extend([hex.concat(), list.join(", "), STANDARD_NO_PAD.encode(bytes)]);
+    }
+    forms
 }
 
-/// Fails the test if the daemon with this state directory has said a secret.
+/// Learns every key below these directories, in their folder `keys` or in that of a folder in them.
+pub fn learn_keys(homes: &[PathBuf]) {
+    let folders = homes.iter().filter_map(|home| fs::read_dir(home).ok()).flatten().flatten().map(|entry| entry.path());
+    let files = homes.iter().cloned().chain(folders).filter_map(|folder| fs::read_dir(folder.join("keys")).ok()).flatten();
+    let texts = files.flatten().filter_map(|file| fs::read_to_string(file.path()).ok());
+    let forms: Vec<String> = texts.flat_map(|text| forms(&text)).collect();
+    KNOWN.lock().unwrap().phrases.extend(forms.into_iter().map(|form| (form, Kind::Key)));
+}
+
+/// Learns a password.
+pub fn learn_password(password: &str) {
+    if password.len() >= PASSWORD_LENGTH_MIN {
+        KNOWN.lock().unwrap().phrases.insert(password.to_owned(), Kind::Password);
+    }
+}
+
+/// Learns what a value of `Authorization` brings, as it is sent and as it is meant.
+pub fn learn_authorization(value: &str) {
+    let Some((_, text)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")) else { return };
+    learn_password(text);
+    if let Some(login) = STANDARD.decode(text).ok().and_then(|login| String::from_utf8(login).ok()) {
+        login.split_once(':').into_iter().for_each(|(_, password)| learn_password(password));
+    }
+}
+
+/// Learns the signatures and tokens of a URL or of another text.
+pub fn learn_tokens(text: &str) {
+    KNOWN.lock().unwrap().proofs.extend(marked(text).map(|(kind, text)| (text.to_owned(), kind)));
+}
+
+/// Learns what a command has printed because it `may`.
+pub fn learn_printed(stdout: &[u8], may: &[Kind]) {
+    let text = String::from_utf8_lossy(stdout);
+    if !may.is_empty() {
+        learn_tokens(&text);
+    }
+    if may.contains(&Kind::Password) {
+        text.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8))
+            .filter(|word| word.len() == GENERATED_LENGTH)
+            .for_each(learn_password);
+    }
+}
+
+/// The words of a command line that are no options: the command, and what it is about.
+pub fn words(arguments: &[OsString]) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = arguments.iter().map(|argument| argument.to_string_lossy());
+    while let Some(word) = rest.next() {
+        if word == "--config" {
+            rest.next();
+        } else if !word.starts_with("--") {
+            words.push(word.into_owned());
+        }
+    }
+    words
+}
+
+/// What a command line may print on standard output.
+pub fn printed_by(arguments: &[OsString]) -> &'static [Kind] {
+    let words = words(arguments);
+    let is_row = |row: &&(&[&str], &[Kind])| {
+        let (options, command): (Vec<&str>, Vec<&str>) = row.0.iter().partition(|word| word.starts_with("--"));
+        words.iter().map(String::as_str).take(command.len()).eq(command.iter().copied())
+            && options.iter().all(|option| arguments.iter().any(|argument| argument == option))
+    };
+    PRINTED_BY.iter().find(is_row).map_or(&[], |(_, kinds)| kinds)
+}
+
+/// Fails the test if a text holds a secret that it may not hold.
 #[track_caller]
-pub fn assert_none(log: &[String], state: &Path) {
-    let keys = keys(state);
-    let said: Vec<(&str, &String)> = log.iter().filter_map(|line| Some((secret(line, &keys)?, line))).collect();
-    assert!(said.is_empty(), "the log holds a secret: {said:#?}");
-}
-
-/// Planted secrets are found, and what is none is not: each test file that starts a daemon would rely on it unseen.
-#[test]
-fn a_secret_in_a_line_is_seen() {
-    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".to_owned();
-    let keys = [key.clone()];
-    let (token, signature) = ("a".repeat(TOKEN_LENGTH), "b".repeat(SIGNATURE_LENGTH));
-    let jwt = format!("eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.{signature}");
-    for line in [
-        format!("x {key} y"),
-        format!("GET /a?kid=main&sig={signature}"),
-        format!("subject=/dl/l/{token}/a.zip"),
-        format!("/dl/d/{token}"),
-        format!("Bearer {jwt}\""),
-        format!("ü /l/{token}"),
-    ] {
-        assert!(secret(&line, &keys).is_some(), "{line}");
-    }
-    for line in [
-        String::new(),
-        format!("/dl/l/{}/a.zip", "a".repeat(TOKEN_LENGTH - 1)),
-        format!("/dl/f/{token}x"),
-        "sig=(left out)".to_owned(),
-        "request=0123456789abcdef0123456789abcdef".to_owned(),
-        "eyJhbGciOiJIUzI1NiJ9.x.y".to_owned(),
-        "ü".repeat(50),
-    ] {
-        assert_eq!(secret(&line, &keys), None, "{line}");
-    }
+pub fn assert_none(what: &str, text: &[u8], may: &[Kind]) {
+    let text = String::from_utf8_lossy(text);
+    let known = KNOWN.lock().unwrap();
+    let said: Vec<_> = text.lines().filter_map(|line| Some((secret(line, &known, may)?, line))).collect();
+    drop(known);
+    assert!(said.is_empty(), "{what} holds a secret: {said:#?}");
 }

@@ -61,6 +61,27 @@ impl Site {
         Self::of(nginx, cloakroom)
     }
 
+    /// The same with the directory `goods`, which holds `directory`, too, and copies in it.
+    #[track_caller]
+    pub fn with_copies(directory: &str, policy: &str, is_measured: bool) -> Self {
+        let nginx = Nginx::start(&NginxSetup::default());
+        let path = nginx.goods();
+        Self::copying_to(nginx, &path, directory, policy, is_measured)
+    }
+
+    /// The same with another directory at the place of `goods`.
+    #[track_caller]
+    pub fn copying_to(nginx: Nginx, path: &Path, directory: &str, policy: &str, is_measured: bool) -> Self {
+        let more = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
+        let more = format!(
+            "[[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\n{directory}\n\
+             [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\n{policy}\n\n{more}",
+            path.display()
+        );
+        let cloakroom = Cloakroom::storing(&nginx, "copy = \"goods\"\n", &more);
+        Self::of(nginx, cloakroom)
+    }
+
     fn of(nginx: Nginx, cloakroom: Cloakroom) -> Self {
         let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
         Self { cloakroom, nginx, secrets: RefCell::new(vec![key]) }

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::fixtures::{ask, at, author, click, delivery_id, grant, grant_id, link, link_id};
+use crate::servers::program::{Copied, Program};
 
 pub const PAGE: usize = 4096;
 const GRANTS: u32 = 60;
@@ -48,7 +49,7 @@ impl Place {
         let place = Self::filled();
         // What was added since goes, and what was taken away comes back.
         place.sql(
-            "DROP TABLE placed; ALTER TABLE deliveries DROP COLUMN away; ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; \
+            "DROP TABLE placed; DROP TABLE credentials; ALTER TABLE deliveries DROP COLUMN away; ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; \
              UPDATE counts SET reserved = 1; PRAGMA user_version = 1",
         );
         place
@@ -282,8 +283,7 @@ fn an_export_of_a_damaged_store_leaves_no_file_behind_and_says_why_in_one_line()
     );
     fs::write(&config, text).unwrap();
     let export = || {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_cloakroom")).arg("--config").arg(&config).args(["store", "export"]).arg(&to).output().unwrap();
+        let output = Program::configured(&config).args(["store", "export"]).arg(&to).output();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, said) = export();
@@ -385,16 +385,7 @@ fn serve_as_nobody(file: &Path) -> (Option<i32>, String) {
     );
     let (config, program) = (home.path().join("cloakroom.toml"), home.path().join("cloakroom"));
     fs::write(&config, text).unwrap();
-    let mut command = if rustix::process::geteuid().is_root() {
-        // The place of the program may be shut to others.
-        fs::copy(env!("CARGO_BIN_EXE_cloakroom"), &program).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
-        command
-    } else {
-        Command::new(env!("CARGO_BIN_EXE_cloakroom"))
-    };
-    let output = command.arg("--config").arg(&config).arg("serve").current_dir("/").output().expect("setpriv is installed (util-linux)");
+    let output = Copied::to(program).program_of_nobody().arg("--config").arg(&config).arg("serve").current_dir(Path::new("/")).output();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

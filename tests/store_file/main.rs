@@ -9,4 +9,7 @@ mod fixtures;
 mod pair;
 mod placed;
 mod properties;
+mod public;
 mod salvage;
+#[path = "../servers/mod.rs"]
+mod servers;

@@ -405,7 +405,7 @@ async fn play(seen: &Seen, accounts: usize, beginning: Vec<Decision>, steps: &[S
     }
     for placed in pair.placed().await {
         let stay = match placed.stay {
-            Stay::Live => 0,
+            Stay::Preparing | Stay::Live => 0,
             Stay::Going => 1,
             Stay::Gone(_) => 2,
         };

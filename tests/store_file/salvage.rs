@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::sync::OnceLock;
 
 use cloakroom::domain::account::Click;
@@ -15,6 +15,7 @@ use rusqlite::Connection;
 
 use crate::damage::{PAGE, Place, runtime};
 use crate::fixtures::{ask, at, author, click, grant, link, link_id};
+use crate::servers::program::Program;
 
 const GRANTS: u32 = 200;
 const DELIVERIES: u32 = 100;
@@ -290,11 +291,11 @@ fn whatever_is_damaged_nothing_panics_and_what_is_saved_makes_a_store() {
 
 fn command(place: &Place, arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
-    configured(place, home.path()).args(arguments).output().unwrap()
+    configured(place, home.path()).args(arguments).output()
 }
 
 /// `cloakroom store` with a configuration, in the directory `home`, of the store at `place`.
-fn configured(place: &Place, home: &Path) -> Command {
+fn configured(place: &Place, home: &Path) -> Program {
     let config = home.join("cloakroom.toml");
     let text = format!(
         "[server]\nstate_dir = \"{0}\"\npublic_url = \"http://127.0.0.1/dl/\"\n\n[store]\nfile = \"{1}\"\n\n\
@@ -303,9 +304,9 @@ fn configured(place: &Place, home: &Path) -> Command {
         place.file().display()
     );
     fs::write(&config, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
-    command.arg("--config").arg(&config).arg("store");
-    command
+    let mut program = Program::configured(&config);
+    program.arg("store");
+    program
 }
 
 #[test]
@@ -346,8 +347,7 @@ fn the_command_says_what_it_left_out_and_import_takes_the_rest() {
 fn a_reader_that_waits_does_not_hold_the_log_up() {
     let place = broken(|_| {});
     let home = tempfile::tempdir().unwrap();
-    let mut export = configured(&place, home.path());
-    let mut export = export.arg("export").stdout(Stdio::piped()).spawn().unwrap();
+    let mut export = configured(&place, home.path()).arg("export").stdout_piped().spawn();
     let mut reader = export.stdout.take().unwrap();
     // More is printed than a pipe takes: it waits for this reader from here on.
     let mut first = [0; 1];

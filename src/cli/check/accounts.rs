@@ -61,7 +61,7 @@ impl Accounts {
         Self::parse(&text("/etc/passwd"), &text("/etc/group"))
     }
 
-    fn parse(passwd: &str, group: &str) -> Self {
+    pub(super) fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {
             let mut fields = line.split(':');
             Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
@@ -87,6 +87,30 @@ impl Accounts {
         let name = self.users.iter().find(|(_, user, _)| *user == number).map(|(name, ..)| name.as_str());
         let unknown = || Account { name: number.to_string(), user: number, groups: Vec::new() };
         name.and_then(|name| self.named(name)).unwrap_or_else(unknown)
+    }
+
+    /// Whom a process acts as, by its `/proc/PID/status`: the user and groups that files are opened with, which stay those of
+    /// its start.
+    pub(super) fn of_status(&self, status: &str) -> Option<Account> {
+        let numbers = |label: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(label))?;
+            line.split_whitespace().map(|number| number.parse().ok()).collect::<Option<Vec<u32>>>()
+        };
+        // Real, effective, saved, and that of the file system.
+        let (user, group) = (*numbers("Uid:")?.get(3)?, *numbers("Gid:")?.get(3)?);
+        let groups = std::iter::once(group).chain(numbers("Groups:")?).collect();
+        Some(Account { name: self.user_name(user), user, groups })
+    }
+
+    /// The names of the groups of `account`, each once.
+    pub(super) fn group_names(&self, account: &Account) -> Vec<String> {
+        let mut names = Vec::new();
+        for name in account.groups.iter().map(|group| self.group_name(*group)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The name of a user.
@@ -153,6 +177,20 @@ mod tests {
         assert_eq!(accounts.numbered(7).name, "7");
         assert_eq!((accounts.named("odd"), accounts.named("shop")), (None, None));
         assert_eq!((accounts.group_name(50), accounts.group_name(51)), ("dl".to_owned(), "51".to_owned()));
+    }
+
+    #[test]
+    fn a_process_acts_as_its_status_says_and_not_as_the_files_do() {
+        let accounts = Accounts::parse("www:x:33:33::/:\n", "www:x:33:\ndl:x:50:www\n");
+        let status = |rest: &str| format!("Name:\tcloakroom\nUid:\t0\t33\t33\t33\nGid:\t0\t0\t0\t33\n{rest}");
+        let running = accounts.of_status(&status("Groups:\t4 33 \n")).unwrap();
+        assert_eq!(running, Account { name: "www".to_owned(), user: 33, groups: vec![33, 4, 33] });
+        assert_eq!(accounts.group_names(&running), ["www", "4"]);
+        assert_eq!(accounts.of_status(&status("Groups:\t\n")).unwrap().groups, [33]);
+        for odd in ["", "Groups: x\n"] {
+            assert_eq!(accounts.of_status(&status(odd)), None, "{odd}");
+        }
+        assert_eq!(accounts.of_status("Uid:\t1\t1\nGid:\t1\t1\t1\t1\nGroups:\n"), None);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use super::finding::{Finding, or_ok};
@@ -97,11 +96,7 @@ fn listeners(configuration: &Configuration) -> Vec<Finding> {
 
 /// The limits of the daemon's process, where the system shows them.
 fn descriptors(configuration: &Configuration) -> Vec<Finding> {
-    let api = configuration.listeners.iter().find_map(|listener| match (&listener.address, listener.serve) {
-        (Address::Unix { path, .. }, Serve::Api) => Some(path.as_path()),
-        _ => None,
-    });
-    let Some((process, allowed)) = api.and_then(limit) else { return Vec::new() };
+    let Some((process, allowed)) = process(configuration).and_then(limit) else { return Vec::new() };
     let needed = configuration.listeners.iter().fold(FILES_BESIDE, |sum, listener| {
         let each = if listener.serve == Serve::Web(Dialect::Standalone) { 2 } else { 1 };
         sum.saturating_add(u64::try_from(listener.connections_max).unwrap_or(u64::MAX).saturating_mul(each))
@@ -121,10 +116,24 @@ fn descriptors(configuration: &Configuration) -> Vec<Finding> {
     ]
 }
 
-/// The process that listens at a socket, and how many files it may open.
-fn limit(socket: &Path) -> Option<(i32, u64)> {
+/// The process that listens for commands.
+fn process(configuration: &Configuration) -> Option<i32> {
+    let socket = configuration.listeners.iter().find_map(|listener| match (&listener.address, listener.serve) {
+        (Address::Unix { path, .. }, Serve::Api) => Some(path.as_path()),
+        _ => None,
+    })?;
     let stream = UnixStream::connect(socket).ok()?;
-    let process = rustix::net::sockopt::socket_peercred(&stream).ok()?.pid.as_raw_nonzero().get();
+    Some(rustix::net::sockopt::socket_peercred(&stream).ok()?.pid.as_raw_nonzero().get())
+}
+
+/// The daemon's process, if it runs, and its `/proc/PID/status`.
+pub(super) fn status(configuration: &Configuration) -> Option<(i32, String)> {
+    let process = process(configuration)?;
+    Some((process, fs::read_to_string(format!("/proc/{process}/status")).ok()?))
+}
+
+/// A process and how many files it may open.
+fn limit(process: i32) -> Option<(i32, u64)> {
     let limits = fs::read_to_string(format!("/proc/{process}/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let soft = line.split_whitespace().next()?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::accounts::Wish;
 use super::finding::{Finding, or_ok};
 use super::nginx_conf::matches;
-use super::system::People;
+use super::people::People;
 use crate::cli::terminal;
 use crate::config::{Configuration, Feed};
 use crate::feed::nginx_line;
@@ -61,12 +61,11 @@ fn there(log: &Path, people: &People) -> Vec<Finding> {
     if let Some(obstacle) = people.accounts.obstacle(&people.daemon, log, Wish::Read) {
         let fault = Finding::fault("feed", "the daemon cannot read the report: downloads are not seen to arrive");
         let (group, name) = (people.accounts.group_name(std::os::unix::fs::MetadataExt::gid(&found)), &people.daemon.name);
-        wrong.push(
-            fault
-                .found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown))
-                .right(format!("{name} can read it"))
-                .run(format!("usermod -aG {group} {name} && chmod g+r {shown} && systemctl restart cloakroom")),
-        );
+        let fault = fault
+            .found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown))
+            .right(format!("{name} can read it"))
+            .run(format!("usermod -aG {group} {name} && chmod g+r {shown} && systemctl restart cloakroom"));
+        wrong.push(people.or_restart(fault, &obstacle));
     }
     // What is rotated is opened anew by the workers.
     if let Some((worker, obstacle)) =

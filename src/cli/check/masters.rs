@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::Wish;
 use super::finding::{Finding, or_ok};
-use super::system::People;
+use super::people::People;
 use crate::cli::terminal;
 use crate::config::{Configuration, Storage};
 use crate::domain::path::{CanonicalPath, FilePath};
@@ -106,7 +106,8 @@ fn readable(storage: &Storage, people: &People, walk: &Walk) -> Vec<Finding> {
             format!("{who}, as {}, {what}: customers see {}", account.name, if who == "Cloakroom" { "404" } else { "403" }),
         );
         let right = format!("{} can read all files of the storage `{}`", account.name, storage.name);
-        found.push(fault.found(format!("{} has mode {}{more}", first.path.display(), first.shown)).right(right).run(command));
+        let fault = fault.found(format!("{} has mode {}{more}", first.path.display(), first.shown)).right(right).run(command);
+        found.push(if who == "Cloakroom" { people.or_restart(fault, &first) } else { fault });
     }
     found
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::accounts::{Account, Accounts, Wish};
+use super::accounts::Wish;
 use super::finding::{Finding, or_ok};
+use super::people::People;
 use crate::cli::terminal;
 use crate::config::{Address, Configuration, Feed, Serve, StoreEntry};
 use crate::domain::moment::Moment;
@@ -25,20 +26,10 @@ const AHEAD_SECONDS_MAX: u64 = 120;
 /// Before this program was written, it cannot be: 2025-01-01.
 const EARLIEST_SECONDS: u64 = 1_735_689_600;
 
-/// Who is who.
-#[derive(Debug)]
-pub(super) struct People {
-    /// Users and groups.
-    pub(super) accounts: Accounts,
-    /// Who runs the daemon: the owner of the state directory.
-    pub(super) daemon: Account,
-    /// Who runs nginx's workers, where that is known.
-    pub(super) worker: Option<Account>,
-}
-
 /// All about directories, keys and sockets.
 pub(super) fn look(configuration: &Configuration, config: &Path, people: &People, now: Moment) -> Vec<Finding> {
-    let mut found = state(configuration, people);
+    let mut found = vec![people.told()];
+    found.extend(state(configuration, people));
     found.extend(keys(configuration, people));
     found.extend(sockets(configuration, people));
     found.extend(room(configuration));
@@ -86,11 +77,12 @@ fn keys(configuration: &Configuration, people: &People) -> Vec<Finding> {
         if let Some(obstacle) = people.accounts.obstacle(&people.daemon, &key.file, Wish::Read) {
             let fault = Finding::fault("keys", format!("the daemon, as {}, cannot read the key `{}`", people.daemon.name, key.id));
             let right = format!("{} can read it", people.daemon.name);
-            found.push(fault.found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown)).right(right).run(format!(
+            let fault = fault.found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown)).right(right).run(format!(
                 "chown {} {}",
                 people.daemon.name,
                 obstacle.path.display()
-            )));
+            ));
+            found.push(people.or_restart(fault, &obstacle));
         }
     }
     found.dedup();

@@ -14,6 +14,7 @@ use super::probe::Probe;
 use super::report::Part;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
+use crate::cli::reload::key_faults;
 use crate::cli::serve::hear;
 use crate::config::Configuration;
 use crate::keys;
@@ -36,8 +37,7 @@ pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<
         // A site that only asks whether requests may pass.
         (None, None) => None,
     };
-    let ring =
-        keys::load(&configuration.keys).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    let ring = keys::load(&configuration.keys).map_err(|faults| Failure::named(&key_faults(configuration, &faults)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     let mut findings: Vec<Finding> = probe.iter().map(|probe| Finding::ok("probe", of_probe(probe))).collect();
     let mut grant = None;

@@ -15,6 +15,12 @@ use crate::domain::id::{DeliveryId, GrantId};
 
 pub(super) mod show;
 
+/// What stands below the options.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  cloakroom delivery list --grant g-…
+  cloakroom delivery show d-…";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// The newest deliveries.

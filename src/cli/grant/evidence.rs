@@ -101,7 +101,7 @@ fn one_delivery(number: usize, delivery: &EvidenceDelivery, signs: Signs) -> Str
         String::new(),
         format!("clicked    {} from {}", listed.offered, listed.client),
         paragraph("as         ", if agent.is_empty() { "-" } else { agent }),
-        format!("with       {link_id}"),
+        format!("with       {}", link_id.as_deref().unwrap_or("the address of its copy")),
         format!("version    {}, changed {}", terminal::bytes_exactly(version.size), version.modified),
         format!("etag       {}", terminal::visible(&version.etag)),
         match &version.fingerprint.sha256 {

@@ -115,7 +115,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-#[command(override_usage = "cloakroom grant extend [--for TIME | --until WHEN] [--max NUMBER] GRANT")]
+#[command(override_usage = "cloakroom grant extend [OPTIONS] <--for|--until|--max> <GRANT>")]
 #[group(id = "more", required = true, multiple = true, args = ["longer", "until", "max"])]
 pub(super) struct Extend {
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! `cloakroom htpasswd lint`: each line, who reads it, and what is wrong with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -13,9 +13,13 @@ use super::failed;
 use crate::auth::htpasswd::bytes;
 use crate::proof::htpasswd::file::{self, Line};
 use crate::proof::htpasswd::method::{Method, Reads};
+use crate::proof::htpasswd::others::{NEITHER, Others};
 
 /// Of more lines that are weak in the same way, only how many there are is said.
 const LINES_NAMED_MAX: usize = 8;
+
+/// What stands where it is not known whether a server reads a line.
+const UNKNOWN: &str = "-";
 
 /// One line that is neither empty nor a comment.
 #[derive(Debug, Serialize)]
@@ -24,7 +28,7 @@ struct Seen {
     user: Option<String>,
     method: Option<&'static str>,
     cost: Option<String>,
-    /// Whether the other servers read it; `by crypt` where the C library does.
+    /// Whether the other servers read it; `by crypt` where the C library does. What is not known is not said.
     nginx: Option<&'static str>,
     apache: Option<&'static str>,
     /// What is wrong with it: it cannot be used.
@@ -51,6 +55,7 @@ fn cannot(wrong: usize) -> String {
 
 fn look(bytes: &[u8]) -> Vec<Seen> {
     let mut first: HashMap<String, usize> = HashMap::new();
+    let mut first_of_nginx: HashSet<&[u8]> = HashSet::new();
     let mut seen = Vec::new();
     for (line, text) in (1..).zip(file::lines(bytes)) {
         let (user, hash, wrong) = match file::read(text) {
@@ -64,16 +69,24 @@ fn look(bytes: &[u8]) -> Vec<Seen> {
             first.entry(user.to_owned()).or_insert(line);
         }
         let method = hash.as_ref().filter(|_| before.is_none()).map(|hash| hash.method());
-        // nginx takes a blank before the name as a part of it, and one behind the hash as a part of that.
+        let mut others = hash.as_ref().map_or_else(|| Others::of_faulty(text), |hash| Others::of(hash.method()));
+        // nginx takes a blank before the name as a part of it, and one behind the hash as a part of that. With both the first
+        // line of a name counts.
         let bare = text.strip_suffix(b"\r").unwrap_or(text);
-        let spaced = bare.trim_ascii().len() < bare.len();
+        let is_later = !first_of_nginx.insert(bare.split(|byte| *byte == b':').next().unwrap_or_default());
+        if is_later || bare.trim_ascii().len() < bare.len() {
+            others.nginx = NEITHER.nginx;
+        }
+        if before.is_some() {
+            others.apache = NEITHER.apache;
+        }
         seen.push(Seen {
             line,
             user: user.map(str::to_owned),
             method: hash.as_ref().map(|hash| hash.method().word()),
             cost: hash.as_ref().map(|hash| hash.cost()).filter(|cost| !cost.is_empty()),
-            nginx: method.map(|method| if spaced { Reads::No } else { method.nginx() }.word()),
-            apache: method.map(|method| method.apache().word()),
+            nginx: others.nginx.map(Reads::word),
+            apache: others.apache.map(Reads::word),
             wrong,
             weak: method.and_then(Method::weakness),
         });
@@ -97,13 +110,19 @@ fn text(path: &Path, seen: &[Seen], users: usize, wrong: usize) -> String {
             seen.user.clone().unwrap_or_else(dash),
             seen.method.map_or_else(dash, str::to_owned),
             seen.cost.clone().unwrap_or_else(dash),
-            seen.nginx.map_or_else(dash, str::to_owned),
-            seen.apache.map_or_else(dash, str::to_owned),
+            seen.nginx.unwrap_or(UNKNOWN).to_owned(),
+            seen.apache.unwrap_or(UNKNOWN).to_owned(),
         ]
     };
     let mut blocks = Vec::new();
     if !seen.is_empty() {
         blocks.push(table(&columns, &seen.iter().map(row).collect::<Vec<_>>()).trim_end().to_owned());
+    }
+    if seen.iter().any(|seen| seen.nginx.is_none() || seen.apache.is_none()) {
+        blocks.push(paragraph(
+            "",
+            &format!("{UNKNOWN} below nginx or apache: whether that server reads the line is not known; try it there"),
+        ));
     }
     let said = |seen: &Seen, what: &str| paragraph(&format!("line {}: ", seen.line), what);
     let faults: Vec<String> = seen.iter().filter_map(|seen| Some(said(seen, seen.wrong.as_deref()?))).collect();

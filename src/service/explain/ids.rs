@@ -34,7 +34,7 @@ pub(super) async fn explain(site: &Site, id: Id) -> Result<Explanation, Unexplai
         Id::Link(id) => link(site, id).await,
         Id::Delivery(id) => delivery(site, id).await,
     };
-    let found = found.map_err(|down| Unexplained(format!("the store does not tell: {down:?}")))?;
+    let found = found.map_err(|down| Unexplained(down.to_string()))?;
     found.ok_or_else(|| Unexplained("nothing of that id is known: `cloakroom grant list` and `delivery list` list what is".to_owned()))
 }
 

@@ -78,7 +78,8 @@ impl RequestRecord {
 pub struct DeliveryRecord {
     pub(in crate::store) id: String,
     pub(in crate::store) grant: String,
-    pub(in crate::store) link: String,
+    /// `null` where no link was clicked: the file was fetched at the address of a copy.
+    pub(in crate::store) link: Option<String>,
     pub(in crate::store) size: u64,
     pub(in crate::store) modified: u64,
     pub(in crate::store) etag: String,
@@ -110,7 +111,7 @@ impl From<&Delivery> for DeliveryRecord {
         Self {
             id: delivery.id.written(),
             grant: delivery.grant.written(),
-            link: delivery.link.written(),
+            link: delivery.link.as_ref().map(Written::written),
             size: delivery.version.size,
             modified: delivery.version.modified.millis(),
             etag: delivery.version.etag.clone(),
@@ -144,7 +145,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
         Ok(Self {
             id: Written::read(&record.id, "delivery")?,
             grant: Written::read(&record.grant, "grant")?,
-            link: Written::read(&record.link, "link")?,
+            link: record.link.map(|link| Written::read(&link, "link")).transpose()?,
             version: Version {
                 size: record.size,
                 modified: Moment::from_millis(record.modified),

@@ -136,7 +136,10 @@ impl Working {
         // Grants of which a delivery runs no more: what is read from the rows of live ones must stand in theirs now.
         left.extend(ended.values().map(|(_, delivery)| delivery.grant));
         for away in ended.values().map(|(_, delivery)| delivery).filter(|delivery| delivery.away) {
-            self.database.prepare_cached(schema::HASTEN_OF_DELIVERY)?.execute([away.id.written()])?;
+            match away.link {
+                Some(_) => self.database.prepare_cached(schema::HASTEN_OF_DELIVERY)?.execute([away.id.written()])?,
+                None => self.database.prepare_cached(schema::HASTEN_COPIES)?.execute([away.grant.written()])?,
+            };
         }
         for id in made {
             if let Some(before) = deliveries.remove(&id) {

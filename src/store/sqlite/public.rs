@@ -5,22 +5,24 @@ use rusqlite::{Connection, Row, params};
 use super::fault::Fault;
 use super::rows;
 use super::schema;
+use super::upkeep::PAGE;
 use super::working::Working;
-use crate::domain::account::Away;
+use crate::domain::account::{Away, Change, CopyReport};
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
 use crate::domain::path::FilePath;
-use crate::domain::placed::{DirectoryName, NewStub, Placed, PlacedName, Stay, What};
+use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::store::record::{Unreadable, Written};
-use crate::store::{DUE_MAX, Down, SentAway, look, new_placed, send_away};
+use crate::store::{CopiesDue, DUE_MAX, Down, SentAway, look, made as store_made, new_placed, send_away};
 
 /// Reads a row that a statement selected by its columns.
 pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
     let (what, delivery): (String, Option<String>) = (row.get(2)?, row.get(3)?);
     let what = match (what.as_str(), delivery) {
-        ("stub", Some(delivery)) => What::Stub(Written::read(&delivery, "delivery")?),
+        (STUB, Some(delivery)) => What::Stub(Written::read(&delivery, "delivery")?),
+        (COPY, None) => What::Copy(copy_state(row)?),
         (other, _) => return Err(Unreadable::new("what", other).into()),
     };
     let moment = |at: usize| -> Result<Option<Moment>, Fault> {
@@ -29,6 +31,7 @@ pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
     };
     let (stay, gone): (String, Option<Moment>) = (row.get(10)?, moment(11)?);
     let stay = match (stay.as_str(), gone) {
+        ("preparing", _) => Stay::Preparing,
         ("live", _) => Stay::Live,
         ("going", _) => Stay::Going,
         ("gone", Some(gone)) => Stay::Gone(gone),
@@ -51,8 +54,26 @@ pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
     })
 }
 
+const STUB: &str = "stub";
+const COPY: &str = "copy";
+
+/// What is known of a copy, from the columns that only copies have.
+fn copy_state(row: &Row<'_>) -> Result<CopyState, Fault> {
+    let over: Option<i64> = row.get(12)?;
+    let made = match row.get::<_, Option<String>>(13)? {
+        None => None,
+        Some(how) => Some(Made {
+            how: How::parse(&how).ok_or_else(|| Unreadable::new("how", &how))?,
+            inode: row.get::<_, i64>(14)?.cast_unsigned(),
+            version: rows::version(row, 15)?,
+        }),
+    };
+    Ok(CopyState { made, over: over.map(|millis| Moment::from_millis(millis.cast_unsigned())) })
+}
+
 const fn word(stay: Stay) -> &'static str {
     match stay {
+        Stay::Preparing => "preparing",
         Stay::Live => "live",
         Stay::Going => "going",
         Stay::Gone(_) => "gone",
@@ -62,20 +83,31 @@ const fn word(stay: Stay) -> &'static str {
 /// When it is to be looked at again, and when it was gone.
 fn moments(placed: &Placed) -> (Option<i64>, Option<i64>) {
     match placed.stay {
-        Stay::Live | Stay::Going => (Some(rows::millis(placed.due)), None),
+        Stay::Preparing | Stay::Live | Stay::Going => (Some(rows::millis(placed.due)), None),
         Stay::Gone(gone) => (None, Some(rows::millis(gone))),
+    }
+}
+
+/// What only copies have.
+fn copy_columns(placed: &Placed) -> (Option<i64>, Option<&Made>) {
+    match &placed.what {
+        What::Stub(_) => (None, None),
+        What::Copy(state) => (state.over.map(rows::millis), state.made.as_ref()),
     }
 }
 
 /// Writes a new row.
 pub(super) fn add(database: &Connection, placed: &Placed) -> Result<(), Fault> {
-    let What::Stub(delivery) = placed.what;
-    let (due, gone) = moments(placed);
+    let (what, delivery) = match &placed.what {
+        What::Stub(delivery) => (STUB, Some(delivery.written())),
+        What::Copy(_) => (COPY, None),
+    };
+    let ((due, gone), (over, made)) = (moments(placed), copy_columns(placed));
     database.prepare_cached(schema::ADD_PLACED)?.execute(params![
         placed.name.as_str(),
         placed.directory.as_str(),
-        "stub",
-        delivery.written(),
+        what,
+        delivery,
         placed.grant.written(),
         placed.file.storage.as_str(),
         placed.file.path.as_str(),
@@ -84,14 +116,55 @@ pub(super) fn add(database: &Connection, placed: &Placed) -> Result<(), Fault> {
         due,
         word(placed.stay),
         gone,
+        over,
+        made.map(|made| made.how.word()),
+        made.map(|made| made.inode.cast_signed()),
+        made.map(|made| rows::stored(made.version.size)),
+        made.map(|made| rows::millis(made.version.modified)),
+        made.map(|made| &made.version.etag),
+        made.map(|made| &made.version.media_type),
     ])?;
     Ok(())
 }
 
 fn change(database: &Connection, placed: &Placed) -> Result<(), Fault> {
-    let (due, gone) = moments(placed);
-    database.prepare_cached(schema::MOVE_PLACED)?.execute(params![placed.name.as_str(), due, word(placed.stay), gone])?;
+    let ((due, gone), (over, made)) = (moments(placed), copy_columns(placed));
+    database.prepare_cached(schema::MOVE_PLACED)?.execute(params![
+        placed.name.as_str(),
+        due,
+        word(placed.stay),
+        gone,
+        over,
+        made.map(|made| made.how.word()),
+        made.map(|made| made.inode.cast_signed()),
+        made.map(|made| rows::stored(made.version.size)),
+        made.map(|made| rows::millis(made.version.modified)),
+        made.map(|made| &made.version.etag),
+        made.map(|made| &made.version.media_type),
+    ])?;
     Ok(())
+}
+
+/// Everything that is or was in public, by name.
+pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Placed) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut after = String::new();
+    loop {
+        let page = rows::all(database, schema::PLACED_FROM, params![after, PAGE], placed)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        last.name.as_str().clone_into(&mut after);
+        page.iter().try_for_each(&mut *told)?;
+    }
+}
+
+/// Whether the grant of `placed` is there, and the delivery that it is for is one of this grant.
+pub(super) fn belongs(database: &Connection, placed: &Placed) -> Result<bool, Fault> {
+    match &placed.what {
+        What::Stub(delivery) => {
+            let grant: Option<String> = rows::value(database, schema::GRANT_OF_DELIVERY, [delivery.written()])?;
+            Ok(grant == Some(placed.grant.written()))
+        }
+        What::Copy(_) => Ok(rows::value::<bool>(database, schema::IS_GRANT, [placed.grant.written()])?.unwrap_or(false)),
+    }
 }
 
 /// What stands under `names`.
@@ -152,6 +225,85 @@ impl Working {
         Ok(())
     }
 
+    pub(super) fn copy_for(&mut self, grant: GrantId, copy: NewCopy, now: Moment) -> Result<Option<Placed>, Fault> {
+        let Some(file) = self.account(grant)?.map(|account| account.grant.file.clone()) else { return Ok(None) };
+        let there = rows::one(&self.database, schema::COPY_OF_GRANT, [grant.written()], placed)?;
+        if there.is_some() {
+            return Ok(there);
+        }
+        let new = copy.row(grant, file, now);
+        add(&self.database, &new)?;
+        Ok(Some(new))
+    }
+
+    pub(super) fn copies_due(&mut self, directory: &DirectoryName, now: Moment, most: usize) -> Result<CopiesDue, Fault> {
+        let first = params![directory.as_str(), rows::stored(most as u64).saturating_add(1)];
+        let mut due = CopiesDue::default();
+        for known in rows::all(&self.database, schema::COPIES_WAITING, first, placed)? {
+            if known.due > now || due.copies.len() == most {
+                due.next = Some(known.due);
+                break;
+            }
+            let looked = look(&known, self.account(known.grant)?, now);
+            if looked.stay == Stay::Preparing {
+                due.copies.push(looked);
+            } else {
+                due.going += 1;
+                change(&self.database, &Placed { due: now, ..looked })?;
+            }
+        }
+        Ok(due)
+    }
+
+    /// The row of a copy that is to be made.
+    fn preparing(&self, name: &PlacedName) -> Result<Option<Placed>, Fault> {
+        let known = rows::one(&self.database, schema::PLACED, [name.as_str()], placed)?;
+        Ok(known.filter(|known| known.stay == Stay::Preparing))
+    }
+
+    pub(super) fn copy_made(&mut self, name: &PlacedName, made: Made, now: Moment) -> Result<Option<Placed>, Fault> {
+        let Some(known) = self.preparing(name)? else { return Ok(None) };
+        let mut there = store_made(&known, made, self.account(known.grant)?, now);
+        if there.stay == Stay::Going {
+            there.due = now;
+        }
+        change(&self.database, &there)?;
+        Ok(Some(there))
+    }
+
+    pub(super) fn copy_later(&mut self, name: &PlacedName, due: Moment) -> Result<(), Fault> {
+        if let Some(known) = self.preparing(name)? {
+            change(&self.database, &Placed { due, ..known })?;
+        }
+        Ok(())
+    }
+
+    /// The copies of `grant` that are there are looked at now.
+    fn hasten_copies(&self, grant: GrantId) -> Result<(), Fault> {
+        self.database.prepare_cached(schema::HASTEN_COPIES)?.execute([grant.written()])?;
+        Ok(())
+    }
+
+    /// A report about a copy, as one of the delivery that it is of, or that it begins.
+    pub(super) fn settle_copy(&mut self, told: &CopyReport) -> Result<Vec<Change>, Fault> {
+        let Some(account) = self.account(told.grant)? else { return Ok(Vec::new()) };
+        let known = match account.copy_delivery(told) {
+            Some(known) => Some(known),
+            None => self.grant_of(told.fresh)?.map(|_| told.fresh),
+        };
+        let opened = match known {
+            Some(_) => None,
+            None => self.run(told.grant, None, |account| account.open_copy(told), |_| Vec::new())?.flatten(),
+        };
+        self.count(opened.as_slice());
+        let Some(of) = known.or(opened.as_ref().map(|opened| opened.delivery)) else { return Ok(Vec::new()) };
+        let settled = self.settle_one(&told.of(of))?;
+        if settled.as_ref().is_some_and(|settled| settled.state != settled.before) {
+            self.hasten_copies(told.grant)?;
+        }
+        Ok(opened.into_iter().chain(settled).collect())
+    }
+
     /// What is placed for `grant` is looked at now.
     pub(super) fn hasten(&self, grant: GrantId) -> Result<(), Fault> {
         self.database.prepare_cached(schema::HASTEN_OF_GRANT)?.execute([grant.written()])?;
@@ -163,8 +315,7 @@ impl Working {
         let due = rows::all(&self.database, schema::PLACED_DUE, [rows::millis(now), rows::stored(DUE_MAX as u64)], placed)?;
         let mut going = Vec::new();
         for known in due {
-            let What::Stub(delivery) = known.what;
-            let looked = look(&known, self.account(known.grant)?.and_then(|account| account.stays_until(delivery, now)), now);
+            let looked = look(&known, self.account(known.grant)?, now);
             change(&self.database, &looked)?;
             if looked.stay == Stay::Going {
                 going.push(looked);

@@ -149,7 +149,7 @@ pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, 
     let mut record = DeliveryRecord {
         id: row.get(1)?,
         grant: row.get(2)?,
-        link: row.get(3)?,
+        link: Some(row.get(3)?).filter(|link: &String| !link.is_empty()),
         size: read_number(row, 4, "size")?,
         modified: read_number(row, 5, "modified")?,
         etag: row.get(6)?,
@@ -219,7 +219,8 @@ pub(super) fn add_delivery(database: &Connection, grant_number: Number, grant: &
     database.prepare_cached(schema::ADD_DELIVERY)?.execute(params![
         delivery.id.written(),
         grant_number,
-        delivery.link.written(),
+        // The column was made before there were deliveries without one.
+        delivery.link.as_ref().map(Written::written).unwrap_or_default(),
         stored(delivery.version.size),
         millis(delivery.version.modified),
         delivery.version.etag,

@@ -19,11 +19,12 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::NewCopy;
 use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::Written;
-use crate::store::{Closing, Content, DUE_MAX, Down, Target, admit};
+use crate::store::{Arrived, Closing, Content, DUE_MAX, Down, Target, admit};
 
 /// Accounts kept in memory, those used last: some 3 KiB each.
 pub(super) const ACCOUNTS_MAX: usize = 8192;
@@ -210,13 +211,13 @@ impl Working {
         Ok(version.map(|version| Content { target, version }))
     }
 
-    fn count(&mut self, changed: &[Change]) {
+    pub(super) fn count(&mut self, changed: &[Change]) {
         for tally in changed.iter().filter_map(Tally::of) {
             self.changes.count(&tally);
         }
     }
 
-    pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author) -> Result<Result<(), Down>, Fault> {
+    pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author, copy: Option<NewCopy>) -> Result<Result<(), Down>, Fault> {
         let known = (self.load(grant.id)?, self.link(link.id)?);
         match known {
             (false, None) if link.grant != grant.id => Ok(Err(Down::Unreachable)),
@@ -224,6 +225,9 @@ impl Working {
                 let number = rows::add_grant(&self.database, grant)?;
                 rows::add_link(&self.database, number, link)?;
                 rows::write_down(&self.database, number, &Entry { author, act: Act::Issued(link.id) })?;
+                if let Some(copy) = copy {
+                    super::public::add(&self.database, &copy.row(grant.id, grant.file.clone(), grant.created))?;
+                }
                 self.accounts.insert(grant.id, Kept { number, account: Account::new(grant.clone()) });
                 Ok(Ok(()))
             }
@@ -303,21 +307,28 @@ impl Working {
         }))
     }
 
-    pub(super) fn settle(&mut self, reports: &[Reported], position: Option<FeedPosition>) -> Result<Vec<Change>, Fault> {
+    pub(super) fn settle(&mut self, arrived: &[Arrived], position: Option<FeedPosition>) -> Result<Vec<Change>, Fault> {
         let mut settled = Vec::new();
-        for reported in reports {
-            let Some(grant) = self.grant_of(reported.delivery)? else { continue };
-            let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
-            let rule = |account: &mut Account| account.report(reported, reset);
-            let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { continue };
-            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
-            self.count(std::slice::from_ref(&change));
-            settled.push(change);
+        for arrived in arrived {
+            match arrived {
+                Arrived::Delivery(reported) => settled.extend(self.settle_one(reported)?),
+                Arrived::Copy(told) => settled.extend(self.settle_copy(told)?),
+            }
         }
         if let Some(position) = position {
             rows::put_position(&self.database, FEED, position)?;
         }
         Ok(settled)
+    }
+
+    pub(super) fn settle_one(&mut self, reported: &Reported) -> Result<Option<Change>, Fault> {
+        let Some(grant) = self.grant_of(reported.delivery)? else { return Ok(None) };
+        let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
+        let rule = |account: &mut Account| account.report(reported, reset);
+        let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { return Ok(None) };
+        self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
+        self.count(std::slice::from_ref(&change));
+        Ok(Some(change))
     }
 
     /// When `grant` was last reset: asked for where a report comes late, and that is seldom.
