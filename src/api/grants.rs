@@ -16,7 +16,7 @@ use crate::clock;
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::id::GrantId;
 use crate::domain::path::FilePath;
-use crate::domain::placed::Placed;
+use crate::domain::placed::{Placed, Stay};
 use crate::domain::policy::Policy;
 use crate::service::amend::{NotAmended, Wish, amend};
 use crate::service::copies::url_of;
@@ -161,9 +161,10 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     }))
 }
 
-/// The copies of a grant, the newest first; those whose directory is no longer configured have no URL, and are left out.
+/// The copies of a grant, the one that there is and then the newest first; those whose directory is no longer configured have no URL, and are left out.
 async fn copies(site: &Site, grant: GrantId) -> Result<Vec<CopyView>, Problem> {
-    let placed = site.store.placed_for(grant).await?;
+    let mut placed = site.store.placed_for(grant).await?;
+    placed.sort_by_key(|placed| !matches!(placed.stay, Stay::Going | Stay::Gone(_)));
     let view = |placed: &Placed| {
         let url = url_of(site.configuration.directory(&placed.directory)?, placed);
         CopyView::of(placed, url, site.copies.preparation(&placed.name))

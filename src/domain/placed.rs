@@ -299,6 +299,54 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_copy_stands_before_its_extension_and_is_found_again() {
+        let name = PlacedName::new([7; 16]);
+        let long = "ü".repeat(120);
+        let cut = |letters: usize| "ü".repeat(letters);
+        for (leaf, stem, extension) in [
+            ("a.zip", "a", ".zip"),
+            ("Grüße & Küsse.pdf", "Grüße & Küsse", ".pdf"),
+            ("set.v1.2.zip", "set.v1.2", ".zip"),
+            ("backup.tar.gz", "backup", ".tar.gz"),
+            ("x.tar", "x", ".tar"),
+            ("_.tar.gz", "_", ".tar.gz"),
+            ("README", "README", ""),
+            ("a.", "a.", ""),
+            ("a. b", "a. b", ""),
+            ("a.b-c", "a.b-c", ""),
+            ("a.Ünicode", "a.Ünicode", ""),
+            ("_htaccess", "_htaccess", ""),
+            ("a.abcdefghijklmnop", "a", ".abcdefghijklmnop"),
+            ("a.abcdefghijklmnopq", "a.abcdefghijklmnopq", ""),
+            // What looks like a name already.
+            (&format!("a-{name}.zip"), &format!("a-{name}"), ".zip"),
+            (&format!("a.b-{name}"), &format!("a.b-{name}"), ""),
+            (name.as_str(), name.as_str(), ""),
+            // 255 bytes: 228 are left, of which an odd one is no letter.
+            (&long, &cut(114), ""),
+            (&format!("{long}.zip"), &cut(112), ".zip"),
+            (&format!("a{long}.zip"), &format!("a{}", cut(111)), ".zip"),
+        ] {
+            let copy = copy_name(leaf, &name);
+            assert_eq!(copy, format!("{stem}-{name}{extension}"), "{leaf}");
+            assert!(copy.len() <= NAME_BYTES_MAX, "{leaf}");
+            assert_eq!(Placed::name_in(&copy), Some(name.clone()), "{leaf}");
+            assert_eq!(Placed::name_in(&format!("{copy}/x")), None, "{leaf}");
+        }
+        for none in ["", "-", ".", ".zip", "a-.zip", &format!("a{name}.zip"), &format!("a-{name}0.zip"), &format!("a-{name}.z-p")] {
+            assert_eq!(Placed::name_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn how_a_copy_was_made_reads_back() {
+        for &how in How::ALL {
+            assert_eq!(How::parse(how.word()), Some(how));
+        }
+        assert_eq!((How::ALL.len(), How::parse("magic")), (4, None));
+    }
+
+    #[test]
     fn no_name_in_public_begins_with_a_dot() {
         for (name, seen) in [("a.zip", "a.zip"), (".htaccess", "_htaccess"), ("..", "_."), ("Grüße & Küsse.zip", "Grüße & Küsse.zip")]
         {

@@ -11,12 +11,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
+use super::credential::{self, NotGiven};
 use super::download::known;
 use super::method::first_that_works;
 use super::site::{Current, Site};
 use super::trace::Trace;
 use crate::clock;
 use crate::config::Directory;
+use crate::domain::account::Account;
+use crate::domain::credential::Sharing;
 use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::id::{GrantId, LinkId};
@@ -154,13 +157,13 @@ pub(super) fn new_copy(site: &Site, file: &FileRef, policy: &Policy) -> Option<N
     Some(NewCopy { name: PlacedName::new(random::bytes()), directory, leaf: leaf(file.path.file_name()) })
 }
 
-/// Makes sure that a grant that is good has a copy, or soon.
-pub(super) async fn ensure(site: &Site, grant: &Grant, now: Moment) -> Result<(), Down> {
+/// Makes sure that a grant that is good, or about to be, has the row of a copy. [`Copies::wake`] has it made.
+pub(super) async fn ensure(site: &Site, grant: &Grant) -> Result<(), Down> {
+    let now = clock::now();
     if grant.keeps_copy(now)
         && let Some(copy) = new_copy(site, &grant.file, &grant.policy)
     {
         site.store.copy_for(grant.id, copy, now).await?;
-        site.copies.wake();
     }
     Ok(())
 }
@@ -169,17 +172,45 @@ pub(super) async fn ensure(site: &Site, grant: &Grant, now: Moment) -> Result<()
 pub async fn offered(site: &Site, grant: &Grant) -> Result<Option<Offered>, Down> {
     let Some(placed) = current(&*site.store, grant.id).await? else { return Ok(None) };
     let Some(directory) = site.configuration.directory(&placed.directory) else { return Ok(None) };
-    let (url, login) = (url_of(directory, &placed), login_for(site, grant, directory));
+    let (url, login) = (url_of(directory, &placed), login_for(site, grant, directory).await?);
     Ok(Some(Offered { placed, url, login }))
 }
 
-/// What the web server asks for in `directory`, of who has `grant`.
-fn login_for(_site: &Site, _grant: &Grant, _directory: &Directory) -> Option<Login> {
-    None
+/// Makes sure that who has a grant that is good may enter where its copy lies. Whether there is something new to be told.
+pub(super) async fn let_in(site: &Site, grant: &Grant, now: Moment) -> Result<bool, Down> {
+    let Some(directory) = directory_for(site, &grant.file, &grant.policy).and_then(|name| site.configuration.directory(name)) else {
+        return Ok(false);
+    };
+    let has_own = directory.credentials.as_ref().is_some_and(|rules| rules.sharing == Sharing::Grant);
+    if !has_own || !grant.keeps_copy(now) || !site.store.credentials_of(grant.id, now).await?.is_empty() {
+        return Ok(false);
+    }
+    Ok(login_for(site, grant, directory).await?.is_some())
+}
+
+/// What the web server asks for in `directory`, of who has `grant`; made where there is none yet.
+async fn login_for(site: &Site, grant: &Grant, directory: &Directory) -> Result<Option<Login>, Down> {
+    if directory.credentials.is_none() || !grant.keeps_copy(clock::now()) {
+        return Ok(None);
+    }
+    match credential::give(site, grant.id, &directory.name, credential_ends(grant), "cloakroom").await {
+        Ok(given) => Ok(Some(Login { user: given.credential.user.to_string(), password: given.password.reveal().to_owned() })),
+        Err(NotGiven::Down(down)) => Err(down),
+        Err(fault) => {
+            tracing::error!(event = "no_credential", grant = %grant.id, directory = %directory.name, "{fault}");
+            Ok(None)
+        }
+    }
+}
+
+/// When what opens the directory for `grant` ends at the latest. It ends with the copy, which may stay after the grant is
+/// over; this holds whatever becomes of the copy.
+pub(super) fn credential_ends(grant: &Grant) -> Option<Moment> {
+    grant.expires.map(|expires| expires + Account::COPY_HARD_END)
 }
 
 /// The copy of a grant that is there or is being made.
-async fn current(store: &dyn Store, grant: GrantId) -> Result<Option<Placed>, Down> {
+pub(super) async fn current(store: &dyn Store, grant: GrantId) -> Result<Option<Placed>, Down> {
     let is_current = |placed: &Placed| matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Preparing | Stay::Live));
     Ok(store.placed_for(grant).await?.into_iter().rev().find(is_current))
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::copies;
 use super::htpasswd;
 use super::site::Site;
 use crate::clock;
@@ -35,6 +36,8 @@ pub struct Given {
     pub credential: DirectoryCredential,
     /// The password.
     pub password: DirectoryPassword,
+    /// Why the web server does not know them yet, if it does not.
+    pub pending: Option<NotWritten>,
 }
 
 /// What was replaced.
@@ -93,7 +96,8 @@ impl From<NotWritten> for NotGiven {
 }
 
 /// Gives the customer of `grant` what opens `directory`: the user name of the grant, or that of the directory where it is
-/// shared. Asked again it gives the same, and that of the grant opens until `until` from then on.
+/// shared. Asked again it gives the same, and that of the grant opens until `until` from then on. A htpasswd file that cannot
+/// be written is told with it, and is written as soon as it can be.
 pub async fn give(site: &Site, grant: GrantId, directory: &DirectoryName, until: Option<Moment>, author: &str) -> Result<Given, NotGiven> {
     let (entry, rules) = entry(site, directory)?;
     let waking = htpasswd::waking(site);
@@ -126,33 +130,52 @@ pub async fn give(site: &Site, grant: GrantId, directory: &DirectoryName, until:
         }
     };
     drop(alone);
-    htpasswd::write(site, entry).await?;
+    let pending = match htpasswd::write(site, entry).await {
+        Ok(()) => None,
+        Err(NotGiven::File(fault)) => Some(fault),
+        Err(other) => return Err(other),
+    };
     drop(waking);
     let password = password(site, &given).map_err(|_| NotGiven::NoKey)?;
-    Ok(Given { credential: given, password })
+    Ok(Given { credential: given, password, pending })
 }
 
-/// What `grant` gave opens until `until` from now on; in the next moment, if that is over. What is shared is not a grant's.
+/// What `grant` gave opens until `until` from now on; nothing any more, if that is over. What is shared is not a grant's.
 pub async fn last(site: &Site, grant: GrantId, until: Option<Moment>) -> Result<(), NotGiven> {
-    change(site, grant, |known, now| match until {
+    let rule = |known: &DirectoryCredential, now: Moment| match until {
         Some(until) if until <= now => known.ended(now),
         until => known.lasting(until),
-    })
-    .await
+    };
+    change(site, &[grant], async |_| Ok(true), rule).await
 }
 
-/// What `grant` gave opens nothing from now on: when this comes back, the web server has been told.
-pub async fn withdraw(site: &Site, grant: GrantId) -> Result<(), NotGiven> {
-    change(site, grant, DirectoryCredential::ended).await
+/// What these grants gave opens nothing from now on: when this comes back, the web server has been told. Those that have a
+/// copy that is there or is being made keep it: somebody made them good again.
+pub async fn withdraw(site: &Site, grants: &[GrantId]) -> Result<(), NotGiven> {
+    let is_over = async |grant| Ok(copies::current(&*site.store, grant).await?.is_none());
+    change(site, grants, is_over, DirectoryCredential::ended).await
 }
 
-async fn change(site: &Site, grant: GrantId, rule: impl Fn(&DirectoryCredential, Moment) -> DirectoryCredential) -> Result<(), NotGiven> {
+/// Changes what these grants gave, of those for which `concerns` holds.
+async fn change(
+    site: &Site,
+    grants: &[GrantId],
+    concerns: impl AsyncFn(GrantId) -> Result<bool, Down>,
+    rule: impl Fn(&DirectoryCredential, Moment) -> DirectoryCredential,
+) -> Result<(), NotGiven> {
+    if grants.is_empty() || site.configuration.directories.iter().all(|entry| entry.credentials.is_none()) {
+        return Ok(());
+    }
     let waking = htpasswd::waking(site);
     let alone = site.htpasswds.deciding.lock().await;
     let now = clock::now();
-    let known = site.store.credentials_of(grant, now).await?;
-    let changed = known.iter().map(|known| (known, rule(known, now))).filter(|(known, new)| *known != new);
-    let changed: Vec<DirectoryCredential> = changed.map(|(_, new)| new).collect();
+    let mut changed = Vec::new();
+    for grant in grants {
+        let known = site.store.credentials_of(*grant, now).await?;
+        if !known.is_empty() && concerns(*grant).await? {
+            changed.extend(known.iter().map(|known| (known, rule(known, now))).filter(|(known, new)| *known != new).map(|(_, new)| new));
+        }
+    }
     if changed.is_empty() {
         return Ok(());
     }
@@ -166,8 +189,7 @@ async fn change(site: &Site, grant: GrantId, rule: impl Fn(&DirectoryCredential,
         // Of what is not configured any more nobody is asked.
         if let Ok((entry, _)) = entry(site, &directory) {
             // Each is written, whatever became of the one before.
-            let written = htpasswd::write(site, entry).await;
-            done = done.and(written);
+            done = done.and(htpasswd::write(site, entry).await);
         }
     }
     drop(waking);
@@ -272,11 +294,7 @@ pub(super) async fn add(
     }
     let made = put(site, entry, vec![wanted], changed, author, now).await?;
     let made = made.into_iter().next().ok_or(NotGiven::Down(Down::Unreachable))?;
-    let grant = match made.holder {
-        Holder::Grant(grant) => Some(tracing::field::display(grant)),
-        Holder::Everybody => None,
-    };
-    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, grant, author);
+    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, holder = %made.holder, author);
     Ok(made)
 }
 

@@ -3,8 +3,8 @@
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
-//! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds downloads in a
-//! log.
+//! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds
+//! downloads in a log.
 
 pub mod address;
 pub mod amend;

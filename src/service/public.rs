@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::credential::{self, NotGiven};
 use super::site::Site;
 use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
+use crate::domain::id::GrantId;
 use crate::domain::placed::{Placed, PlacedName, What};
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{NotPlaced, PublicDirectory, Taken};
@@ -44,6 +46,14 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
 /// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said, and is tried again.
 pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
     let mut gone = Vec::new();
+    // Who may not enter any more is shut out before the row says that all is done: a crash in between is made good.
+    let grants: Vec<GrantId> = going.iter().filter(|placed| matches!(placed.what, What::Copy(_))).map(|placed| placed.grant).collect();
+    // A htpasswd file that could not be written was said, and is tried again; the copies go nevertheless.
+    if let Err(NotGiven::Down(down)) = credential::withdraw(site, &grants).await {
+        tracing::warn!(event = "sweep_waits", "user names of those whose copies go do not end yet: {down}");
+        // All of these rows are looked at again.
+        return;
+    }
     for placed in going {
         let Some(directory) = site.directories.named(&placed.directory).map(Arc::clone) else {
             tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "no [[directory]] has this name any more: what lies there stays until it is configured again");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cloakroom::config::Durability;
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
@@ -16,13 +15,13 @@ use cloakroom::domain::policy::{Ending, Policy};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{Limits, Memory};
-use cloakroom::store::sqlite::Sqlite;
 use cloakroom::store::{Content, Down, Filter, Grants, LIST_MAX, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::contract_of_placed::*;
 use crate::fixtures::*;
+use crate::store_credentials::*;
 
 /// Each promise, run over each engine: an empty store that nobody else uses.
 macro_rules! contract {
@@ -30,7 +29,7 @@ macro_rules! contract {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
-                super::$promise(std::sync::Arc::new(super::Memory::new())).await;
+                super::$promise(std::sync::Arc::new(cloakroom::store::memory::Memory::new())).await;
             })*
         }
 
@@ -38,12 +37,17 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
                 let directory = tempfile::tempdir().unwrap();
-                let store = super::Sqlite::open(&directory.path().join("cloakroom.db"), super::Durability::Full).unwrap();
+                let store = cloakroom::store::sqlite::Sqlite::open(
+                    &directory.path().join("cloakroom.db"),
+                    cloakroom::config::Durability::Full,
+                ).unwrap();
                 super::$promise(std::sync::Arc::new(store)).await;
             })*
         }
     };
 }
+
+pub(crate) use contract;
 
 contract! {
     what_was_issued_is_found_and_nothing_else_is
@@ -78,6 +82,9 @@ contract! {
     what_a_person_decides_brings_the_look_forward
     the_end_of_a_delivery_brings_the_look_forward
     of_thousands_in_public_each_page_and_each_step_has_some
+    credentials_are_found_as_they_were_put_until_they_end
+    credentials_are_replaced_in_one_step
+    no_user_name_is_ever_used_again
 }
 
 async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {

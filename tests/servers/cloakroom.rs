@@ -26,6 +26,8 @@ pub struct Cloakroom {
     pub environment: Vec<(&'static str, String)>,
     /// What more stands behind `serve`.
     pub arguments: Vec<&'static str>,
+    /// The user that it runs as; that of the test, where none is said.
+    pub runs_as: Option<u32>,
     /// Sockets that it is started with, as systemd passes them, and their names; at most two.
     pub passed: Vec<(String, OwnedFd)>,
 }
@@ -80,6 +82,7 @@ impl Cloakroom {
             level: "info",
             environment: Vec::new(),
             arguments: Vec::new(),
+            runs_as: None,
             passed: Vec::new(),
         };
         let made = daemon.command(&["key", "new", "main"]);
@@ -114,6 +117,8 @@ impl Cloakroom {
             let mut program = Program::through("sh", &["-c", PASS]);
             program.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":")).stdin(first);
             program
+        } else if let Some(user) = self.runs_as {
+            Program::through("setpriv", &[&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"])
         } else {
             Program::new()
         };

@@ -61,22 +61,16 @@ impl Site {
         Self::of(nginx, cloakroom)
     }
 
-    /// The same with the directory `goods`, which holds `directory`, too, and copies in it.
+    /// The same with the directory `goods`, which asks for a password, and copies in it.
     #[track_caller]
-    pub fn with_copies(directory: &str, policy: &str, is_measured: bool) -> Self {
-        let nginx = Nginx::start(&NginxSetup::default());
-        let path = nginx.goods();
-        Self::copying_to(nginx, &path, directory, policy, is_measured)
-    }
-
-    /// The same with another directory at the place of `goods`.
-    #[track_caller]
-    pub fn copying_to(nginx: Nginx, path: &Path, directory: &str, policy: &str, is_measured: bool) -> Self {
+    pub fn with_copies(policy: &str, is_measured: bool) -> Self {
+        let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
         let more = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
         let more = format!(
-            "[[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\n{directory}\n\
+            "[[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\nhtpasswd = \"{}\"\n\n\
              [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\n{policy}\n\n{more}",
-            path.display()
+            nginx.goods().display(),
+            nginx.htpasswd().display()
         );
         let cloakroom = Cloakroom::storing(&nginx, "copy = \"goods\"\n", &more);
         Self::of(nginx, cloakroom)
