@@ -15,27 +15,30 @@
 //! | offered | open | its first request is admitted | +1 | |
 //! | offered | started | the same, where nobody reports what is sent | | +1 |
 //! | offered | open, started | the client is sent away, where reports are and where none are | | as above |
+//! | open | started | the client is sent on to where none are | −1 | +1 |
 //! | – | open | a report shows that a copy was fetched | +1 | |
 //! | open | offered | every request was reported, and none sent a byte: once | −1 | |
 //! | open | completed | one client was sent every byte | −1 | +1 |
 //! | open | released | its grace is over or its version replaced, every request reported, bytes missing | −1 | |
 //! | open | presumed | its grace is over, of some request nothing is known, or no byte is missing | −1 | +1 |
+//! | released | completed | it was sent away, and a late report shows every byte | | +1 |
 //!
-//! Nothing leads out of the last four, but for one: a download that was sent away and released has been completed after
-//! all when a late report shows every byte. Completed and started deliveries can be joined until their grace is over; then
+//! Nothing else leads out of completed, released, presumed and started. Completed and started deliveries can be joined until their grace is over; then
 //! they are closed, and stay what they are. What holds at every moment:
 //!
 //! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries. Where a person
-//!   lowers the number below what is used, nothing is added until it is below the limit again. Of a copy the limit acts
-//!   afterwards: what was fetched before it went counts, and may be more.
+//!   lowers the number below what is used, nothing is added until it is below the limit again. Two things go beyond it:
+//!   a download that was sent away, released while it ran, and arrived after all ([`Account::report`]), and what was
+//!   fetched of a copy before that went, of which the limit acts afterwards.
 //! - The bytes charged under a grant (reported ones, and the most that unreported requests may send) are never more
 //!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL. Of a file
 //!   that is replaced the size is that of the largest version of which a request was admitted. Only a web server that
-//!   sends more than the request asked for can go beyond.
-//! - From no more than `networks_max` networks requests are admitted, and only those are remembered.
+//!   sends more than the request asked for can go beyond, and what is sent where requests pass by us.
+//! - From no more than `networks_max` networks requests are admitted and clients sent away, and only those are remembered.
 //! - A refusal changes nothing.
 //! - Time is compared, never trusted: what was closed stays closed when the clock is set back, and a clock that jumps
 //!   ahead closes early. Neither counts a unit twice.
+//! - A delivery is counted at most once, whatever is reported of it, late, twice, or under any name.
 
 mod admit;
 mod away;

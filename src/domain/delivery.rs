@@ -185,7 +185,9 @@ impl Delivery {
             self.fold_oldest();
         }
         self.bytes_charged = self.bytes_charged.saturating_add(request.bytes_max);
-        self.active = self.active.max(request.admitted);
+        if self.closed.is_none() {
+            self.active = self.active.max(request.admitted);
+        }
         self.requests.insert(id, request);
     }
 

@@ -5,7 +5,7 @@
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
 //! them; [`placed`] is what lies in public for them, [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
-//! downloads in the log of a site that has no Cloakroom yet.
+//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others.
 
 pub mod account;
 pub mod audit;
@@ -35,3 +35,4 @@ pub mod refusal;
 pub mod support;
 pub mod tally;
 pub mod units;
+pub mod zen_cart;

@@ -210,13 +210,22 @@ pub struct Placed {
     pub leaf: String,
     /// When its row was written.
     pub placed: Moment,
-    /// When it is to be looked at next: not later than it is to go.
+    /// When it is to be looked at next: not later than it is to go. Of what is gone, [`Moment::EPOCH`].
     pub due: Moment,
     /// Whether it is still there.
     pub stay: Stay,
 }
 
 impl Placed {
+    /// The same, gone at `now`; what was gone before is as it was.
+    #[must_use]
+    pub fn gone(self, now: Moment) -> Self {
+        match self.stay {
+            Stay::Gone(_) => self,
+            Stay::Preparing | Stay::Live | Stay::Going => Self { stay: Stay::Gone(now), due: Moment::EPOCH, ..self },
+        }
+    }
+
     /// Its path in the public directory, decoded.
     pub fn path(&self) -> String {
         match self.what {

@@ -381,7 +381,7 @@ impl Store for Memory {
     }
 
     fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
-        Box::pin(async move { Ok(self.kept()?.send_away(&away, stub)) })
+        Box::pin(async move { self.kept()?.send_away(&away, stub) })
     }
 
     fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {

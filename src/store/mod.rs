@@ -283,7 +283,7 @@ pub trait Store: CredentialStore + Send + Sync {
     fn close_due(&self, now: Moment) -> Later<'_, Closing>;
 
     /// Decides whether the client of a delivery is sent away, and with `stub` where to: to the stub of the delivery that is
-    /// there, else to a new one, whose row is written in the same step.
+    /// there, else to a new one, whose row is written in the same step. A name that is taken is a fault.
     fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>>;
 
     /// The copy of a grant that is there or is to be made, else `copy`, whose row is written. `None` when the grant is not

@@ -19,6 +19,7 @@ use cloakroom::store::{Content, Down, Filter, Grants, LIST_MAX, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use crate::contract_of_placed::*;
 use crate::fixtures::*;
 use crate::store_credentials::*;
 
@@ -73,6 +74,14 @@ contract! {
     what_people_did_is_written_down_in_order
     amendments_change_what_they_say_and_nothing_else
     each_hour_is_counted_by_itself
+    a_client_is_sent_to_the_one_stub_of_its_delivery
+    who_is_not_sent_away_gets_no_stub
+    a_name_that_is_taken_is_never_given_again
+    what_has_to_go_is_told_until_it_is_gone
+    a_stub_stays_while_its_delivery_goes_on
+    what_a_person_decides_brings_the_look_forward
+    the_end_of_a_delivery_brings_the_look_forward
+    of_thousands_in_public_each_page_and_each_step_has_some
     credentials_are_found_as_they_were_put_until_they_end
     credentials_are_replaced_in_one_step
     no_user_name_is_ever_used_again

@@ -10,7 +10,8 @@ use crate::domain::refusal::Refusal;
 impl Account {
     /// Decides whether the client of a delivery is sent away. As for a request for bytes ([`Account::admit`]), an offer
     /// takes its unit and opens; what is open, completed or started is joined until its grace is over. What the requests
-    /// behind it send is only known afterwards, so nothing is charged for them, and their number is not limited.
+    /// behind it send is only known afterwards, so nothing is charged for them, and neither their number nor from where they
+    /// come is limited: only the click is held against the grant's networks.
     ///
     /// | if | then |
     /// |---|---|
@@ -18,7 +19,11 @@ impl Account {
     /// | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
     /// | the grant is for other networks | [`Refusal::WrongNetwork`] |
     /// | it cannot be joined | as a request for bytes is refused |
+    /// | nobody will report what is sent, and it is open | the permit; the unit that it held is used: it is started |
     /// | | the permit; an offer takes its unit and opens |
+    ///
+    /// The row before the last is for who was led to a stub first, and then to the file's own address: what is fetched
+    /// there is never known, and the delivery would end as if nothing had been sent.
     pub fn send_away(&mut self, away: &Away) -> Result<Permit, Refusal> {
         let delivery = self.delivery(away.delivery).ok_or(Refusal::UnknownLink)?;
         self.grant.standing.check()?;
@@ -28,6 +33,10 @@ impl Account {
         let sent = deliveries.change(away.delivery, |delivery| {
             if delivery.state == State::Offered {
                 open(grant, delivery, &away.request, away.now, away.measured);
+            } else if delivery.state == State::Open && !away.measured {
+                delivery.state = State::Started;
+                grant.release();
+                grant.spend();
             }
             delivery.away = true;
             delivery.active = delivery.active.max(away.now);

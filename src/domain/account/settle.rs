@@ -11,10 +11,10 @@ impl Account {
     /// | if | then |
     /// |---|---|
     /// | the request is not known, or reported already | `None`, nothing changes |
-    /// | … but its delivery was sent away, and the report says who asked | it is remembered as if it had been admitted |
+    /// | … but its delivery was sent away, and the report says who asked | it is remembered as if it had been admitted, unless [`Delivery::REQUESTS_MAX`] are in flight |
     /// | the delivery was closed before the last reset of the grant | its own charge becomes what was sent; nothing else |
     /// | the delivery was closed since | its charge, and the grant's, become what was sent; nothing else |
-    /// | … it was sent away and released, and this client has every byte now | it is completed, and the unit is used |
+    /// | … in both: it was sent away and released, and this client has every byte now | it is completed, and the unit is used if it was closed since |
     /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
     /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
@@ -24,9 +24,16 @@ impl Account {
     /// ([`Request::bytes_sent_max`](crate::domain::delivery::Request::bytes_sent_max)) nothing is believed: they are told as
     /// beyond, and count nowhere.
     ///
+    /// The requests of a delivery that was sent away pass by us, so nobody knows of those that run: a download that is slower
+    /// than its grace is released while it runs, and its unit may have been taken by another. When it arrives after all it
+    /// counts, beyond `max_downloads` if need be: of what arrived nobody is told that it did not. That is one for each
+    /// delivery that was released, which takes a grace. Of such a delivery a report that comes twice, with
+    /// hundreds of others between, is charged twice, and still counts once.
+    ///
     /// The last row is for what the web server turned into 304, 412 or 416, and for who left before the first byte: the
     /// unit goes back at once, and the offer lives for [`Delivery::OFFER_LIFETIME`] from the end of that answer. Once
-    /// only, or questions about a file that is known already would keep an offer alive for ever.
+    /// only, or questions about a file that is known already would keep an offer alive for ever. And never where the delivery
+    /// was sent away: another request may run.
     ///
     /// `reset` is when the grant was last reset, of which its account knows nothing: the grant's charge is of what was
     /// closed since. Both moments are told by our clock. Where that was set meanwhile, at worst a charge stays
@@ -78,15 +85,19 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
     let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
     delivery.bytes_charged = corrected(delivery.bytes_charged);
     if let Some(closed) = delivery.closed {
-        if reset.is_none_or(|reset| reset < closed) {
+        let counts = reset.is_none_or(|reset| reset < closed);
+        if counts {
             grant.bytes_closed = corrected(grant.bytes_closed);
         }
         // How long the slowest request of what was sent away takes, nobody knows while it runs.
         if delivery.away && delivery.state == State::Released && delivery.cover(client, &report) {
             delivery.state = State::Completed;
             delivery.completed = Some(report.ended);
-            grant.spend();
+            if counts {
+                grant.spend();
+            }
         }
+        delivery.fold();
     } else {
         delivery.active = delivery.active.max(report.ended);
         let whole = delivery.cover(client, &report);
@@ -107,14 +118,12 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
 /// A request in a public directory was admitted by nobody: it begins to be known with its report.
 fn take_in(delivery: &mut Delivery, reported: &Reported) {
     let Some(Seen { client, address }) = reported.seen.filter(|_| delivery.away) else { return };
-    if !delivery.requests.contains_key(&reported.request) {
-        let client = delivery.known_as(client);
-        let request = Request { admitted: reported.report.ended, client, address, bytes_max: 0, report: None };
-        delivery.remember(reported.request.clone(), request);
-        if delivery.closed.is_some() {
-            delivery.fold();
-        }
+    if delivery.requests.contains_key(&reported.request) || !delivery.has_room() {
+        return;
     }
+    let client = delivery.known_as(client);
+    let request = Request { admitted: reported.report.ended, client, address, bytes_max: 0, report: None };
+    delivery.remember(reported.request.clone(), request);
 }
 
 /// Ends one delivery: its unit, if it holds one, is given back or used.

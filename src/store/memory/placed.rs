@@ -9,7 +9,7 @@ use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
-use crate::store::{Arrived, CopiesDue, DUE_MAX, SentAway, is_copy, look, made as store_made, new_placed, send_away};
+use crate::store::{Arrived, CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, made as store_made, new_placed, send_away};
 
 /// Of what is gone, so many are remembered.
 const GONE_MAX: usize = 100_000;
@@ -75,7 +75,7 @@ impl Public {
     pub(super) fn gone(&mut self, names: &[PlacedName], now: Moment) {
         for known in self.under(names) {
             if !matches!(known.stay, Stay::Gone(_)) {
-                self.put(Placed { stay: Stay::Gone(now), ..known });
+                self.put(known.gone(now));
             }
         }
     }
@@ -114,18 +114,27 @@ impl Kept {
         going
     }
 
-    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<SentAway, Refusal> {
-        let place = *self.places.get(&away.delivery).ok_or(Refusal::UnknownLink)?;
+    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<Result<SentAway, Refusal>, Down> {
+        let Some(place) = self.places.get(&away.delivery).copied() else { return Ok(Err(Refusal::UnknownLink)) };
+        let there = stub.as_ref().and_then(|stub| self.public.stub_of(place.grant, away.delivery, &stub.directory));
+        if there.is_none() && stub.as_ref().is_some_and(|stub| self.public.placed.contains_key(&stub.name)) {
+            return Err(Down::Unreachable);
+        }
         let sent = self.run(place.grant, Some(away.delivery), |account| send_away(account, away));
-        let (permit, tally) = sent.unwrap_or(Err(Refusal::UnknownLink))?;
+        let (permit, tally) = match sent.unwrap_or(Err(Refusal::UnknownLink)) {
+            Ok(sent) => sent,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         if let Some(tally) = tally {
             self.records.count(tally);
         }
-        let Some(stub) = stub else { return Ok((permit, None)) };
-        let there = self.public.stub_of(place.grant, away.delivery, &stub.directory);
-        let there = there.unwrap_or_else(|| new_placed(stub, away, &permit));
-        self.public.put(there.clone());
-        Ok((permit, Some(there)))
+        let Some(stub) = stub else { return Ok(Ok((permit, None))) };
+        if there.is_some() {
+            return Ok(Ok((permit, there)));
+        }
+        let new = new_placed(stub, away, &permit);
+        self.public.put(new.clone());
+        Ok(Ok((permit, Some(new))))
     }
 
     pub(super) fn copy_for(&mut self, grant: GrantId, copy: NewCopy, now: Moment) -> Option<Placed> {

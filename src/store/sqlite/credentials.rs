@@ -8,6 +8,7 @@ use super::Sqlite;
 use super::fault::Fault;
 use super::rows;
 use super::schema;
+use super::upkeep::PAGE;
 use super::working::Working;
 use crate::domain::credential::{DirectoryCredential, Holder, UserName};
 use crate::domain::id::GrantId;
@@ -17,7 +18,7 @@ use crate::store::record::{Unreadable, Written};
 use crate::store::{CredentialStore, Later};
 
 /// Reads a row that a statement selected by its columns.
-fn credential(row: &Row<'_>) -> Result<DirectoryCredential, Fault> {
+pub(super) fn credential(row: &Row<'_>) -> Result<DirectoryCredential, Fault> {
     let moment = |at: usize| -> Result<Option<Moment>, Fault> {
         let millis: Option<i64> = row.get(at)?;
         Ok(millis.map(|millis| Moment::from_millis(millis.cast_unsigned())))
@@ -51,6 +52,25 @@ pub(super) fn named(database: &Connection, users: &[UserName]) -> Result<Vec<Dir
         found.extend(rows::one(database, schema::CREDENTIAL, [user.written()], credential)?);
     }
     Ok(found)
+}
+
+/// Everybody who may or might enter a public directory, by name.
+pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&DirectoryCredential) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut after = String::new();
+    loop {
+        let page = rows::all(database, schema::CREDENTIALS_FROM, params![after, PAGE], credential)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.user.written();
+        page.iter().try_for_each(&mut *told)?;
+    }
+}
+
+/// Whether the grant that it is for is there.
+pub(super) fn belongs(database: &Connection, credential: &DirectoryCredential) -> Result<bool, Fault> {
+    match credential.holder {
+        Holder::Grant(grant) => Ok(rows::value::<bool>(database, schema::IS_GRANT, [grant.written()])?.unwrap_or(false)),
+        Holder::Everybody => Ok(true),
+    }
 }
 
 /// Writes a new row.

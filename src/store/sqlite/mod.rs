@@ -280,7 +280,7 @@ impl Store for Sqlite {
     }
 
     fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
-        Box::pin(self.decide(move |working| working.send_away(&away, stub)))
+        Box::pin(self.writer.decide(move |working| working.send_away(&away, stub)))
     }
 
     fn copy_for(&self, grant: GrantId, copy: NewCopy, now: Moment) -> Later<'_, Option<Placed>> {

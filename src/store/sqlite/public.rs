@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::fault::Fault;
 use super::rows;
 use super::schema;
+use super::upkeep::PAGE;
 use super::working::Working;
 use crate::domain::account::{Away, Change, CopyReport};
 use crate::domain::file::{FileRef, StorageName};
@@ -14,7 +15,7 @@ use crate::domain::path::FilePath;
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::store::record::{Unreadable, Written};
-use crate::store::{CopiesDue, DUE_MAX, SentAway, look, made as store_made, new_placed, send_away};
+use crate::store::{CopiesDue, DUE_MAX, Down, SentAway, look, made as store_made, new_placed, send_away};
 
 /// Reads a row that a statement selected by its columns.
 pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
@@ -144,6 +145,28 @@ fn change(database: &Connection, placed: &Placed) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Everything that is or was in public, by name.
+pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Placed) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut after = String::new();
+    loop {
+        let page = rows::all(database, schema::PLACED_FROM, params![after, PAGE], placed)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        last.name.as_str().clone_into(&mut after);
+        page.iter().try_for_each(&mut *told)?;
+    }
+}
+
+/// Whether the grant of `placed` is there, and the delivery that it is for is one of this grant.
+pub(super) fn belongs(database: &Connection, placed: &Placed) -> Result<bool, Fault> {
+    match &placed.what {
+        What::Stub(delivery) => {
+            let grant: Option<String> = rows::value(database, schema::GRANT_OF_DELIVERY, [delivery.written()])?;
+            Ok(grant == Some(placed.grant.written()))
+        }
+        What::Copy(_) => Ok(rows::value::<bool>(database, schema::IS_GRANT, [placed.grant.written()])?.unwrap_or(false)),
+    }
+}
+
 /// What stands under `names`.
 pub(super) fn under(database: &Connection, names: &[PlacedName]) -> Result<Vec<Placed>, Fault> {
     let mut found = Vec::with_capacity(names.len());
@@ -160,31 +183,43 @@ pub(super) fn there(database: &Connection, after: Option<(Moment, PlacedName)>, 
 }
 
 impl Working {
-    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<Result<SentAway, Refusal>, Fault> {
-        let Some(grant) = self.grant_of(away.delivery)? else { return Ok(Err(Refusal::UnknownLink)) };
+    pub(super) fn send_away(&mut self, away: &Away, stub: Option<NewStub>) -> Result<Result<Result<SentAway, Refusal>, Down>, Fault> {
+        let Some(grant) = self.grant_of(away.delivery)? else { return Ok(Ok(Err(Refusal::UnknownLink))) };
+        let there = match &stub {
+            Some(stub) => {
+                let known = params![away.delivery.written(), stub.directory.as_str()];
+                rows::one(&self.database, schema::PLACED_LIVE_OF_DELIVERY, known, placed)?
+            }
+            None => None,
+        };
+        // A fault of one decision would take back those that share its step.
+        if there.is_none()
+            && let Some(stub) = &stub
+            && !under(&self.database, std::slice::from_ref(&stub.name))?.is_empty()
+        {
+            return Ok(Err(Down::Unreachable));
+        }
         let sent = self.run(grant, Some(away.delivery), |account| send_away(account, away), |_| Vec::new())?;
         let (permit, tally) = match sent.unwrap_or(Err(Refusal::UnknownLink)) {
             Ok(sent) => sent,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Ok(Err(refusal))),
         };
         if let Some(tally) = tally {
             self.changes.count(&tally);
         }
-        let Some(stub) = stub else { return Ok(Ok((permit, None))) };
-        let known = params![away.delivery.written(), stub.directory.as_str()];
-        let there = rows::one(&self.database, schema::PLACED_LIVE_OF_DELIVERY, known, placed)?;
+        let Some(stub) = stub else { return Ok(Ok(Ok((permit, None)))) };
         if there.is_some() {
-            return Ok(Ok((permit, there)));
+            return Ok(Ok(Ok((permit, there))));
         }
         let new = new_placed(stub, away, &permit);
         add(&self.database, &new)?;
-        Ok(Ok((permit, Some(new))))
+        Ok(Ok(Ok((permit, Some(new)))))
     }
 
     pub(super) fn placed_gone(&mut self, names: &[PlacedName], now: Moment) -> Result<(), Fault> {
         for known in under(&self.database, names)? {
             if !matches!(known.stay, Stay::Gone(_)) {
-                change(&self.database, &Placed { stay: Stay::Gone(now), ..known })?;
+                change(&self.database, &known.gone(now))?;
             }
         }
         Ok(())

@@ -17,8 +17,10 @@ use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
 use self::table::{Table, name, shown, values};
+use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
+use super::public;
 use super::rows;
 use super::schema::{self, MIGRATIONS};
 use super::transfer::{self, NotMoved};
@@ -333,6 +335,7 @@ impl Rescue {
                 rows::one(copy, schema::DELIVERY_BY_ID, [id], |row| rows::delivery(copy, row)).is_ok()
             })?;
         }
+        self.leave_out_of_public()?;
         let hours = "SELECT CAST(hour AS TEXT) || ' ' || what FROM tallies WHERE ?1 = 0";
         let tally = "SELECT hour, what, count FROM tallies WHERE CAST(hour AS TEXT) || ' ' || what = ?1";
         if rows::all(&self.copy, schema::ALL_TALLIES, [], rows::tally).is_err() {
@@ -342,6 +345,18 @@ impl Rescue {
             self.sieve("feeds", "SELECT name FROM feeds WHERE ?1 = 0", 0, |_, _| false)?;
         }
         Ok(())
+    }
+
+    /// The same of what is in public, and of who may enter there; and what of it is for what was lost.
+    fn leave_out_of_public(&mut self) -> Result<(), Fault> {
+        self.sieve("placed", "SELECT name FROM placed WHERE ?1 = 0", 0, |copy, name| {
+            rows::one(copy, schema::PLACED, [name], public::placed)
+                .is_ok_and(|placed| placed.is_some_and(|placed| public::belongs(copy, &placed).unwrap_or(false)))
+        })?;
+        self.sieve("credentials", "SELECT user FROM credentials WHERE ?1 = 0", 0, |copy, user| {
+            rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
+                .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
+        })
     }
 
     /// Leaves out those of the rows that `names` selects for which `is_good` does not hold.
@@ -372,7 +387,8 @@ fn named_by(table: &str) -> &'static str {
     match table {
         "history" => "CAST(number AS TEXT)",
         "tallies" => "CAST(hour AS TEXT) || ' ' || what",
-        "feeds" => "name",
+        "feeds" | "placed" => "name",
+        "credentials" => "user",
         _ => "id",
     }
 }

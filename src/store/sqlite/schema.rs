@@ -281,10 +281,14 @@ statements! {
     PLACED_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 ORDER BY p.placed, p.name");
     PLACED_THERE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND (p.due, p.name) > (?1, ?2) \
         ORDER BY p.due, p.name LIMIT ?3");
-    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 AND p.stay <> 'preparing' ORDER BY p.due LIMIT ?2");
+    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 AND p.stay <> 'preparing' ORDER BY p.due, p.name LIMIT ?2");
     PLACED_NEXT_DUE = "SELECT due FROM placed WHERE due IS NOT NULL AND stay <> 'preparing' ORDER BY due LIMIT 1";
     COPY_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 AND p.what = 'copy' AND p.stay IN ('preparing', 'live')");
     COPIES_WAITING = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.stay = 'preparing' AND p.directory = ?1 ORDER BY p.due LIMIT ?2");
+    PLACED_FROM = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name > ?1 ORDER BY p.name LIMIT ?2");
+    PLACED_ENDED = "SELECT p.name, p.due FROM deliveries d JOIN placed p ON p.delivery = d.id WHERE p.name = ?1 AND p.stay = 'live' \
+        AND d.closed IS NOT NULL AND p.due > d.closed";
+    STAYS = "SELECT stay, count(*) FROM placed GROUP BY stay ORDER BY stay";
     ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone, over, how, inode, \
         size, modified, etag, media_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4, over = ?5, how = ?6, inode = ?7, size = ?8, modified = ?9, etag = ?10, \
@@ -297,6 +301,7 @@ statements! {
         ORDER BY begins, user");
     CREDENTIALS_OF_GRANT = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE grant_id = ?1 AND (ends IS NULL OR ends > ?2) \
         ORDER BY begins, user");
+    CREDENTIALS_FROM = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE user > ?1 ORDER BY user LIMIT ?2");
     CREDENTIAL = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE user = ?1");
     ADD_CREDENTIAL = concat!("INSERT INTO credentials (", credential_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
         ON CONFLICT (user) DO NOTHING");
@@ -314,9 +319,10 @@ statements! {
     ALL_TALLIES = "SELECT hour, what, count FROM tallies ORDER BY hour, what";
     FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
     WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
-    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies)";
+    IS_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)";
+    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
-    TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), \
+    TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
         (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
 
     POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
@@ -337,7 +343,7 @@ mod tests {
             database.execute_batch(step).expect("a migration");
         }
         // These read tables in order, a page at a time, from a place that they are given.
-        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "TOTALS", "IS_USED", "WITHOUT_COUNTS"];
+        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "STAYS", "TOTALS", "IS_USED", "WITHOUT_COUNTS"];
         let mut seen = 0;
         for (name, sql) in ALL {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
