@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{copies, htpasswd, refusals, settle, stream, streams};
+use crate::service::{copies, htpasswd, refusals, settle, stream, streams, watching};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
@@ -312,7 +312,7 @@ fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody
     response
 }
 
-/// The thread that ends what is due, and brings numbers to the store.
+/// The thread that ends what is due, watches public directories, and brings numbers to the store.
 struct Sweep {
     handle: tokio::runtime::Handle,
     /// Takes how long the store has for what is left.
@@ -332,6 +332,7 @@ impl Sweep {
             runtime.block_on(async {
                 let patience = tokio::select! {
                     () = settle::sweep(&current) => LAST_REPORTS,
+                    () = watching::watch(&current) => LAST_REPORTS,
                     () = htpasswd::keep(&current) => LAST_REPORTS,
                     () = refusals::keep(&counted, &*store) => LAST_REPORTS,
                     () = streams::keep(&current) => LAST_REPORTS,

@@ -220,6 +220,13 @@ impl Placed {
         percent_encode(&self.path(), b"/")
     }
 
+    /// Its name in the public directory itself: the first part of its path.
+    pub fn entry(&self) -> String {
+        let mut path = self.path();
+        path.truncate(path.find('/').unwrap_or(path.len()));
+        path
+    }
+
     /// The name in `path` in a public directory, if one can stand there: that of a stub is its first part, that of a copy
     /// stands before the extension of the only one.
     pub fn name_in(path: &str) -> Option<PlacedName> {

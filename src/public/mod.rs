@@ -5,6 +5,8 @@
 //! one step, and looked at where nobody can exchange it, before it is unlinked. So a name is never half there, and nothing
 //! that is not ours is removed, whoever works in the directory at the same moment.
 //!
+//! A [`Watch`] hears of what happens in them, and to the masters: hints that bring a look forward.
+//!
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
 mod copy;
@@ -12,9 +14,11 @@ mod directory;
 mod htpasswd_file;
 mod htpasswd_watch;
 mod stub;
+mod watch;
 
 pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use htpasswd_watch::HtpasswdWatch;
 pub use stub::{Taken, Tidied};
+pub use watch::{Ear, Hint, Watch};

@@ -1,7 +1,8 @@
 //! The use cases, each readable as its list of steps.
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
-//! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
+//! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
+//! and what is remembered of them alike; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds
 //! downloads in a log.
@@ -24,12 +25,15 @@ pub mod htpasswd;
 pub mod issue;
 mod jwt;
 mod login;
+mod masters;
 mod method;
 pub mod metrics;
 mod public;
+mod reconcile;
 pub mod refusals;
 pub mod rehearsal;
 pub mod remembered;
+mod retries;
 mod running;
 mod secrecy;
 pub mod settle;
@@ -37,6 +41,8 @@ pub mod site;
 pub mod stream;
 pub mod streams;
 pub mod trace;
+mod upkeep;
+pub mod watching;
 
 use crate::domain::id::RequestId;
 

@@ -11,3 +11,4 @@ mod rules_of_copies;
 mod rules_of_networks;
 mod rules_of_settling;
 mod store_contract;
+mod store_credentials;

@@ -20,6 +20,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::fixtures::*;
+use crate::store_credentials::*;
 
 /// Each promise, run over each engine: an empty store that nobody else uses.
 macro_rules! contract {
@@ -72,6 +73,9 @@ contract! {
     what_people_did_is_written_down_in_order
     amendments_change_what_they_say_and_nothing_else
     each_hour_is_counted_by_itself
+    credentials_are_found_as_they_were_put_until_they_end
+    credentials_are_replaced_in_one_step
+    no_user_name_is_ever_used_again
 }
 
 async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {

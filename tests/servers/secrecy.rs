@@ -190,7 +190,10 @@ pub fn learn_printed(stdout: &[u8], may: &[Kind]) {
         learn_tokens(&text);
     }
     if may.contains(&Kind::Password) {
-        text.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8))
+        // Beside it stand paths and ids of the same length.
+        let lines = text.lines().filter(|line| line.contains("password"));
+        lines
+            .flat_map(|line| line.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8)))
             .filter(|word| word.len() == GENERATED_LENGTH && !is_id(word))
             .for_each(learn_password);
     }
