@@ -182,9 +182,9 @@ pub struct DeliveryView {
     /// How it went.
     #[serde(flatten)]
     pub course: CourseView,
-    /// The link that was clicked; `null` where the file was fetched at the address of a copy.
-    #[serde(default)]
-    pub link_id: Option<String>,
+    /// Whether the file was fetched at the address of a copy, by no link.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_copy: bool,
     /// Body bytes that it may send at most.
     pub bytes_budget: u64,
     /// Whether anybody reports what is sent.
@@ -206,7 +206,7 @@ impl DeliveryView {
             delivery: ListedDelivery::of(delivery, grant),
             grant: GrantView::of(grant, now),
             course: CourseView::of(delivery),
-            link_id: delivery.link.map(|link| link.to_string()),
+            by_copy: delivery.link.is_none(),
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
             measured: feed != "none" && feed != "redirect",
             feed: feed.to_owned(),

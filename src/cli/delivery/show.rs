@@ -25,11 +25,12 @@ pub(super) fn show(view: &DeliveryView, signs: Signs) -> String {
     let max = grant.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
     let customer = if grant.customer.is_empty() { String::new() } else { format!("for       {}", terminal::visible(&grant.customer)) };
     // Nobody saw the first request of a copy begin.
-    let (began, how) = if view.link_id.is_some() { ("clicked", "") } else { ("first answered", ", by the address of its copy") };
+    let (began, how) = if view.by_copy { ("first answered", "reached   by the address of its copy") } else { ("clicked", "") };
     let mut lines = vec![
         format!("delivery  {}  {}", delivery.id, delivery.state),
         format!("file      {}, {}", terminal::visible(&delivery.file), terminal::bytes_exactly(delivery.size)),
-        format!("client    {}, {began} {} ({}){how}", delivery.client, ago(&delivery.offered, now), delivery.offered),
+        format!("client    {}, {began} {} ({})", delivery.client, ago(&delivery.offered, now), delivery.offered),
+        how.to_owned(),
         format!("grant     {}  used {}, reserved {}, of {max}", grant.id, grant.used, grant.reserved),
         customer,
         if delivery.away {
@@ -38,7 +39,7 @@ pub(super) fn show(view: &DeliveryView, signs: Signs) -> String {
             format!("bytes     {} charged, of {} that it may send", terminal::bytes(course.bytes_charged), terminal::bytes(*bytes_budget))
         },
     ];
-    if let (Some(_), Some(opened), Some(completed)) = (&view.link_id, &course.opened, &course.completed) {
+    if let (false, Some(opened), Some(completed)) = (view.by_copy, &course.opened, &course.completed) {
         lines.push(format!("took      {}, from {opened} to {completed}", between(opened, completed)));
     }
     lines.push(format!("known by  {}", known_by(&view.feed, delivery.away)));
