@@ -64,6 +64,7 @@ pub mod feed;
 pub mod keys;
 pub mod pages;
 pub mod proof;
+pub mod public;
 pub mod random;
 pub mod service;
 pub mod storage;

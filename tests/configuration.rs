@@ -347,8 +347,8 @@ fn every_comment_is_a_key(text: &str) -> Configuration {
     let mut opened = 0;
     let lines: Vec<String> = text
         .lines()
-        // A unix socket has no trusted peers, and an exact end no zone.
-        .filter(|line| !line.starts_with("#trusted_peers") && !line.starts_with("#zone"))
+        // A unix socket has no trusted peers, an exact end no zone, and the credential of a grant ends with it.
+        .filter(|line| !line.starts_with("#trusted_peers") && !line.starts_with("#zone") && !line.starts_with("#rotate_every"))
         .map(|line| {
             let key = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
             opened += usize::from(key.is_some());

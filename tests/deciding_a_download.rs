@@ -25,6 +25,7 @@ use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::pages::Pages;
 use cloakroom::proof::key::{KeyRing, SigningKey};
+use cloakroom::public::Directories;
 use cloakroom::service::download::{Outcome, download};
 use cloakroom::service::issue::{Issued, Order, issue};
 use cloakroom::service::site::Site;
@@ -63,7 +64,9 @@ impl Shop {
         let storages = Storages::open(&configuration.storages).unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
         let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).unwrap();
-        let site = Site::new(configuration, keys(Purpose::Sign), logins, storages, store, Pages::load(None).unwrap()).unwrap();
+        let site =
+            Site::new(configuration, keys(Purpose::Sign), logins, storages, Directories::default(), store, Pages::load(None).unwrap())
+                .unwrap();
         Self { site, requests: 0, files }
     }
 
@@ -108,6 +111,7 @@ fn to(outcome: Outcome) -> String {
     match outcome {
         Outcome::Redirect(redirect) => redirect.to,
         Outcome::Send(sending) => panic!("{} is sent at once", sending.file),
+        Outcome::Copy(_) => panic!("there are no copies"),
     }
 }
 
@@ -115,11 +119,11 @@ fn to(outcome: Outcome) -> String {
 async fn a_click_that_no_key_can_send_on_changes_nothing() {
     let mut shop = Shop::open();
     let link = shop.link(Policy::default()).await;
-    shop.site.keys = keys(Purpose::Accept);
+    shop.site.keys = keys(Purpose::Accept).into();
     let refused = shop.ask(Method::Get, &link.url, clock::now()).await;
     assert!(matches!(refused, Err(Refusal::StoreDown)), "{refused:?}");
     assert_eq!(shop.deliveries().await, []);
-    shop.site.keys = keys(Purpose::Sign);
+    shop.site.keys = keys(Purpose::Sign).into();
     to(shop.ask(Method::Get, &link.url, clock::now()).await.unwrap());
     assert_eq!(shop.deliveries().await.len(), 1);
 }

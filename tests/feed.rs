@@ -609,7 +609,7 @@ fn golden_lines_mean_what_stands_below_them() {
         let meaning = rows.next().unwrap().strip_prefix("=> ").expect("a meaning below each line");
         let said = match nginx_line::read(row.as_bytes()) {
             Ok(None) => "nothing".to_owned(),
-            Ok(Some(reported)) => words(&reported.report),
+            Ok(Some(reported)) => words(reported.report()),
             Err(fault) => format!("fault: {fault}"),
         };
         assert_eq!(said, meaning, "{row}");

@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 use super::author::Author;
 use super::links::not_issued;
 use super::problem::{self, Problem};
-use super::view::{Amended, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
+use super::view::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
 use super::wording;
 use crate::clock;
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::id::GrantId;
 use crate::domain::path::FilePath;
+use crate::domain::placed::{Placed, Stay};
 use crate::domain::policy::Policy;
 use crate::service::amend::{NotAmended, Wish, amend};
+use crate::service::copies::url_of;
 use crate::service::issue::{Order, issue};
 use crate::service::site::Site;
 use crate::store::{Filter, Grants, LIST_MAX};
@@ -150,12 +152,24 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     deliveries.extend(missing);
     let now = clock::now();
     Ok(Json(GrantPage {
+        copies: copies(&site, id).await?,
         links: site.store.links(id).await?.iter().map(|link| LinkView::of(link, now)).collect(),
         deliveries: deliveries.iter().map(|delivery| ListedDelivery::of(delivery, &account.grant)).collect(),
         history: site.store.history(id).await?.iter().map(EntryView::of).collect(),
         grant: GrantView::of(&account.grant, now),
         measured: site.configuration.knows_what_arrived(),
     }))
+}
+
+/// The copies of a grant, the one that there is and then the newest first; those whose directory is no longer configured have no URL, and are left out.
+async fn copies(site: &Site, grant: GrantId) -> Result<Vec<CopyView>, Problem> {
+    let mut placed = site.store.placed_for(grant).await?;
+    placed.sort_by_key(|placed| !matches!(placed.stay, Stay::Going | Stay::Gone(_)));
+    let view = |placed: &Placed| {
+        let url = url_of(site.configuration.directory(&placed.directory)?, placed);
+        CopyView::of(placed, url, site.copies.preparation(&placed.name))
+    };
+    Ok(placed.iter().rev().filter_map(view).take(RECENT).collect())
 }
 
 async fn changed(site: &Site, id: Result<Path<String>, PathRejection>, wish: Wish, author: Author) -> Result<Json<Amended>, Problem> {

@@ -12,6 +12,11 @@
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
+//! | `GET /api/v1/public?directory=&after=&limit=` | what lies in public directories, and why ([`PublicPage`]) |
+//! | `POST /api/v1/public/sweep` | takes away what has to go, or tells what would ([`SweepOrder`] → [`SweepView`]) |
+//! | `GET /api/v1/credentials?directory=&grant=&before=&limit=` | the newest user names of public directories ([`CredentialView`]) |
+//! | `GET /api/v1/credentials/{user}` | one, with its password ([`CredentialPage`]) |
+//! | `POST /api/v1/directories/{name}/rotate` | replaces those of a directory ([`Rotation`] → [`RotatedView`]) |
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
@@ -32,15 +37,17 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::about::About;
+pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::problem::Problem;
+pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
-    Amended, CourseView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued, LinkView, ListedDelivery, RangeView,
-    ReportView, RequestView, RevokedLink,
+    Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
+    LinkView, ListedDelivery, OfferedView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
 };
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};
@@ -48,12 +55,14 @@ use crate::service::site::{Current, Site};
 mod about;
 pub mod admin;
 mod author;
+mod credentials;
 mod deliveries;
 mod evidence;
 mod grants;
 pub mod health;
 mod links;
 mod problem;
+mod public;
 mod reports;
 mod stats;
 mod view;
@@ -101,6 +110,11 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/links/{id}/revoke", post(links::revoke))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
+        .route("/api/v1/public", get(public::list))
+        .route("/api/v1/public/sweep", post(public::sweep))
+        .route("/api/v1/credentials", get(credentials::list))
+        .route("/api/v1/credentials/{user}", get(credentials::show))
+        .route("/api/v1/directories/{name}/rotate", post(credentials::replace))
         .route("/api/v1/reports", post(reports::take))
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/explain", post(explain_what))

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::failure::{Failure, warn};
 use super::paragraph::paragraph;
 use super::{Common, say, say_json, terminal};
-use crate::api::{Issued, NewLink, RevokedLink};
+use crate::api::{Issued, NewLink, OfferedView, RevokedLink};
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::moment::Span;
 
@@ -73,10 +73,21 @@ pub(super) fn tell(common: &Common, issued: &Issued) -> Result<(), Failure> {
         return say_json(issued);
     }
     say(&issued.url)?;
+    if let Some(copy) = &issued.copy {
+        say(offered(copy))?;
+    }
     if std::io::stdout().is_terminal() {
         warn(&paragraph("", &about(issued)));
     }
     Ok(())
+}
+
+/// Where the copy is that the link leads to, and what the web server asks for.
+fn offered(copy: &OfferedView) -> String {
+    let mut lines = vec![format!("copy      {}", copy.url)];
+    lines.extend(copy.user.as_ref().map(|user| format!("user      {user}")));
+    lines.extend(copy.password.as_ref().map(|password| format!("password  {password}")));
+    lines.join("\n")
 }
 
 /// What a person wants to know beside the URL, and a script does not.

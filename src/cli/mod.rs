@@ -16,6 +16,7 @@ use crate::config::{self, Configuration};
 mod audit;
 mod check;
 mod client;
+mod credential;
 mod delivery;
 mod demo;
 mod explain;
@@ -35,6 +36,7 @@ mod sign;
 mod spool;
 mod stats;
 mod store;
+mod stub;
 pub mod terminal;
 mod when;
 
@@ -99,6 +101,9 @@ enum Command {
     /// Make further links of a grant, and withdraw links.
     #[command(subcommand, after_help = link::AFTER_HELP)]
     Link(link::Command),
+    /// Show and replace the user names and passwords of public directories.
+    #[command(subcommand, after_help = credential::AFTER_HELP)]
+    Credential(credential::Command),
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -108,6 +113,9 @@ enum Command {
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand, after_help = delivery::AFTER_HELP)]
     Delivery(delivery::Command),
+    /// Show what lies in public directories, for whom and until when; take away what has to go.
+    #[command(subcommand, after_help = stub::AFTER_HELP)]
+    Stub(stub::Command),
     /// Show numbers over time: downloads, bytes, refusals.
     #[command(after_help = stats::AFTER_HELP)]
     Stats(stats::Arguments),
@@ -170,9 +178,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
+        Command::Credential(command) => credential::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Stub(command) => stub::run(&common, &command),
         Command::Stats(arguments) => stats::run(&common, &arguments),
         Command::Store(command) => store::run(&common, &command),
         Command::Feed(arguments) => feed::run(&common, &arguments),

@@ -10,6 +10,7 @@ use crate::keys::follow::{States, Watch};
 use crate::keys::{self, KeyFault};
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
+use crate::public::Directories;
 use crate::service::site::{Current, Site};
 use crate::storage::Storages;
 
@@ -18,13 +19,14 @@ pub(super) struct Named {
     pub(super) keys: KeyRing,
     pub(super) logins: Logins,
     pub(super) storages: Storages,
+    pub(super) directories: Directories,
     pub(super) pages: Pages,
 }
 
 impl Named {
-    /// Reads keys, htpasswd files, storages and templates; all that is wrong is said at once, each with the
-    /// line that names it. Logins are checked at `desk`.
-    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>) -> Result<Self, Vec<Fault>> {
+    /// Reads keys, htpasswd files, storages, public directories and templates; all that is wrong is said at once, each with
+    /// the line that names it. Logins are checked at `desk`; what is open in `before` is not opened again.
+    pub(super) fn read(configuration: &Configuration, desk: Arc<Desk>, before: &Directories) -> Result<Self, Vec<Fault>> {
         let mut faults: Vec<Fault> = Vec::new();
         let named = |key: &'static str, of: &str, fault: &dyn std::fmt::Display| {
             configuration.places.fault(key, of, format!("names what cannot be used: {fault}"))
@@ -39,8 +41,10 @@ impl Named {
             .map_err(|all| faults.extend(all.iter().map(|fault| named("storage.path", fault.name.as_str(), fault))));
         let pages = Pages::load(configuration.templates.as_deref())
             .map_err(|all| faults.extend(all.iter().map(|fault| named("pages.templates", "", fault))));
-        match (keys, logins, storages, pages) {
-            (Ok(keys), Ok(logins), Ok(storages), Ok(pages)) => Ok(Self { keys, logins, storages, pages }),
+        let directories = Directories::open(&configuration.directories, before)
+            .map_err(|all| faults.extend(all.iter().map(|fault| named("directory.path", fault.name.as_str(), fault))));
+        match (keys, logins, storages, directories, pages) {
+            (Ok(keys), Ok(logins), Ok(storages), Ok(directories), Ok(pages)) => Ok(Self { keys, logins, storages, directories, pages }),
             _ => Err(faults),
         }
     }
@@ -109,8 +113,10 @@ fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Result<R
 }
 
 fn next(site: &Site, configuration: Configuration) -> Result<Site, Kept> {
-    let Named { keys, logins, storages, pages } = Named::read(&configuration, Arc::clone(&site.logins.desk)).map_err(Kept::Named)?;
-    site.renewed(configuration, keys, logins, storages, pages).map_err(|fault| Kept::Other(format!("server.public_url: {fault}")))
+    let named = Named::read(&configuration, Arc::clone(&site.logins.desk), &site.directories).map_err(Kept::Named)?;
+    let Named { keys, logins, storages, directories, pages } = named;
+    site.renewed(configuration, keys, logins, storages, directories, pages)
+        .map_err(|fault| Kept::Other(format!("server.public_url: {fault}")))
 }
 
 /// The key files, followed while the daemon runs.

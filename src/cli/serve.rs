@@ -21,10 +21,11 @@ use crate::auth::Desk;
 use crate::config::{Configuration, Fault, Listener, Serve, StoreEntry};
 use crate::dialect::Dialect;
 use crate::keys::follow::States;
+use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{refusals, settle, stream, streams};
+use crate::service::{copies, htpasswd, refusals, settle, stream, streams, watching};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
@@ -134,9 +135,18 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
 pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
     let desk = Arc::new(Desk::new(random::bytes()));
-    let Named { keys, logins, storages, pages } = Named::read(&configuration, desk).map_err(|faults| Failure::named(&faults))?;
-    Site::new(configuration, keys, logins, storages, store, pages)
+    let named = Named::read(&configuration, desk, &Directories::default()).map_err(|faults| Failure::named(&faults))?;
+    let Named { keys, logins, storages, directories, pages } = named;
+    Site::new(configuration, keys, logins, storages, directories, store, pages)
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
+}
+
+/// The same beside a running daemon, which holds the public directories: they are left to it.
+pub(super) fn site_beside(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
+    let directories = configuration.directories.clone();
+    let mut site = site(Configuration { directories: Vec::new(), ..configuration }, store)?;
+    site.configuration.directories = directories;
+    Ok(site)
 }
 
 /// The signals that the daemon hears.
@@ -310,7 +320,7 @@ fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody
     response
 }
 
-/// The thread that ends what is due, and brings numbers to the store.
+/// The thread that ends what is due, watches public directories, and brings numbers to the store.
 struct Sweep {
     handle: tokio::runtime::Handle,
     /// Takes how long the store has for what is left.
@@ -321,7 +331,7 @@ struct Sweep {
 impl Sweep {
     fn start(current: Current) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot start the sweep: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let site = current.site();
@@ -330,8 +340,11 @@ impl Sweep {
             runtime.block_on(async {
                 let patience = tokio::select! {
                     () = settle::sweep(&current) => LAST_REPORTS,
+                    () = watching::watch(&current) => LAST_REPORTS,
+                    () = htpasswd::keep(&current) => LAST_REPORTS,
                     () = refusals::keep(&counted, &*store) => LAST_REPORTS,
                     () = streams::keep(&current) => LAST_REPORTS,
+                    () = copies::work(&current) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.
                     patience = stopped => patience.unwrap_or(LAST_REPORTS),
                 };

@@ -252,6 +252,8 @@ fn words(table: &str) -> (&str, &str) {
         "history" => ("entry of the history", "entries of the history"),
         "tallies" => ("number of an hour", "numbers of an hour"),
         "feeds" => ("place in a log", "places in logs"),
+        "placed" => ("thing in public", "things in public"),
+        "credentials" => ("user name of a directory", "user names of directories"),
         other => (other, other),
     }
 }
@@ -303,6 +305,8 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
         "grants": info.grants,
         "links": info.links,
         "deliveries": info.deliveries,
+        "placed": info.placed,
+        "credentials": info.credentials,
         "first_grant": moment(info.first_grant),
         "last_grant": moment(info.last_grant),
     })
@@ -310,15 +314,19 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
 
 fn text_of(path: &Path, info: &Info) -> String {
     let deliveries: u64 = info.deliveries.values().sum();
-    let by_state: Vec<String> = info.deliveries.iter().map(|(state, number)| format!("{} {state}", terminal::grouped(*number))).collect();
-    let by_state = if by_state.is_empty() { String::new() } else { format!(": {}", by_state.join(", ")) };
+    let parts = |counts: &BTreeMap<String, u64>| {
+        let parts: Vec<String> = counts.iter().map(|(word, number)| format!("{} {word}", terminal::grouped(*number))).collect();
+        if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+    };
     let mut lines = vec![
         format!("store       {}", path.display()),
         format!("size        {}, and {} in its -wal beside it", terminal::bytes(info.bytes), terminal::bytes(info.log_bytes)),
         format!("versions    {} of the tables, {} of SQLite", info.version, info.sqlite),
         format!("grants      {}", terminal::grouped(info.grants)),
         format!("links       {}", terminal::grouped(info.links)),
-        format!("deliveries  {}{by_state}", terminal::grouped(deliveries)),
+        format!("deliveries  {}{}", terminal::grouped(deliveries), parts(&info.deliveries)),
+        format!("in public   {}{}", terminal::grouped(info.placed.values().sum()), parts(&info.placed)),
+        format!("user names  {}", terminal::grouped(info.credentials)),
     ];
     if let (Some(first), Some(last)) = (moment(info.first_grant), moment(info.last_grant)) {
         lines.push(format!("issued      from {first} to {last}"));

@@ -8,7 +8,7 @@ use crate::domain::policy::{Method, Policy};
 use crate::domain::question::Kind;
 
 use super::fault::Faults;
-use super::possible::{holds, possible};
+use super::possible::{Limit, holds, possible};
 use super::sections::{File, ReadRule, Server};
 use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
 
@@ -32,6 +32,7 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     }
     if let Some(server) = &file.server {
         directories(faults, file, server);
+        apart(faults, file);
     }
     if file.all_formed {
         feed(faults, file);
@@ -42,6 +43,7 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     if !dialects.is_empty() {
         rules(faults, file, &dialects);
         methods(faults, file, &dialects);
+        redirects(faults, file);
     }
     let policies = policies::policies(&file.policies, &dialects);
     if file.policies.iter().all(|part| part.methods_known) {
@@ -112,6 +114,32 @@ fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
     }
 }
 
+/// A method of redirects needs a storage that says where to; and what a storage names must be there.
+fn redirects(faults: &mut Faults<'_>, file: &File) {
+    for storage in &file.storages {
+        for (key, named) in [("stub", &storage.stub), ("copy", &storage.copy)] {
+            let Some(named) = named else { continue };
+            if !file.directories.iter().any(|directory| directory.known_as.as_ref() == Some(&named.value)) {
+                let message = format!("must be the name of a [[directory]], found \"{}\", and there is none of this name", named.value);
+                faults.whole(named.span.clone(), &format!("{}.{key}", storage.name), message);
+            }
+        }
+    }
+    let has = |method| match method {
+        Method::Stub => file.storages.iter().any(|storage| storage.stub.is_some()),
+        Method::Copy => file.storages.iter().any(|storage| storage.copy.is_some()),
+        Method::Public => file.storages.iter().any(|storage| storage.has_public),
+        Method::Handoff | Method::Stream | Method::Presigned | Method::Proxy => true,
+    };
+    for part in &file.policies {
+        for method in part.methods.iter().flatten().filter(|method| !has(method.value)) {
+            let word = method.value.word();
+            let message = format!("needs a [[storage]] that has a key `{word}`, which says where \"{word}\" leads to; none has");
+            faults.whole(method.span.clone(), &format!("{}.method", part.section), message);
+        }
+    }
+}
+
 /// A method that no listener can do is told, where it stands.
 fn methods(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
     for part in &file.policies {
@@ -136,6 +164,15 @@ fn limits(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: 
                 let message = format!("cannot hold with method \"{}\": {why}", method.word());
                 faults.whole(span.clone(), &format!("{}.{}", part.section, limit.key()), message);
             }
+        }
+        // A number that nobody wrote would seem to hold.
+        let is_written = part.limits.iter().any(|(limit, _)| *limit == Limit::Downloads);
+        let copies = part.methods.iter().flatten().find(|method| method.value == Method::Copy && can(&method.value));
+        if let (Some(copies), Some(most), false) = (copies, policy.max_downloads, is_written)
+            && let Err(why) = holds(Limit::Downloads, Method::Copy, file.measured)
+        {
+            let message = format!("is {most} where nothing is said, which cannot hold with method \"copy\": {why}; say \"unlimited\"");
+            faults.whole(copies.span.clone(), &format!("{}.{}", part.section, Limit::Downloads.key()), message);
         }
     }
 }
@@ -171,20 +208,54 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
             secrets.push((format!("{}.htpasswd", rule.name), &path.span, path.value.clone()));
         }
     }
-    for storage in &file.storages {
-        let Some(path) = &storage.path else { continue };
+    for directory in &file.directories {
+        let Some(path) = &directory.credentials.htpasswd else { continue };
+        let key = format!("{}.htpasswd", directory.name);
+        if path.value.starts_with(&server.state_dir.value) {
+            let message = format!(
+                "must lie outside of `{STATE_DIR}`, which the web server cannot enter, found inside it on line {}: \"{}\"",
+                faults.line(server.state_dir.span.start),
+                shown(&server.state_dir.value)
+            );
+            faults.whole(path.span.clone(), &key, message);
+        }
+        secrets.push((key, &path.span, path.value.clone()));
+    }
+    let storages = file.storages.iter().map(|storage| (&storage.name, &storage.path));
+    let public = file.directories.iter().map(|directory| (&directory.name, &directory.path));
+    for (name, path) in storages.chain(public) {
+        let Some(path) = path else { continue };
         let mut told_all = false;
         for (key, span, secret) in &secrets {
             if secret.starts_with(&path.value) && !told_all {
                 // What lies under state_dir is told with it.
                 told_all = key == STATE_DIR;
                 let message = format!(
-                    "must lie outside of every storage, since its files are handed out, found inside `{}.path` on line {}: \"{}\"",
-                    storage.name,
+                    "must lie outside of every storage and public directory, since their files are handed out, found inside `{}.path` on line {}: \"{}\"",
+                    name,
                     faults.line(path.span.start),
                     shown(&path.value)
                 );
                 faults.whole((*span).clone(), key, message);
+            }
+        }
+    }
+}
+
+/// What is private must not lie where everybody may look, and what is public must not be a master.
+fn apart(faults: &mut Faults<'_>, file: &File) {
+    for directory in &file.directories {
+        let Some(public) = &directory.path else { continue };
+        for storage in &file.storages {
+            let Some(private) = &storage.path else { continue };
+            if public.value.starts_with(&private.value) || private.value.starts_with(&public.value) {
+                let message = format!(
+                    "must lie apart from every storage, found beside `{}.path` on line {}: \"{}\"",
+                    storage.name,
+                    faults.line(private.span.start),
+                    shown(&private.value)
+                );
+                faults.whole(public.span.clone(), &format!("{}.path", directory.name), message);
             }
         }
     }

@@ -1,8 +1,11 @@
 //! Every section and key of the configuration file: what it is, what would be right, what holds without it. This one
 //! table drives the check for unknown keys, the words of the errors, and the commented default file.
 
+mod places;
+
 use super::suggest::closest;
 use Without::{Refused, Value, Words};
+pub(super) use places::{DIRECTORY, STORAGE};
 
 /// A section of the file.
 pub(super) struct Section {
@@ -206,30 +209,6 @@ pub(super) static KEY: Section = Section {
     later: &[],
 };
 
-/// `[[storage]]`.
-pub(super) static STORAGE: Section = Section {
-    name: "storage",
-    many: true,
-    active: true,
-    doc: &["A private directory that files lie in, outside of every public one."],
-    keys: &[
-        key(
-            "name",
-            Refused("\"masters\""),
-            "1 to 32 lower-case letters, digits and `-`, a letter first, such as \"masters\"",
-            "Its name, the first part of a file's: masters/set/a.zip.",
-        ),
-        key("path", Refused("\"/srv/downloads\""), "an absolute path such as \"/srv/downloads\"", "The directory."),
-        key(
-            "handoff",
-            Words("Needed for Nginx to send its files", "\"/_cloakroom/masters/\""),
-            "a location of the web server that begins and ends with `/`, such as \"/_cloakroom/masters/\"",
-            "The web server's internal location for the directory.",
-        ),
-    ],
-    later: &[],
-};
-
 /// `[[rule]]`.
 pub(super) static RULE: Section = Section {
     name: "rule",
@@ -312,7 +291,7 @@ pub(super) static POLICY: Section = Section {
         key(
             "method",
             Words("Without it, what the listeners can do: [\"handoff\"] with Nginx", "[\"handoff\"]"),
-            "a list with \"handoff\" (Nginx sends) or \"stream\" (Cloakroom sends, standalone only)",
+            "a list with \"handoff\" (Nginx sends), \"stub\", \"copy\", \"public\" (customers are led to a public directory or address) or \"stream\" (Cloakroom sends, standalone only)",
             "How the bytes travel; the first that can work is taken.",
         ),
         key("connections_max", Value("16"), "a number from 1 to 512", "How many requests of one download may run at once."),
@@ -422,7 +401,7 @@ pub(super) static PAGES: Section = Section {
 };
 
 /// All sections, in the order of the default file.
-pub(super) static SECTIONS: [&Section; 9] = [&SERVER, &LISTENER, &KEY, &STORAGE, &RULE, &POLICY, &FEED, &STORE, &PAGES];
+pub(super) static SECTIONS: [&Section; 10] = [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &RULE, &POLICY, &FEED, &STORE, &PAGES];
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! drives the check for unknown ones, the errors, and [`default_file()`].
 
 mod check;
+mod credentials;
 mod default_file;
 mod fault;
 mod keys;
@@ -15,6 +16,7 @@ mod reader;
 mod renewal;
 mod rewrite;
 mod sections;
+mod storages;
 mod suggest;
 mod values;
 mod zones;
@@ -32,14 +34,17 @@ use crate::dialect::Dialect;
 use crate::domain::file::StorageName;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
+use crate::domain::placed::DirectoryName;
 use crate::domain::policy::Policy;
 pub use crate::domain::purpose::Purpose;
 
+pub use credentials::Credentials;
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
 pub use places::Places;
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
+pub use storages::{Directory, PublicUrl, Storage};
 
 use fault::Faults;
 use sections::ReadStore;
@@ -63,6 +68,8 @@ pub struct Configuration {
     pub keys: Vec<KeyEntry>,
     /// The storages.
     pub storages: Vec<Storage>,
+    /// The public directories.
+    pub directories: Vec<Directory>,
     /// The rules, the longest path first.
     pub rules: Vec<Rule>,
     /// The policies by name; `default` is always there.
@@ -75,17 +82,6 @@ pub struct Configuration {
     pub templates: Option<PathBuf>,
     /// Where it stands in the file.
     pub places: Places,
-}
-
-/// `public_url`, taken apart: `https://shop.example/dl/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicUrl {
-    /// `https://shop.example`, without a path.
-    pub origin: String,
-    /// `shop.example`, without a port.
-    pub host: String,
-    /// `/dl/`: canonical, begins and ends with `/`.
-    pub path: String,
 }
 
 /// One place where we listen.
@@ -161,17 +157,6 @@ pub struct KeyEntry {
     pub file: PathBuf,
     /// What it is for.
     pub purpose: Purpose,
-}
-
-/// A named place that files live in: a private local directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Storage {
-    /// Its name.
-    pub name: StorageName,
-    /// The directory.
-    pub path: PathBuf,
-    /// The web server's internal location for it, beginning and ending with `/`.
-    pub handoff: Option<String>,
 }
 
 /// A URL prefix of the site and the proofs it accepts.
@@ -346,17 +331,28 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
             StoreEntry::Sqlite { file: file.map_or_else(|| state_dir.join(STORE_FILE), |file| file.value), durability }
         }
     };
+    let public_url = server.public_url;
+    let storages = file.storages.into_iter().map(|storage| {
+        let (storage, public) = storage.storage?;
+        Some(Storage { public: public.map(|place| place.on(&public_url)), ..storage })
+    });
+    let directories = file.directories.into_iter().map(|directory| {
+        let (name, path, place, hard_links) = directory.directory.filter(|_| !directory.credentials.is_faulty)?;
+        Some(Directory { name, path, url: place.on(&public_url), hard_links, credentials: directory.credentials.credentials })
+    });
+    let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {
         keys,
         store,
         rules,
         state_dir,
-        public_url: server.public_url,
+        public_url,
         site: server.site,
         jwt_life_max: server.jwt_life_max,
         threads: server.threads,
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
-        storages: file.storages.into_iter().map(|storage| storage.storage).collect::<Option<_>>()?,
+        storages,
+        directories,
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
         templates: file.templates.map(|templates| templates.value),
@@ -381,6 +377,17 @@ impl Configuration {
     /// The storage of this name.
     pub fn storage(&self, name: &StorageName) -> Option<&Storage> {
         self.storages.iter().find(|storage| storage.name == *name)
+    }
+
+    /// The public directory of this name.
+    pub fn directory(&self, name: &DirectoryName) -> Option<&Directory> {
+        self.directories.iter().find(|directory| directory.name == *name)
+    }
+
+    /// The public directory that the web server serves `path` from, and the path inside it; both decoded.
+    pub fn directory_of<'p>(&self, path: &'p str) -> Option<(&Directory, &'p str)> {
+        let found = self.directories.iter().filter_map(|directory| Some((directory, path.strip_prefix(directory.url.path.as_str())?)));
+        found.max_by_key(|(directory, _)| directory.url.path.len())
     }
 
     /// The rule that decides about `path`: the longest that it is or lies under.

@@ -63,8 +63,13 @@ impl Places {
             }
         }
         for storage in &file.storages {
-            if let (Some(entry), Some(path)) = (&storage.storage, &storage.path) {
+            if let (Some((entry, _)), Some(path)) = (&storage.storage, &storage.path) {
                 put("storage.path", entry.name.as_str().to_owned(), &storage.name, &path.span);
+            }
+        }
+        for directory in &file.directories {
+            if let (Some(name), Some(path)) = (&directory.known_as, &directory.path) {
+                put("directory.path", name.as_str().to_owned(), &directory.name, &path.span);
             }
         }
         for rule in &file.rules {

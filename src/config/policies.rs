@@ -84,9 +84,14 @@ impl<T> Bound<T> {
 
 const UNLIMITED: &str = "unlimited";
 
-const METHODS: [(&str, Method); 2] = [(Method::Handoff.word(), Method::Handoff), (Method::Stream.word(), Method::Stream)];
-const METHODS_LATER: [&str; 5] =
-    [Method::Stub.word(), Method::Copy.word(), Method::Public.word(), Method::Presigned.word(), Method::Proxy.word()];
+const METHODS: [(&str, Method); 5] = [
+    (Method::Handoff.word(), Method::Handoff),
+    (Method::Stub.word(), Method::Stub),
+    (Method::Copy.word(), Method::Copy),
+    (Method::Public.word(), Method::Public),
+    (Method::Stream.word(), Method::Stream),
+];
+const METHODS_LATER: [&str; 2] = [Method::Presigned.word(), Method::Proxy.word()];
 
 /// Reads one `[[policy]]`.
 pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {

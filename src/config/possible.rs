@@ -39,10 +39,11 @@ impl Limit {
 /// Whether a question of this kind can be answered over this dialect by this method, or why not.
 pub(super) const fn possible(kind: Kind, dialect: Dialect, method: Method) -> Result<(), &'static str> {
     match (kind, dialect, method) {
-        (Kind::Authorize | Kind::Download, Dialect::Nginx, Method::Handoff) | (Kind::Download, Dialect::Standalone, Method::Stream) => {
-            Ok(())
-        }
-        (_, _, Method::Stub | Method::Copy | Method::Public | Method::Presigned | Method::Proxy) => Err("it is not in this version"),
+        (Kind::Authorize | Kind::Download, Dialect::Nginx, Method::Handoff)
+        | (Kind::Download, Dialect::Standalone, Method::Stream)
+        | (Kind::Download, Dialect::Nginx | Dialect::Standalone, Method::Stub | Method::Copy | Method::Public) => Ok(()),
+        (Kind::Authorize, _, Method::Stub | Method::Copy | Method::Public) => Err("a redirect is no answer to a question of yes or no"),
+        (_, _, Method::Presigned | Method::Proxy) => Err("it is not in this version"),
         (Kind::Authorize, Dialect::Standalone, Method::Handoff | Method::Stream) => {
             Err("a standalone listener has no web server whose files a request could pass to")
         }
@@ -59,7 +60,9 @@ pub(super) const fn holds(limit: Limit, method: Method, measured: bool) -> Resul
         (Method::Handoff | Method::Stream | Method::Proxy, _) | (Method::Stub | Method::Public | Method::Presigned, Limit::Downloads) => {
             Ok(())
         }
-        (Method::Copy, Limit::Downloads) => Err("a copy is counted when its download has ended"),
+        (Method::Copy, Limit::Downloads) if !measured => Err("without a [feed] nobody tells when a copy was downloaded"),
+        // It acts afterwards: the copy goes when it is reached.
+        (Method::Copy, Limit::Downloads) => Ok(()),
         (
             Method::Stub | Method::Copy | Method::Public | Method::Presigned,
             Limit::Bytes | Limit::Connections | Limit::Rate | Limit::Networks | Limit::NetworksMax,
@@ -72,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hand_off_needs_nginx_and_a_stream_needs_nobody_in_front() {
+    fn a_hand_off_needs_nginx_a_stream_needs_nobody_in_front_and_a_redirect_needs_neither() {
         let mut works = Vec::new();
         for kind in [Kind::Authorize, Kind::Download] {
             for dialect in [Dialect::Nginx, Dialect::Standalone] {
@@ -87,6 +90,12 @@ mod tests {
         let expected = [
             (Kind::Authorize, Dialect::Nginx, Method::Handoff),
             (Kind::Download, Dialect::Nginx, Method::Handoff),
+            (Kind::Download, Dialect::Nginx, Method::Stub),
+            (Kind::Download, Dialect::Nginx, Method::Copy),
+            (Kind::Download, Dialect::Nginx, Method::Public),
+            (Kind::Download, Dialect::Standalone, Method::Stub),
+            (Kind::Download, Dialect::Standalone, Method::Copy),
+            (Kind::Download, Dialect::Standalone, Method::Public),
             (Kind::Download, Dialect::Standalone, Method::Stream),
         ];
         assert_eq!(works, expected);
@@ -101,7 +110,7 @@ mod tests {
                 Method::Handoff => (vec![], vec![Limit::Connections]),
                 Method::Stream | Method::Proxy => (vec![], vec![]),
                 Method::Stub | Method::Public | Method::Presigned => (all[1..].to_vec(), all[1..].to_vec()),
-                Method::Copy => (all.to_vec(), all.to_vec()),
+                Method::Copy => (all[1..].to_vec(), all.to_vec()),
             };
             assert_eq!((broken(method, true), broken(method, false)), (measured, unmeasured), "{method:?}");
         }

@@ -209,6 +209,11 @@ impl<'f, 't> Table<'f, 't> {
         self.read(key, |value| read(value.as_str().ok_or(Wrong::Shape)?))
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &str) -> Read<bool> {
+        self.read(key, |value| value.as_bool().ok_or(Wrong::Shape))
+    }
+
     /// A whole number.
     pub(super) fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Read<u32> {
         self.read(key, |value| {

@@ -1,5 +1,7 @@
 //! Each section of the file, read into what is used. What is faulty is `None` and has been told.
 
+mod storages;
+
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -7,14 +9,15 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub(super) use self::storages::{ReadDirectory, ReadStorage};
+use self::storages::{directory, storage};
 use super::fault::Faults;
 use super::keys;
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
-use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve, Storage};
+use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve};
 use crate::dialect::Dialect;
-use crate::domain::file::StorageName;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::units::parse_network;
@@ -39,6 +42,7 @@ pub(super) struct File {
     pub(super) listeners: Vec<ReadListener>,
     pub(super) keys: Vec<ReadKey>,
     pub(super) storages: Vec<ReadStorage>,
+    pub(super) directories: Vec<ReadDirectory>,
     pub(super) rules: Vec<ReadRule>,
     pub(super) policies: Vec<Part>,
     /// Whether there is a `[feed]`, right or wrong.
@@ -78,16 +82,6 @@ pub(super) struct ReadKey {
     pub(super) id: Option<String>,
 }
 
-/// One `[[storage]]`.
-pub(super) struct ReadStorage {
-    pub(super) name: String,
-    pub(super) header: Range<usize>,
-    /// Known even where something else of the storage is wrong.
-    pub(super) has_handoff: bool,
-    pub(super) path: Option<Placed<PathBuf>>,
-    pub(super) storage: Option<Storage>,
-}
-
 /// One `[[rule]]`.
 pub(super) struct ReadRule {
     pub(super) name: String,
@@ -109,6 +103,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         listeners: each(faults, root, &keys::LISTENER, |table| listener(table, &mut seen)),
         keys: each(faults, root, &keys::KEY, |table| key(table, &mut seen)),
         storages: each(faults, root, &keys::STORAGE, |table| storage(table, &mut seen)),
+        directories: each(faults, root, &keys::DIRECTORY, |table| directory(table, &mut seen)),
         rules: each(faults, root, &keys::RULE, |table| rule(table, &mut seen)),
         policies: each(faults, root, &keys::POLICY, |table| policies::part(table, &mut seen)),
         measured: root.contains_key(keys::FEED.name),
@@ -268,31 +263,6 @@ fn key(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadKey {
     let purpose = table.word("use", &PURPOSES, &[]);
     let purpose = table.needed("use", purpose).map(|purpose| purpose.value);
     ReadKey { name: table.name(), header: table.header.clone(), purpose, file, id }
-}
-
-fn storage(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadStorage {
-    let name = table.needed_text("name", |text| StorageName::parse(text).ok_or(Wrong::Shape));
-    if let Some(name) = &name {
-        table.once(seen, "name", name.value.as_str());
-    }
-    let path = table.needed_text("path", |text| values::absolute_path(text).and_then(below_root));
-    if let Some(path) = &path {
-        table.once(seen, "path", &path.value.components().collect::<PathBuf>().to_string_lossy());
-    }
-    let handoff = table.text("handoff", values::handoff).optional();
-    if let Some(handoff) = &handoff {
-        table.once(seen, "handoff", handoff);
-    }
-    let complete = || Some(Storage { name: name?.value, path: path.as_ref()?.value.clone(), handoff: handoff.clone() });
-    let storage = complete();
-    ReadStorage { name: table.name(), header: table.header.clone(), has_handoff: table.has("handoff"), path, storage }
-}
-
-fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
-    match path.parent() {
-        Some(_) => Ok(path),
-        None => Err(Wrong::Must("a directory below `/`, such as \"/srv/downloads\"".to_owned())),
-    }
 }
 
 const PROOFS: [(&str, ProofKind); 3] = [("signed-url", ProofKind::SignedUrl), ("jwt", ProofKind::Jwt), ("basic", ProofKind::Basic)];

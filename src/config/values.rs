@@ -156,6 +156,41 @@ pub(super) fn handoff(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
+/// Where something is found: a path of the site, or a whole URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `/pub/`.
+    Here(String),
+    /// `https://files.example/pub/`.
+    There(PublicUrl),
+}
+
+impl Place {
+    /// As it was written.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Self::Here(path) => path.clone(),
+            Self::There(url) => format!("{}{}", url.origin, url.path),
+        }
+    }
+
+    /// As a URL, of a site whose own is `public_url`.
+    pub(super) fn on(self, public_url: &PublicUrl) -> PublicUrl {
+        match self {
+            Self::Here(path) => PublicUrl { path, ..public_url.clone() },
+            Self::There(url) => url,
+        }
+    }
+}
+
+/// A path that begins and ends with `/`, or a URL that does.
+pub(super) fn place(text: &str) -> Result<Place, Wrong> {
+    if !text.starts_with('/') {
+        return public_url(text).map(Place::There);
+    }
+    if is_plain_prefix(text) && text != "/" { Ok(Place::Here(text.to_owned())) } else { Err(Wrong::Shape) }
+}
+
 /// `https://shop.example/dl/`, taken apart.
 pub(super) fn public_url(text: &str) -> Result<PublicUrl, Wrong> {
     let must = |what: &str| Err(Wrong::Must(what.to_owned()));

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 
+use crate::domain::file::Version;
+use crate::domain::file_name::content_disposition;
 use crate::domain::moment::Span;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
@@ -135,6 +137,18 @@ pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'
         head = head.text(header::CONTENT_SECURITY_POLICY, policy);
     }
     head.body(Bytes::from(text))
+}
+
+/// What a file it is, to one who asks by HEAD.
+pub(super) fn describe(version: &Version, name: &str) -> Answer {
+    Head::new(200, 6)
+        .text(header::CONTENT_TYPE, version.media_type.as_str())
+        .text(header::CONTENT_LENGTH, version.size.to_string())
+        .text(header::CONTENT_DISPOSITION, content_disposition(name))
+        .text(header::ETAG, version.etag.as_str())
+        .fixed(header::ACCEPT_RANGES, "bytes")
+        .fixed(header::CACHE_CONTROL, "private, no-store")
+        .empty()
 }
 
 /// Go there, with GET.

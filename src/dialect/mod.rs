@@ -113,6 +113,13 @@ pub enum Say<'a> {
         /// The delivery that the web server shall name in its log.
         delivery: Option<DeliveryId>,
     },
+    /// `download`, asked by HEAD, of what a redirect leads to: what a file it is.
+    Describe {
+        /// What would be sent.
+        version: &'a Version,
+        /// The name under which the customer saves it.
+        name: &'a str,
+    },
     /// Go there, with GET (303).
     Redirect {
         /// An absolute path or URL, ASCII.

@@ -20,7 +20,7 @@ use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Question};
 
 use super::answer::{
-    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, basic_challenge, in_header, redirect, refusal_page, unsayable,
+    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, basic_challenge, describe, in_header, redirect, refusal_page, unsayable,
 };
 use super::headers::{Heard, Sender, malformed, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
@@ -138,10 +138,13 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
                 .maybe(DELIVERY, delivery.map(|delivery| delivery.to_string()))
                 .empty()
         }
+        (Kind::Download, Say::Describe { version, name }) => describe(version, name),
         (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
         (Kind::Download, Say::Refuse { refusal, support, page, lasts, .. }) => refusal_page(refusal, support, page, lasts),
         // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
-        (Kind::Authorize, Say::HandOff { .. } | Say::Redirect { .. }) | (Kind::Download, Say::Allow { .. }) => unsayable(),
+        (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. }) | (Kind::Download, Say::Allow { .. }) => {
+            unsayable()
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::domain::question::{Kind, Question};
 use crate::domain::range::{Part, Range};
 use crate::domain::refusal::Refusal;
 
-use super::answer::{DELIVERY, Head, redirect, refusal_page, unsayable};
+use super::answer::{DELIVERY, Head, describe, redirect, refusal_page, unsayable};
 use super::headers::{Heard, Sender, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
 
@@ -54,6 +54,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
 /// Says `say` to a client. A hand-off is for web servers: the bytes follow [`stream_head`] instead.
 pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
     match say {
+        Say::Describe { version, name } => describe(version, name),
         Say::Redirect { to, cookie } => redirect(to, cookie),
         Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
         Say::Allow { .. } | Say::HandOff { .. } => unsayable(),

@@ -4,8 +4,9 @@
 //! durable step. The law is DESIGN section 5, in short: *a download that arrived counts once; a download that did not
 //! arrive does not count; nobody is told a guess as a fact.*
 //!
-//! [`Account::click`] chooses a delivery, [`Account::admit`] lets one request of it pass, [`Account::report`] and
-//! [`Account::close_due`] settle it. What a delivery goes through, and what that does to the count:
+//! [`Account::click`] chooses a delivery, [`Account::admit`] lets one request of it pass, [`Account::send_away`] sends its
+//! client on to where requests do not pass by us, [`Account::open_copy`] begins one of which only reports are known,
+//! [`Account::report`] and [`Account::close_due`] settle it. What a delivery goes through, and what that does to the count:
 //!
 //! | from | to | when | reserved | used |
 //! |---|---|---|---|---|
@@ -13,32 +14,42 @@
 //! | offered | – | its lifetime is over, or too many newer offers stand | | |
 //! | offered | open | its first request is admitted | +1 | |
 //! | offered | started | the same, where nobody reports what is sent | | +1 |
+//! | offered | open, started | the client is sent away, where reports are and where none are | | as above |
+//! | open | started | the client is sent on to where none are | −1 | +1 |
+//! | – | open | a report shows that a copy was fetched | +1 | |
 //! | open | offered | every request was reported, and none sent a byte: once | −1 | |
 //! | open | completed | one client was sent every byte | −1 | +1 |
 //! | open | released | its grace is over or its version replaced, every request reported, bytes missing | −1 | |
 //! | open | presumed | its grace is over, of some request nothing is known, or no byte is missing | −1 | +1 |
+//! | released | completed | it was sent away, and a late report shows every byte | | +1 |
 //!
-//! Nothing leads out of the last four. Completed and started deliveries can be joined until their grace is over; then
+//! Nothing else leads out of completed, released, presumed and started. Completed and started deliveries can be joined until their grace is over; then
 //! they are closed, and stay what they are. What holds at every moment:
 //!
 //! - `used + reserved` is never more than `max_downloads`, and `reserved` is the number of open deliveries. Where a person
-//!   lowers the number below what is used, nothing is added until it is below the limit again.
+//!   lowers the number below what is used, nothing is added until it is below the limit again. Two things go beyond it:
+//!   a download that was sent away, released while it ran, and arrived after all ([`Account::report`]), and what was
+//!   fetched of a copy before that went, of which the limit acts afterwards.
 //! - The bytes charged under a grant (reported ones, and the most that unreported requests may send) are never more
 //!   than `max_downloads` × (1 + `retry_factor`) × size when a request is admitted, whoever shares the URL. Of a file
 //!   that is replaced the size is that of the largest version of which a request was admitted. Only a web server that
-//!   sends more than the request asked for can go beyond.
-//! - From no more than `networks_max` networks requests are admitted, and only those are remembered.
+//!   sends more than the request asked for can go beyond, and what is sent where requests pass by us.
+//! - From no more than `networks_max` networks requests are admitted and clients sent away, and only those are remembered.
 //! - A refusal changes nothing.
 //! - Time is compared, never trusted: what was closed stays closed when the clock is set back, and a clock that jumps
 //!   ahead closes early. Neither counts a unit twice.
+//! - A delivery is counted at most once, whatever is reported of it, late, twice, or under any name.
 
 mod admit;
+mod away;
 mod click;
+mod copies;
 mod deliveries;
 mod settle;
 
 use std::net::IpAddr;
 
+pub use self::copies::{CopyReport, CopyStay};
 pub use self::deliveries::Deliveries;
 use self::deliveries::Stage;
 use super::client::{Client, ClientKey};
@@ -46,7 +57,7 @@ use super::delivery::{Delivery, Report, State};
 use super::file::{FileRef, Version};
 use super::grant::Grant;
 use super::id::{DeliveryId, GrantId, LinkId, RequestId};
-use super::moment::{Moment, Span};
+use super::moment::Moment;
 use super::range::Range;
 use super::units::Rate;
 
@@ -172,6 +183,30 @@ pub struct Permit {
     pub grace_ends: Moment,
 }
 
+/// A click that leads away: to a stub, or to the file's own public address.
+#[derive(Clone, Debug)]
+pub struct Away {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The web server's name of the click.
+    pub request: RequestId,
+    /// Now.
+    pub now: Moment,
+    /// From where the click comes.
+    pub address: IpAddr,
+    /// Whether anybody will report what was sent.
+    pub measured: bool,
+}
+
+/// Who asked for what passed by us, as the web server saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// By what it is told from others.
+    pub client: ClientKey,
+    /// From where it came.
+    pub address: IpAddr,
+}
+
 /// One line of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reported {
@@ -181,21 +216,8 @@ pub struct Reported {
     pub request: RequestId,
     /// What was sent.
     pub report: Report,
-}
-
-impl Reported {
-    /// So far ahead of ours the clock of whoever reports may be.
-    pub const AHEAD_MAX: Span = Span::from_seconds(5);
-
-    /// Takes the report in at `now`: an answer of which is told had ended by then, whatever the report says. Tells whether
-    /// it said otherwise. What ends in the future would keep its delivery open until then.
-    pub fn arrive(&mut self, now: Moment) -> bool {
-        let is_ahead = self.report.ended > now + Self::AHEAD_MAX;
-        if is_ahead {
-            self.report.ended = now;
-        }
-        is_ahead
-    }
+    /// Who asked, of a request in a public directory, which nobody admitted.
+    pub seen: Option<Seen>,
 }
 
 /// What a decision changed, for the log, the metrics and those who follow.

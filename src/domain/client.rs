@@ -44,6 +44,15 @@ impl ClientKey {
         Self::from_digest(&hash.finalize())
     }
 
+    /// The key of `client`, who logged in as `user`: people behind one address have names of their own.
+    pub fn of_user(client: &Client, user: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"user\0");
+        hash.update(client.key().0);
+        hash.update(user.as_bytes());
+        Self::from_digest(&hash.finalize())
+    }
+
     /// A key made of exactly these bytes, as a store kept them.
     pub const fn new(bytes: [u8; 8]) -> Self {
         Self(bytes)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::account::Click;
+use super::account::{Click, CopyReport};
 use super::client::{Client, ClientKey};
 use super::coverage::Coverage;
 use super::file::Version;
@@ -18,13 +18,13 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// The grant that pays for it.
     pub grant: GrantId,
-    /// The link that was clicked.
-    pub link: LinkId,
+    /// The link that was clicked; `None` where the file was fetched at the address of a copy, which no click leads past us.
+    pub link: Option<LinkId>,
     /// What is sent.
     pub version: Version,
     /// Where it stands.
     pub state: State,
-    /// When the link was clicked.
+    /// When the link was clicked; of a copy, when its first request was answered.
     pub offered: Moment,
     /// When it became an offer again, because nothing had been sent in answer to the requests that opened it.
     pub offered_again: Option<Moment>,
@@ -42,6 +42,9 @@ pub struct Delivery {
     pub cookie: ClientKey,
     /// Who clicked.
     pub clicked_by: Client,
+    /// Whether somebody was sent on to a public directory or address for it: requests there do not pass by us, and are
+    /// known from reports alone.
+    pub away: bool,
     /// Body bytes charged: what was reported, and the most that unreported requests may send.
     pub bytes_charged: u64,
     /// The requests that were admitted, at most [`Delivery::REQUESTS_MAX`]: all that are in flight, and the latest that
@@ -81,7 +84,7 @@ impl Delivery {
         Self {
             id: click.fresh,
             grant,
-            link: click.link,
+            link: Some(click.link),
             version: click.version.clone(),
             state: State::Offered,
             offered: click.now,
@@ -93,6 +96,35 @@ impl Delivery {
             closed: None,
             cookie: click.fresh_cookie,
             clicked_by: click.client.clone(),
+            away: false,
+            bytes_charged: 0,
+            requests: BTreeMap::new(),
+            requests_folded: 0,
+            coverage: BTreeMap::new(),
+            bytes_unplaced: 0,
+        }
+    }
+
+    /// What a report about a copy begins: a delivery of whose requests nothing was known before. Who asked is told from
+    /// others by the user name, too, which takes the place of a cookie.
+    pub(super) fn of_copy(told: &CopyReport) -> Self {
+        let began = told.report.ended;
+        Self {
+            id: told.fresh,
+            grant: told.grant,
+            link: None,
+            version: told.version.clone(),
+            state: State::Open,
+            offered: began,
+            offered_again: None,
+            opened: Some(began),
+            opened_by: Some(told.request.clone()),
+            active: began,
+            completed: None,
+            closed: None,
+            cookie: told.key,
+            clicked_by: told.client.clone(),
+            away: true,
             bytes_charged: 0,
             requests: BTreeMap::new(),
             requests_folded: 0,
@@ -153,7 +185,9 @@ impl Delivery {
             self.fold_oldest();
         }
         self.bytes_charged = self.bytes_charged.saturating_add(request.bytes_max);
-        self.active = self.active.max(request.admitted);
+        if self.closed.is_none() {
+            self.active = self.active.max(request.admitted);
+        }
         self.requests.insert(id, request);
     }
 
@@ -309,6 +343,19 @@ pub struct Report {
 }
 
 impl Report {
+    /// So far ahead of ours the clock of whoever reports may be.
+    pub const AHEAD_MAX: Span = Span::from_seconds(5);
+
+    /// Takes the report in at `now`: an answer of which is told had ended by then, whatever the report says. Tells whether
+    /// it said otherwise. What ends in the future would keep its delivery open until then.
+    pub fn arrive(&mut self, now: Moment) -> bool {
+        let is_ahead = self.ended > now + Self::AHEAD_MAX;
+        if is_ahead {
+            self.ended = now;
+        }
+        is_ahead
+    }
+
     /// Bytes that count against the budgets. A redirect or an error carries none of the file's: a server's page about
     /// a missing file must not use up the budget of a small one.
     pub const fn bytes_charged(&self) -> u64 {

@@ -3,8 +3,9 @@
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
-//! them. [`history`] is what people did about a grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds downloads
-//! in the log of a site that has no Cloakroom yet.
+//! them; [`placed`] is what lies in public for them, [`credential`] who may enter there. [`history`] is what people did about a
+//! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
+//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others.
 
 pub mod account;
 pub mod audit;
@@ -12,6 +13,7 @@ pub mod authorization;
 pub mod client;
 pub mod course;
 pub mod coverage;
+pub mod credential;
 pub mod delivery;
 pub mod feed_position;
 pub mod file;
@@ -23,6 +25,7 @@ pub mod id;
 pub mod link;
 pub mod moment;
 pub mod path;
+pub mod placed;
 pub mod policy;
 pub mod purpose;
 pub mod question;
@@ -32,3 +35,4 @@ pub mod refusal;
 pub mod support;
 pub mod tally;
 pub mod units;
+pub mod zen_cart;

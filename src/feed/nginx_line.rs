@@ -1,5 +1,6 @@
-//! One line of the log that `conf-examples/nginx/cloakroom.conf` makes nginx write: one JSON object a line, version 1,
-//! every value a string.
+//! One line of a log that `conf-examples/nginx/cloakroom.conf` makes nginx write: one JSON object a line, version 1,
+//! every value a string. A request of a delivery names it by `delivery`; one in a public directory, which Cloakroom did not
+//! see, says by `path` (`$uri`) what was asked for, and by `agent` who asked.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::domain::account::Reported;
+use crate::domain::client::Client;
 use crate::domain::delivery::Report;
 use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
@@ -58,8 +60,16 @@ struct Line<'a> {
     time: Cow<'a, str>,
     #[serde(borrow)]
     request: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     delivery: Cow<'a, str>,
+    #[serde(borrow, default)]
+    path: Cow<'a, str>,
+    #[serde(borrow, default)]
+    client: Cow<'a, str>,
+    #[serde(borrow, default)]
+    agent: Cow<'a, str>,
+    #[serde(borrow, default)]
+    user: Cow<'a, str>,
     #[serde(borrow)]
     status: Cow<'a, str>,
     #[serde(borrow)]
@@ -78,8 +88,42 @@ struct Line<'a> {
     media_type: Cow<'a, str>,
 }
 
-/// What `line`, without its line end, reports; `None` where it names no delivery.
-pub fn read(line: &[u8]) -> Result<Option<Reported>, LineFault> {
+/// What a line tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A request of a delivery.
+    Delivery(Reported),
+    /// A request in a public directory.
+    Public(PublicReport),
+}
+
+/// A request in a public directory, which passed by us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicReport {
+    /// The path that was asked for, decoded.
+    pub path: String,
+    /// Who logged in, where the directory asks for a password.
+    pub user: Option<String>,
+    /// The web server's name of the request.
+    pub request: RequestId,
+    /// What was sent.
+    pub report: Report,
+    /// Who asked.
+    pub client: Client,
+}
+
+impl Told {
+    /// What was sent.
+    pub const fn report(&self) -> &Report {
+        match self {
+            Self::Delivery(reported) => &reported.report,
+            Self::Public(public) => &public.report,
+        }
+    }
+}
+
+/// What `line`, without its line end, tells; `None` where it names neither a delivery nor a path.
+pub fn read(line: &[u8]) -> Result<Option<Told>, LineFault> {
     if line.len() > LINE_BYTES_MAX {
         return Err(LineFault::TooLong);
     }
@@ -92,14 +136,28 @@ pub fn read(line: &[u8]) -> Result<Option<Reported>, LineFault> {
         return Err(LineFault::AnotherVersion);
     }
     if line.delivery.is_empty() {
-        return Ok(None);
+        return if line.path.is_empty() { Ok(None) } else { line.public().map(Told::Public).map(Some) };
     }
     let delivery = line.delivery.parse().map_err(|_| LineFault::Odd("delivery"))?;
-    let request = RequestId::parse(&line.request).ok_or(LineFault::Odd("request"))?;
-    Ok(Some(Reported { delivery, request, report: line.report()? }))
+    Ok(Some(Told::Delivery(Reported { delivery, request: line.request()?, report: line.report()?, seen: None })))
 }
 
 impl Line<'_> {
+    fn request(&self) -> Result<RequestId, LineFault> {
+        RequestId::parse(&self.request).ok_or(LineFault::Odd("request"))
+    }
+
+    fn public(&self) -> Result<PublicReport, LineFault> {
+        let address = self.client.parse().map_err(|_| LineFault::Odd("client"))?;
+        Ok(PublicReport {
+            path: self.path.clone().into_owned(),
+            user: Some(&*self.user).filter(|user| !user.is_empty()).map(str::to_owned),
+            request: self.request()?,
+            report: self.report()?,
+            client: Client::new(address, &*self.agent),
+        })
+    }
+
     fn report(&self) -> Result<Report, LineFault> {
         let ended = moment(&self.time).ok_or(LineFault::Odd("time"))?;
         let status = status(&self.status).ok_or(LineFault::Odd("status"))?;
@@ -214,7 +272,7 @@ mod tests {
     #[test]
     fn a_content_range_is_read_only_in_the_form_that_nginx_writes() {
         let line = |range: &str| with("status", "206").replace(r#""range":"""#, &format!(r#""range":"{range}""#));
-        let from = |range: &str| read(line(range).as_bytes()).map(|read| read.unwrap().report.from);
+        let from = |range: &str| read(line(range).as_bytes()).map(|read| read.unwrap().report().from);
         assert_eq!(from("bytes 0-299/300"), Ok(Some((0, 300))));
         assert_eq!(from("bytes 7-299/9000000000000"), Ok(Some((7, 9_000_000_000_000))));
         for bad in [
@@ -254,7 +312,8 @@ mod tests {
 
     #[test]
     fn more_bytes_than_the_range_holds_are_the_range() {
-        let report = read(with("bytes", "301").as_bytes()).unwrap().unwrap().report;
+        let told = read(with("bytes", "301").as_bytes()).unwrap().unwrap();
+        let report = told.report();
         assert_eq!((report.bytes, report.from), (300, Some((0, 300))));
     }
 
@@ -275,7 +334,9 @@ mod tests {
         #[test]
         fn what_is_read_never_reaches_beyond_the_file(first in any::<u64>(), last in any::<u64>(), total in any::<u64>(), bytes in any::<u64>()) {
             let line = with("status", "206").replace(r#""range":"""#, &format!(r#""range":"bytes {first}-{last}/{total}""#)).replace(r#""bytes":"300""#, &format!(r#""bytes":"{bytes}""#));
-            if let Ok(Some(Reported { report: Report { from: Some((first, total)), bytes, .. }, .. })) = read(line.as_bytes()) {
+            if let Ok(Some(told)) = read(line.as_bytes())
+                && let Report { from: Some((first, total)), bytes, .. } = *told.report()
+            {
                 prop_assert!(first.checked_add(bytes).is_some_and(|end| end <= total));
             }
         }

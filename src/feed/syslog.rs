@@ -18,10 +18,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use super::hints::Stop;
-use super::nginx_line::{self, LINE_BYTES_MAX, LineFault};
+use super::nginx_line::{self, LINE_BYTES_MAX, LineFault, Told};
 use super::tail::BATCH_LINES_MAX;
 use super::{Batch, PAUSE_FIRST, Taken, offer};
-use crate::domain::account::Reported;
 
 /// Lines that wait to be settled: some seconds of what a busy site ends, and a few MiB.
 const QUEUE_LINES_MAX: usize = 16 * 1024;
@@ -33,7 +32,7 @@ const HEAD_BYTES_MAX: usize = 512;
 const PRIORITY_MAX: u16 = 23 * 8 + 7;
 
 /// What one datagram is.
-type Line = Result<Option<Reported>, LineFault>;
+type Line = Result<Option<Told>, LineFault>;
 
 /// Receives on `socket`, which must not block, hands batches to `sink`, each again and again until it is taken, and returns
 /// once `stop` is set and what was received by then was offered. Fails where the system starts no thread.
@@ -125,7 +124,7 @@ fn log(batch: &Batch) {
 
 /// What a datagram reports: `<190>Nov 21 23:02:12 host cloakroom: {…}`, with `nohostname` without the host, as nginx writes
 /// it (RFC 3164, 4.1); a line end may follow.
-pub fn read(datagram: &[u8]) -> Result<Option<Reported>, LineFault> {
+pub fn read(datagram: &[u8]) -> Result<Option<Told>, LineFault> {
     let line = after_head(datagram).ok_or(LineFault::NotSyslog)?;
     nginx_line::read(line.strip_suffix(b"\n").unwrap_or(line))
 }
@@ -178,7 +177,7 @@ mod tests {
         ] {
             for end in ["", "\n"] {
                 let read = read(format!("{head}{LINE}{end}").as_bytes());
-                assert_eq!(read.expect(head).map(|reported| reported.report.bytes), Some(300), "{head}");
+                assert_eq!(read.expect(head).map(|told| told.report().bytes), Some(300), "{head}");
             }
         }
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::hints::{Hints, Stop};
-use super::nginx_line::{self, LineFault};
+use super::nginx_line::{self, LineFault, PublicReport, Told};
 use super::opened::Opened;
 use super::siblings::{directory, recent, renamed};
 use crate::domain::account::Reported;
@@ -42,6 +42,8 @@ const OLD_MAX: usize = 8;
 pub struct Batch {
     /// What the lines report, in their order.
     pub reports: Vec<Reported>,
+    /// What they tell of requests in public directories, in their order.
+    pub public: Vec<PublicReport>,
     /// How many lines were read, with those that report nothing.
     pub lines: usize,
     /// The lines that were not understood.
@@ -306,10 +308,11 @@ impl Tail {
 
 impl Batch {
     /// Adds what was read of one line.
-    pub(super) fn add(&mut self, line: Result<Option<Reported>, LineFault>) {
+    pub(super) fn add(&mut self, line: Result<Option<Told>, LineFault>) {
         self.lines += 1;
         match line {
-            Ok(Some(reported)) => self.reports.push(reported),
+            Ok(Some(Told::Delivery(reported))) => self.reports.push(reported),
+            Ok(Some(Told::Public(public))) => self.public.push(public),
             Ok(None) => {}
             Err(fault) => self.faults.push(fault),
         }
@@ -327,7 +330,7 @@ impl Batch {
     /// How many lines were understood and report nothing.
     pub fn others(&self) -> usize {
         let faulty = self.faults.iter().filter(|fault| **fault != LineFault::Unfinished).count();
-        self.lines.saturating_sub(self.reports.len()).saturating_sub(faulty)
+        self.lines.saturating_sub(self.reports.len()).saturating_sub(self.public.len()).saturating_sub(faulty)
     }
 
     fn says_nothing(&self) -> bool {

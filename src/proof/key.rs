@@ -27,6 +27,7 @@ pub struct SigningKey {
     signed_url: HmacSha256,
     link_token: HmacSha256,
     delivery_token: HmacSha256,
+    directory_password: HmacSha256,
 }
 
 /// Wiped when dropped, by the `zeroize` feature of its crate.
@@ -75,6 +76,7 @@ impl SigningKey {
             number: number_of(id),
             link_token: derived("cloakroom link token 1")?,
             delivery_token: derived("cloakroom delivery token 1")?,
+            directory_password: derived("cloakroom directory password 1")?,
             signed_url,
         })
     }
@@ -122,6 +124,11 @@ impl SigningKey {
     /// Signs a delivery token.
     pub(super) fn delivery_token(&self) -> HmacSha256 {
         self.delivery_token.clone()
+    }
+
+    /// Makes the password of a directory.
+    pub(super) fn directory_password(&self) -> HmacSha256 {
+        self.directory_password.clone()
     }
 }
 

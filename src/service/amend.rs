@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::copies;
+use super::credential::{self, NotGiven};
 use super::ending::{check_zone, ends};
 use super::issue::{NO_SUCH_GRANT, stays_revoked};
 use super::site::Site;
@@ -120,6 +122,12 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     let amendments = amendments(&before, wish, now)?;
     let author = Author { name: author, at: now };
     let mut grant = before.clone();
+    let mut good = before.clone();
+    for amendment in &amendments {
+        good.amend(amendment);
+    }
+    // The row of its copy stands before it is good again: a crash in between leaves one that goes by itself.
+    copies::ensure(site, &good).await.map_err(down)?;
     let mut done = Vec::new();
     for amendment in amendments {
         let amended = site.store.amend(id, amendment, author.clone()).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
@@ -127,10 +135,25 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
         tracing::info!(event = "amended", grant = %id, amendment = amendment.word(), value = amendment.value(), author = author.name);
         done.push(amendment);
     }
+    if !done.is_empty() && grant.expires != before.expires {
+        // It ends with the copy in any case; what is said here is when at the latest.
+        if let Err(NotGiven::Down(down)) = credential::last(site, id, copies::credential_ends(&grant)).await {
+            return Err(NotAmended::Down(down, done));
+        }
+    }
+    // What was placed for a grant that is withdrawn goes now; one that nobody wanted a moment ago may have gone.
+    site.wake.notify_one();
+    copies::ensure(site, &grant).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
+    site.copies.wake();
+    let is_let_in = copies::let_in(site, &grant, now).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
     let links = site.store.links(id).await.unwrap_or_default();
     let running = site.store.account(id, None).await.ok().flatten();
     let running = running.map_or(0, |account| account.deliveries.iter().filter(|delivery| delivery.in_flight() > 0).count());
-    Ok(Amended { notes: notes(wish, &grant, &links, running, done.is_empty(), now), changed: !done.is_empty(), grant })
+    let mut notes = notes(wish, &grant, &links, running, done.is_empty(), now);
+    if is_let_in {
+        notes.push(format!("its copy has another user name and password now: `cloakroom credential list --grant {id}` shows it"));
+    }
+    Ok(Amended { notes, changed: !done.is_empty(), grant })
 }
 
 /// Withdraws a link. Tells its grant and whether it was good before; `None` when it is not known.

@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use super::address::Address;
 use super::authorize::{No, Pass, authorize};
-use super::download::{Outcome, Sending, download};
+use super::download::{Counted, Outcome, Sending, download};
 use super::remembered::Refused;
 use super::running::running;
 use super::secrecy::{LEFT_OUT, SECRET_LENGTH_MIN, has_jwt};
@@ -102,16 +102,28 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
             if redirect.fresh {
                 site.due(now + Delivery::OFFER_LIFETIME);
             }
+            if let Some(counted) = redirect.counted.filter(|counted| counted.opened) {
+                let is_seen = redirect.method == Method::Stub && site.configuration.is_measured();
+                note_opened(site, &question, counted, redirect.version.size, is_seen, now);
+            }
             for change in &redirect.closed {
                 super::settle::note(site, change);
             }
             tracing::debug!(client = %question.client.address, event = "clicked", delivery = %redirect.delivery, fresh = redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }
+        Decision::Download(Outcome::Copy(to)) => {
+            tracing::debug!(client = %question.client.address, event = "led_to_copy", request = %question.request);
+            Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &to.0, cookie: None }))
+        }
         Decision::Download(Outcome::Send(sending)) => {
             note_opening(site, &question, &sending, now);
             match sending.method {
                 Method::Stream => Reply::Stream(Box::new(sending), question),
+                Method::Stub | Method::Copy | Method::Public => {
+                    let say = Say::Describe { version: &sending.version, name: &sending.name };
+                    Reply::Answer(dialect.write(Kind::Download, say))
+                }
                 _ => Reply::Answer(hand_off(site, dialect, &sending)),
             }
         }
@@ -248,6 +260,11 @@ fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment
         tracing::debug!(client = %question.client.address, event = "sent", file = %sending.file, request = %question.request);
         return;
     };
+    note_opened(site, question, counted, sending.version.size, site.is_reported(sending.method), now);
+}
+
+/// A delivery opened; `is_reported` is whether anybody tells what of it is sent.
+fn note_opened(site: &Site, question: &Question, counted: Counted, bytes: u64, is_reported: bool, now: Moment) {
     site.due(counted.ends);
     let change = Change {
         delivery: counted.delivery,
@@ -255,9 +272,9 @@ fn note_opening(site: &Site, question: &Question, sending: &Sending, now: Moment
         client: question.client.clone(),
         at: now,
         before: State::Offered,
-        state: if site.is_reported(sending.method) { State::Open } else { State::Started },
+        state: if is_reported { State::Open } else { State::Started },
         covered: 0,
-        size: sending.version.size,
+        size: bytes,
         bytes: 0,
         bytes_beyond: 0,
     };

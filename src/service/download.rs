@@ -4,7 +4,11 @@ use std::fmt;
 
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
+use super::away;
+use super::copies;
+use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
+use super::method::{choose, falls_back, sending};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -25,9 +29,6 @@ use crate::proof::{signed_url, token};
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
 
-/// So many of a grant's networks are told in one line.
-const NETWORKS_TOLD_MAX: usize = 8;
-
 /// What a download question comes to.
 #[derive(Debug)]
 pub enum Outcome {
@@ -35,6 +36,18 @@ pub enum Outcome {
     Send(Sending),
     /// Go to the delivery's own address.
     Redirect(Redirect),
+    /// Go to the copy of the grant, at this path of our own site or URL of another: a secret, never logged.
+    Copy(Hidden),
+}
+
+/// A path or URL that is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
 }
 
 /// A file to send. Made from a permit or a claim; saying it consumes it.
@@ -78,6 +91,12 @@ pub struct Redirect {
     pub cookie: Option<String>,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// How the bytes travel.
+    pub method: policy::Method,
+    /// What is sent.
+    pub version: Version,
+    /// What the delivery counts, where the click leads to where we see no request.
+    pub counted: Option<Counted>,
     /// Whether this click made it.
     pub fresh: bool,
     /// Deliveries of a version that was replaced, which this click ended.
@@ -86,8 +105,10 @@ pub struct Redirect {
 
 impl fmt::Debug for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { delivery, fresh, closed, to: _, cookie: _ } = self;
-        f.debug_struct("Redirect").field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
+        let Self { delivery, method, version, counted, fresh, closed, to: _, cookie: _ } = self;
+        let mut shown = f.debug_struct("Redirect");
+        shown.field("method", method).field("version", version).field("counted", counted);
+        shown.field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
     }
 }
 
@@ -148,7 +169,7 @@ async fn by_jwt(
         Use::Again(link) => link,
         Use::First(first) => {
             first_click(site, store, dialect, question, &first, now, trace).await?;
-            jwt::make(store, *first, now, trace).await?
+            jwt::make(site, store, *first, now, trace).await?
         }
     };
     click(site, store, dialect, question, link, now, trace).await
@@ -172,6 +193,10 @@ async fn first_click(
     // What holds is told by the click itself.
     let mut tried = Trace::end();
     let tried_out = click(site, &trial, dialect, question, link.id, now, &mut tried).await;
+    if matches!(tried_out, Err(Refusal::Preparing)) && !question.looks_ahead {
+        // Its copy begins with the grant.
+        return Ok(());
+    }
     tried_out.map(drop).inspect_err(|_| trace.failed(|| tried.into_end().unwrap_or_default()))
 }
 
@@ -184,8 +209,8 @@ fn stateless(
     rate: Option<Rate>,
     trace: &mut Trace,
 ) -> Result<Sending, Refusal> {
-    let methods = &site.configuration.default_policy().methods;
-    let method = choose(site, dialect, &file, methods, trace)?;
+    let methods = sending(&site.configuration.default_policy().methods);
+    let method = choose(site, dialect, &file, &methods, trace)?;
     let version = look(site, &file, trace)?;
     let name = name.unwrap_or_else(|| file.path.file_name()).to_owned();
     Ok(Sending { version, name, rate, method, counted: None, file })
@@ -203,7 +228,18 @@ async fn click(
 ) -> Result<Outcome, Refusal> {
     let target = known(store.target(id).await, "the link", trace)?;
     describe(store, target.grant, trace).await;
-    let (method, version, key) = ready(site, dialect, question, &target.file, &target.methods, trace)?;
+    let (mut method, version, key) = ready(site, dialect, question, &target.file, &target.methods, trace)?;
+    if method == policy::Method::Copy {
+        match copies::visit(site, store, question, (id, target.grant), now, trace).await {
+            Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(target, version, method))),
+            Ok(to) => return Ok(Outcome::Copy(Hidden(to))),
+            // Until the copy is there, it goes by the next method that can work.
+            Err(Refusal::Preparing) if falls_back(site, dialect, &target.file, &target.methods) => {
+                method = choose(site, dialect, &target.file, &sending(&target.methods), trace)?;
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
     let click = Click {
@@ -231,11 +267,25 @@ async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
-    let token = token::mint_delivery(site.name(), clicked.delivery, key);
+    let sent = match method {
+        policy::Method::Stub => Some(away::to_stub(site, store, question, &target.file, clicked.delivery, now, trace).await),
+        policy::Method::Public => Some(away::to_public(site, store, question, &target.file, clicked.delivery, now, trace).await),
+        policy::Method::Handoff | policy::Method::Copy | policy::Method::Stream | policy::Method::Presigned | policy::Method::Proxy => None,
+    };
+    let (to, counted) = match sent {
+        Some(Ok(away::Sent { to, counted })) => (to, Some(counted)),
+        Some(Err(away::NotSent::Refused(refusal))) => return Err(refusal),
+        // The delivery is open: it goes on by the next method that can work, or when there is room again.
+        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target.file, &target.methods) => return Err(Refusal::Preparing),
+        Some(Err(away::NotSent::NotPlaced)) | None => {
+            let token = token::mint_delivery(site.name(), clicked.delivery, key);
+            (address::delivery_path(site.public_url(), &token, &target.file), None)
+        }
+    };
     // Who carries on is known without one already; another one would make another client of them.
     let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
-    let to = address::delivery_path(site.public_url(), &token, &target.file);
-    Ok(Outcome::Redirect(Redirect { to, cookie, delivery: clicked.delivery, fresh: clicked.fresh, closed: clicked.closed }))
+    let delivery = clicked.delivery;
+    Ok(Outcome::Redirect(Redirect { to, cookie, delivery, method, version, counted, fresh: clicked.fresh, closed: clicked.closed }))
 }
 
 /// What must be there before a click is kept: one that nobody could be sent on with would still have changed the account.
@@ -265,7 +315,7 @@ async fn deliver(
 ) -> Result<Sending, Refusal> {
     let Content { target, version: clicked } = known(store.content(id).await, "the delivery", trace)?;
     describe_delivery(store, target.grant, id, trace).await;
-    let method = choose(site, dialect, &target.file, &target.methods, trace)?;
+    let method = choose(site, dialect, &target.file, &sending(&target.methods), trace)?;
     let version = look(site, &target.file, trace)?;
     if version != clicked {
         trace.failed(|| "the file was replaced since this delivery began: a new click on the link starts it afresh".to_owned());
@@ -324,25 +374,6 @@ fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, 
     })
 }
 
-/// The first method of the list that can work here.
-fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[policy::Method], trace: &mut Trace) -> Result<policy::Method, Refusal> {
-    let Some(storage) = site.storages.named(&file.storage) else {
-        trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
-        return Err(Refusal::FileMissing);
-    };
-    let works = |method: &policy::Method| match (method, dialect) {
-        (policy::Method::Handoff, Dialect::Nginx) => storage.entry.handoff.is_some(),
-        (policy::Method::Stream, Dialect::Standalone) => true,
-        _ => false,
-    };
-    let method = methods.iter().copied().find(works);
-    match method {
-        Some(method) => trace.held(|| format!("method `{}`", method.word())),
-        None => trace.failed(|| format!("no method of the policy can work for storage `{}` on this listener", file.storage)),
-    }
-    method.ok_or(Refusal::FileMissing)
-}
-
 fn look(site: &Site, file: &FileRef, trace: &mut Trace) -> Result<Version, Refusal> {
     match site.storages.look(file) {
         Ok(version) => {
@@ -371,7 +402,7 @@ fn head_of(target: Target, version: Version, method: policy::Method) -> Sending 
     Sending { version, name: file.path.file_name().to_owned(), rate, method, counted: None, file }
 }
 
-fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
+pub(super) fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
     match found {
         Ok(Some(found)) => Ok(found),
         Ok(None) => {
@@ -390,32 +421,6 @@ fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mu
             Err(refusal)
         }
         Err(down) => Err(trace.down(down)),
-    }
-}
-
-/// Tells how the grant stands; where nobody listens, nothing is read for it.
-async fn describe(store: &dyn Store, grant: GrantId, trace: &mut Trace) {
-    if !trace.is_on() {
-        return;
-    }
-    if let Ok(Some(grant)) = store.grant(grant).await {
-        let max = grant.policy.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
-        let ends = grant.expires.map_or_else(|| "never ends".to_owned(), |ends| format!("ends {ends}"));
-        trace.held(|| format!("grant {}: used {}, reserved {}, of {max}, {ends}", grant.id, grant.used, grant.reserved));
-        if let Some(most) = grant.policy.networks_max {
-            let seen: Vec<String> = grant.networks_seen.iter().take(NETWORKS_TOLD_MAX).map(ToString::to_string).collect();
-            let more = if grant.networks_seen.len() > seen.len() { ", …" } else { "" };
-            let seen = if seen.is_empty() { String::new() } else { format!(": {}{more}", seen.join(", ")) };
-            trace.held(|| format!("networks: {} of {most} seen{seen}", grant.networks_seen.len()));
-        }
-    }
-}
-
-async fn describe_delivery(store: &dyn Store, grant: GrantId, id: DeliveryId, trace: &mut Trace) {
-    if trace.is_on()
-        && let Ok(Some(delivery)) = store.delivery(id).await
-    {
-        trace.held(|| format!("delivery {id} of {grant} is {}", delivery.state.word()));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::address;
+use super::copies::{self, Offered};
 use super::ending::check_zone;
 use super::site::Site;
 use crate::clock;
@@ -52,12 +53,14 @@ pub struct Issued {
     pub link: Link,
     /// The link's URL: a secret for the customer, never logged.
     pub url: String,
+    /// The copy that it leads to, where it is fetched as one.
+    pub copy: Option<Offered>,
 }
 
 impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { grant, link, url: _ } = self;
-        f.debug_struct("Issued").field("grant", grant).field("link", link).finish_non_exhaustive()
+        let Self { grant, link, copy, url: _ } = self;
+        f.debug_struct("Issued").field("grant", grant).field("link", link).field("copy", copy).finish_non_exhaustive()
     }
 }
 
@@ -70,6 +73,8 @@ pub enum NotIssued {
     Customer,
     /// The grant would end with a day of a time zone that this system does not have.
     Zone(String),
+    /// A number of downloads, where nobody tells how often a copy was fetched.
+    Uncounted,
     /// No key signs.
     NoKey,
     /// No such grant.
@@ -88,6 +93,9 @@ impl fmt::Display for NotIssued {
             Self::Zone(zone) => {
                 write!(f, "the policy ends with a day of the zone `{zone}`, which this system no longer has: install its package `tzdata`")
             }
+            Self::Uncounted => f.write_str(
+                "`max_downloads` must be `unlimited`: without a [feed] nobody tells how often a copy was downloaded, and the number would never act",
+            ),
             Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
             Self::Unknown => f.write_str(NO_SUCH_GRANT),
             Self::Revoked(id) => f.write_str(&stays_revoked(*id)),
@@ -105,14 +113,20 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
         return Err(NotIssued::Customer);
     }
     check_zone(&policy)?;
+    let copy = copies::new_copy(site, &file, &policy);
+    if copy.is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
+        return Err(NotIssued::Uncounted);
+    }
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let now = clock::now();
     let grant = new_grant(file, customer, policy, now);
     let link = new_link(&grant, None, now);
     let author = Author { name: author, at: now };
-    site.store.issue(grant.clone(), link.clone(), author).await.map_err(NotIssued::Down)?;
+    site.store.issue_with(grant.clone(), link.clone(), author, copy).await.map_err(NotIssued::Down)?;
+    site.copies.wake();
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
-    Ok(Issued { url: url_of(site, &grant, &link, key), grant, link })
+    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
 /// Makes one more link of a grant, that lasts as long as its policy says or as `lasts` says.
@@ -129,7 +143,8 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
         return Err(NotIssued::Unknown);
     }
     tracing::info!(event = "linked", grant = %grant.id, link = %link.id, file = %grant.file);
-    Ok(Issued { url: url_of(site, &grant, &link, key), grant, link })
+    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
 fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
 use super::authorize::{in_network, in_time};
+use super::copies;
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::StoreEntry;
@@ -119,11 +120,13 @@ pub(super) async fn use_of(
 }
 
 /// Makes the grant of a JWT by its first use.
-pub(super) async fn make(store: &dyn Store, first: (Grant, Link), now: Moment, trace: &mut Trace) -> Result<LinkId, Refusal> {
+pub(super) async fn make(site: &Site, store: &dyn Store, first: (Grant, Link), now: Moment, trace: &mut Trace) -> Result<LinkId, Refusal> {
     let (grant, first) = first;
     let (id, link, max, file) = (grant.id, first.id, grant.policy.max_downloads, grant.file.clone());
-    match store.issue(grant, first, author(now)).await {
+    let copy = copies::new_copy(site, &grant.file, &grant.policy);
+    match store.issue_with(grant, first, author(now), copy).await {
         Ok(()) => {
+            site.copies.wake();
             trace.held(|| format!("the first use of `jti` makes the grant {id} of {} downloads", max.unwrap_or_default()));
             Ok(link)
         }

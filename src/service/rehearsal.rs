@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit};
+use crate::domain::credential::{DirectoryCredential, UserName};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -10,27 +11,48 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{Closing, Content, Filter, Grants, Later, Store, Target};
+use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
-/// click on its link can be tried.
+/// click on its link can be tried; what a click made of an account is kept for what follows it.
 pub struct Rehearsal<'a> {
     store: &'a dyn Store,
     issued: Mutex<Option<(Grant, Link)>>,
+    /// What the last click made of its account.
+    clicked: Mutex<Option<Account>>,
 }
 
 impl<'a> Rehearsal<'a> {
     /// Tries decisions of `store`.
     pub const fn over(store: &'a dyn Store) -> Self {
-        Self { store, issued: Mutex::new(None) }
+        Self { store, issued: Mutex::new(None), clicked: Mutex::new(None) }
     }
 
     /// What was issued here, if it is `wanted`.
     fn issued(&self, wanted: impl Fn(&Grant, &Link) -> bool) -> Option<(Grant, Link)> {
         let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         issued.as_ref().filter(|(grant, link)| wanted(grant, link)).cloned()
+    }
+}
+
+impl CredentialStore for Rehearsal<'_> {
+    fn put_credentials(&self, _: Vec<DirectoryCredential>, _: Vec<DirectoryCredential>) -> Later<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn credentials(&self, directory: DirectoryName, now: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+        self.store.credentials(directory, now)
+    }
+
+    fn credentials_of(&self, grant: GrantId, now: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+        self.store.credentials_of(grant, now)
+    }
+
+    fn credentials_named(&self, users: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
+        self.store.credentials_named(users)
     }
 }
 
@@ -99,7 +121,9 @@ impl Store for Rehearsal<'_> {
         Box::pin(async move {
             let Some(link) = self.link(click.link).await? else { return Ok(Err(Refusal::UnknownLink)) };
             let Some(mut account) = self.account(link.grant, None).await? else { return Ok(Err(Refusal::UnknownLink)) };
-            Ok(account.click(&click, &link))
+            let clicked = account.click(&click, &link);
+            *self.clicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(account);
+            Ok(clicked)
         })
     }
 
@@ -113,7 +137,51 @@ impl Store for Rehearsal<'_> {
         })
     }
 
-    fn issue(&self, grant: Grant, link: Link, _: Author) -> Later<'_, ()> {
+    fn send_away(&self, away: Away, _: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+        Box::pin(async move {
+            // Only who has clicked is sent away.
+            let clicked = self.clicked.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let sent = clicked.map_or(Err(Refusal::UnknownLink), |mut account| account.send_away(&away));
+            Ok(sent.map(|permit| (permit, None)))
+        })
+    }
+
+    fn copy_for(&self, grant: GrantId, _: NewCopy, _: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(async move {
+            let placed = self.store.placed_for(grant).await?;
+            Ok(placed.into_iter().rev().find(|placed| matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Preparing | Stay::Live))))
+        })
+    }
+
+    fn copies_due(&self, _: DirectoryName, _: Moment, _: usize) -> Later<'_, CopiesDue> {
+        Box::pin(async { Ok(CopiesDue::default()) })
+    }
+
+    fn copy_made(&self, _: PlacedName, _: Made, _: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn copy_later(&self, _: PlacedName, _: Moment) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+        self.store.placed(names)
+    }
+
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>> {
+        self.store.placed_for(grant)
+    }
+
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
+        self.store.placed_there(after, limit)
+    }
+
+    fn placed_gone(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn issue_with(&self, grant: Grant, link: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
         *self.issued.lock().unwrap_or_else(PoisonError::into_inner) = Some((grant, link));
         Box::pin(async { Ok(()) })
     }
@@ -122,7 +190,7 @@ impl Store for Rehearsal<'_> {
         Box::pin(async move { Ok(self.store.grant(link.grant).await?.is_some()) })
     }
 
-    fn settle(&self, _: Vec<Reported>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+    fn settle_all(&self, _: Vec<Arrived>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

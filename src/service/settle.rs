@@ -11,17 +11,22 @@ use crate::domain::delivery::State;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::moment::Moment;
 use crate::feed::Batch;
-use crate::store::Down;
+use crate::store::{Arrived, Down};
 
 /// How long the sweep waits after the store did not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Settles reports, together with how far the feed was read. Tells how many of them were news of a request that is known.
 /// What they say that cannot be is bounded, and said in one line for all of them.
-pub async fn settle(site: &Site, mut reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<usize, Down> {
+pub async fn settle(site: &Site, reports: Vec<Reported>, position: Option<FeedPosition>) -> Result<usize, Down> {
+    settle_all(site, reports.into_iter().map(Arrived::Delivery).collect(), position).await
+}
+
+async fn settle_all(site: &Site, mut reports: Vec<Arrived>, position: Option<FeedPosition>) -> Result<usize, Down> {
     let now = clock::now();
-    let ahead = reports.iter_mut().map(|reported| usize::from(reported.arrive(now))).sum::<usize>();
-    let changes = site.store.settle(reports, position).await?;
+    let ahead = reports.iter_mut().map(|arrived| usize::from(arrived.report_mut().arrive(now))).sum::<usize>();
+    let are_copies = reports.iter().any(|arrived| matches!(arrived, Arrived::Copy(_)));
+    let changes = site.store.settle_all(reports, position).await?;
     site.metrics.reported(changes.iter().fold(0_u64, |sum, change| sum.saturating_add(change.bytes)));
     if ahead > 0 {
         tracing::warn!(
@@ -43,11 +48,13 @@ pub async fn settle(site: &Site, mut reports: Vec<Reported>, position: Option<Fe
     for change in &changes {
         note(site, change);
     }
-    if changes.iter().any(|change| change.before == State::Open && change.state == State::Offered) {
-        // An offer ends sooner than what was open.
+    let offered_again = |change: &Change| change.before == State::Open && change.state == State::Offered;
+    if (are_copies && !changes.is_empty()) || changes.iter().any(offered_again) {
+        // An offer ends sooner than what was open; what was fetched at a copy's address has begun, or was the last of it.
         site.wake.notify_one();
     }
-    Ok(changes.len())
+    // Of a copy one report begins a delivery, and is settled.
+    Ok(changes.iter().filter(|change| !(change.before == State::Offered && change.state == State::Open)).count())
 }
 
 /// What became of the lines of a batch.
@@ -65,8 +72,10 @@ pub struct LineCounts {
 
 /// Settles what a web server reports, and counts it.
 pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
-    let settled = settle(site, batch.reports.clone(), batch.position).await?;
-    let unknown = batch.reports.len().saturating_sub(settled);
+    let mut arrived: Vec<Arrived> = batch.reports.iter().cloned().map(Arrived::Delivery).collect();
+    arrived.extend(super::public::reports(site, &batch.public).await?);
+    let settled = settle_all(site, arrived, batch.position).await?;
+    let unknown = (batch.reports.len() + batch.public.len()).saturating_sub(settled);
     let counts = LineCounts { settled, unknown, other: batch.others(), malformed: batch.faults.len() };
     for (outcome, lines) in [
         (FeedLine::Settled, counts.settled),
@@ -84,6 +93,9 @@ pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
 /// less; one that cannot be read at all must not keep units reserved for ever.
 const CATCH_UP: Duration = Duration::from_mins(5);
 
+/// Of what could not be taken out of public directories so much is tried again in one step.
+const AGAIN_MAX: usize = 128;
+
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.
 pub async fn sweep(current: &Current) {
     loop {
@@ -98,19 +110,24 @@ pub async fn sweep(current: &Current) {
         }
         // What is decided from here on may be missing in the answer, and wakes the sweep again.
         site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
+        let alone = site.sweeping.lock().await;
         let wait = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
                 for change in &closing.changes {
                     note(&site, change);
                 }
+                let again = site.upkeep.retries().due(tokio::time::Instant::now(), AGAIN_MAX);
+                super::public::take_away(&site, [closing.going, again].concat()).await;
                 site.sweep_sleeps_until.store(closing.next.map_or(u64::MAX, Moment::millis), Ordering::SeqCst);
-                closing.next.map(|next| next.since(clock::now()).into())
+                let again = site.upkeep.retries().next().map(|next| next.saturating_duration_since(tokio::time::Instant::now()));
+                closing.next.map(|next| next.since(clock::now()).into()).into_iter().chain(again).min()
             }
             Err(down) => {
                 tracing::warn!(event = "sweep_waits", "the sweep cannot end what is due: {down}; it tries again");
                 Some(STORE_PAUSE)
             }
         };
+        drop(alone);
         tokio::select! {
             () = pause(wait) => {}
             () = site.wake.notified() => {}

@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::copies::Copies;
+use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
+use super::upkeep::Upkeep;
 use crate::auth::Logins;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
@@ -20,6 +23,7 @@ use crate::domain::path::{CanonicalPath, PathFault};
 use crate::domain::policy::Method;
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
+use crate::public::Directories;
 use crate::storage::Storages;
 use crate::store::Store;
 
@@ -35,11 +39,13 @@ pub struct Site {
     /// The path of `public_url`.
     pub public_path: CanonicalPath,
     /// The keys.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
     /// Who logs in with a password.
     pub logins: Arc<Logins>,
     /// The masters.
     pub storages: Arc<Storages>,
+    /// The public directories.
+    pub directories: Arc<Directories>,
     /// The pages of refusals.
     pub pages: Arc<Pages>,
     // What lives on.
@@ -56,10 +62,18 @@ pub struct Site {
     pub refusals: Arc<Refusals>,
     /// What our own streams report and the store has not taken yet.
     pub streams: Arc<Streams>,
+    /// The copies that are being made.
+    pub copies: Arc<Copies>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
+    /// Who may enter public directories, and what their htpasswd files say.
+    pub(super) htpasswds: Arc<Htpasswds>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
+    /// What those who fill and clear public directories tell each other.
+    pub(super) upkeep: Arc<Upkeep>,
+    /// Whoever takes things out of public directories holds this meanwhile.
+    pub(super) sweeping: Arc<Mutex<()>>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
@@ -85,8 +99,26 @@ impl Current {
     /// Puts `next` in its place, for every question from now on. What was begun ends with what it began with.
     pub fn replace(&self, next: Site) {
         self.0.store(Arc::new(next));
+        self.replaced();
+    }
+
+    /// Puts `next` in the place of `before`, unless that is not current any more; whether it did.
+    pub(super) fn exchange(&self, before: &Arc<Site>, next: Site) -> bool {
+        let found = self.0.compare_and_swap(before, Arc::new(next));
+        let is_taken = Arc::ptr_eq(&found, before);
+        if is_taken {
+            self.replaced();
+        }
+        is_taken
+    }
+
+    fn replaced(&self) {
+        let site = self.site();
         // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
-        self.site().wake.notify_one();
+        site.wake.notify_one();
+        site.copies.wake();
+        site.htpasswds.wake();
+        site.upkeep.look.notify_one();
     }
 }
 
@@ -106,15 +138,17 @@ impl Site {
         keys: KeyRing,
         logins: Logins,
         storages: Storages,
+        directories: Directories,
         store: Arc<dyn Store>,
         pages: Pages,
     ) -> Result<Self, PathFault> {
         Ok(Self {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
-            keys,
+            keys: Arc::new(keys),
             logins: Arc::new(logins),
             storages: Arc::new(storages),
+            directories: Arc::new(directories),
             pages: Arc::new(pages),
             store,
             metrics: Arc::new(Metrics::new(clock::now())),
@@ -122,8 +156,12 @@ impl Site {
             caught_up: watch::Sender::new(false),
             refusals: Arc::default(),
             streams: Arc::default(),
+            copies: Arc::default(),
             amending: Arc::default(),
+            htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
+            upkeep: Arc::default(),
+            sweeping: Arc::default(),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
@@ -137,6 +175,7 @@ impl Site {
         keys: KeyRing,
         logins: Logins,
         storages: Storages,
+        directories: Directories,
         pages: Pages,
     ) -> Result<Self, PathFault> {
         Ok(Self {
@@ -144,6 +183,7 @@ impl Site {
             configuration,
             logins: Arc::new(logins),
             storages: Arc::new(storages),
+            directories: Arc::new(directories),
             pages: Arc::new(pages),
             ..self.with_keys(keys)
         })
@@ -151,13 +191,14 @@ impl Site {
 
     /// The next generation, of which nothing but the keys is new.
     #[must_use]
-    pub fn with_keys(&self, keys: KeyRing) -> Self {
+    pub fn with_keys(&self, keys: impl Into<Arc<KeyRing>>) -> Self {
         Self {
             public_path: self.public_path.clone(),
             configuration: self.configuration.clone(),
-            keys,
+            keys: keys.into(),
             logins: Arc::clone(&self.logins),
             storages: Arc::clone(&self.storages),
+            directories: Arc::clone(&self.directories),
             pages: Arc::clone(&self.pages),
             store: Arc::clone(&self.store),
             metrics: Arc::clone(&self.metrics),
@@ -165,12 +206,22 @@ impl Site {
             caught_up: self.caught_up.clone(),
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
+            copies: Arc::clone(&self.copies),
             amending: Arc::clone(&self.amending),
+            htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
+            upkeep: Arc::clone(&self.upkeep),
+            sweeping: Arc::clone(&self.sweeping),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
         }
+    }
+
+    /// The next generation, of which nothing but the open public directories is new.
+    #[must_use]
+    pub(super) fn with_directories(&self, directories: Directories) -> Self {
+        Self { directories: Arc::new(directories), ..self.with_keys(Arc::clone(&self.keys)) }
     }
 
     /// The name that proofs are made for.

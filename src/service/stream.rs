@@ -137,7 +137,7 @@ impl Drop for FileBody {
     fn drop(&mut self) {
         let Some(Account { site, counted, request, status, from }) = self.account.take() else { return };
         let report = Report { ended: clock::now(), status, bytes: self.sent, finished: self.sent == self.length, from };
-        let reported = Reported { delivery: counted.delivery, request, report };
+        let reported = Reported { delivery: counted.delivery, request, report, seen: None };
         site.streams.put(reported);
     }
 }

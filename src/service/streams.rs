@@ -183,7 +183,8 @@ mod tests {
     use super::super::site::Site;
     use super::*;
     use crate::auth::{Desk, Logins};
-    use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit};
+    use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit};
+    use crate::domain::credential::{DirectoryCredential, UserName};
     use crate::domain::delivery::{Delivery, Report};
     use crate::domain::feed_position::FeedPosition;
     use crate::domain::grant::{Amendment, Grant};
@@ -191,17 +192,19 @@ mod tests {
     use crate::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
     use crate::domain::link::Link;
     use crate::domain::moment::Moment;
+    use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName};
     use crate::domain::refusal::Refusal;
     use crate::domain::tally::Tally;
     use crate::pages::Pages;
     use crate::proof::key::KeyRing;
+    use crate::public::Directories;
     use crate::storage::Storages;
-    use crate::store::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
+    use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Down, Filter, Grants, Later, SentAway, Store, Target};
 
     fn reported(number: usize) -> Reported {
         let report = Report { ended: Moment::EPOCH, status: 200, bytes: number as u64, finished: true, from: None };
         let request = RequestId::parse(&format!("request-{number}")).expect("a request id");
-        Reported { delivery: DeliveryId::new([7; 12]), request, report }
+        Reported { delivery: DeliveryId::new([7; 12]), request, report, seen: None }
     }
 
     #[test]
@@ -245,8 +248,26 @@ mod tests {
         Box::pin(async { Err(Down::Unreachable) })
     }
 
+    impl CredentialStore for Told {
+        fn put_credentials(&self, _: Vec<DirectoryCredential>, _: Vec<DirectoryCredential>) -> Later<'_, bool> {
+            down()
+        }
+
+        fn credentials(&self, _: DirectoryName, _: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
+
+        fn credentials_of(&self, _: GrantId, _: Moment) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
+
+        fn credentials_named(&self, _: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
+    }
+
     impl Store for Told {
-        fn settle(&self, _: Vec<Reported>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+        fn settle_all(&self, _: Vec<Arrived>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
             if self.takes.load(Ordering::SeqCst) {
                 self.note("settled");
                 return Box::pin(async { Ok(Vec::new()) });
@@ -260,7 +281,43 @@ mod tests {
             Box::pin(async { Ok(Closing::default()) })
         }
 
-        fn issue(&self, _: Grant, _: Link, _: Author) -> Later<'_, ()> {
+        fn send_away(&self, _: Away, _: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+            down()
+        }
+
+        fn placed(&self, _: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+            down()
+        }
+
+        fn placed_for(&self, _: GrantId) -> Later<'_, Vec<Placed>> {
+            down()
+        }
+
+        fn placed_there(&self, _: Option<(Moment, PlacedName)>, _: usize) -> Later<'_, Vec<Placed>> {
+            down()
+        }
+
+        fn placed_gone(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+            down()
+        }
+
+        fn issue_with(&self, _: Grant, _: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
+            down()
+        }
+
+        fn copy_for(&self, _: GrantId, _: NewCopy, _: Moment) -> Later<'_, Option<Placed>> {
+            down()
+        }
+
+        fn copies_due(&self, _: DirectoryName, _: Moment, _: usize) -> Later<'_, CopiesDue> {
+            down()
+        }
+
+        fn copy_made(&self, _: PlacedName, _: Made, _: Moment) -> Later<'_, Option<Placed>> {
+            down()
+        }
+
+        fn copy_later(&self, _: PlacedName, _: Moment) -> Later<'_, ()> {
             down()
         }
 
@@ -346,7 +403,7 @@ mod tests {
         let (store, pages) = (Arc::new(Told::default()), Pages::load(None).expect("the pages"));
         let told = Arc::clone(&store) as Arc<dyn Store>;
         let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).expect("no files");
-        let site = Site::new(configuration, KeyRing::new([]), logins, storages, told, pages).expect("a site");
+        let site = Site::new(configuration, KeyRing::new([]), logins, storages, Directories::default(), told, pages).expect("a site");
         let current = Current::new(site);
         let site = current.site();
         site.caught_up.send_replace(true);

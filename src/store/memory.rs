@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod credentials;
+mod lists;
+mod placed;
 mod records;
 
+use self::credentials::Credentials;
+use self::placed::Public;
 use self::records::Records;
-use super::{Closing, Content, DUE_MAX, Down, Filter, Grants, Later, Store, Target, admit, most};
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use super::{Arrived, Closing, Content, CopiesDue, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -15,6 +20,7 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 
@@ -79,6 +85,8 @@ struct Kept {
     /// Grants in the order in which they were made, with their links.
     granted: BTreeMap<(Moment, GrantId), Vec<LinkId>>,
     records: Records,
+    public: Public,
+    credentials: Credentials,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }
@@ -146,6 +154,11 @@ impl Kept {
             if let Some(place) = self.places.get_mut(&delivery.id) {
                 place.ended = Some(ended);
             }
+            if delivery.link.is_none() {
+                self.public.hasten(grant, |what| matches!(what, What::Copy(_)));
+            } else if delivery.away {
+                self.public.hasten(grant, |what| *what == What::Stub(delivery.id));
+            }
             self.ended.insert(ended, delivery);
         }
         if let Some(next) = account.next_due() {
@@ -155,7 +168,7 @@ impl Kept {
         Some(result)
     }
 
-    fn issue(&mut self, grant: Grant, link: Link, author: Author, limits: Limits) -> Result<(), Down> {
+    fn issue(&mut self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, limits: Limits) -> Result<(), Down> {
         match (self.accounts.get(&grant.id), self.links.get(&link.id)) {
             (None, None) if link.grant != grant.id => Err(Down::Unreachable),
             (None, None) if self.accounts.len() >= limits.grants => Err(Down::Full),
@@ -163,6 +176,9 @@ impl Kept {
                 self.granted.insert((grant.created, grant.id), vec![link.id]);
                 self.records.write_down(grant.id, author, Act::Issued(link.id));
                 self.links.insert(link.id, link);
+                if let Some(copy) = copy {
+                    self.public.put(copy.row(grant.id, grant.file.clone(), grant.created));
+                }
                 self.accounts.insert(grant.id, Account::new(grant));
                 Ok(())
             }
@@ -190,6 +206,7 @@ impl Kept {
         let account = self.accounts.get_mut(&grant)?;
         account.grant.amend(&amendment);
         let amended = account.grant.clone();
+        self.public.hasten(grant, |_| true);
         self.records.write_down(grant, author, Act::Amended(amendment));
         Some(amended)
     }
@@ -218,22 +235,6 @@ impl Kept {
         Some(account)
     }
 
-    fn grants(&self, which: &Grants) -> Vec<Grant> {
-        let most = most(which.limit);
-        let before = which.before.map(|id| (self.accounts.get(&id).map_or(Moment::EPOCH, |account| account.grant.created), id));
-        let older = self.granted.keys().rev().filter(|key| before.is_none_or(|before| **key < before));
-        let found = older.filter_map(|(_, id)| self.accounts.get(id)).map(|account| &account.grant);
-        let of_customer = |grant: &&Grant| which.customer.as_ref().is_none_or(|customer| grant.customer == *customer);
-        let of_file = |grant: &&Grant| which.file.as_ref().is_none_or(|file| grant.file == *file);
-        found.filter(of_customer).filter(of_file).take(most).cloned().collect()
-    }
-
-    fn links(&self, grant: GrantId) -> Vec<Link> {
-        let Some(account) = self.accounts.get(&grant) else { return Vec::new() };
-        let ids = self.granted.get(&(account.grant.created, grant)).into_iter().flatten().rev();
-        ids.filter_map(|id| self.links.get(id)).cloned().collect()
-    }
-
     fn target(&self, link: LinkId) -> Option<Target> {
         Some(Target::of(&self.accounts.get(&self.links.get(&link)?.grant)?.grant))
     }
@@ -256,11 +257,7 @@ impl Kept {
         if let Ok(clicked) = &clicked {
             self.count_changes(&clicked.closed);
         }
-        while self.places.len() > limits.deliveries
-            && let Some((_, oldest)) = self.ended.pop_first()
-        {
-            self.forget(oldest.id);
-        }
+        self.make_room(limits);
         Ok(clicked)
     }
 
@@ -300,31 +297,15 @@ impl Kept {
             changes.extend(closed.changes);
         }
         self.count_changes(&changes);
-        Closing { changes, next: self.due.first().map(|&(next, _)| next) }
-    }
-
-    /// Costs what the list is long, however much is kept.
-    fn list(&self, filter: &Filter) -> Vec<Delivery> {
-        let most = most(filter.limit);
-        let before = match filter.before.map(|id| self.places.get(&id)) {
-            None => u64::MAX,
-            Some(Some(place)) => place.made,
-            Some(None) => return Vec::new(),
-        };
-        let Some(grant) = filter.grant else {
-            let found =
-                self.made.range(..before).rev().map(|(_, id)| id).take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
-            return found.cloned().collect();
-        };
-        let newest = self.made_of.range((grant, 0)..(grant, before)).rev().take(most);
-        let found = newest.filter_map(|(_, id)| self.delivery(*id, *self.places.get(id)?));
-        found.cloned().collect()
+        let going = self.going(now);
+        let next = self.due.first().map(|&(next, _)| next);
+        Closing { changes, going, next: next.into_iter().chain(self.public.next_due()).min() }
     }
 }
 
 impl Store for Memory {
-    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
-        Box::pin(async move { self.kept()?.issue(grant, link, author, self.limits) })
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
+        Box::pin(async move { self.kept()?.issue(grant, link, author, copy, self.limits) })
     }
 
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {
@@ -382,10 +363,10 @@ impl Store for Memory {
         Box::pin(async move { Ok(self.kept()?.admit(&ask)) })
     }
 
-    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+    fn settle_all(&self, reports: Vec<Arrived>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
         Box::pin(async move {
             let mut kept = self.kept()?;
-            let changes = reports.iter().filter_map(|reported| kept.report(reported)).collect();
+            let changes = reports.iter().flat_map(|arrived| kept.arrived(arrived, self.limits)).collect();
             kept.position = position.or(kept.position);
             Ok(changes)
         })
@@ -397,6 +378,48 @@ impl Store for Memory {
 
     fn close_due(&self, now: Moment) -> Later<'_, Closing> {
         Box::pin(async move { Ok(self.kept()?.close_due(now)) })
+    }
+
+    fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+        Box::pin(async move { self.kept()?.send_away(&away, stub) })
+    }
+
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.public.under(&names)) })
+    }
+
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.public.of_grant(grant)) })
+    }
+
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.public.there(after.as_ref(), most(limit))) })
+    }
+
+    fn copy_for(&self, grant: GrantId, copy: NewCopy, now: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.copy_for(grant, copy, now)) })
+    }
+
+    fn copies_due(&self, directory: DirectoryName, now: Moment, limit: usize) -> Later<'_, CopiesDue> {
+        Box::pin(async move { Ok(self.kept()?.copies_due(&directory, now, most(limit))) })
+    }
+
+    fn copy_made(&self, name: PlacedName, made: Made, now: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(async move { Ok(self.kept()?.copy_made(&name, made, now)) })
+    }
+
+    fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.kept()?.copy_later(&name, due);
+            Ok(())
+        })
+    }
+
+    fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.kept()?.public.gone(&names, now);
+            Ok(())
+        })
     }
 
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {

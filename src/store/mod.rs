@@ -1,6 +1,7 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod credentials;
 pub mod memory;
 pub mod record;
 pub mod sqlite;
@@ -9,15 +10,17 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
-use crate::domain::delivery::{Delivery, State};
+pub use self::credentials::CredentialStore;
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
+use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Moment, Span};
+use crate::domain::placed::{CopyState, DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::policy::Method;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
@@ -49,12 +52,17 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Down>> + Send + 'a
 pub struct Closing {
     /// The deliveries that ended.
     pub changes: Vec<Change>,
+    /// What has to leave the public directories; nobody is sent there any more.
+    pub going: Vec<Placed>,
     /// When to look again; `None` when nothing is waiting.
     pub next: Option<Moment>,
 }
 
 /// Deliveries ended in one step, so that thousands that are due at once hold nobody up.
 const DUE_MAX: usize = 128;
+
+/// So long after a try to take something out of a public directory it is tried again, unless it is known to be gone.
+const GOING_AGAIN: Span = Span::from_seconds(60);
 
 /// A list is never longer than this, whatever is asked for.
 pub const LIST_MAX: usize = 1000;
@@ -70,6 +78,93 @@ fn admit(account: &mut Account, ask: &Ask) -> Result<(Permit, Option<Tally>), Re
     let permit = account.admit(ask)?;
     Ok((permit, is_offer.then(|| Tally::new(ask.now, Counted::Started, 1))))
 }
+
+/// Runs [`Account::send_away`], and tells what is counted of it.
+fn send_away(account: &mut Account, away: &Away) -> Result<(Permit, Option<Tally>), Refusal> {
+    let is_offer = account.delivery(away.delivery).is_some_and(|delivery| delivery.state == State::Offered);
+    let permit = account.send_away(away)?;
+    Ok((permit, is_offer.then(|| Tally::new(away.now, Counted::Started, 1))))
+}
+
+/// What is placed for a client that is sent away, by `permit`.
+fn new_placed(stub: NewStub, away: &Away, permit: &Permit) -> Placed {
+    let NewStub { name, directory, leaf } = stub;
+    Placed {
+        name,
+        directory,
+        what: What::Stub(away.delivery),
+        grant: permit.grant,
+        file: permit.file.clone(),
+        leaf,
+        placed: away.now,
+        due: permit.grace_ends,
+        stay: Stay::Live,
+    }
+}
+
+/// What becomes of something whose time to be looked at has come, at `now`, by the account of its grant: it stays, or has
+/// to go. A copy that is not there yet is due when it is tried next, and stays so.
+fn look(placed: &Placed, account: Option<&Account>, now: Moment) -> Placed {
+    let (until, what) = match &placed.what {
+        What::Stub(delivery) => (account.and_then(|account| account.stays_until(*delivery, now)), placed.what.clone()),
+        What::Copy(state) => {
+            let stays = account.map_or(CopyStay { until: None, over: None }, |account| account.copy_stays(state.over, now));
+            (stays.until, What::Copy(CopyState { over: stays.over, ..state.clone() }))
+        }
+    };
+    let until = until.filter(|until| *until > now);
+    let (stay, due) = match (placed.stay, until) {
+        (Stay::Live, Some(until)) => (Stay::Live, until),
+        (Stay::Preparing, Some(_)) => (Stay::Preparing, placed.due),
+        (Stay::Live | Stay::Preparing | Stay::Going | Stay::Gone(_), _) => (Stay::Going, now + GOING_AGAIN),
+    };
+    Placed { what, due, stay, ..placed.clone() }
+}
+
+/// A copy that was made is there from now on, unless its grant is over meanwhile: then it goes.
+fn made(placed: &Placed, made: Made, account: Option<&Account>, now: Moment) -> Placed {
+    let What::Copy(state) = &placed.what else { return placed.clone() };
+    let there = What::Copy(CopyState { made: Some(made), ..state.clone() });
+    look(&Placed { what: there, stay: Stay::Live, ..placed.clone() }, account, now)
+}
+
+/// One line of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// Of a delivery that is known.
+    Delivery(Reported),
+    /// Of a copy, whose delivery it may begin.
+    Copy(CopyReport),
+}
+
+impl Arrived {
+    /// What was sent.
+    pub fn report_mut(&mut self) -> &mut Report {
+        match self {
+            Self::Delivery(reported) => &mut reported.report,
+            Self::Copy(told) => &mut told.report,
+        }
+    }
+}
+
+/// Copies that are to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopiesDue {
+    /// Those that are due, what is due first first.
+    pub copies: Vec<Placed>,
+    /// How many others need not be made any more: they go, and [`Store::close_due`] tells of them.
+    pub going: usize,
+    /// When the next one is due; `None` where none waits.
+    pub next: Option<Moment>,
+}
+
+/// Whether a row is that of a copy which people may be led to, or soon.
+const fn is_copy(placed: &Placed) -> bool {
+    matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Preparing | Stay::Live))
+}
+
+/// What a client that is sent away goes on with.
+pub type SentAway = (Permit, Option<Placed>);
 
 /// Which deliveries to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,9 +220,14 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: Send + Sync {
+pub trait Store: CredentialStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
-    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()>;
+    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
+        self.issue_with(grant, link, author, None)
+    }
+
+    /// The same with the row of its copy, in the same step.
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()>;
 
     /// Remembers one more link of a grant; `false` when the grant is not known. The same once more changes nothing.
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool>;
@@ -169,13 +269,48 @@ pub trait Store: Send + Sync {
     fn admit(&self, ask: Ask) -> Later<'_, Result<Permit, Refusal>>;
 
     /// Settles what the feed reported and remembers how far it was read, in one step.
-    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>>;
+    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+        self.settle_all(reports.into_iter().map(Arrived::Delivery).collect(), position)
+    }
+
+    /// The same with reports about copies, which may begin deliveries: such a change leads from offered to open.
+    fn settle_all(&self, reports: Vec<Arrived>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>>;
 
     /// How far the feed was read.
     fn position(&self) -> Later<'_, Option<FeedPosition>>;
 
     /// Ends what is due, or a part of it: then `next` is over already.
     fn close_due(&self, now: Moment) -> Later<'_, Closing>;
+
+    /// Decides whether the client of a delivery is sent away, and with `stub` where to: to the stub of the delivery that is
+    /// there, else to a new one, whose row is written in the same step. A name that is taken is a fault.
+    fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>>;
+
+    /// The copy of a grant that is there or is to be made, else `copy`, whose row is written. `None` when the grant is not
+    /// known.
+    fn copy_for(&self, grant: GrantId, copy: NewCopy, now: Moment) -> Later<'_, Option<Placed>>;
+
+    /// What is to be made in a directory at `now`, at most `limit`. Those whose grants are over meanwhile go.
+    fn copies_due(&self, directory: DirectoryName, now: Moment, limit: usize) -> Later<'_, CopiesDue>;
+
+    /// Remembers that a copy was made, and gives its row: it is there, or is going where its grant is over. `None` where none
+    /// was to be made.
+    fn copy_made(&self, name: PlacedName, made: Made, now: Moment) -> Later<'_, Option<Placed>>;
+
+    /// A copy that could not be made is tried again at `due`.
+    fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()>;
+
+    /// What stands under these names, in public or no longer.
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>>;
+
+    /// What was placed for a grant, the oldest first.
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>>;
+
+    /// What is in public, or going, by when it is looked at next: those after `after`, at most `limit`.
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>>;
+
+    /// Remembers that nothing is there under these names any more.
+    fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()>;
 
     /// Changes a grant as a person decided ([`Grant::amend`]) and gives it back; `None` when it is not known.
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>>;

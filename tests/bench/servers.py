@@ -41,6 +41,8 @@ class Bench:
         with open(masters / "large.bin", "wb") as large:
             for _ in range(large_bytes // (1 << 20)):
                 large.write(secrets.token_bytes(1 << 20))
+        (directory / "pub").mkdir()
+        self.hard_links = False
         self.write_daemon_configuration()
         self.write_front()
         self.write_second()
@@ -92,6 +94,22 @@ use  = "sign"
 name    = "masters"
 path    = "{self.directory}/masters"
 handoff = "/_cloakroom/masters/"
+stub    = "pub"
+copy    = "pub"
+
+[[directory]]
+name = "pub"
+path = "{self.directory}/pub"
+url  = "/pub/"
+hard_links = {str(self.hard_links).lower()}
+
+[[policy]]
+name   = "copies"
+method = ["copy"]
+
+[[listener]]
+address = "unix:{self.directory}/api.sock"
+serve   = "api"
 
 [[rule]]
 path   = "/members/"
@@ -127,6 +145,7 @@ durability = "{durability}"
             "unix:/run/cloakroom/./nginx.sock": f"unix:{self.socket}",
             "unix:/run/cloakroom/././nginx.sock": f"unix:{self.socket}",
             "/srv/downloads/": f"{self.directory}/masters/",
+            "/srv/www/pub/": f"{self.directory}/pub/",
             "/var/log/nginx/cloakroom.log": f"{self.directory}/report.log",
         }
         texts = {path.name: path.read_text() for path in sorted(shipped.glob("*.conf"))}

@@ -91,11 +91,11 @@ class Writer:
         self.stream.write(("\n".join(self.waiting) + "\n").encode())
         self.waiting.clear()
 
-    def grant(self, number, is_open):
+    def grant(self, number, is_open, policy=POLICY):
         """A grant with its link; `is_open` of its deliveries are open."""
         grant, link = written("g-", bits("grant", number)), written("l-", bits("link", number))
         self.put({"grant": {
-            "id": grant, "storage": "masters", "path": "small.bin", "customer": f"customer-{number}@shop.example", "policy": POLICY,
+            "id": grant, "storage": "masters", "path": "small.bin", "customer": f"customer-{number}@shop.example", "policy": policy,
             "created": self.now - 60000, "expires": self.now + 2592000000, "standing": "active", "used": 0, "reserved": is_open,
             "bytes_closed": 0, "size_largest": SMALL_BYTES if is_open else 0}}, "grants")
         self.put({"link": {"id": link, "grant": grant, "created": self.now - 60000, "expires": self.now + 2592000000,
@@ -172,6 +172,20 @@ def many(bench, file):
                 minted.offers.append(raw)
             elif number % 5 >= 3:
                 minted.links.append(bits("link", number))
+        out.end()
+
+    import_into(bench, file, write)
+    return shuffled(minted)
+
+
+def linked(bench, file, count, policy):
+    """So many grants, each with a link to click, under a policy that differs from the usual one by `policy`."""
+    minted = Minted("of links")
+
+    def write(out):
+        for number in range(count):
+            out.grant(number, 0, {**POLICY, **policy})
+            minted.links.append(bits("link", number))
         out.end()
 
     import_into(bench, file, write)

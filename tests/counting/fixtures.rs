@@ -177,7 +177,7 @@ impl Shop {
     }
 
     pub fn report(&mut self, delivery: DeliveryId, request: &str, report: Report) -> Option<Change> {
-        self.account.report(&Reported { delivery, request: request_id(request), report }, None)
+        self.account.report(&Reported { delivery, request: request_id(request), report, seen: None }, None)
     }
 
     /// Ends all that is due.

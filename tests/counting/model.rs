@@ -31,9 +31,13 @@ pub struct Model {
     pub closed_bytes: u64,
     /// When that was.
     pub reset: Option<u64>,
-    /// The numbers of those that were used before the last reset.
+    /// The numbers of those that were used before the last reset, or ended before it and arrived since.
     pub forgiven: BTreeSet<usize>,
     pub downloads: Vec<Download>,
+    /// How many arrived after they were released.
+    pub late: u32,
+    /// The hosts, by the order of their keys.
+    pub order: Vec<u8>,
 }
 
 /// The address of each host, and the number of its network: two share one of IPv4, one of them mapped; two share one of
@@ -53,6 +57,7 @@ fn network(host: u8) -> u8 {
 
 /// A delivery; its number is its place.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own, and all answers go together")]
 pub struct Download {
     pub state: State,
     pub cookie: u32,
@@ -61,6 +66,8 @@ pub struct Download {
     version: u32,
     /// It was open, was sent nothing, and became an offer again.
     pub again: bool,
+    /// Somebody was sent on to where requests do not pass by.
+    pub away: bool,
     /// Forgotten: an offer that was never taken.
     pub gone: bool,
     pub closed: bool,
@@ -112,6 +119,14 @@ impl Download {
         self.size > 0 && got as u64 + self.beside >= self.size
     }
 
+    /// Of what has ended, only what the best-covered client was sent is kept.
+    fn keep_best(&mut self, order: &[u8]) {
+        let rank = |host: u8| order.iter().position(|other| *other == host);
+        let bytes = |got: &[bool]| got.iter().filter(|byte| **byte).count();
+        let best = self.got.iter().max_by_key(|(host, got)| (bytes(got), rank(**host))).map(|(host, _)| *host);
+        self.got.retain(|host, _| Some(*host) == best);
+    }
+
     fn ends_as(&self) -> State {
         if self.in_flight() == 0 && !self.may_be_whole() { State::Released } else { State::Presumed }
     }
@@ -161,7 +176,8 @@ impl Model {
 
     /// With a delivery of a version of `size` bytes.
     pub fn bytes_most(&self, size: u64) -> Option<u64> {
-        let largest = self.downloads.iter().filter(|download| !download.requests.is_empty()).map(|download| download.size).max();
+        let largest =
+            self.downloads.iter().filter(|download| download.away || !download.requests.is_empty()).map(|download| download.size).max();
         self.max.map(|max| u64::from(max) * u64::from(1 + self.retry) * largest.unwrap_or(0).max(size))
     }
 
@@ -273,6 +289,7 @@ impl Model {
                 size: self.size,
                 version: self.version,
                 again: false,
+                away: false,
                 gone: false,
                 closed: false,
                 ended: None,
@@ -340,6 +357,46 @@ impl Model {
         Ok(())
     }
 
+    pub fn send_away(&mut self, now: u64, number: usize, host: u8, measured: bool) -> Result<(), Refusal> {
+        let known = self.downloads.get(number).filter(|download| !download.gone).ok_or(Refusal::UnknownLink)?;
+        if let Some(why) = self.shut(host) {
+            return Err(why);
+        }
+        let offered = known.state == State::Offered;
+        let full = offered && !self.has_unit();
+        match () {
+            () if known.closed || now >= known.ends(self.grace) => return Err(Refusal::LinkExpired),
+            () if offered && self.is_over(now) => return Err(Refusal::Expired),
+            () if full && self.reserved() == 0 => return Err(Refusal::LimitReached),
+            () if self.is_one_network_too_many(host) => return Err(Refusal::TooManyNetworks),
+            () if full => return Err(Refusal::DownloadRunning),
+            () => {}
+        }
+        if self.networks_max.is_some() {
+            self.networks.insert(network(host));
+        }
+        let download = &mut self.downloads[number];
+        if offered {
+            (download.state, download.opened, download.active) = (State::Open, now, now);
+        }
+        if download.state == State::Open && !measured {
+            download.state = State::Started;
+        }
+        download.away = true;
+        download.active = download.active.max(now);
+        Ok(())
+    }
+
+    /// What was sent to `host` where requests do not pass by; whether anything changed.
+    pub fn seen(&mut self, number: usize, name: &str, host: u8, sent: &Sent) -> bool {
+        if let Some(download) = self.downloads.get_mut(number).filter(|download| !download.gone && download.away)
+            && !download.requests.contains_key(name)
+        {
+            download.requests.insert(name.to_owned(), Asked { host, bound: 0, sent: None });
+        }
+        self.report(number, name, sent)
+    }
+
     /// Whether anything changed.
     pub fn report(&mut self, number: usize, name: &str, sent: &Sent) -> bool {
         let Some(download) = self.downloads.get_mut(number).filter(|download| !download.gone) else { return false };
@@ -348,14 +405,16 @@ impl Model {
         let body = asked.bound.max(download.size);
         let bytes = sent.bytes.min(body + body / 64 + 65_536);
         asked.sent = Some(if sent.error { 0 } else { bytes });
-        if let Some(ended) = download.ended {
-            if self.reset.is_some_and(|reset| ended <= reset) {
-                return true;
-            }
+        let forgiven = download.ended.is_some_and(|ended| self.reset.is_some_and(|reset| ended <= reset));
+        if download.closed && !forgiven {
             self.closed_bytes = self.closed_bytes.saturating_sub(asked.bound) + asked.sent.unwrap();
+        }
+        if download.closed && !(download.away && download.state == State::Released) {
             return true;
         }
-        download.active = download.active.max(sent.ended);
+        if !download.closed {
+            download.active = download.active.max(sent.ended);
+        }
         let size = usize::try_from(download.size).unwrap();
         let got = download.got.entry(asked.host).or_insert_with(|| vec![false; size]);
         if let Some(first) = sent.first {
@@ -369,8 +428,17 @@ impl Model {
         if whole && download.state == State::Open {
             download.state = State::Completed;
         }
+        if download.closed {
+            download.keep_best(&self.order);
+            if whole {
+                download.state = State::Completed;
+                self.late += 1;
+                self.forgiven.extend(forgiven.then_some(number));
+            }
+            return true;
+        }
         let nothing = download.requests.values().all(|asked| asked.sent == Some(0));
-        if nothing && download.state == State::Open && !download.again {
+        if nothing && download.state == State::Open && !download.again && !download.away {
             (download.state, download.again, download.offered) = (State::Offered, true, sent.ended);
         }
         true
@@ -401,6 +469,7 @@ impl Model {
     fn close(&mut self, number: usize, state: State, now: u64) {
         let download = &mut self.downloads[number];
         (download.state, download.closed, download.ended) = (state, true, Some(now));
+        download.keep_best(&self.order);
         self.closed_bytes += download.charged();
     }
 

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use cloakroom::domain::account::{Account, Ask, Change, Click, Reported};
+use cloakroom::domain::account::{Account, Ask, Away, Change, Click, Reported, Seen};
 use cloakroom::domain::client::Client;
 use cloakroom::domain::delivery::{Report, State};
 use cloakroom::domain::grant::{Amendment, Grant, Standing};
@@ -60,6 +60,21 @@ enum Step {
         share: u64,
         kind: Kind,
     },
+    /// The client of the delivery that was made `back` before the last is sent on to where requests do not pass by.
+    Away {
+        back: u32,
+        host: u8,
+        measured: bool,
+    },
+    /// Of a request there, of the delivery that was made `back` before the last.
+    Seen {
+        back: u32,
+        request: u8,
+        host: u8,
+        want: Want,
+        share: u64,
+        kind: Kind,
+    },
     Close,
     /// The file gets another content, of so many bytes.
     Replace(u64),
@@ -100,6 +115,13 @@ fn address(host: u8) -> IpAddr {
 
 fn at_host(host: u8) -> Client {
     Client::new(address(host), "curl/8.0")
+}
+
+/// The hosts, by the order of their keys.
+fn by_key() -> Vec<u8> {
+    let mut hosts: Vec<u8> = (0..6).collect();
+    hosts.sort_by_key(|host| at_host(*host).key());
+    hosts
 }
 
 /// What is asked for of a small file.
@@ -187,11 +209,15 @@ fn step() -> impl Strategy<Value = Step> {
     let expire = prop_oneof![2 => Just(0), 2 => Just(-HOUR), 4 => Just(25 * HOUR), 1 => Just(i64::MAX)];
     // Two hosts ask as often as all others together: a download needs somebody who comes back.
     let host = || prop_oneof![2 => 0_u8..2, 3 => 0_u8..6];
+    let share = || prop_oneof![0_u64..4, Just(4)];
     prop_oneof![
         20 => (host(), prop::option::of(0_u32..8), want()).prop_map(|(host, cookie, want)| Step::Click { host, cookie, want }),
         40 => (0_u32..4, 0_u8..6, host(), want(), prop::bool::weighted(0.93))
             .prop_map(|(back, request, host, want, measured)| Step::Admit { back, request, host, want, measured }),
-        40 => (0_usize..8, prop_oneof![0_u64..4, Just(4)], kind).prop_map(|(back, share, kind)| Step::Report { back, share, kind }),
+        16 => (0_u32..4, host(), prop::bool::weighted(0.9)).prop_map(|(back, host, measured)| Step::Away { back, host, measured }),
+        28 => (0_u32..5, 0_u8..9, host(), prop_oneof![Just(Want::Whole), want()], share(), kind.clone())
+            .prop_map(|(back, request, host, want, share, kind)| Step::Seen { back, request, host, want, share, kind }),
+        40 => (0_usize..8, share(), kind).prop_map(|(back, share, kind)| Step::Report { back, share, kind }),
         6 => Just(Step::Close),
         3 => size().prop_map(Step::Replace),
         12 => clock.prop_map(Step::Clock),
@@ -218,6 +244,8 @@ struct Pair {
     rejoined: u32,
     /// Used and reserved units, and bytes charged, before the last step.
     before: (u32, u64),
+    /// How many had arrived after they were released, before it.
+    late_before: u32,
     /// Whether a person changed how much the grant allows.
     amended: bool,
 }
@@ -250,10 +278,12 @@ impl Pair {
             reset: None,
             forgiven: BTreeSet::new(),
             downloads: Vec::new(),
+            late: 0,
+            order: by_key(),
         };
         let account = Account::new(Grant { policy, ..grant(1, max) });
         let (wants, asked) = (BTreeMap::new(), Vec::new());
-        Self { account, model, now: at(0).millis(), wants, asked, ended: 0, rejoined: 0, before: (0, 0), amended: false }
+        Self { account, model, now: at(0).millis(), wants, asked, ended: 0, rejoined: 0, before: (0, 0), late_before: 0, amended: false }
     }
 
     /// Of the version that delivery `number` sends.
@@ -275,6 +305,7 @@ impl Pair {
     /// Does one step on both sides; tells why, if it was refused.
     fn step(&mut self, step: &Step) -> Result<Option<Refusal>, TestCaseError> {
         self.before = self.totals();
+        self.late_before = self.model.late;
         match *step {
             Step::Click { host, cookie, want } => self.click(host, cookie, want),
             Step::Admit { back, request, host, want, measured } => {
@@ -284,6 +315,14 @@ impl Pair {
             Step::Report { back, share, kind } => {
                 let (delivery, request) = self.asked.iter().rev().nth(back).copied().unwrap_or((0, 99));
                 self.report(delivery, request, share, kind)
+            }
+            Step::Away { back, host, measured } => {
+                let made = u32::try_from(self.model.downloads.len()).unwrap();
+                self.send_away(made.saturating_sub(1 + back), host, measured)
+            }
+            Step::Seen { back, request, host, want, share, kind } => {
+                let made = u32::try_from(self.model.downloads.len()).unwrap();
+                self.seen(made.saturating_sub(1 + back), request, host, want, share, kind)
             }
             Step::Close => {
                 let due = self.account.close_due(self.moment(), usize::MAX);
@@ -386,9 +425,40 @@ impl Pair {
         Ok(admitted.err())
     }
 
+    fn send_away(&mut self, delivery: u32, host: u8, measured: bool) -> Result<Option<Refusal>, TestCaseError> {
+        let before = self.account.clone();
+        let away =
+            Away { delivery: delivery_id(delivery), request: request_id("click"), now: self.moment(), address: address(host), measured };
+        let sent = self.account.send_away(&away).map(|permit| permit.delivery);
+        prop_assert_eq!(sent, self.model.send_away(self.now, delivery as usize, host, measured).map(|()| away.delivery));
+        if sent.is_err() {
+            prop_assert_eq!(&self.account, &before);
+        }
+        let stays = self.account.stays_until(away.delivery, away.now);
+        prop_assert!(sent.is_err() || stays.is_some_and(|until| until > away.now));
+        Ok(sent.err())
+    }
+
+    fn seen(&mut self, delivery: u32, request: u8, host: u8, want: Want, share: u64, kind: Kind) -> Result<Option<Refusal>, TestCaseError> {
+        let seen = Seen { client: at_host(host).key(), address: address(host) };
+        // Some bear the name of a request that was admitted.
+        let name = if request < 6 { format!("s{request}") } else { format!("r{}", request - 6) };
+        self.settle(delivery, &name, want, (share, kind), Some((host, seen)))
+    }
+
     fn report(&mut self, delivery: u32, request: u8, share: u64, kind: Kind) -> Result<Option<Refusal>, TestCaseError> {
         let want = self.wants.get(&(delivery, request)).copied().unwrap_or(Want::Whole);
-        let name = format!("r{request}");
+        self.settle(delivery, &format!("r{request}"), want, (share, kind), None)
+    }
+
+    fn settle(
+        &mut self,
+        delivery: u32,
+        name: &str,
+        want: Want,
+        (share, kind): (u64, Kind),
+        seen: Option<(u8, Seen)>,
+    ) -> Result<Option<Refusal>, TestCaseError> {
         let size = self.size(delivery);
         let answer = match kind {
             Kind::File => want.answer(size),
@@ -405,8 +475,12 @@ impl Pair {
         let sent = Sent { ended: self.now, bytes, first, error, finished };
         let before = self.account.clone();
         let reset = self.model.reset.map(Moment::from_millis);
-        let change = self.account.report(&Reported { delivery: delivery_id(delivery), request: request_id(&name), report }, reset);
-        let wanted = self.model.report(delivery as usize, &name, &sent);
+        let told = Reported { delivery: delivery_id(delivery), request: request_id(name), report, seen: seen.map(|(_, seen)| seen) };
+        let change = self.account.report(&told, reset);
+        let wanted = match seen {
+            Some((host, _)) => self.model.seen(delivery as usize, name, host, &sent),
+            None => self.model.report(delivery as usize, name, &sent),
+        };
         prop_assert_eq!(change.is_some(), wanted);
         if change.is_none() {
             prop_assert_eq!(&self.account, &before);
@@ -418,9 +492,11 @@ impl Pair {
         let (Self { account, model, .. }, grant) = (self, &self.account.grant);
         prop_assert_eq!((grant.used, grant.reserved, grant.bytes_closed), (model.used(), model.reserved(), model.closed_bytes));
         if let Some(max) = model.max {
-            // Only a person lowers the limit below what is used; nothing is added to that.
-            prop_assert!(grant.used + grant.reserved <= max.max(self.before.0));
-            prop_assert!(self.amended || grant.used + grant.reserved <= max);
+            // Only a person lowers the limit below what is used; nothing is added to that, but what arrives after it was
+            // released: one at a time.
+            let late = model.late - self.late_before;
+            prop_assert!(late <= 1 && grant.used + grant.reserved <= max.max(self.before.0) + late);
+            prop_assert!(self.amended || grant.used + grant.reserved <= max + model.late);
         }
         prop_assert_eq!(grant.networks_seen.len(), model.networks.len());
         prop_assert!(model.networks_max.map_or(grant.networks_seen.is_empty(), |most| grant.networks_seen.len() <= most));
@@ -460,6 +536,7 @@ fn config(cases: u32) -> ProptestConfig {
 fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     let seen: [Cell<u32>; 6] = Default::default();
     let (again, ended, rejoined) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
+    let (late, away) = (Cell::new(0_u32), Cell::new(0_u32));
     let refusals = RefCell::new(BTreeSet::new());
     let mut runner = TestRunner::new(config(CASES));
     let ran = runner.run(&(limits(), prop::collection::vec(step(), 1..STEPS)), |(limits, steps)| {
@@ -472,7 +549,9 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
             let cell = &seen[download.state as usize];
             cell.set(cell.get() + 1);
             again.set(again.get() + u32::from(download.again));
+            away.set(away.get() + u32::from(download.away && download.state == State::Completed));
         }
+        late.set(late.get() + pair.model.late);
         ended.set(ended.get() + pair.ended);
         rejoined.set(rejoined.get() + pair.rejoined);
         Ok(())
@@ -484,6 +563,8 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     }
     assert!(again.get() > 50, "only {} deliveries became offers again", again.get());
     assert!(ended.get() > 50, "only {} deliveries ended because the file was replaced", ended.get());
+    assert!(late.get() > 3, "only {} deliveries arrived after they were released", late.get());
+    assert!(away.get() > 50, "only {} deliveries were completed elsewhere", away.get());
     assert!(rejoined.get() > 10, "only {} clicks went on with what had completed", rejoined.get());
     let reasons = [
         Refusal::BadRequest,
@@ -506,7 +587,7 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
 fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
     let any_moment = prop_oneof![Just(0), Just(u64::MAX), any::<u64>()].prop_map(Moment::from_millis);
     let any_size = prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), 0_u64..100];
-    let moves = prop::collection::vec((any_moment, any::<u64>(), any::<u64>(), any::<u16>(), 0_u8..4), 1..40);
+    let moves = prop::collection::vec((any_moment, any::<u64>(), any::<u64>(), any::<u16>(), 0_u8..6), 1..40);
     proptest!(config(0), |(size in any_size, retry in any::<u32>(), max in any::<u32>(), moves in moves)| {
         let policy = Policy { max_downloads: Some(max), retry_factor: retry, resume_grace: Span::from_millis(u64::MAX), ..base() };
         let mut account = Account::new(Grant { policy, ..grant(1, None) });
@@ -517,12 +598,18 @@ fn no_number_and_no_time_makes_the_rules_panic_or_count_twice() {
                 0 => drop(account.click(&Click { version: version(size), ..click(number, 1, now) }, &link)),
                 1 => {
                     let range = Range::parse(Some(&format!("bytes={first}-")), false);
-                    let ask = Ask { delivery, request: request_id("r"), now, client: client(1).key(), address: client(1).address, range, measured: true };
+                    let ask = Ask { delivery, request: request_id("r0"), now, client: client(1).key(), address: client(1).address, range, measured: true };
                     let _: Result<_, Refusal> = account.admit(&ask).map(|permit| permit.opened);
                 }
-                2 => {
+                2 | 3 => {
                     let report = Report { ended: now, status, bytes, finished: true, from: Some((first, size)) };
-                    drop(account.report(&Reported { delivery, request: request_id("r"), report }, Some(now)));
+                    let seen = (kind == 3).then(|| Seen { client: client(1).key(), address: client(1).address });
+                    let request = request_id(&format!("r{}", if kind == 3 { number } else { 0 }));
+                    drop(account.report(&Reported { delivery, request, report, seen }, None));
+                }
+                4 => {
+                    let away = Away { delivery, request: request_id("click"), now, address: client(1).address, measured: bytes % 2 == 0 };
+                    let _: Result<_, Refusal> = account.send_away(&away).map(|permit| permit.opened);
                 }
                 _ => drop(account.close_due(now, usize::MAX)),
             }

@@ -243,13 +243,13 @@ fn what_ended_in_the_future_ended_when_that_is_told() {
         (at(99 * DAY), now),
         (Moment::from_millis(u64::MAX), now),
     ] {
-        let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, ended) };
-        assert_eq!((reported.arrive(now), reported.report.ended), (ended != taken, taken), "{ended}");
-        assert!(!reported.arrive(now), "once");
+        let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, ended), seen: None };
+        assert_eq!((reported.report.arrive(now), reported.report.ended), (ended != taken, taken), "{ended}");
+        assert!(!reported.report.arrive(now), "once");
     }
     let end = Moment::from_millis(u64::MAX);
-    let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, end) };
-    assert!(!reported.arrive(end));
+    let mut reported = Reported { delivery: delivery_id(1), request: request_id("a"), report: sent(0, 400, SIZE, end), seen: None };
+    assert!(!reported.report.arrive(end));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cloakroom::config::Durability;
 use cloakroom::domain::account::{Account, Ask, Click, Clicked, Reported};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::feed_position::FeedPosition;
@@ -16,12 +15,13 @@ use cloakroom::domain::policy::{Ending, Policy};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
 use cloakroom::store::memory::{Limits, Memory};
-use cloakroom::store::sqlite::Sqlite;
 use cloakroom::store::{Content, Down, Filter, Grants, LIST_MAX, Store, Target};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use crate::contract_of_placed::*;
 use crate::fixtures::*;
+use crate::store_credentials::*;
 
 /// Each promise, run over each engine: an empty store that nobody else uses.
 macro_rules! contract {
@@ -29,7 +29,7 @@ macro_rules! contract {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
-                super::$promise(std::sync::Arc::new(super::Memory::new())).await;
+                super::$promise(std::sync::Arc::new(cloakroom::store::memory::Memory::new())).await;
             })*
         }
 
@@ -37,12 +37,17 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
                 let directory = tempfile::tempdir().unwrap();
-                let store = super::Sqlite::open(&directory.path().join("cloakroom.db"), super::Durability::Full).unwrap();
+                let store = cloakroom::store::sqlite::Sqlite::open(
+                    &directory.path().join("cloakroom.db"),
+                    cloakroom::config::Durability::Full,
+                ).unwrap();
                 super::$promise(std::sync::Arc::new(store)).await;
             })*
         }
     };
 }
+
+pub(crate) use contract;
 
 contract! {
     what_was_issued_is_found_and_nothing_else_is
@@ -69,6 +74,17 @@ contract! {
     what_people_did_is_written_down_in_order
     amendments_change_what_they_say_and_nothing_else
     each_hour_is_counted_by_itself
+    a_client_is_sent_to_the_one_stub_of_its_delivery
+    who_is_not_sent_away_gets_no_stub
+    a_name_that_is_taken_is_never_given_again
+    what_has_to_go_is_told_until_it_is_gone
+    a_stub_stays_while_its_delivery_goes_on
+    what_a_person_decides_brings_the_look_forward
+    the_end_of_a_delivery_brings_the_look_forward
+    of_thousands_in_public_each_page_and_each_step_has_some
+    credentials_are_found_as_they_were_put_until_they_end
+    credentials_are_replaced_in_one_step
+    no_user_name_is_ever_used_again
 }
 
 async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {
@@ -83,7 +99,7 @@ async fn offered(store: &impl Store, number: u32, host: u8) -> cloakroom::domain
 }
 
 fn reported(number: u32, request: &str, bytes: u64, ended: u64) -> Reported {
-    Reported { delivery: delivery_id(number), request: request_id(request), report: sent(0, bytes, SIZE, at(ended)) }
+    Reported { delivery: delivery_id(number), request: request_id(request), report: sent(0, bytes, SIZE, at(ended)), seen: None }
 }
 
 async fn units(store: &impl Store) -> (u32, u32) {
@@ -630,7 +646,7 @@ async fn a_grant_gets_more_links_and_they_are_listed<S: Store>(store: Arc<S>) {
     assert_eq!(store.links(grant_id(1)).await, Ok(vec![second, link(1)]));
     assert_eq!(store.links(grant_id(9)).await, Ok(Vec::new()));
     let clicked = store.click(Click { link: link_id(2), ..click(1, 1, at(6)) }).await.unwrap().unwrap();
-    assert_eq!(store.delivery(clicked.delivery).await.unwrap().unwrap().link, link_id(2));
+    assert_eq!(store.delivery(clicked.delivery).await.unwrap().unwrap().link, Some(link_id(2)));
 }
 
 async fn what_people_did_is_written_down_in_order<S: Store>(store: Arc<S>) {

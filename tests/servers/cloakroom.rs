@@ -24,8 +24,13 @@ pub struct Cloakroom {
     level: &'static str,
     /// What more stands in its environment when it is started.
     pub environment: Vec<(&'static str, String)>,
+    /// A shell's words that run before the daemon in its place, if any: in a namespace of its own, say. They end with
+    /// `exec "$0" "$@"`.
+    pub inside: Option<(Vec<&'static str>, &'static str)>,
     /// What more stands behind `serve`.
     pub arguments: Vec<&'static str>,
+    /// The user that it runs as; that of the test, where none is said.
+    pub runs_as: Option<u32>,
     /// Sockets that it is started with, as systemd passes them, and their names; at most two.
     pub passed: Vec<(String, OwnedFd)>,
 }
@@ -45,11 +50,16 @@ impl Cloakroom {
     /// The same with these lines under `[feed]`.
     #[track_caller]
     pub fn fed(nginx: &Nginx, feed: &str, more: &str) -> Self {
+        Self::storing(nginx, "", &format!("[feed]\n{feed}\n{more}"))
+    }
+
+    /// The same with these lines under `[[storage]]`, and no feed but what `more` says.
+    #[track_caller]
+    pub fn storing(nginx: &Nginx, storage: &str, more: &str) -> Self {
         let text = format!(
             "[[listener]]\naddress = \"unix:{}\"\nmode = \"0666\"\ndialect = \"nginx\"\nserve = \"web\"\n\n\
-             [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n\n\
-             [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n\
-             [feed]\n{feed}\n{more}",
+             [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n{storage}\n\
+             [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n{more}",
             nginx.socket().display(),
             nginx.downloads().display(),
         );
@@ -74,7 +84,9 @@ impl Cloakroom {
             reader: None,
             level: "info",
             environment: Vec::new(),
+            inside: None,
             arguments: Vec::new(),
+            runs_as: None,
             passed: Vec::new(),
         };
         let made = daemon.command(&["key", "new", "main"]);
@@ -109,6 +121,11 @@ impl Cloakroom {
             let mut program = Program::through("sh", &["-c", PASS]);
             program.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":")).stdin(first);
             program
+        } else if let Some(user) = self.runs_as {
+            Program::through("setpriv", &[&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"])
+        } else if let Some((words, script)) = &self.inside {
+            let script = ["sh", "-c", script];
+            Program::through(words[0], &[&words[1..], &script].concat())
         } else {
             Program::new()
         };

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::format_push_string, missing_docs)]
 
+pub mod apache;
 pub mod cloakroom;
 pub mod http;
 pub mod nginx;

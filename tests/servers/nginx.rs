@@ -21,6 +21,8 @@ pub struct NginxSetup {
     pub syslog: bool,
     /// Words of the examples, and what stands there instead.
     pub instead: &'static [(&'static str, &'static str)],
+    /// Whether the public directory of copies asks for a password, as the examples have it.
+    pub passwords: bool,
     /// How many connections a worker takes; 512, as nginx has it, where nothing is said.
     pub connections: Option<u32>,
 }
@@ -63,6 +65,21 @@ impl Nginx {
     /// The directory of the masters: `/srv/downloads` in the examples.
     pub fn downloads(&self) -> PathBuf {
         self.directory.path().join("downloads")
+    }
+
+    /// The public directory: `/srv/www/pub` in the examples.
+    pub fn public(&self) -> PathBuf {
+        self.directory.path().join("pub")
+    }
+
+    /// The public directory of copies: `/srv/www/goods` in the examples.
+    pub fn goods(&self) -> PathBuf {
+        self.directory.path().join("goods")
+    }
+
+    /// The file by which it asks for a password there: `/var/lib/cloakroom-htpasswd/goods` in the examples.
+    pub fn htpasswd(&self) -> PathBuf {
+        self.directory.path().join("htpasswd/goods")
     }
 
     /// Its main configuration file.
@@ -190,6 +207,12 @@ fn by_syslog(text: &str) -> String {
     lines.collect()
 }
 
+/// What asks for a password of the public directory becomes a comment.
+fn without_passwords(text: &str) -> String {
+    let is_about = |line: &str| line.trim_start().starts_with("auth_basic");
+    text.split_inclusive('\n').map(|line| if is_about(line) { format!("# {line}") } else { line.to_owned() }).collect()
+}
+
 fn nginx(directory: &Path, main: &Path) -> Command {
     let mut command = Command::new("nginx");
     command.arg("-p").arg(directory).arg("-c").arg(main).arg("-e").arg(directory.join("log/error.log")).stdin(Stdio::null());
@@ -198,7 +221,7 @@ fn nginx(directory: &Path, main: &Path) -> Command {
 
 /// Writes the configuration below `directory`; the path of its main file.
 fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
-    for name in ["conf/cloakroom", "run", "downloads", "log", "www/members", "tmp"] {
+    for name in ["conf/cloakroom", "run", "downloads", "pub", "goods", "htpasswd", "log", "www/members", "tmp"] {
         fs::create_dir_all(directory.join(name)).unwrap();
     }
     let place = |name: &str| directory.join(name).to_str().unwrap().to_owned();
@@ -213,10 +236,14 @@ fn write(directory: &Path, port: u16, setup: &NginxSetup) -> PathBuf {
             .unwrap()
             .replace("/run/cloakroom", &place("run"))
             .replace("/srv/downloads", &place("downloads"))
+            .replace("/srv/www/pub", &place("pub"))
+            .replace("/srv/www/goods", &place("goods"))
+            .replace("/var/lib/cloakroom-htpasswd", &place("htpasswd"))
             .replace("/var/log/nginx", &place("log"))
             .replace("/var/www/shop", &place("www"))
             .replace("listen 80;", &format!("listen 127.0.0.1:{port};\n{}", setup.server));
         let text = if setup.syslog { by_syslog(&text) } else { text };
+        let text = if setup.passwords { text } else { without_passwords(&text) };
         let text = setup.instead.iter().fold(text, |text, (words, others)| text.replace(words, others));
         fs::write(directory.join("conf/cloakroom").join(path.file_name().unwrap()), text).unwrap();
         seen += 1;

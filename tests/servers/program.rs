@@ -141,6 +141,7 @@ impl Program {
     pub fn spawn(&mut self) -> Running {
         let homes = self.homes();
         secrecy::learn_keys(&homes);
+        secrecy::learn_directory_passwords(&homes);
         let (stdout, out) = Said::open(std::mem::replace(&mut self.stdout, To::Kept));
         let (stderr, err) = Said::open(std::mem::replace(&mut self.stderr, To::Kept));
         let program = self.command.get_program().to_owned();
@@ -325,6 +326,7 @@ impl Running {
         self.ended = true;
         let output = Output { status, stdout: self.out.bytes(), stderr: self.err.bytes() };
         secrecy::learn_keys(&self.homes);
+        secrecy::learn_directory_passwords(&self.homes);
         let may = secrecy::printed_by(&self.arguments);
         secrecy::learn_printed(&output.stdout, may);
         secrecy::assert_none(&format!("standard output of {:?}", self.arguments), &output.stdout, may);

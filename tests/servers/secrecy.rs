@@ -10,6 +10,8 @@ use std::sync::{LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 /// A link token or a delivery token.
 const TOKEN_LENGTH: usize = 40;
@@ -39,9 +41,10 @@ pub enum Kind {
 /// stand in standard error, and no key anywhere: `key new` says where it lies.
 const PRINTED_BY: &[(&[&str], &[Kind])] = &[
     (&["sign"], &[Kind::Signature]),
-    (&["grant", "add"], &[Kind::Token]),
-    (&["link", "new"], &[Kind::Token]),
+    (&["grant", "add"], &[Kind::Token, Kind::Password]),
+    (&["link", "new"], &[Kind::Token, Kind::Password]),
     (&["htpasswd", "add", "--generate"], &[Kind::Password]),
+    (&["credential", "show"], &[Kind::Password]),
     (&["demo"], &[Kind::Signature, Kind::Token]),
 ];
 
@@ -148,6 +151,33 @@ pub fn learn_authorization(value: &str) {
     }
 }
 
+/// Learns the password of every user of a public directory that a store below these directories knows, whether anybody was
+/// told it or not; computed as `proof::directory_password` describes it.
+pub fn learn_directory_passwords(homes: &[PathBuf]) {
+    let of = |key: &[u8], text: &str| Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes();
+    for home in homes {
+        let config = home.join("cloakroom.toml");
+        // Where nobody is asked for a password there is none.
+        if !fs::read_to_string(&config).is_ok_and(|text| text.contains("\nhtpasswd")) {
+            continue;
+        }
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let Ok(database) = rusqlite::Connection::open_with_flags(home.join("cloakroom.db"), flags) else { continue };
+        let Ok(mut rows) = database.prepare("SELECT directory, user, kid FROM credentials") else { continue };
+        let Ok(configuration) = cloakroom::config::load(&config) else { continue };
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
+        for (directory, user, kid) in rows.query_map([], read).into_iter().flatten().flatten() {
+            let Some(key) = fs::read_to_string(home.join("keys").join(kid)).ok().and_then(|text| URL_SAFE_NO_PAD.decode(text.trim()).ok())
+            else {
+                continue;
+            };
+            let key = of(&key, "cloakroom directory password 1");
+            let mac = of(&key, &format!("{}\n{directory}\n{user}", configuration.site));
+            learn_password(&cloakroom::domain::id::base32(&mac[..16]));
+        }
+    }
+}
+
 /// Learns the signatures and tokens of a URL or of another text.
 pub fn learn_tokens(text: &str) {
     KNOWN.lock().unwrap().proofs.extend(marked(text).map(|(kind, text)| (text.to_owned(), kind)));
@@ -160,10 +190,19 @@ pub fn learn_printed(stdout: &[u8], may: &[Kind]) {
         learn_tokens(&text);
     }
     if may.contains(&Kind::Password) {
-        text.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8))
-            .filter(|word| word.len() == GENERATED_LENGTH)
+        // Beside it stand paths and ids of the same length.
+        let lines = text.lines().filter(|line| line.contains("password"));
+        lines
+            .flat_map(|line| line.split(|letter: char| !letter.is_ascii() || !is_letter(letter as u8)))
+            .filter(|word| word.len() == GENERATED_LENGTH && !is_id(word))
             .for_each(learn_password);
     }
+}
+
+/// Ids are as long as a password that was made up, and no secret.
+fn is_id(word: &str) -> bool {
+    use cloakroom::domain::id::{DeliveryId, GrantId, LinkId};
+    word.parse::<GrantId>().is_ok() || word.parse::<LinkId>().is_ok() || word.parse::<DeliveryId>().is_ok()
 }
 
 /// The words of a command line that are no options: the command, and what it is about.

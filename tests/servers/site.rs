@@ -43,6 +43,46 @@ impl Site {
     pub fn around(setup: &NginxSetup, more: &str) -> Self {
         let nginx = Nginx::start(setup);
         let cloakroom = Cloakroom::behind(&nginx, more);
+        Self::of(nginx, cloakroom)
+    }
+
+    /// With the public directory of the examples, `pub`, and stubs in it as the method of the policy `default`, which holds
+    /// `policy`, too. Reports come from nginx's log if `is_measured`.
+    #[track_caller]
+    pub fn with_stubs(setup: &NginxSetup, policy: &str, is_measured: bool) -> Self {
+        let nginx = Nginx::start(setup);
+        let more = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
+        let more = format!(
+            "[[directory]]\nname = \"pub\"\npath = \"{}\"\nurl = \"/pub/\"\n\n\
+             [[policy]]\nname = \"default\"\n{policy}\n\n{more}",
+            nginx.public().display()
+        );
+        let cloakroom = Cloakroom::storing(&nginx, "stub = \"pub\"\n", &more);
+        Self::of(nginx, cloakroom)
+    }
+
+    /// The same with the directory `goods`, which asks for a password, and copies in it.
+    #[track_caller]
+    pub fn with_copies(policy: &str, is_measured: bool) -> Self {
+        let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+        let (path, directory) = (nginx.goods(), format!("htpasswd = \"{}\"", nginx.htpasswd().display()));
+        Self::copying_to(nginx, &path, &directory, policy, is_measured)
+    }
+
+    /// The same with another directory at the place of `goods`, which holds `directory`, too.
+    #[track_caller]
+    pub fn copying_to(nginx: Nginx, path: &Path, directory: &str, policy: &str, is_measured: bool) -> Self {
+        let more = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
+        let more = format!(
+            "[[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\n{directory}\n\
+             [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\n{policy}\n\n{more}",
+            path.display()
+        );
+        let cloakroom = Cloakroom::storing(&nginx, "copy = \"goods\"\n", &more);
+        Self::of(nginx, cloakroom)
+    }
+
+    fn of(nginx: Nginx, cloakroom: Cloakroom) -> Self {
         let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
         Self { cloakroom, nginx, secrets: RefCell::new(vec![key]) }
     }

@@ -7,7 +7,9 @@ mod damage;
 #[path = "../counting/fixtures.rs"]
 mod fixtures;
 mod pair;
+mod placed;
 mod properties;
+mod public;
 mod salvage;
 #[path = "../servers/mod.rs"]
 mod servers;

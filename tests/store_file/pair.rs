@@ -7,18 +7,19 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use cloakroom::config::Durability;
-use cloakroom::domain::account::{Ask, Change, Click, Clicked, Permit, Reported};
+use cloakroom::domain::account::{Ask, Away, Change, Click, Clicked, Permit, Reported};
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::grant::{Amendment, Grant};
 use cloakroom::domain::history::Author;
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::Moment;
+use cloakroom::domain::placed::{NewStub, Placed, PlacedName};
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::Tally;
 use cloakroom::store::memory::Memory;
 use cloakroom::store::sqlite::Sqlite;
-use cloakroom::store::{Down, Filter, Grants, Store};
+use cloakroom::store::{Closing, Down, Filter, Grants, SentAway, Store};
 use tempfile::TempDir;
 
 use crate::fixtures::author;
@@ -30,6 +31,8 @@ pub enum Decision {
     AddLink(Link),
     Click(Click),
     Admit(Ask),
+    Away(Away, Option<NewStub>),
+    Gone(Vec<PlacedName>, Moment),
     Settle(Vec<Reported>, Option<FeedPosition>),
     Close(Moment),
     Amend(GrantId, Amendment, Moment),
@@ -44,9 +47,10 @@ pub enum Answer {
     Known(Result<bool, Down>),
     Clicked(Result<Result<Clicked, Refusal>, Down>),
     Admitted(Result<Result<Permit, Refusal>, Down>),
+    SentAway(Result<Result<SentAway, Refusal>, Down>),
     Settled(Result<Vec<Change>, Down>),
-    /// What ended, by delivery: of what is due at one moment, nobody says what ends first.
-    Closed(Result<(Vec<Change>, Option<Moment>), Down>),
+    /// What ended, by delivery: of what is due at one moment, nobody says what ends first; what has to go; and what is next.
+    Closed(Result<Closing, Down>),
     Amended(Result<Option<Grant>, Down>),
     Counted(Result<(), Down>),
 }
@@ -57,10 +61,12 @@ async fn decide(store: &dyn Store, decision: Decision) -> Answer {
         Decision::AddLink(link) => Answer::Known(store.add_link(link, author()).await),
         Decision::Click(click) => Answer::Clicked(store.click(click).await),
         Decision::Admit(ask) => Answer::Admitted(store.admit(ask).await),
+        Decision::Away(away, stub) => Answer::SentAway(store.send_away(away, stub).await),
+        Decision::Gone(names, now) => Answer::Counted(store.placed_gone(names, now).await),
         Decision::Settle(reports, position) => Answer::Settled(store.settle(reports, position).await),
         Decision::Close(now) => Answer::Closed(store.close_due(now).await.map(|mut closing| {
             closing.changes.sort_by_key(|change| change.delivery);
-            (closing.changes, closing.next)
+            closing
         })),
         Decision::Amend(grant, amendment, at) => Answer::Amended(store.amend(grant, amendment, Author { at, ..author() }).await),
         Decision::RevokeLink(link) => Answer::Known(store.revoke_link(link, author()).await),
@@ -85,6 +91,18 @@ async fn together<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec
     .await
 }
 
+/// What is in public, two at a time.
+async fn pages(store: &dyn Store) -> Vec<Vec<Placed>> {
+    let (mut after, mut pages) = (None, Vec::new());
+    while let page = store.placed_there(after, 2).await.unwrap()
+        && let Some(last) = page.last()
+    {
+        after = Some((last.due, last.name.clone()));
+        pages.push(page);
+    }
+    pages
+}
+
 pub struct Pair {
     memory: Memory,
     sqlite: Option<Sqlite>,
@@ -93,6 +111,7 @@ pub struct Pair {
     pub grants: Vec<GrantId>,
     pub links: Vec<LinkId>,
     pub deliveries: Vec<DeliveryId>,
+    pub names: Vec<PlacedName>,
 }
 
 impl Pair {
@@ -107,6 +126,7 @@ impl Pair {
             grants: Vec::new(),
             links: Vec::new(),
             deliveries: Vec::new(),
+            names: Vec::new(),
         };
         pair.sqlite = Some(pair.open(&pair.file()));
         pair
@@ -136,6 +156,7 @@ impl Pair {
                 }
                 Decision::AddLink(link) => self.links.push(link.id),
                 Decision::Click(click) => self.deliveries.push(click.fresh),
+                Decision::Away(_, Some(stub)) => self.names.push(stub.name.clone()),
                 _ => {}
             }
             expected.push(decide(&self.memory, decision.clone()).await);
@@ -183,6 +204,7 @@ impl Pair {
             assert_eq!(sqlite.account(grant, None).await, memory.account(grant, None).await);
             assert_eq!(sqlite.links(grant).await, memory.links(grant).await);
             assert_eq!(sqlite.history(grant).await, memory.history(grant).await);
+            assert_eq!(sqlite.placed_for(grant).await, memory.placed_for(grant).await);
             let of = Filter { grant: Some(grant), limit: 0, ..Filter::default() };
             assert_eq!(sqlite.deliveries(of.clone()).await, memory.deliveries(of).await);
         }
@@ -208,6 +230,13 @@ impl Pair {
         let told = memory.tallies(Moment::EPOCH, end).await.map(|all| all.into_iter().map(capped).collect());
         assert_eq!(sqlite.tallies(Moment::EPOCH, end).await, told);
         assert_eq!(sqlite.position().await, memory.position().await);
+        assert_eq!(sqlite.placed(self.names.clone()).await, memory.placed(self.names.clone()).await);
+        assert_eq!(pages(sqlite).await, pages(memory).await);
+    }
+
+    /// All that was ever placed.
+    pub async fn placed(&self) -> Vec<Placed> {
+        self.memory.placed(self.names.clone()).await.unwrap()
     }
 
     /// What is told of every delivery there ever was.

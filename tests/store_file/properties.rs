@@ -3,17 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use cloakroom::domain::account::{Ask, Click, Reported};
+use cloakroom::domain::account::{Ask, Away, Click, Reported};
 use cloakroom::domain::delivery::{Report, State};
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
+use cloakroom::domain::placed::{DirectoryName, NewStub, PlacedName, Stay};
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::tally::{Counted, Tally};
+use cloakroom::store::Closing;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -52,6 +54,24 @@ enum Move {
         first: u64,
         measured: bool,
     },
+    /// The client of the delivery that was clicked `back` before the last is sent on, to a stub in one of two directories or
+    /// to the file's own address.
+    Away {
+        back: usize,
+        host: u8,
+        directory: Option<bool>,
+        measured: bool,
+    },
+    /// Of a request that nobody admitted, of the delivery that was clicked `back` before the last.
+    Seen {
+        back: usize,
+        request: u8,
+        host: u8,
+        first: u64,
+        share: u64,
+    },
+    /// What was placed under these names is found to be gone.
+    Gone(Vec<u64>),
     /// Of requests that were asked for `back` before the last, admitted or not, reported or not.
     Report {
         backs: Vec<usize>,
@@ -102,6 +122,11 @@ fn moves() -> impl Strategy<Value = Move> {
             .prop_map(|(back, request, host, first, measured)| Move::Admit { back, request, host, first, measured }),
         30 => (again, 0_u64..=4, kind, any::<bool>())
             .prop_map(|(backs, share, kind, moves)| Move::Report { backs, share, kind, moves }),
+        20 => (0_usize..5, 1_u8..4, prop::option::weighted(0.8, any::<bool>()), prop::bool::weighted(0.93))
+            .prop_map(|(back, host, directory, measured)| Move::Away { back, host, directory, measured }),
+        14 => (0_usize..5, 0_u8..8, 1_u8..4, prop_oneof![Just(0), 0..SIZE + 1], prop_oneof![0_u64..4, Just(4)])
+            .prop_map(|(back, request, host, first, share)| Move::Seen { back, request, host, first, share }),
+        4 => prop::collection::vec(0_u64..7, 1..4).prop_map(Move::Gone),
         9 => Just(Move::Close),
         2 => Just(Move::Replace),
         3 => (0_usize..4, amend).prop_map(|(grant, amend)| Move::Amend(grant, amend)),
@@ -144,6 +169,13 @@ struct Play {
     asked: Vec<(DeliveryId, String)>,
     wants: BTreeMap<(DeliveryId, String), u64>,
     read: u64,
+    /// How many stubs were asked for.
+    names: u64,
+}
+
+/// The name of the stub that was asked for as number `number`; they come in no order.
+fn placed_name(number: u64) -> PlacedName {
+    PlacedName::new(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
 }
 
 impl Play {
@@ -190,6 +222,27 @@ impl Play {
                 let position = FeedPosition { device: u64::MAX, inode: 1 << 63, offset: self.read };
                 Decision::Settle(reports, moves.then_some(position))
             }
+            Move::Away { back, host, directory, measured } => {
+                let delivery = scattered(self.clicks.saturating_sub(1 + back));
+                let stub = directory.map(|other| {
+                    let directory = DirectoryName::parse(if other { "other" } else { "pub" }).unwrap();
+                    self.names += 1;
+                    NewStub { name: placed_name(self.names), directory, leaf: "a.zip".to_owned() }
+                });
+                let away = Away {
+                    delivery,
+                    request: request_id("click"),
+                    now: self.now(),
+                    address: [198, 51, *host, 1].into(),
+                    measured: *measured,
+                };
+                Decision::Away(away, stub)
+            }
+            Move::Seen { back, request, host, first, share } => self.seen(*back, *request, *host, *first, *share),
+            Move::Gone(backs) => {
+                let names = backs.iter().map(|back| placed_name(self.names.saturating_sub(*back)));
+                Decision::Gone(names.collect(), self.now())
+            }
             Move::Close => Decision::Close(self.now()),
             Move::Replace => {
                 self.version += 1;
@@ -228,6 +281,17 @@ impl Play {
         }
     }
 
+    fn seen(&self, back: usize, request: u8, host: u8, first: u64, share: u64) -> Decision {
+        let delivery = scattered(self.clicks.saturating_sub(1 + back));
+        let size = SIZE + u64::from(self.version);
+        let bytes = size.saturating_sub(first) * share / 4;
+        let status = if first == 0 { 200 } else { 206 };
+        let report = Report { ended: self.now(), status, bytes, finished: share == 4, from: Some((first, size)) };
+        let seen = Some(cloakroom::domain::account::Seen { client: client(host).key(), address: [198, 51, host, 1].into() });
+        let request = request_id(&if request < 6 { format!("s{request}") } else { format!("r{}", request - 6) });
+        Decision::Settle(vec![Reported { delivery, request, report, seen }], None)
+    }
+
     fn report(&self, back: usize, share: u64, kind: Kind) -> Option<Reported> {
         let (delivery, request) = self.asked.iter().rev().nth(back)?.clone();
         let first = self.wants[&(delivery, request.clone())];
@@ -239,7 +303,7 @@ impl Play {
             Kind::Error => (404, None),
         };
         let report = Report { ended: self.now(), status, bytes, finished: share == 4, from };
-        Some(Reported { delivery, request: request_id(&request), report })
+        Some(Reported { delivery, request: request_id(&request), report, seen: None })
     }
 }
 
@@ -264,6 +328,8 @@ struct Seen {
     reopened: Cell<u32>,
     killed: Cell<u32>,
     closed: Cell<u32>,
+    going: Cell<u32>,
+    stays: [Cell<u32>; 3],
     refused: RefCell<BTreeMap<String, u32>>,
 }
 
@@ -276,8 +342,9 @@ impl Seen {
         self.shared.set(self.shared.get() + u32::from(decisions.len() > 3));
         for answer in answers {
             let why = match answer {
-                Answer::Clicked(Ok(Err(why))) | Answer::Admitted(Ok(Err(why))) => why,
-                Answer::Closed(Ok((changes, _))) if !changes.is_empty() => {
+                Answer::Clicked(Ok(Err(why))) | Answer::Admitted(Ok(Err(why))) | Answer::SentAway(Ok(Err(why))) => why,
+                Answer::Closed(Ok(Closing { changes, going, .. })) if !changes.is_empty() || !going.is_empty() => {
+                    self.going.set(self.going.get() + u32::try_from(going.len()).unwrap());
                     more(&self.closed);
                     continue;
                 }
@@ -306,6 +373,7 @@ async fn play(seen: &Seen, accounts: usize, beginning: Vec<Decision>, steps: &[S
         asked: Vec::new(),
         wants: BTreeMap::new(),
         read: 0,
+        names: 0,
     };
     for step in steps {
         match step {
@@ -334,6 +402,14 @@ async fn play(seen: &Seen, accounts: usize, beginning: Vec<Decision>, steps: &[S
     pair.holds().await;
     for delivery in pair.told().await {
         more(&seen.states[delivery.state as usize]);
+    }
+    for placed in pair.placed().await {
+        let stay = match placed.stay {
+            Stay::Preparing | Stay::Live => 0,
+            Stay::Going => 1,
+            Stay::Gone(_) => 2,
+        };
+        more(&seen.stays[stay]);
     }
     Ok(())
 }
@@ -369,6 +445,10 @@ fn whatever_happens_the_file_answers_as_memory_does() {
         ("reopened", &seen.reopened),
         ("copied", &seen.killed),
         ("ended", &seen.closed),
+        ("had to go", &seen.going),
+        ("stubs that are there", &seen.stays[0]),
+        ("stubs that are going", &seen.stays[1]),
+        ("stubs that are gone", &seen.stays[2]),
     ] {
         assert!(count.get() > 20, "{what}: only {}", count.get());
     }

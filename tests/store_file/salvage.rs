@@ -1,6 +1,6 @@
 //! What can still be read of a damaged store is saved, what is left out is named, and what is saved makes a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -73,6 +73,13 @@ fn broken(change: impl FnOnce(&mut Vec<u8>)) -> Place {
     place
 }
 
+/// The pages that hold the list of tables, without which nothing else is found: the first, and those that it leads to.
+fn pages_of_the_list(place: &Place) -> BTreeSet<usize> {
+    let database = Connection::open(place.file()).unwrap();
+    let mut pages = database.prepare("SELECT pageno - 1 FROM dbstat WHERE name = 'sqlite_schema'").unwrap();
+    pages.query_map([], |row| row.get::<_, u32>(0)).unwrap().map(|page| page.unwrap() as usize).collect()
+}
+
 /// What becomes unreadable with a page tells whose it is.
 fn owners(place: &Place) -> BTreeMap<usize, String> {
     let whole = fs::read(place.file()).unwrap();
@@ -87,16 +94,18 @@ fn owners(place: &Place) -> BTreeMap<usize, String> {
         fs::write(broken.file(), &whole).unwrap();
         broken.change(|bytes| bytes[page * PAGE] = 0x77);
         let database = Connection::open(broken.file()).unwrap();
-        for name in &names {
-            let key = if name == "counts" { "used" } else { "*" };
+        let unreadable = names.iter().filter(|name| {
+            let key = if *name == "counts" { "used" } else { "*" };
             let read = database.prepare(&format!("SELECT {key} FROM {name}")).and_then(|mut all| {
                 let mut rows = all.query([])?;
                 while rows.next()?.is_some() {}
                 Ok(())
             });
-            if read.is_err() {
-                owners.insert(page, name.clone());
-            }
+            read.is_err()
+        });
+        // Without the list of tables none is readable.
+        if let [name] = unreadable.collect::<Vec<&String>>()[..] {
+            owners.insert(page, name.clone());
         }
     }
     owners
@@ -119,15 +128,12 @@ fn a_store_that_is_whole_is_saved_as_it_is_exported() {
 fn of_each_page_that_is_damaged_only_the_rows_on_it_are_left_out_and_named() {
     let (whole, owners) = whole();
     let all = export(&broken(|_| {}).file(), &mut Vec::new()).unwrap();
-    let (mut seen, mut unreadable) = (BTreeMap::<String, usize>::new(), 0);
+    let list = pages_of_the_list(&broken(|_| {}));
+    let mut seen = BTreeMap::<String, usize>::new();
     for page in 0..whole.len() / PAGE {
         let place = broken(|bytes| bytes[page * PAGE + if page == 0 { 100 } else { 0 }] = 0x77);
         let before = place.contents();
-        let Ok((salvaged, text)) = saved(&place) else {
-            unreadable += 1;
-            assert!(page < 2, "page {page} is not needed to find the others");
-            continue;
-        };
+        let (salvaged, text) = saved(&place).unwrap_or_else(|not| panic!("page {page}: {not}"));
         assert!(place.contents() == before, "page {page}: it is only read");
         let what = format!("page {page} of {:?}: {salvaged:?}", owners.get(&page));
         let Totals { grants, links, history, deliveries, .. } = salvaged.totals;
@@ -151,12 +157,49 @@ fn of_each_page_that_is_damaged_only_the_rows_on_it_are_left_out_and_named() {
         if owners.get(&page).is_none_or(|table| ["counts", "links", "history"].contains(&table.as_str())) {
             assert!(verified.is_clean(), "{what}: {verified:?}");
         }
-        *seen.entry(owners.get(&page).cloned().unwrap_or_default()).or_default() += 1;
+        let owner = if list.contains(&page) { "the list of tables" } else { owners.get(&page).map_or("", String::as_str) };
+        *seen.entry(owner.to_owned()).or_default() += 1;
     }
-    assert_eq!(unreadable, 1, "the first page");
+    assert_eq!(seen.get("the list of tables"), Some(&list.len()));
     for (table, least) in [("", 10), ("grants", 4), ("counts", 1), ("links", 4), ("deliveries", 4), ("requests", 4), ("history", 4)] {
         assert!(seen.get(table).is_some_and(|pages| *pages >= least), "{table:?}: {seen:?}");
     }
+}
+
+#[test]
+fn of_a_store_in_another_order_every_page_but_those_of_the_list_of_tables_can_be_missed() {
+    // What was brought forward has the newer tables where there was room.
+    let forward = Place::first_version();
+    drop(forward.open().unwrap());
+    let backup = Place::new();
+    cloakroom::store::sqlite::backup(&filled().file(), &backup.file()).unwrap();
+    for (what, place, mended) in [("brought forward", forward, false), ("a backup", backup, true)] {
+        let (whole, list) = (fs::read(place.file()).unwrap(), pages_of_the_list(&place));
+        let mut unreadable = BTreeSet::new();
+        for page in 0..whole.len() / PAGE {
+            let broken = Place::new();
+            fs::write(broken.file(), &whole).unwrap();
+            broken.change(|bytes| bytes[page * PAGE + if page == 0 { 100 } else { 0 }] = 0x77);
+            if saved(&broken).is_err() {
+                unreadable.insert(page);
+            }
+        }
+        assert!(unreadable.is_subset(&list) && unreadable.is_empty() == mended, "{what}: {unreadable:?}, and the list is on {list:?}");
+    }
+}
+
+#[test]
+fn of_a_file_that_is_cut_off_what_is_left_is_saved() {
+    let (whole, list) = (&whole().0, pages_of_the_list(&broken(|_| {})));
+    let (mut before, all) = (0, whole.len() / PAGE);
+    for pages in [1, 2, *list.last().unwrap(), list.last().unwrap() + 1, all / 4, all / 2, all * 3 / 4] {
+        let place = broken(|bytes| bytes.truncate(pages * PAGE));
+        let (salvaged, text) = saved(&place).unwrap_or_else(|not| panic!("{pages} pages: {not}"));
+        imported(&text, "cut off");
+        assert!(!salvaged.is_whole() && salvaged.totals.grants >= before, "{pages} pages: {salvaged:?}");
+        before = salvaged.totals.grants;
+    }
+    assert!(before > u64::from(GRANTS) / 2, "{before}");
 }
 
 #[test]

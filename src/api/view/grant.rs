@@ -9,6 +9,8 @@ use crate::domain::grant::{Grant, Standing};
 use crate::domain::history::{Act, Entry};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{Placed, Stay, What};
+use crate::service::copies::{Offered, Preparation};
 use crate::service::{amend, issue};
 
 /// A grant.
@@ -105,12 +107,103 @@ pub struct Issued {
     pub link_expires: String,
     /// What it opens.
     pub grant: GrantView,
+    /// The copy that it leads to, where it is fetched as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<OfferedView>,
+}
+
+/// The way to a copy, for the customer. Neither URL nor password is printed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OfferedView {
+    /// Its URL.
+    pub url: String,
+    /// `preparing` or `live`.
+    pub state: String,
+    /// The user name that the web server asks for.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for OfferedView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, user, url: _, password: _ } = self;
+        f.debug_struct("OfferedView").field("state", state).field("user", user).finish_non_exhaustive()
+    }
+}
+
+impl OfferedView {
+    fn of(offered: &Offered) -> Self {
+        let login = offered.login.as_ref();
+        Self {
+            url: offered.url.clone(),
+            state: stay_word(offered.placed.stay).to_owned(),
+            user: login.map(|login| login.user.clone()),
+            password: login.map(|login| login.password.clone()),
+        }
+    }
+}
+
+/// A copy of a grant, in public or no longer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CopyView {
+    /// Where the web server serves it.
+    pub url: String,
+    /// preparing, live, going or gone.
+    pub state: String,
+    /// reflink, `hard-link`, copied or found; `null` while it is being made.
+    pub how: Option<String>,
+    /// Bytes of the master.
+    pub size: Option<u64>,
+    /// When its row was written.
+    pub placed: String,
+    /// When it was gone.
+    pub gone: Option<String>,
+    /// Bytes that were copied of one that is being made, and of how many.
+    pub copied: Option<(u64, u64)>,
+    /// Why it could not be made.
+    pub trouble: Option<String>,
+}
+
+impl CopyView {
+    /// `None` for what is no copy.
+    pub(in crate::api) fn of(placed: &Placed, url: String, preparation: Preparation) -> Option<Self> {
+        let What::Copy(state) = &placed.what else { return None };
+        let is_preparing = placed.stay == Stay::Preparing;
+        Some(Self {
+            url,
+            state: stay_word(placed.stay).to_owned(),
+            how: state.made.as_ref().map(|made| made.how.word().to_owned()),
+            size: state.made.as_ref().map(|made| made.version.size),
+            placed: placed.placed.to_string(),
+            gone: match placed.stay {
+                Stay::Gone(gone) => Some(gone.to_string()),
+                Stay::Preparing | Stay::Live | Stay::Going => None,
+            },
+            copied: is_preparing.then_some((preparation.bytes, preparation.total)),
+            trouble: preparation.trouble.filter(|_| is_preparing),
+        })
+    }
+}
+
+const fn stay_word(stay: Stay) -> &'static str {
+    match stay {
+        Stay::Preparing => "preparing",
+        Stay::Live => "live",
+        Stay::Going => "going",
+        Stay::Gone(_) => "gone",
+    }
 }
 
 impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { link, link_expires, grant, url: _ } = self;
-        f.debug_struct("Issued").field("link", link).field("link_expires", link_expires).field("grant", grant).finish_non_exhaustive()
+        let Self { link, link_expires, grant, copy, url: _ } = self;
+        f.debug_struct("Issued")
+            .field("link", link)
+            .field("link_expires", link_expires)
+            .field("grant", grant)
+            .field("copy", copy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,6 +214,7 @@ impl Issued {
             link: issued.link.id.to_string(),
             link_expires: issued.link.expires.to_string(),
             grant: GrantView::of(&issued.grant, now),
+            copy: issued.copy.as_ref().map(OfferedView::of),
         }
     }
 }
@@ -175,6 +269,9 @@ pub struct GrantPage {
     pub grant: GrantView,
     /// Its links, the newest first.
     pub links: Vec<LinkView>,
+    /// Its copies, the newest first.
+    #[serde(default)]
+    pub copies: Vec<CopyView>,
     /// Its deliveries: those that have not ended, and the newest of the others.
     pub deliveries: Vec<ListedDelivery>,
     /// What people did about it, the oldest first.

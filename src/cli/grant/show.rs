@@ -1,11 +1,13 @@
 //! Grants as text.
 
+use super::super::delivery::away;
 use super::super::link::words;
+use super::super::paragraph::paragraph;
 use super::super::terminal::{self, Column};
 use super::super::when::{ago, moment};
 use super::super::{signs, width};
 use super::{customer, downloads};
-use crate::api::{EntryView, GrantPage, GrantView, LinkView, ListedDelivery};
+use crate::api::{CopyView, EntryView, GrantPage, GrantView, LinkView, ListedDelivery};
 use crate::clock;
 use crate::domain::moment::Moment;
 
@@ -52,7 +54,7 @@ pub(super) fn list(grants: &[GrantView], is_narrow: bool) -> String {
 }
 
 pub(super) fn page(page: &GrantPage) -> String {
-    let GrantPage { grant, links, deliveries, history, measured } = page;
+    let GrantPage { grant, links, copies, deliveries, history, measured } = page;
     let now = clock::now();
     let mut blocks = vec![
         [
@@ -65,8 +67,10 @@ pub(super) fn page(page: &GrantPage) -> String {
         ]
         .join("\n"),
         links_table(links, now),
+        self::copies(copies, now),
     ];
     blocks.push(if deliveries.is_empty() { "no deliveries yet".to_owned() } else { deliveries_table(deliveries, now) });
+    blocks.extend(away::note(deliveries));
     blocks.push(self::history(history));
     if !measured {
         blocks.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
@@ -81,12 +85,42 @@ pub(super) fn links_table(links: &[LinkView], now: Moment) -> String {
     terminal::table(&columns, &links.iter().map(row).collect::<Vec<_>>()).trim_end().to_owned()
 }
 
+/// So many copies are shown: the one that there is, and those before it.
+const COPIES: usize = 3;
+
+fn copies(copies: &[CopyView], now: Moment) -> String {
+    let lines = copies.iter().take(COPIES).flat_map(|copy| {
+        let trouble = copy.trouble.as_ref().map(|trouble| paragraph("           ", trouble));
+        [Some(format!("copy       {}", copy_state(copy, now))), Some(format!("           {}", terminal::visible(&copy.url))), trouble]
+    });
+    lines.flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// `live since 2 h ago, 1.2 GB, by reflink`; `preparing, 45 % of 1.2 GB`
+fn copy_state(copy: &CopyView, now: Moment) -> String {
+    let how = copy.how.as_deref().map_or("", |how| match how {
+        "reflink" => ", shares the master's blocks",
+        "hard-link" => ", a hard link of the master",
+        "copied" => ", copied byte by byte",
+        _ => "",
+    });
+    let size = copy.size.map_or_else(String::new, |size| format!(", {}", terminal::bytes(size)));
+    match (copy.state.as_str(), copy.copied) {
+        ("preparing", Some((done, total))) if total > 0 => {
+            format!("preparing, {} of {}", terminal::percent(done, total), terminal::bytes(total))
+        }
+        ("live", _) => format!("there{size}{how}"),
+        ("gone", _) => format!("gone {}{size}", copy.gone.as_deref().map_or_else(String::new, |gone| ago(gone, now))),
+        (state, _) => state.to_owned(),
+    }
+}
+
 fn deliveries_table(deliveries: &[ListedDelivery], now: Moment) -> String {
     let columns =
         [Column::Text("delivery"), Column::Text("state"), Column::Number("sent"), Column::Text("last active"), Column::Text("client")];
     let row = |delivery: &ListedDelivery| {
-        let ListedDelivery { id, state, covered, size, client, active, .. } = delivery;
-        vec![id.clone(), state.clone(), terminal::percent(*covered, *size), ago(active, now), client.clone()]
+        let ListedDelivery { id, covered, size, client, active, .. } = delivery;
+        vec![id.clone(), away::state(delivery), terminal::percent(*covered, *size), ago(active, now), client.clone()]
     };
     let rows: Vec<Vec<String>> = deliveries.iter().take(DELIVERIES).map(row).collect();
     let text = terminal::table(&columns, &rows).trim_end().to_owned();

@@ -1,9 +1,12 @@
 //! Whether one request for bytes may pass, and what it is charged.
 
+use std::net::IpAddr;
+
 use super::{Account, Ask, Permit};
 use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::grant::Grant;
 use crate::domain::id::RequestId;
+use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 
 impl Account {
@@ -46,7 +49,7 @@ impl Account {
             let again = known.report.is_none();
             return again.then(|| permit(&self.grant, delivery, &ask.request)).ok_or(Refusal::BadRequest);
         }
-        self.joinable(delivery, ask)?;
+        self.joinable(delivery, ask.address, ask.now)?;
         connections(&self.grant, delivery, ask)?;
         let bytes_max = ask.range.bytes_max(delivery.version.size);
         self.affordable(delivery, bytes_max)?;
@@ -54,7 +57,7 @@ impl Account {
         let Self { grant, deliveries } = self;
         let admitted = deliveries.change(ask.delivery, |delivery| {
             if delivery.state == State::Offered {
-                open(grant, delivery, ask);
+                open(grant, delivery, &ask.request, ask.now, ask.measured);
             }
             grant.size_largest = grant.size_largest.max(delivery.version.size);
             grant.see(ask.address);
@@ -65,12 +68,13 @@ impl Account {
         admitted.ok_or(Refusal::UnknownLink)
     }
 
-    fn joinable(&self, delivery: &Delivery, ask: &Ask) -> Result<(), Refusal> {
-        let live = delivery.is_live(&self.grant.policy, ask.now);
-        let from_here = self.grant.check_networks_max(ask.address);
+    /// Whether a request from `address` may open `delivery` or go on with it.
+    pub(super) fn joinable(&self, delivery: &Delivery, address: IpAddr, now: Moment) -> Result<(), Refusal> {
+        let live = delivery.is_live(&self.grant.policy, now);
+        let from_here = self.grant.check_networks_max(address);
         match delivery.state {
             State::Offered if !live => Err(Refusal::LinkExpired),
-            State::Offered if self.grant.is_over(ask.now) => Err(Refusal::Expired),
+            State::Offered if self.grant.is_over(now) => Err(Refusal::Expired),
             State::Offered if self.grant.has_unit() => from_here,
             State::Offered if self.is_any_open() => from_here.and(Err(Refusal::DownloadRunning)),
             State::Offered => Err(Refusal::LimitReached),
@@ -97,12 +101,13 @@ fn connections(grant: &Grant, delivery: &Delivery, ask: &Ask) -> Result<(), Refu
     if (limited && delivery.in_flight() >= most) || !delivery.has_room() { Err(Refusal::TooManyConnections) } else { Ok(()) }
 }
 
-fn open(grant: &mut Grant, delivery: &mut Delivery, ask: &Ask) {
-    delivery.opened = Some(ask.now);
-    delivery.opened_by = Some(ask.request.clone());
+/// Takes the unit of an offer: holds it where somebody reports what is sent (`measured`), else uses it.
+pub(super) fn open(grant: &mut Grant, delivery: &mut Delivery, request: &RequestId, now: Moment, measured: bool) {
+    delivery.opened = Some(now);
+    delivery.opened_by = Some(request.clone());
     // The time of the click may be one of a clock that was set back since.
-    delivery.active = ask.now;
-    if ask.measured {
+    delivery.active = now;
+    if measured {
         delivery.state = State::Open;
         grant.reserve();
     } else {
@@ -111,7 +116,7 @@ fn open(grant: &mut Grant, delivery: &mut Delivery, ask: &Ask) {
     }
 }
 
-fn permit(grant: &Grant, delivery: &Delivery, request: &RequestId) -> Permit {
+pub(super) fn permit(grant: &Grant, delivery: &Delivery, request: &RequestId) -> Permit {
     Permit {
         delivery: delivery.id,
         grant: grant.id,

@@ -1,7 +1,7 @@
 //! What is known afterwards: reports of what was sent, and deliveries whose time is over.
 
-use super::{Account, Change, Ended, Reported};
-use crate::domain::delivery::{Delivery, Report, State};
+use super::{Account, Change, Ended, Reported, Seen};
+use crate::domain::delivery::{Delivery, Report, Request, State};
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
@@ -11,8 +11,10 @@ impl Account {
     /// | if | then |
     /// |---|---|
     /// | the request is not known, or reported already | `None`, nothing changes |
+    /// | … but its delivery was sent away, and the report says who asked | it is remembered as if it had been admitted, unless [`Delivery::REQUESTS_MAX`] are in flight |
     /// | the delivery was closed before the last reset of the grant | its own charge becomes what was sent; nothing else |
     /// | the delivery was closed since | its charge, and the grant's, become what was sent; nothing else |
+    /// | … in both: it was sent away and released, and this client has every byte now | it is completed, and the unit is used if it was closed since |
     /// | `from` names the version's size | the charge becomes what was sent, and the client's coverage grows |
     /// | … and the delivery is open, and this client has every byte now | the delivery is completed |
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
@@ -22,9 +24,16 @@ impl Account {
     /// ([`Request::bytes_sent_max`](crate::domain::delivery::Request::bytes_sent_max)) nothing is believed: they are told as
     /// beyond, and count nowhere.
     ///
+    /// The requests of a delivery that was sent away pass by us, so nobody knows of those that run: a download that is slower
+    /// than its grace is released while it runs, and its unit may have been taken by another. When it arrives after all it
+    /// counts, beyond `max_downloads` if need be: of what arrived nobody is told that it did not. That is one for each
+    /// delivery that was released, which takes a grace. Of such a delivery a report that comes twice, with
+    /// hundreds of others between, is charged twice, and still counts once.
+    ///
     /// The last row is for what the web server turned into 304, 412 or 416, and for who left before the first byte: the
     /// unit goes back at once, and the offer lives for [`Delivery::OFFER_LIFETIME`] from the end of that answer. Once
-    /// only, or questions about a file that is known already would keep an offer alive for ever.
+    /// only, or questions about a file that is known already would keep an offer alive for ever. And never where the delivery
+    /// was sent away: another request may run.
     ///
     /// `reset` is when the grant was last reset, of which its account knows nothing: the grant's charge is of what was
     /// closed since. Both moments are told by our clock. Where that was set meanwhile, at worst a charge stays
@@ -66,6 +75,7 @@ impl Account {
 }
 
 fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
+    take_in(delivery, reported);
     let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
     let most = request.bytes_sent_max(delivery.version.size);
     let report = Report { bytes: reported.report.bytes.min(most), ..reported.report.clone() };
@@ -75,9 +85,19 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
     let corrected = |charged: u64| charged.saturating_sub(held).saturating_add(sent);
     delivery.bytes_charged = corrected(delivery.bytes_charged);
     if let Some(closed) = delivery.closed {
-        if reset.is_none_or(|reset| reset < closed) {
+        let counts = reset.is_none_or(|reset| reset < closed);
+        if counts {
             grant.bytes_closed = corrected(grant.bytes_closed);
         }
+        // How long the slowest request of what was sent away takes, nobody knows while it runs.
+        if delivery.away && delivery.state == State::Released && delivery.cover(client, &report) {
+            delivery.state = State::Completed;
+            delivery.completed = Some(report.ended);
+            if counts {
+                grant.spend();
+            }
+        }
+        delivery.fold();
     } else {
         delivery.active = delivery.active.max(report.ended);
         let whole = delivery.cover(client, &report);
@@ -86,13 +106,24 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
             delivery.completed = Some(report.ended);
             grant.release();
             grant.spend();
-        } else if delivery.state == State::Open && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
+        } else if delivery.state == State::Open && !delivery.away && delivery.has_sent_nothing() && delivery.offered_again.is_none() {
             delivery.offer_again(report.ended);
             grant.release();
         }
     }
     let bytes_beyond = reported.report.bytes - report.bytes;
     Some(Change { bytes: report.bytes, bytes_beyond, ..Change::of(delivery, before) })
+}
+
+/// A request in a public directory was admitted by nobody: it begins to be known with its report.
+fn take_in(delivery: &mut Delivery, reported: &Reported) {
+    let Some(Seen { client, address }) = reported.seen.filter(|_| delivery.away) else { return };
+    if delivery.requests.contains_key(&reported.request) || !delivery.has_room() {
+        return;
+    }
+    let client = delivery.known_as(client);
+    let request = Request { admitted: reported.report.ended, client, address, bytes_max: 0, report: None };
+    delivery.remember(reported.request.clone(), request);
 }
 
 /// Ends one delivery: its unit, if it holds one, is given back or used.

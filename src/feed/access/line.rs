@@ -199,7 +199,7 @@ struct Asked<'a> {
 }
 
 fn ours(line: &[u8]) -> Result<Option<Hit<'_>>, LineFault> {
-    let Some(reported) = nginx_line::read(line).map_err(LineFault::Ours)? else { return Ok(None) };
+    let Some(nginx_line::Told::Delivery(reported)) = nginx_line::read(line).map_err(LineFault::Ours)? else { return Ok(None) };
     let asked: Asked<'_> =
         serde_json::from_slice(line).map_err(|fault| LineFault::Ours(nginx_line::LineFault::NotTheFormat(fault.to_string())))?;
     let report = reported.report;

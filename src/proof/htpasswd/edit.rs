@@ -17,7 +17,7 @@ pub fn name(name: &str) -> Result<&str, String> {
 }
 
 /// What stands before the colon of a line, whatever follows.
-fn name_of(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn name_of(line: &[u8]) -> Option<&[u8]> {
     let line = line.trim_ascii();
     let colon = line.iter().position(|&byte| byte == b':')?;
     line.get(..colon).filter(|_| !line.starts_with(b"#"))

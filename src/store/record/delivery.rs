@@ -78,7 +78,8 @@ impl RequestRecord {
 pub struct DeliveryRecord {
     pub(in crate::store) id: String,
     pub(in crate::store) grant: String,
-    pub(in crate::store) link: String,
+    /// `null` where no link was clicked: the file was fetched at the address of a copy.
+    pub(in crate::store) link: Option<String>,
     pub(in crate::store) size: u64,
     pub(in crate::store) modified: u64,
     pub(in crate::store) etag: String,
@@ -94,6 +95,9 @@ pub struct DeliveryRecord {
     pub(in crate::store) cookie: String,
     pub(in crate::store) address: String,
     pub(in crate::store) agent: String,
+    /// Missing where an earlier version wrote, which sent nobody away.
+    #[serde(default)]
+    pub(in crate::store) away: bool,
     pub(in crate::store) bytes_charged: u64,
     pub(in crate::store) bytes_unplaced: u64,
     pub(in crate::store) requests_folded: u64,
@@ -107,7 +111,7 @@ impl From<&Delivery> for DeliveryRecord {
         Self {
             id: delivery.id.written(),
             grant: delivery.grant.written(),
-            link: delivery.link.written(),
+            link: delivery.link.as_ref().map(Written::written),
             size: delivery.version.size,
             modified: delivery.version.modified.millis(),
             etag: delivery.version.etag.clone(),
@@ -123,6 +127,7 @@ impl From<&Delivery> for DeliveryRecord {
             cookie: delivery.cookie.written(),
             address: delivery.clicked_by.address.written(),
             agent: delivery.clicked_by.agent.clone(),
+            away: delivery.away,
             bytes_charged: delivery.bytes_charged,
             bytes_unplaced: delivery.bytes_unplaced,
             requests_folded: delivery.requests_folded,
@@ -140,7 +145,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
         Ok(Self {
             id: Written::read(&record.id, "delivery")?,
             grant: Written::read(&record.grant, "grant")?,
-            link: Written::read(&record.link, "link")?,
+            link: record.link.map(|link| Written::read(&link, "link")).transpose()?,
             version: Version {
                 size: record.size,
                 modified: Moment::from_millis(record.modified),
@@ -157,6 +162,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
             closed: record.closed.map(Moment::from_millis),
             cookie: Written::read(&record.cookie, "cookie")?,
             clicked_by: Client::new(Written::read(&record.address, "address")?, record.agent),
+            away: record.away,
             bytes_charged: record.bytes_charged,
             requests: record.requests.into_iter().map(RequestRecord::read).collect::<Result<_, _>>()?,
             requests_folded: record.requests_folded,

@@ -136,7 +136,7 @@ impl TryFrom<GrantRecord> for Grant {
 }
 
 /// Reads where a file lies.
-fn file(storage: &str, path: &str) -> Result<FileRef, Unreadable> {
+pub(super) fn file(storage: &str, path: &str) -> Result<FileRef, Unreadable> {
     Ok(FileRef {
         storage: StorageName::parse(storage).ok_or_else(|| Unreadable::new("storage", storage))?,
         path: FilePath::parse(path).map_err(|_| Unreadable::new("path", path))?,

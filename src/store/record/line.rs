@@ -3,10 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActRecord, DeliveryRecord, GrantRecord, LinkRecord};
+use super::{ActRecord, CredentialRecord, DeliveryRecord, GrantRecord, LinkRecord, PlacedRecord};
 
-/// The version of the format.
-pub const FORMAT: u32 = 1;
+/// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
+/// a program that knows the first only refuses it.
+pub const FORMAT: u32 = 2;
+
+/// The oldest version that is still read: what it says, later ones say the same way.
+pub const FORMAT_FIRST: u32 = 1;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,10 @@ pub enum Line {
     History(EntryRecord),
     /// A delivery of it, the oldest first.
     Delivery(Box<DeliveryRecord>),
+    /// What lies in public, or lay there, after all grants.
+    Placed(Box<PlacedRecord>),
+    /// Who may enter a public directory, after all grants.
+    Credential(Box<CredentialRecord>),
     /// What was counted in an hour.
     Tally(TallyRecord),
     /// How far a feed was read. Of use on the same machine only, where the log is the same file.
@@ -90,4 +98,10 @@ pub struct Totals {
     pub tallies: u64,
     /// Places in logs.
     pub feeds: u64,
+    /// Things in public. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub placed: u64,
+    /// User names of public directories. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub credentials: u64,
 }

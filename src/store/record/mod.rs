@@ -7,11 +7,13 @@ mod delivery;
 mod grant;
 mod history;
 mod line;
+mod public;
 
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
-pub use self::line::{EntryRecord, FORMAT, FeedRecord, Head, Line, TallyRecord, Totals};
+pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
+pub use self::public::{CredentialRecord, MadeRecord, PlacedRecord};
 use crate::domain::client::ClientKey;
 use crate::domain::coverage::Coverage;
 use crate::domain::delivery::State;
@@ -63,7 +65,14 @@ macro_rules! written_as_shown {
     };
 }
 
-written_as_shown!(crate::domain::id::GrantId, crate::domain::id::LinkId, crate::domain::id::DeliveryId, std::net::IpAddr, ipnet::IpNet);
+written_as_shown!(
+    crate::domain::id::GrantId,
+    crate::domain::id::LinkId,
+    crate::domain::id::DeliveryId,
+    crate::domain::credential::UserName,
+    std::net::IpAddr,
+    ipnet::IpNet
+);
 
 macro_rules! written_as_word {
     ($type:ty: $($word:literal $value:path),*) => {

@@ -135,6 +135,12 @@ impl Working {
         let Changes { grants, mut deliveries, made, ended, tallies, mut left, forgotten, .. } = std::mem::take(&mut self.changes);
         // Grants of which a delivery runs no more: what is read from the rows of live ones must stand in theirs now.
         left.extend(ended.values().map(|(_, delivery)| delivery.grant));
+        for away in ended.values().map(|(_, delivery)| delivery).filter(|delivery| delivery.away) {
+            match away.link {
+                Some(_) => self.database.prepare_cached(schema::HASTEN_OF_DELIVERY)?.execute([away.id.written()])?,
+                None => self.database.prepare_cached(schema::HASTEN_COPIES)?.execute([away.grant.written()])?,
+            };
+        }
         for id in made {
             if let Some(before) = deliveries.remove(&id) {
                 self.write_delivery(id, before, ended.get(&id))?;

@@ -10,8 +10,10 @@ mod answers;
 mod changes;
 mod checkpoint;
 mod condition;
+mod credentials;
 mod fault;
 mod open;
+mod public;
 mod queue;
 mod rows;
 mod salvage;
@@ -37,9 +39,9 @@ pub use self::transfer::{NotMoved, export, import};
 pub use self::upkeep::{Info, Verified, backup, info, verify};
 use self::working::{ACCOUNTS_MAX, FEED, Working};
 use super::record::Written;
-use super::{Closing, Content, Down, Filter, Grants, Later, Store, Target};
+use super::{Arrived, Closing, Content, CopiesDue, Down, Filter, Grants, Later, SentAway, Store, Target};
 use crate::config::Durability;
-use crate::domain::account::{Account, Ask, Change, Click, Clicked, Permit, Reported};
+use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::{Amendment, Grant};
@@ -47,6 +49,7 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName};
 use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Tally, hour_of};
@@ -176,8 +179,8 @@ fn account(database: &Connection, id: GrantId, with: Option<DeliveryId>) -> Resu
 }
 
 impl Store for Sqlite {
-    fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
-        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author)))
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
+        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author, copy)))
     }
 
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {
@@ -264,7 +267,7 @@ impl Store for Sqlite {
         Box::pin(self.decide(move |working| working.admit(&ask)))
     }
 
-    fn settle(&self, reports: Vec<Reported>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
+    fn settle_all(&self, reports: Vec<Arrived>, position: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
         Box::pin(self.decide(move |working| working.settle(&reports, position)))
     }
 
@@ -274,6 +277,42 @@ impl Store for Sqlite {
 
     fn close_due(&self, now: Moment) -> Later<'_, Closing> {
         Box::pin(self.decide(move |working| working.close_due(now)))
+    }
+
+    fn send_away(&self, away: Away, stub: Option<NewStub>) -> Later<'_, Result<SentAway, Refusal>> {
+        Box::pin(self.writer.decide(move |working| working.send_away(&away, stub)))
+    }
+
+    fn copy_for(&self, grant: GrantId, copy: NewCopy, now: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(self.decide(move |working| working.copy_for(grant, copy, now)))
+    }
+
+    fn copies_due(&self, directory: DirectoryName, now: Moment, limit: usize) -> Later<'_, CopiesDue> {
+        Box::pin(self.decide(move |working| working.copies_due(&directory, now, super::most(limit))))
+    }
+
+    fn copy_made(&self, name: PlacedName, made: Made, now: Moment) -> Later<'_, Option<Placed>> {
+        Box::pin(self.decide(move |working| working.copy_made(&name, made, now)))
+    }
+
+    fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| working.copy_later(&name, due)))
+    }
+
+    fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
+        Box::pin(self.read(move |database| public::under(database, &names)))
+    }
+
+    fn placed_for(&self, grant: GrantId) -> Later<'_, Vec<Placed>> {
+        Box::pin(self.read(move |database| rows::all(database, schema::PLACED_OF_GRANT, [grant.written()], public::placed)))
+    }
+
+    fn placed_there(&self, after: Option<(Moment, PlacedName)>, limit: usize) -> Later<'_, Vec<Placed>> {
+        Box::pin(self.read(move |database| public::there(database, after, most(limit))))
+    }
+
+    fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| working.placed_gone(&names, now)))
     }
 
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {

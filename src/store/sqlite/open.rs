@@ -234,6 +234,11 @@ fn make(path: &Path) -> Result<(), Why> {
 
 /// Looks at the first bytes, before SQLite does: it takes an empty file for a new one, and writes into what is its own.
 pub(super) fn look_at(path: &Path) -> Result<(), Why> {
+    version_in_head(path).map(drop)
+}
+
+/// The version of its tables, as the first bytes tell it.
+pub(super) fn version_in_head(path: &Path) -> Result<usize, Why> {
     // A pipe would be waited for.
     if !std::fs::metadata(path).map_err(Why::System)?.is_file() {
         return Err(Why::Foreign("not a file".to_owned()));
@@ -248,7 +253,7 @@ pub(super) fn look_at(path: &Path) -> Result<(), Why> {
         return Err(Why::Damaged("it is empty or cut off".to_owned()));
     }
     let number = |at: usize| head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_be_bytes);
-    is_ours(number(APPLICATION_ID_AT).into(), number(USER_VERSION_AT).into()).map(drop)
+    is_ours(number(APPLICATION_ID_AT).into(), number(USER_VERSION_AT).into())
 }
 
 /// Its version, if it is a store that this program knows.

@@ -149,7 +149,7 @@ pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, 
     let mut record = DeliveryRecord {
         id: row.get(1)?,
         grant: row.get(2)?,
-        link: row.get(3)?,
+        link: Some(row.get(3)?).filter(|link: &String| !link.is_empty()),
         size: read_number(row, 4, "size")?,
         modified: read_number(row, 5, "modified")?,
         etag: row.get(6)?,
@@ -165,6 +165,7 @@ pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, 
         cookie: row.get(15)?,
         address: row.get(16)?,
         agent: row.get(17)?,
+        away: row.get(22)?,
         bytes_charged: read_number(row, 18, "bytes_charged")?,
         bytes_unplaced: read_number(row, 19, "bytes_unplaced")?,
         requests_folded: read_number(row, 20, "requests_folded")?,
@@ -205,7 +206,7 @@ fn request(row: &Row<'_>) -> Result<RequestRecord, Fault> {
 /// A delivery with the moment that stands in its row, behind its columns: when it is to be looked at again.
 pub(super) fn delivery_and_due(database: &Connection, row: &Row<'_>) -> Result<(Number, Delivery, Option<i64>), Fault> {
     let (number, delivery) = delivery(database, row)?;
-    Ok((number, delivery, row.get(22)?))
+    Ok((number, delivery, row.get(23)?))
 }
 
 /// When `delivery` is to be looked at again. What stands in its row is never later, and may be earlier: each request
@@ -218,7 +219,8 @@ pub(super) fn add_delivery(database: &Connection, grant_number: Number, grant: &
     database.prepare_cached(schema::ADD_DELIVERY)?.execute(params![
         delivery.id.written(),
         grant_number,
-        delivery.link.written(),
+        // The column was made before there were deliveries without one.
+        delivery.link.as_ref().map(Written::written).unwrap_or_default(),
         stored(delivery.version.size),
         millis(delivery.version.modified),
         delivery.version.etag,
@@ -238,6 +240,7 @@ pub(super) fn add_delivery(database: &Connection, grant_number: Number, grant: &
         stored(delivery.bytes_unplaced),
         stored(delivery.requests_folded),
         delivery.completed.map(millis),
+        delivery.away,
     ])?;
     let number = database.last_insert_rowid();
     put_parts(database, number, delivery)?;
@@ -275,6 +278,7 @@ pub(super) fn change_delivery(database: &Connection, number: Number, delivery: &
         stored(delivery.bytes_unplaced),
         stored(delivery.requests_folded),
         delivery.completed.map(millis),
+        delivery.away,
     ])?;
     Ok(())
 }

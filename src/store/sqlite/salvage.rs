@@ -3,8 +3,9 @@
 //! Each row that can be read is copied into a database of its own, table by table: from both ends, and between them by
 //! the keys that stand in the indices. What then belongs to nothing is left out, what was counted of a grant and cannot be
 //! read is counted again from its deliveries, and the copy is exported as a whole store is. The damaged file is only
-//! read.
+//! read. Where the list of tables itself is damaged, that is done with a copy in which it was mended ([`listed`]).
 
+mod listed;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,12 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+use self::listed::Aside;
 use self::table::{Table, name, shown, values};
+use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
+use super::public;
 use super::rows;
 use super::schema::{self, MIGRATIONS};
 use super::transfer::{self, NotMoved};
@@ -70,7 +74,8 @@ impl Salvaged {
     }
 }
 
-/// Writes what can be read of the store at `path`. A file whose first page or list of tables is damaged cannot be read.
+/// Writes what can be read of the store at `path`. Where the list of tables is damaged, and what is left of it is not as
+/// this program writes it, nothing can be read.
 pub fn salvage(path: &Path, out: &mut dyn Write) -> Result<Salvaged, NotMoved> {
     let opened = open::look_at(path).map_err(|why| NotMoved::Store(NotOpened { path: path.to_owned(), why }));
     let failed = |fault: &Fault| NotMoved::Store(not(path, fault));
@@ -82,12 +87,31 @@ pub fn salvage(path: &Path, out: &mut dyn Write) -> Result<Salvaged, NotMoved> {
     Ok(Salvaged { totals, ..rescue.salvaged })
 }
 
+/// A database without rows, whose tables are those of `version`.
+fn empty(version: usize) -> Result<Connection, Fault> {
+    // A file without a name, which SQLite removes: what is small stays in memory.
+    let copy = Connection::open("")?;
+    copy.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN")?;
+    for step in MIGRATIONS.iter().take(version) {
+        copy.execute_batch(step)?;
+    }
+    Ok(copy)
+}
+
+/// The names of the tables, in the order in which they were made.
+fn names(database: &Connection) -> Result<Vec<String>, Fault> {
+    let listed = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid";
+    rows::all(database, listed, [], |row| Ok(row.get(0)?))
+}
+
 struct Rescue {
     damaged: Connection,
     copy: Connection,
     version: usize,
     rows_max: u64,
     salvaged: Salvaged,
+    /// What is read instead of the damaged file, if that has a list of tables that cannot be read.
+    _aside: Option<Aside>,
 }
 
 /// From the first row on, and from the last one back.
@@ -95,24 +119,33 @@ const DIRECTIONS: [&str; 2] = ["ASC", "DESC"];
 
 impl Rescue {
     fn begin(path: &Path, rows_max: u64) -> Result<Self, Fault> {
+        let head = open::version_in_head(path).unwrap_or_default();
+        let (damaged, version, aside) = match Self::read(path) {
+            Ok((damaged, version)) => (damaged, version, None),
+            Err(fault) => {
+                let Some(aside) = listed::mended(path, head)? else { return Err(fault) };
+                let (damaged, version) = Self::read(&aside.file())?;
+                (damaged, version, Some(aside))
+            }
+        };
+        Ok(Self { damaged, copy: empty(version)?, version, rows_max, salvaged: Salvaged::default(), _aside: aside })
+    }
+
+    /// Opens the file at `path`, in which every table is to be found; and the version of these.
+    fn read(path: &Path) -> Result<(Connection, usize), Fault> {
         let damaged = open::open_to_read(path)?;
         // What the daemon writes meanwhile is not mixed in. Nothing is lost where an error ends it early.
         damaged.execute_batch("BEGIN")?;
         let version: i64 = damaged.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let version = usize::try_from(version).unwrap_or_default().min(MIGRATIONS.len());
-        // A file without a name, which SQLite removes: what is small stays in memory.
-        let copy = Connection::open("")?;
-        copy.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN")?;
-        for step in MIGRATIONS.iter().take(version) {
-            copy.execute_batch(step)?;
+        for name in names(&empty(version)?)? {
+            damaged.prepare(&format!("SELECT 1 FROM {name}"))?;
         }
-        Ok(Self { damaged, copy, version, rows_max, salvaged: Salvaged::default() })
+        Ok((damaged, version))
     }
 
     fn save(&mut self) -> Result<(), Fault> {
-        let listed = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid";
-        let names = rows::all(&self.copy, listed, [], |row| Ok(row.get::<_, String>(0)?))?;
-        let tables: Vec<Table> = names.into_iter().map(|name| Table::read(&self.copy, name)).collect::<Result<_, _>>()?;
+        let tables: Vec<Table> = names(&self.copy)?.into_iter().map(|name| Table::read(&self.copy, name)).collect::<Result<_, _>>()?;
         for table in &tables {
             self.save_table(table)?;
         }
@@ -302,6 +335,7 @@ impl Rescue {
                 rows::one(copy, schema::DELIVERY_BY_ID, [id], |row| rows::delivery(copy, row)).is_ok()
             })?;
         }
+        self.leave_out_of_public()?;
         let hours = "SELECT CAST(hour AS TEXT) || ' ' || what FROM tallies WHERE ?1 = 0";
         let tally = "SELECT hour, what, count FROM tallies WHERE CAST(hour AS TEXT) || ' ' || what = ?1";
         if rows::all(&self.copy, schema::ALL_TALLIES, [], rows::tally).is_err() {
@@ -311,6 +345,18 @@ impl Rescue {
             self.sieve("feeds", "SELECT name FROM feeds WHERE ?1 = 0", 0, |_, _| false)?;
         }
         Ok(())
+    }
+
+    /// The same of what is in public, and of who may enter there; and what of it is for what was lost.
+    fn leave_out_of_public(&mut self) -> Result<(), Fault> {
+        self.sieve("placed", "SELECT name FROM placed WHERE ?1 = 0", 0, |copy, name| {
+            rows::one(copy, schema::PLACED, [name], public::placed)
+                .is_ok_and(|placed| placed.is_some_and(|placed| public::belongs(copy, &placed).unwrap_or(false)))
+        })?;
+        self.sieve("credentials", "SELECT user FROM credentials WHERE ?1 = 0", 0, |copy, user| {
+            rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
+                .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
+        })
     }
 
     /// Leaves out those of the rows that `names` selects for which `is_good` does not hold.
@@ -341,7 +387,8 @@ fn named_by(table: &str) -> &'static str {
     match table {
         "history" => "CAST(number AS TEXT)",
         "tallies" => "CAST(hour AS TEXT) || ' ' || what",
-        "feeds" => "name",
+        "feeds" | "placed" => "name",
+        "credentials" => "user",
         _ => "id",
     }
 }

@@ -119,6 +119,49 @@ CREATE TABLE feeds (
     "
 ALTER TABLE counts DROP COLUMN reserved;
 ",
+    "
+ALTER TABLE deliveries ADD COLUMN away INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE placed (
+    name TEXT PRIMARY KEY,
+    directory TEXT NOT NULL,
+    what TEXT NOT NULL,
+    delivery TEXT,
+    grant_id TEXT NOT NULL,
+    storage TEXT NOT NULL,
+    path TEXT NOT NULL,
+    leaf TEXT NOT NULL,
+    placed INTEGER NOT NULL,
+    due INTEGER,
+    stay TEXT NOT NULL,
+    gone INTEGER,
+    over INTEGER,
+    how TEXT,
+    inode INTEGER,
+    size INTEGER,
+    modified INTEGER,
+    etag TEXT,
+    media_type TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX placed_due ON placed (due, name, stay) WHERE due IS NOT NULL;
+CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
+CREATE INDEX placed_of_grant ON placed (grant_id);
+CREATE INDEX placed_of_delivery ON placed (delivery) WHERE delivery IS NOT NULL;
+
+CREATE TABLE credentials (
+    user TEXT PRIMARY KEY,
+    directory TEXT NOT NULL,
+    grant_id TEXT,
+    begins INTEGER NOT NULL,
+    ends INTEGER,
+    replaced INTEGER,
+    kid TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    author TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credentials_of_directory ON credentials (directory, ends);
+CREATE INDEX credentials_of_grant ON credentials (grant_id) WHERE grant_id IS NOT NULL;
+",
 ];
 
 macro_rules! statements {
@@ -144,7 +187,20 @@ macro_rules! delivery_columns {
     () => {
         "d.number, d.id, g.id, d.link, d.size, d.modified, d.etag, d.media_type, d.state, d.offered, d.offered_again, d.opened, \
          d.opened_by, d.active, d.closed, d.cookie, d.address, d.agent, d.bytes_charged, d.bytes_unplaced, d.requests_folded, \
-         d.completed"
+         d.completed, d.away"
+    };
+}
+
+macro_rules! placed_columns {
+    () => {
+        "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone, p.over, \
+         p.how, p.inode, p.size, p.modified, p.etag, p.media_type"
+    };
+}
+
+macro_rules! credential_columns {
+    () => {
+        "user, directory, grant_id, begins, ends, replaced, kid, hash, author"
     };
 }
 
@@ -192,11 +248,11 @@ statements! {
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
     VERSION = "SELECT size, modified, etag, media_type FROM deliveries WHERE id = ?1";
     ADD_DELIVERY = "INSERT INTO deliveries (id, grant_number, link, size, modified, etag, media_type, state, offered, offered_again, opened, \
-        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed, away) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
     /// No column of an index: each that is named here is written anew, whether it differs or not.
     CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, bytes_charged = ?7, \
-        bytes_unplaced = ?8, requests_folded = ?9, completed = ?10 WHERE number = ?1";
+        bytes_unplaced = ?8, requests_folded = ?9, completed = ?10, away = ?11 WHERE number = ?1";
     MOVE_DUE = "UPDATE deliveries SET due = ?2 WHERE number = ?1";
     END_DELIVERY = "UPDATE deliveries SET closed = ?2, due = NULL WHERE number = ?1";
     FORGET_DELIVERY = "DELETE FROM deliveries WHERE number = ?1";
@@ -220,6 +276,37 @@ statements! {
     NEXT_DUE = "SELECT g.id, d.id, d.due FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.due IS NOT NULL \
         ORDER BY d.due LIMIT 1";
 
+    PLACED = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name = ?1");
+    PLACED_LIVE_OF_DELIVERY = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.delivery = ?1 AND p.directory = ?2 AND p.stay = 'live'");
+    PLACED_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 ORDER BY p.placed, p.name");
+    PLACED_THERE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND (p.due, p.name) > (?1, ?2) \
+        ORDER BY p.due, p.name LIMIT ?3");
+    PLACED_DUE = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.due IS NOT NULL AND p.due <= ?1 AND p.stay <> 'preparing' ORDER BY p.due, p.name LIMIT ?2");
+    PLACED_NEXT_DUE = "SELECT due FROM placed WHERE due IS NOT NULL AND stay <> 'preparing' ORDER BY due LIMIT 1";
+    COPY_OF_GRANT = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.grant_id = ?1 AND p.what = 'copy' AND p.stay IN ('preparing', 'live')");
+    COPIES_WAITING = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.stay = 'preparing' AND p.directory = ?1 ORDER BY p.due LIMIT ?2");
+    PLACED_FROM = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name > ?1 ORDER BY p.name LIMIT ?2");
+    PLACED_ENDED = "SELECT p.name, p.due FROM deliveries d JOIN placed p ON p.delivery = d.id WHERE p.name = ?1 AND p.stay = 'live' \
+        AND d.closed IS NOT NULL AND p.due > d.closed";
+    STAYS = "SELECT stay, count(*) FROM placed GROUP BY stay ORDER BY stay";
+    ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone, over, how, inode, \
+        size, modified, etag, media_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+    MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4, over = ?5, how = ?6, inode = ?7, size = ?8, modified = ?9, etag = ?10, \
+        media_type = ?11 WHERE name = ?1";
+    HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay IN ('preparing', 'live')";
+    HASTEN_COPIES = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND what = 'copy' AND stay = 'live'";
+    HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
+
+    CREDENTIALS_OF_DIRECTORY = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE directory = ?1 AND (ends IS NULL OR ends > ?2) \
+        ORDER BY begins, user");
+    CREDENTIALS_OF_GRANT = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE grant_id = ?1 AND (ends IS NULL OR ends > ?2) \
+        ORDER BY begins, user");
+    CREDENTIALS_FROM = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE user > ?1 ORDER BY user LIMIT ?2");
+    CREDENTIAL = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE user = ?1");
+    ADD_CREDENTIAL = concat!("INSERT INTO credentials (", credential_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        ON CONFLICT (user) DO NOTHING");
+    CHANGE_CREDENTIAL = "UPDATE credentials SET ends = ?2, replaced = ?3 WHERE user = ?1";
+
     HISTORY = "SELECT h.at, h.author, h.act FROM grants g JOIN history h ON h.grant_number = g.number WHERE g.id = ?1 ORDER BY h.number";
     HISTORY_OF_NUMBER = "SELECT at, author, act FROM history WHERE grant_number = ?1 ORDER BY number";
     WRITE_DOWN = "INSERT INTO history (grant_number, at, author, act) VALUES (?1, ?2, ?3, ?4)";
@@ -232,9 +319,10 @@ statements! {
     ALL_TALLIES = "SELECT hour, what, count FROM tallies ORDER BY hour, what";
     FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
     WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
-    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies)";
+    IS_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)";
+    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
-    TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), \
+    TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
         (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
 
     POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
@@ -255,7 +343,7 @@ mod tests {
             database.execute_batch(step).expect("a migration");
         }
         // These read tables in order, a page at a time, from a place that they are given.
-        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "TOTALS", "IS_USED", "WITHOUT_COUNTS"];
+        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "STAYS", "TOTALS", "IS_USED", "WITHOUT_COUNTS"];
         let mut seen = 0;
         for (name, sql) in ALL {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));

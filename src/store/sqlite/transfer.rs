@@ -5,26 +5,32 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
+use super::public;
 use super::rows::{self, Number};
 use super::schema;
 use super::upkeep::{each_delivery, each_grant, not};
 use crate::config::Durability;
+use crate::domain::credential::DirectoryCredential;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::Grant;
 use crate::domain::history::{Author, Entry};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
-    ActRecord, DeliveryRecord, EntryRecord, FORMAT, FeedRecord, GrantRecord, Head, Line, LinkRecord, TallyRecord, Totals, Unreadable,
-    Written,
+    ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, GrantRecord, Head, Line, LinkRecord,
+    PlacedRecord, TallyRecord, Totals, Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
 const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+const SAME_ID: &str = "the same id stood before";
 
 /// Why nothing was imported, or not everything exported.
 #[derive(Debug)]
@@ -99,6 +105,14 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
             put(&Line::Delivery(Box::new(DeliveryRecord::from(delivery))))
         })
     })?;
+    public::each(&together, &mut |placed| {
+        totals.placed += 1;
+        put(&Line::Placed(Box::new(PlacedRecord::from(placed))))
+    })?;
+    credentials::each(&together, &mut |credential| {
+        totals.credentials += 1;
+        put(&Line::Credential(Box::new(CredentialRecord::from(credential))))
+    })?;
     for tally in rows::all(&together, schema::ALL_TALLIES, [], rows::tally)? {
         totals.tallies += 1;
         put(&Line::Tally(TallyRecord { hour: tally.hour.millis(), what: tally.what.word().to_owned(), count: tally.count }))?;
@@ -163,7 +177,7 @@ impl Reading<'_> {
                 Err(Wrong::Store(Fault::Database(fault)))
                     if fault.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
                 {
-                    return Err(NotMoved::Line(self.number, "the same id stood before".to_owned()));
+                    return Err(NotMoved::Line(self.number, SAME_ID.to_owned()));
                 }
                 Err(Wrong::Store(fault)) => {
                     return Err(NotMoved::Store(NotOpened { path: path.to_owned(), why: Why::Database(fault.to_string()) }));
@@ -182,9 +196,10 @@ impl Reading<'_> {
     /// Takes one line; whether it was the last.
     fn take(&mut self, line: Line) -> Result<bool, Wrong> {
         match line {
-            Line::CloakroomStore(Head { format: FORMAT, .. }) => {}
+            Line::CloakroomStore(Head { format: FORMAT_FIRST..=FORMAT, .. }) => {}
             Line::CloakroomStore(Head { format, .. }) => {
-                return Err(Wrong::Line(format!("is of format {format}; this program reads format {FORMAT}")));
+                let known = format!("this program reads formats {FORMAT_FIRST} to {FORMAT}");
+                return Err(Wrong::Line(format!("is of format {format}; {known}: a later version of Cloakroom wrote it")));
             }
             Line::Grant(record) => {
                 let grant = Grant::try_from(*record)?;
@@ -211,6 +226,25 @@ impl Reading<'_> {
                 rows::add_delivery(self.database, number, grant, &delivery)?;
                 self.open += u32::from(delivery.state == State::Open && delivery.closed.is_none());
                 self.totals.deliveries += 1;
+            }
+            Line::Placed(record) => {
+                let placed = Placed::try_from(*record)?;
+                if !public::belongs(self.database, &placed)? {
+                    return Err(Wrong::Line(format!("{} is for a grant or a delivery that does not stand before it", placed.name)));
+                }
+                public::add(self.database, &placed)?;
+                self.totals.placed += 1;
+            }
+            Line::Credential(record) => {
+                let credential = DirectoryCredential::try_from(*record)?;
+                if !credentials::belongs(self.database, &credential)? {
+                    return Err(Wrong::Line(format!("{} is for a grant that does not stand before it", credential.user)));
+                }
+                if !credentials::named(self.database, &[credential.user])?.is_empty() {
+                    return Err(Wrong::Line(SAME_ID.to_owned()));
+                }
+                credentials::add(self.database, &credential)?;
+                self.totals.credentials += 1;
             }
             Line::Tally(record) => {
                 let what = Counted::parse(&record.what).ok_or_else(|| Unreadable::new("what", &record.what))?;

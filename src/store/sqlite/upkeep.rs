@@ -10,14 +10,17 @@ use rusqlite::Connection;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
+use super::public;
 use super::rows::{self, Number};
 use super::schema;
 use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Entry};
 use crate::domain::moment::Moment;
+use crate::domain::placed::What;
 
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
@@ -42,6 +45,10 @@ pub struct Info {
     pub links: u64,
     /// Deliveries, by the word of their state.
     pub deliveries: BTreeMap<String, u64>,
+    /// What is or was in public, by where it stands.
+    pub placed: BTreeMap<String, u64>,
+    /// User names of public directories.
+    pub credentials: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
     pub first_grant: Option<u64>,
     /// When the last one was.
@@ -72,6 +79,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
     let read = || -> Result<Info, Fault> {
         let together = database.unchecked_transaction()?;
         let states = rows::all(&together, schema::STATES, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        let stays = rows::all(&together, schema::STAYS, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let count = |number: i64| number.cast_unsigned();
         let info = rows::one(&together, schema::TOTALS, [], |row| {
             Ok(Info {
@@ -82,8 +90,10 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 grants: count(row.get(0)?),
                 links: count(row.get(1)?),
                 deliveries: states.iter().map(|(state, number)| (state.clone(), count(*number))).collect(),
-                first_grant: row.get::<_, Option<i64>>(3)?.map(count),
-                last_grant: row.get::<_, Option<i64>>(4)?.map(count),
+                placed: stays.iter().map(|(stay, number)| (stay.clone(), count(*number))).collect(),
+                credentials: count(row.get(3)?),
+                first_grant: row.get::<_, Option<i64>>(4)?.map(count),
+                last_grant: row.get::<_, Option<i64>>(5)?.map(count),
             })
         })?;
         let version = together.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -169,7 +179,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
             verify_grant(&together, number, grant, &mut verified)?;
             progress(verified.grants, total);
             Ok(())
-        })
+        })?;
+        verify_public(&together, &mut verified)
     };
     match read() {
         Ok(()) => {}
@@ -239,6 +250,30 @@ fn verify_grant(database: &Connection, number: Number, grant: &Grant, verified: 
     verify_sums(grant, &history, &sums, verified);
     verified.grants += 1;
     Ok(())
+}
+
+/// What is in public, and who may enter, belongs to what is there.
+fn verify_public(database: &Connection, verified: &mut Verified) -> Result<(), Fault> {
+    public::each(database, &mut |placed| {
+        let name = &placed.name;
+        if !public::belongs(database, placed)? {
+            verified.fault(match &placed.what {
+                What::Stub(delivery) => format!("{name}, in public: {delivery} of {}, which it is for, is not there", placed.grant),
+                What::Copy(_) => format!("{name}, in public: {}, which it is for, is not there", placed.grant),
+            });
+        }
+        let due = rows::one(database, schema::PLACED_ENDED, [name.as_str()], |row| Ok(row.get::<_, i64>(1)?))?;
+        if let Some(due) = due {
+            verified.fault(format!("{name}, in public: it would be looked at at {due}, and its delivery has ended"));
+        }
+        Ok(())
+    })?;
+    credentials::each(database, &mut |credential| {
+        if !credentials::belongs(database, credential)? {
+            verified.fault(format!("{}, a user name of {}: the grant that it is for is not there", credential.user, credential.directory));
+        }
+        Ok(())
+    })
 }
 
 fn verify_sums(grant: &Grant, history: &[Entry], sums: &Sums, verified: &mut Verified) {

@@ -19,11 +19,12 @@ use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::NewCopy;
 use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::Written;
-use crate::store::{Closing, Content, DUE_MAX, Down, Target, admit};
+use crate::store::{Arrived, Closing, Content, DUE_MAX, Down, Target, admit};
 
 /// Accounts kept in memory, those used last: some 3 KiB each.
 pub(super) const ACCOUNTS_MAX: usize = 8192;
@@ -83,6 +84,12 @@ impl Working {
         }
     }
 
+    /// The account of `grant`, if it is known.
+    pub(super) fn account(&mut self, grant: GrantId) -> Result<Option<&Account>, Fault> {
+        self.load(grant)?;
+        Ok(self.accounts.touch(&grant).map(|kept| &kept.account))
+    }
+
     /// Makes sure that the account of `grant` is in memory; `false` when there is none.
     fn load(&mut self, grant: GrantId) -> Result<bool, Fault> {
         if self.accounts.touch(&grant).is_some() {
@@ -102,7 +109,7 @@ impl Working {
     }
 
     /// The grant of a delivery, ended or not.
-    fn grant_of(&self, delivery: DeliveryId) -> Result<Option<GrantId>, Fault> {
+    pub(super) fn grant_of(&self, delivery: DeliveryId) -> Result<Option<GrantId>, Fault> {
         if let Some(place) = self.places.get(&delivery) {
             return Ok(Some(place.grant));
         }
@@ -124,7 +131,7 @@ impl Working {
     /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
     /// is to learn that it is over. A rule about `with` changes no other delivery. One about the whole account may end
     /// some, which `ended` tells from its result, add one at the end, and take away offers. `None` when the grant is not known.
-    fn run<R>(
+    pub(super) fn run<R>(
         &mut self,
         grant: GrantId,
         with: Option<DeliveryId>,
@@ -204,13 +211,13 @@ impl Working {
         Ok(version.map(|version| Content { target, version }))
     }
 
-    fn count(&mut self, changed: &[Change]) {
+    pub(super) fn count(&mut self, changed: &[Change]) {
         for tally in changed.iter().filter_map(Tally::of) {
             self.changes.count(&tally);
         }
     }
 
-    pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author) -> Result<Result<(), Down>, Fault> {
+    pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author, copy: Option<NewCopy>) -> Result<Result<(), Down>, Fault> {
         let known = (self.load(grant.id)?, self.link(link.id)?);
         match known {
             (false, None) if link.grant != grant.id => Ok(Err(Down::Unreachable)),
@@ -218,6 +225,9 @@ impl Working {
                 let number = rows::add_grant(&self.database, grant)?;
                 rows::add_link(&self.database, number, link)?;
                 rows::write_down(&self.database, number, &Entry { author, act: Act::Issued(link.id) })?;
+                if let Some(copy) = copy {
+                    super::public::add(&self.database, &copy.row(grant.id, grant.file.clone(), grant.created))?;
+                }
                 self.accounts.insert(grant.id, Kept { number, account: Account::new(grant.clone()) });
                 Ok(Ok(()))
             }
@@ -253,7 +263,9 @@ impl Working {
         self.changes.before_grant(kept.number, &kept.account.grant);
         kept.account.grant.amend(&amendment);
         rows::write_down(&self.database, kept.number, &Entry { author, act: Act::Amended(amendment) })?;
-        Ok(Some(kept.account.grant.clone()))
+        let amended = kept.account.grant.clone();
+        self.hasten(grant)?;
+        Ok(Some(amended))
     }
 
     pub(super) fn revoke_link(&mut self, id: LinkId, author: Author) -> Result<bool, Fault> {
@@ -295,21 +307,28 @@ impl Working {
         }))
     }
 
-    pub(super) fn settle(&mut self, reports: &[Reported], position: Option<FeedPosition>) -> Result<Vec<Change>, Fault> {
+    pub(super) fn settle(&mut self, arrived: &[Arrived], position: Option<FeedPosition>) -> Result<Vec<Change>, Fault> {
         let mut settled = Vec::new();
-        for reported in reports {
-            let Some(grant) = self.grant_of(reported.delivery)? else { continue };
-            let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
-            let rule = |account: &mut Account| account.report(reported, reset);
-            let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { continue };
-            self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
-            self.count(std::slice::from_ref(&change));
-            settled.push(change);
+        for arrived in arrived {
+            match arrived {
+                Arrived::Delivery(reported) => settled.extend(self.settle_one(reported)?),
+                Arrived::Copy(told) => settled.extend(self.settle_copy(told)?),
+            }
         }
         if let Some(position) = position {
             rows::put_position(&self.database, FEED, position)?;
         }
         Ok(settled)
+    }
+
+    pub(super) fn settle_one(&mut self, reported: &Reported) -> Result<Option<Change>, Fault> {
+        let Some(grant) = self.grant_of(reported.delivery)? else { return Ok(None) };
+        let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
+        let rule = |account: &mut Account| account.report(reported, reset);
+        let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { return Ok(None) };
+        self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
+        self.count(std::slice::from_ref(&change));
+        Ok(Some(change))
     }
 
     /// When `grant` was last reset: asked for where a report comes late, and that is seldom.
@@ -345,7 +364,8 @@ impl Working {
         self.count(&changes);
         // Rows that were due and did not end are found there, as those that were told too early.
         let next = self.next_due()?;
-        Ok(Closing { changes, next })
+        let (going, next_placed) = self.placed_due(now)?;
+        Ok(Closing { changes, going, next: next.into_iter().chain(next_placed).min() })
     }
 
     /// The row of `delivery` says when it is to be looked at next.

@@ -1,0 +1,314 @@
+//! Copies: `<stem>-<name>.<extension>`, a file with the bytes of the master.
+//!
+//! A copy is made aside, by the cheapest way that works: it shares the master's blocks where the file system can, is another
+//! name of the master where that is allowed, else every byte is copied. Then it is shown, in one step.
+
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, renameat_with};
+use rustix::io::Errno;
+
+use super::directory::{NotPlaced, PublicDirectory, is_our, look, step};
+use super::stub::Taken;
+use crate::domain::placed::{How, Placed, PlacedName, What};
+
+/// The web server reads with its group; nobody writes.
+const COPY_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
+
+/// So many bytes are copied between two looks at whether to go on.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// How far a copy is, for who watches it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    total: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Progress {
+    /// Bytes that were copied, and of how many.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+
+    /// Ends it: nothing is left of what was copied.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A copy as it lies aside, or in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// How it was made.
+    pub how: How,
+    /// Its inode.
+    pub inode: u64,
+}
+
+/// Why a copy was not made.
+#[derive(Debug)]
+pub enum NotCopied {
+    /// A step failed.
+    Failed(NotPlaced),
+    /// The master changed while it was copied.
+    Changed,
+    /// It was told to stop.
+    Stopped,
+}
+
+impl From<NotPlaced> for NotCopied {
+    fn from(failed: NotPlaced) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl std::fmt::Display for NotCopied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(failed) => write!(f, "{failed}"),
+            Self::Changed => f.write_str("the master changed while it was copied"),
+            Self::Stopped => f.write_str("the daemon stops"),
+        }
+    }
+}
+
+fn making(name: &PlacedName) -> String {
+    format!("copy-{name}")
+}
+
+fn taking(name: &PlacedName) -> String {
+    format!("went-{name}")
+}
+
+impl PublicDirectory {
+    /// Makes a copy of `master` aside, where nobody sees it. What was half made before is made anew; what is in its place
+    /// already, since nobody wrote down that it was shown, is only told.
+    pub fn make_copy(&self, placed: &Placed, master: &File, progress: &Progress) -> Result<Copied, NotCopied> {
+        let stat = rustix::fs::fstat(master).map_err(step("look at the master"))?;
+        if let Some(there) = look(&self.root, &placed.path()).map_err(step("look for the copy"))? {
+            if there.st_ino == stat.st_ino && there.st_dev == stat.st_dev {
+                return Ok(Copied { how: How::HardLink, inode: there.st_ino });
+            }
+            if is_this(placed, &there) && version(&there) == version(&stat) {
+                return Ok(Copied { how: How::Found, inode: there.st_ino });
+            }
+            if let Taken::Foreign(_) = self.take_copy(placed)? {
+                return Err(step("make a copy where something else lies")(Errno::EXIST).into());
+            }
+        }
+        let aside = making(&placed.name);
+        self.drop_aside(&aside)?;
+        let made = self.make_aside(&aside, master, &stat, progress);
+        if made.is_err() {
+            // The next start finds it, if it stays.
+            let _ = self.drop_aside(&aside);
+        }
+        made
+    }
+
+    /// Puts what [`PublicDirectory::make_copy`] made into its place. Nothing is ever overwritten.
+    pub fn show_copy(&self, placed: &Placed, made: Copied) -> Result<(), NotPlaced> {
+        let aside = making(&placed.name);
+        match renameat_with(&self.aside, aside.as_str(), &self.root, placed.path(), RenameFlags::NOREPLACE) {
+            // It was in its place already.
+            Err(Errno::NOENT)
+                if look(&self.root, &placed.path()).is_ok_and(|there| there.is_some_and(|there| there.st_ino == made.inode)) => {}
+            other => other.map_err(step("move the copy into place"))?,
+        }
+        // A name that a power cut takes away is one that customers were given.
+        rustix::fs::fsync(&self.root).map_err(step("keep the name of the copy"))
+    }
+
+    /// Forgets what [`PublicDirectory::make_copy`] made.
+    pub fn drop_copy(&self, placed: &Placed) -> Result<(), NotPlaced> {
+        self.drop_aside(&making(&placed.name))
+    }
+
+    /// Whether the copy is there.
+    pub fn has_copy(&self, placed: &Placed) -> Result<bool, Errno> {
+        Ok(look(&self.root, &placed.path())?.is_some_and(|stat| is_this(placed, &stat)))
+    }
+
+    /// Takes a copy away. Calling it again is free.
+    pub fn take_copy(&self, placed: &Placed) -> Result<Taken, NotPlaced> {
+        self.drop_copy(placed)?;
+        let (path, gone) = (placed.path(), taking(&placed.name));
+        // One that was being taken away when the process ended.
+        if look(&self.aside, &gone).map_err(step("look at the copy"))?.is_none() {
+            match renameat_with(&self.root, path.as_str(), &self.aside, gone.as_str(), RenameFlags::NOREPLACE) {
+                Ok(()) => {}
+                Err(Errno::NOENT) => return Ok(Taken::WasGone),
+                Err(error) => return Err(step("take the copy out of the directory")(error)),
+            }
+        }
+        let stat = look(&self.aside, &gone).map_err(step("look at what was taken out"))?;
+        if stat.is_some_and(|stat| is_this(placed, &stat)) {
+            rustix::fs::unlinkat(&self.aside, gone.as_str(), AtFlags::empty()).map_err(step("remove the copy"))?;
+            return Ok(Taken::Gone);
+        }
+        let back = renameat_with(&self.aside, gone.as_str(), &self.root, path.as_str(), RenameFlags::NOREPLACE);
+        back.map(|()| Taken::Foreign(path)).map_err(step("put back what is not ours"))
+    }
+
+    /// What is to be done about `entry`, which lies aside: a copy that was being made when the process ended is made anew,
+    /// and goes; one that was being taken away is left to who knows its row. `None` where it is no copy.
+    pub(super) fn tidy_copy(&self, entry: &str) -> Option<(PlacedName, Result<Taken, NotPlaced>)> {
+        let name = entry.strip_prefix("copy-")?.parse().ok()?;
+        Some((name, self.drop_aside(entry).map(|()| Taken::Gone)))
+    }
+
+    fn drop_aside(&self, aside: &str) -> Result<(), NotPlaced> {
+        match rustix::fs::unlinkat(&self.aside, aside, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(step("remove what was half copied")(error)),
+        }
+    }
+
+    fn make_aside(&self, aside: &str, master: &File, before: &Stat, progress: &Progress) -> Result<Copied, NotCopied> {
+        let size = u64::try_from(before.st_size).unwrap_or(0);
+        progress.done.store(0, Ordering::Relaxed);
+        progress.total.store(size, Ordering::Relaxed);
+        let how = self.make_somehow(aside, master, before, progress)?;
+        progress.done.store(size, Ordering::Relaxed);
+        let after = rustix::fs::fstat(master).map_err(step("look at the master"))?;
+        let made = look(&self.aside, aside).map_err(step("look at the copy"))?.ok_or(NotCopied::Changed)?;
+        if version(before) != version(&after) || made.st_size != before.st_size {
+            return Err(NotCopied::Changed);
+        }
+        Ok(Copied { how, inode: made.st_ino })
+    }
+
+    /// The cheapest way that works.
+    fn make_somehow(&self, aside: &str, master: &File, stat: &Stat, progress: &Progress) -> Result<How, NotCopied> {
+        let file = self.new_aside(aside)?;
+        match rustix::fs::ioctl_ficlone(&file, master) {
+            Ok(()) => return Ok(self.finish(&file, stat).map(|()| How::Reflink)?),
+            Err(error) if is_of_disk(error) => return Err(step("share the master's blocks")(error).into()),
+            // Another file system, or one that cannot.
+            Err(_) => {}
+        }
+        if self.entry.hard_links {
+            drop(file);
+            self.drop_aside(aside)?;
+            if self.link_aside(aside, master)? {
+                return Ok(How::HardLink);
+            }
+            let file = self.new_aside(aside)?;
+            return self.copy_whole(&file, master, stat, progress);
+        }
+        self.copy_whole(&file, master, stat, progress)
+    }
+
+    fn new_aside(&self, aside: &str) -> Result<File, NotPlaced> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(&self.aside, aside, flags, Mode::RUSR | Mode::WUSR);
+        made.map(File::from).map_err(step("make a file for the copy"))
+    }
+
+    /// Gives the master another name aside, where the system allows that: it is the very file that is open, whatever lies at
+    /// its path now.
+    fn link_aside(&self, aside: &str, master: &File) -> Result<bool, NotPlaced> {
+        let open = format!("/proc/self/fd/{}", master.as_raw_fd());
+        match rustix::fs::linkat(CWD, open, &self.aside, aside, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => Ok(true),
+            Err(error) if is_of_disk(error) => Err(step("make a hard link of the master")(error)),
+            // fs.protected_hardlinks (PERM); another file system (XDEV); as many names as there may be (MLINK).
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn copy_whole(&self, file: &File, master: &File, stat: &Stat, progress: &Progress) -> Result<How, NotCopied> {
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        copy_bytes(master, file, size, progress)?;
+        self.finish(file, stat)?;
+        Ok(How::Copied)
+    }
+
+    /// Lets the web server read the copy, which gets the master's time, so that both are one version to browsers that resume;
+    /// then waits for the disk.
+    fn finish(&self, file: &File, master: &Stat) -> Result<(), NotPlaced> {
+        let wanted = rustix::fs::fstat(&self.root).map_err(step("look at the directory"))?.st_gid;
+        if rustix::fs::fstat(file).map_err(step("look at the copy"))?.st_gid != wanted {
+            rustix::fs::fchown(file, None, Some(Gid::from_raw(wanted))).map_err(step("give the copy to the directory's group"))?;
+        }
+        // Whatever the umask is.
+        rustix::fs::fchmod(file, COPY_MODE).map_err(step("let the web server read the copy"))?;
+        let changed = Timespec { tv_sec: master.st_mtime, tv_nsec: i64::try_from(master.st_mtime_nsec).unwrap_or(0) };
+        let times = Timestamps { last_access: changed, last_modification: changed };
+        rustix::fs::futimens(file, &times).map_err(step("give the copy the master's time"))?;
+        rustix::fs::fsync(file).map_err(step("bring the copy to the disk"))
+    }
+}
+
+/// Whether an error is of the disk, which no other way of copying would spare.
+fn is_of_disk(error: Errno) -> bool {
+    matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::ROFS | Errno::FBIG)
+}
+
+/// What changes when a file's content does, and what a copy has of its master.
+const fn version(stat: &Stat) -> (i64, i64, u64) {
+    (stat.st_size, stat.st_mtime, stat.st_mtime_nsec)
+}
+
+/// Whether `stat` is of what was made for this row. A hard link belongs to whoever has the master: it is known by its inode,
+/// or, where nobody wrote that down, by its other names, beside which nothing is lost.
+fn is_this(placed: &Placed, stat: &Stat) -> bool {
+    let made = match &placed.what {
+        What::Stub(_) => None,
+        What::Copy(state) => state.made.as_ref(),
+    };
+    let is_link = match made {
+        Some(made) => made.how == How::HardLink && made.inode == stat.st_ino,
+        None => stat.st_nlink > 1,
+    };
+    is_our(FileType::RegularFile, stat) || (is_link && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+}
+
+/// Copies `size` bytes, inside the kernel where it can.
+fn copy_bytes(master: &File, file: &File, size: u64, progress: &Progress) -> Result<(), NotCopied> {
+    // A disk that is too small is told at once, not after an hour.
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
+        Err(error) if size > 0 && is_of_disk(error) => return Err(step("make room for the copy")(error).into()),
+        Ok(()) | Err(_) => {}
+    }
+    let (mut done, mut inside) = (0_u64, true);
+    let mut buffer = Vec::new();
+    while done < size {
+        if progress.stopped.load(Ordering::Relaxed) {
+            return Err(NotCopied::Stopped);
+        }
+        let wanted = usize::try_from(size - done).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let copied = if inside {
+            let (mut from, mut to) = (done, done);
+            match rustix::fs::copy_file_range(master, Some(&mut from), file, Some(&mut to), wanted) {
+                Ok(copied) => copied,
+                Err(error) if is_of_disk(error) => return Err(step("copy the master")(error).into()),
+                Err(_) => {
+                    inside = false;
+                    continue;
+                }
+            }
+        } else {
+            buffer.resize(wanted, 0);
+            let read = master.read_at(&mut buffer, done).map_err(|error| step("read the master")(of(&error)))?;
+            let read_bytes = buffer.get(..read).unwrap_or_default();
+            file.write_all_at(read_bytes, done).map_err(|error| step("write the copy")(of(&error)))?;
+            read
+        };
+        if copied == 0 {
+            return Err(NotCopied::Changed);
+        }
+        done = done.saturating_add(copied as u64);
+        progress.done.store(done, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+fn of(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}

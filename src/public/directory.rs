@@ -1,0 +1,203 @@
+//! The directories of a configuration, open, each held by this process alone.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::config::Directory;
+use crate::domain::placed::DirectoryName;
+
+/// Where things are made and taken apart: a directory that only we may enter.
+pub const ASIDE: &str = ".cloakroom";
+
+/// The open public directories.
+#[derive(Debug, Default)]
+pub struct Directories(Vec<Arc<PublicDirectory>>);
+
+/// One public directory, open.
+#[derive(Debug)]
+pub struct PublicDirectory {
+    /// As configured.
+    pub entry: Directory,
+    pub(super) root: Arc<OwnedFd>,
+    /// Held for as long as it is open: another daemon cannot have it.
+    pub(super) aside: Arc<OwnedFd>,
+}
+
+/// A directory that cannot be used.
+#[derive(Debug)]
+pub struct DirectoryFault {
+    /// Its name.
+    pub name: DirectoryName,
+    /// The directory.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for DirectoryFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, path, why } = self;
+        write!(f, "directory `{name}`: `{}` {why}", path.display())
+    }
+}
+
+/// Why something was not placed: at which step, and what the system said.
+#[derive(Debug)]
+pub struct NotPlaced {
+    /// What was to be done.
+    pub step: &'static str,
+    /// What the system said.
+    pub error: Errno,
+}
+
+impl fmt::Display for NotPlaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, error } = self;
+        write!(f, "cannot {step}: {error}")
+    }
+}
+
+impl std::error::Error for NotPlaced {}
+
+/// Which step failed.
+pub(super) fn step(step: &'static str) -> impl Fn(Errno) -> NotPlaced {
+    move |error| NotPlaced { step, error }
+}
+
+impl Directories {
+    /// Opens every directory; all faults at once. Those that `before` holds are not opened a second time.
+    pub fn open(entries: &[Directory], before: &Self) -> Result<Self, Vec<DirectoryFault>> {
+        let (mut open, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
+        for entry in entries {
+            match PublicDirectory::open(entry, before) {
+                Ok(directory) => open.push(Arc::new(directory)),
+                Err(why) => faults.push(DirectoryFault { name: entry.name.clone(), path: entry.path.clone(), why }),
+            }
+        }
+        if faults.is_empty() { Ok(Self(open)) } else { Err(faults) }
+    }
+
+    /// The same, with those opened again that are at their places no more and have others there now; and what is wrong with
+    /// the rest. `None` where there is nothing new.
+    pub fn again(&self) -> (Option<Self>, Vec<DirectoryFault>) {
+        let (mut faults, mut is_new) = (Vec::new(), false);
+        let mut again = |known: &Arc<PublicDirectory>| {
+            if known.fault().is_none() {
+                return Arc::clone(known);
+            }
+            match PublicDirectory::open(&known.entry, self) {
+                Ok(directory) => {
+                    is_new = true;
+                    Arc::new(directory)
+                }
+                Err(why) => {
+                    faults.push(DirectoryFault { name: known.entry.name.clone(), path: known.entry.path.clone(), why });
+                    Arc::clone(known)
+                }
+            }
+        };
+        let all = self.0.iter().map(&mut again).collect();
+        (is_new.then_some(Self(all)), faults)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The directory of this name.
+    pub fn named(&self, name: &DirectoryName) -> Option<&Arc<PublicDirectory>> {
+        self.0.iter().find(|directory| directory.entry.name == *name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<PublicDirectory>> {
+        self.0.iter()
+    }
+}
+
+impl PublicDirectory {
+    fn open(entry: &Directory, before: &Directories) -> Result<Self, String> {
+        let root =
+            open_directory(&entry.path).map_err(|error| format!("must be a directory that this user can read and write: {error}"))?;
+        let stat = |handle: &OwnedFd| rustix::fs::fstat(handle).map(|stat| (stat.st_dev, stat.st_ino));
+        let id = stat(&root).map_err(|error| error.to_string())?;
+        // A lock of ours would refuse us a second time.
+        if let Some(known) = before.iter().find(|known| stat(&known.root) == Ok(id) && known.has_aside() == Ok(true)) {
+            return Ok(Self { entry: entry.clone(), root: Arc::clone(&known.root), aside: Arc::clone(&known.aside) });
+        }
+        let aside = open_aside(&root)?;
+        rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => "is another daemon's: two daemons on one public directory would take away each other's files".to_owned(),
+            other => format!("cannot be locked: {other}"),
+        })?;
+        Ok(Self { entry: entry.clone(), root: Arc::new(root), aside: Arc::new(aside) })
+    }
+
+    /// What is wrong with the directory now, if anything: it was taken away, replaced, or unmounted.
+    pub fn fault(&self) -> Option<String> {
+        let look = || -> Result<bool, Errno> {
+            let (there, ours) = (rustix::fs::fstat(open_directory(&self.entry.path)?)?, rustix::fs::fstat(&self.root)?);
+            Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
+        };
+        match look().and_then(|is_ours| Ok((is_ours, self.has_aside()?))) {
+            Ok((true, true)) => None,
+            Ok((true, false)) => Some(format!("has lost its `{ASIDE}`")),
+            Ok((false, _)) => Some("is another directory than when it was opened".to_owned()),
+            Err(error) => Some(format!("cannot be opened any more: {error}")),
+        }
+    }
+
+    /// Whether what is placed now is where the web server looks: an open directory can be filled wherever it was moved.
+    pub fn check_place(&self) -> Result<(), NotPlaced> {
+        self.fault().map_or(Ok(()), |_| Err(NotPlaced { step: "find the directory at its place", error: Errno::STALE }))
+    }
+
+    /// Whether what is made aside can still be moved into place.
+    fn has_aside(&self) -> Result<bool, Errno> {
+        let ours = rustix::fs::fstat(&self.aside)?;
+        Ok(look(&self.root, ASIDE)?.is_some_and(|there| (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)))
+    }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The directory for what is half made, made where it is missing. Somebody else's is refused.
+fn open_aside(root: &OwnedFd) -> Result<OwnedFd, String> {
+    match rustix::fs::mkdirat(root, ASIDE, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(format!("must be a directory that this user can write: {error}")),
+    }
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let aside = rustix::fs::openat(root, ASIDE, flags, Mode::empty())
+        .map_err(|error| format!("holds a `{ASIDE}` that cannot be opened: {error}"))?;
+    let stat = rustix::fs::fstat(&aside).map_err(|error| error.to_string())?;
+    let is_ours = stat.st_uid == rustix::process::geteuid().as_raw()
+        && Mode::from_raw_mode(stat.st_mode) & (Mode::RWXG | Mode::RWXO) == Mode::empty();
+    if is_ours {
+        Ok(aside)
+    } else {
+        Err(format!("holds a `{ASIDE}` that others made or may enter: it must be this user's, with mode 0700"))
+    }
+}
+
+/// What lies at `path` below `directory`, not followed.
+pub(super) fn look(directory: &OwnedFd, path: &str) -> Result<Option<rustix::fs::Stat>, Errno> {
+    match rustix::fs::statat(directory, path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `stat` is of a file of this kind that belongs to us.
+pub(super) fn is_our(kind: FileType, stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == kind && stat.st_uid == rustix::process::geteuid().as_raw()
+}

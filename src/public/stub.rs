@@ -1,0 +1,141 @@
+//! Stubs: `<name>/<leaf>`, a directory with one symbolic link to the master.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::directory::{NotPlaced, PublicDirectory, is_our, look, step};
+use crate::domain::placed::{Placed, PlacedName};
+
+/// What became of something that was to be taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is gone.
+    Gone,
+    /// It was gone before: somebody else took it away.
+    WasGone,
+    /// What is ours is gone. What others put beside it stays, under the same name: the first of it.
+    Foreign(String),
+}
+
+/// Something that was being made or taken away when the process ended before.
+#[derive(Debug)]
+pub struct Tidied {
+    /// Its name.
+    pub name: PlacedName,
+    /// What became of it.
+    pub outcome: Result<Taken, NotPlaced>,
+}
+
+/// The web server enters with its group.
+const STUB_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP);
+
+impl PublicDirectory {
+    /// Places a stub that leads to `master`. It is there whole, or not at all.
+    pub fn place_stub(&self, placed: &Placed, master: &Path) -> Result<(), NotPlaced> {
+        let new = format!("new-{}", placed.name);
+        let made = self.make_stub(&new, &placed.leaf, master).and_then(|()| {
+            let name = placed.name.as_str();
+            renameat_with(&self.aside, new.as_str(), &self.root, name, RenameFlags::NOREPLACE).map_err(step("move the stub into place"))
+        });
+        if made.is_err() {
+            // What was half made is ours, and nobody sees it; the next start finds it, if it stays.
+            let _ = rustix::fs::unlinkat(&self.aside, format!("{new}/{}", placed.leaf), AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&self.aside, new.as_str(), AtFlags::REMOVEDIR);
+        }
+        made
+    }
+
+    fn make_stub(&self, new: &str, leaf: &str, master: &Path) -> Result<(), NotPlaced> {
+        rustix::fs::mkdirat(&self.aside, new, STUB_MODE).map_err(step("make a directory for the stub"))?;
+        // Whatever the umask is.
+        rustix::fs::chmodat(&self.aside, new, STUB_MODE, AtFlags::empty()).map_err(step("let the web server into the stub"))?;
+        rustix::fs::symlinkat(master, &self.aside, format!("{new}/{leaf}")).map_err(step("make the link"))
+    }
+
+    /// Whether the stub is there.
+    pub fn has_stub(&self, placed: &Placed) -> Result<bool, Errno> {
+        Ok(look(&self.root, &placed.path())?.is_some_and(|stat| is_our(FileType::Symlink, &stat)))
+    }
+
+    /// Takes a stub away. Calling it again is free.
+    pub fn take_stub(&self, placed: &Placed) -> Result<Taken, NotPlaced> {
+        let (name, gone) = (placed.name.as_str(), format!("gone-{}", placed.name));
+        // One that was being taken away when the process ended.
+        let was_aside = look(&self.aside, &gone).map_err(step("look at the stub"))?.is_some();
+        if !was_aside {
+            match renameat_with(&self.root, name, &self.aside, gone.as_str(), RenameFlags::NOREPLACE) {
+                Ok(()) => {}
+                Err(Errno::NOENT) => return Ok(Taken::WasGone),
+                Err(error) => return Err(step("take the stub out of the directory")(error)),
+            }
+        }
+        self.take_apart(&placed.name, &gone, Some(&placed.leaf))
+    }
+
+    /// Removes what is ours in `gone`, which lies aside. Of `leaf` nothing may be known: then every link of ours is meant.
+    fn take_apart(&self, name: &PlacedName, gone: &str, leaf: Option<&str>) -> Result<Taken, NotPlaced> {
+        let Some(stat) = look(&self.aside, gone).map_err(step("look at what was taken out"))? else { return Ok(Taken::WasGone) };
+        let mut foreign = (!is_our(FileType::Directory, &stat)).then(|| name.to_string());
+        if foreign.is_none() {
+            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let inside = rustix::fs::openat(&self.aside, gone, flags, Mode::empty()).map_err(step("open the stub"))?;
+            for entry in entries(&inside).map_err(step("list the stub"))? {
+                let stat = look(&inside, &entry).map_err(step("look into the stub"))?;
+                let is_ours = stat.is_some_and(|stat| is_our(FileType::Symlink, &stat)) && leaf.is_none_or(|leaf| leaf == entry);
+                if is_ours {
+                    rustix::fs::unlinkat(&inside, entry.as_str(), AtFlags::empty()).map_err(step("remove the link"))?;
+                } else {
+                    foreign.get_or_insert_with(|| format!("{name}/{entry}"));
+                }
+            }
+        }
+        if let Some(foreign) = foreign {
+            let back = renameat_with(&self.aside, gone, &self.root, name.as_str(), RenameFlags::NOREPLACE);
+            return back.map(|()| Taken::Foreign(foreign)).map_err(step("put back what is not ours"));
+        }
+        rustix::fs::unlinkat(&self.aside, gone, AtFlags::REMOVEDIR).map_err(step("remove the stub's directory"))?;
+        Ok(Taken::Gone)
+    }
+
+    /// Ends what was being made or taken away when the process ended before; tells what came of each. What is `in_hand` is
+    /// left alone: it is being made or taken away now.
+    pub fn tidy(&self, in_hand: impl Fn(&PlacedName) -> bool) -> Result<Vec<Tidied>, Errno> {
+        let mut found = Vec::new();
+        for entry in entries(&self.aside)? {
+            let name = entry.split_once('-').and_then(|(_, name)| name.parse().ok()).filter(|name| !in_hand(name));
+            let Some(name) = name else { continue };
+            if let Some((name, outcome)) = self.tidy_copy(&entry) {
+                found.push(Tidied { name, outcome });
+            } else if entry.starts_with("new-") || entry.starts_with("gone-") {
+                let outcome = self.take_apart(&name, &entry, None);
+                found.push(Tidied { name, outcome });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether anything lies there under `name`, whoever's; what cannot be looked at lies there.
+    pub fn has(&self, name: &str) -> bool {
+        look(&self.root, name).map_or(true, |stat| stat.is_some())
+    }
+
+    /// The names in the directory, ours and others', without the one for what is half made.
+    pub fn names(&self) -> Result<Vec<String>, Errno> {
+        Ok(entries(&self.root)?.into_iter().filter(|name| name != super::directory::ASIDE).collect())
+    }
+}
+
+/// The names in a directory. A name that is no UTF-8 is given with replacement characters, and is nobody's.
+fn entries(directory: &OwnedFd) -> Result<Vec<String>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}

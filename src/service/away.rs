@@ -1,0 +1,163 @@
+//! Sends a customer on to where requests do not pass by us: to a stub, which is placed for the delivery, or to the file's
+//! own public address.
+
+use std::sync::Arc;
+
+use super::download::Counted;
+use super::site::Site;
+use super::trace::Trace;
+use crate::config::PublicUrl;
+use crate::domain::account::{Away, Permit};
+use crate::domain::file::FileRef;
+use crate::domain::id::DeliveryId;
+use crate::domain::moment::Moment;
+use crate::domain::placed::{NewStub, Placed, PlacedName, leaf};
+use crate::domain::question::Question;
+use crate::domain::refusal::Refusal;
+use crate::public::PublicDirectory;
+use crate::random;
+use crate::store::Store;
+
+/// Where a customer goes.
+pub(super) struct Sent {
+    /// A path of our own site, or a URL of another.
+    pub(super) to: String,
+    /// The delivery that counts it.
+    pub(super) counted: Counted,
+}
+
+/// Why nobody was sent.
+pub(super) enum NotSent {
+    /// The account says no, or nothing can be decided.
+    Refused(Refusal),
+    /// The stub cannot be placed now; its delivery is open.
+    NotPlaced,
+}
+
+impl From<Refusal> for NotSent {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A stub that others took away while we looked is made anew; who does so all the time does not keep us here.
+const TRIES: usize = 3;
+
+/// Reserves, then places: the row of a stub is durable before its file is there, and the file before the answer leaves.
+pub(super) async fn to_stub(
+    site: &Site,
+    store: &dyn Store,
+    question: &Question,
+    file: &FileRef,
+    delivery: DeliveryId,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Sent, NotSent> {
+    let (directory, master) = place_for(site, file).ok_or(NotSent::NotPlaced)?;
+    for _ in 0..TRIES {
+        let name = PlacedName::new(random::bytes());
+        // Until its file is there, nobody wonders about its row.
+        let held = site.upkeep.hold(&name);
+        let stub = NewStub { name: name.clone(), directory: directory.entry.name.clone(), leaf: leaf(file.path.file_name()) };
+        let (permit, placed) = sent_away(store, away(site, question, delivery, now, true), Some(stub), trace).await?;
+        let Some(placed) = placed else {
+            // Only rehearsed.
+            if let Some(fault) = directory.fault() {
+                trace.failed(|| format!("a stub cannot be placed in `{}`: it {fault}", directory.entry.name));
+                return Err(NotSent::NotPlaced);
+            }
+            trace.held(|| format!("a stub would be placed in `{}`", directory.entry.name));
+            return Ok(sent(site, &directory.entry.url, "", &permit));
+        };
+        let is_new = placed.name == name;
+        let (work, master, row) = (Arc::clone(&directory), master.clone(), placed.clone());
+        // The disk may be slow, and may not be there.
+        let (upkeep, to_readers) = (Arc::clone(&site.upkeep), !site.configuration.is_measured());
+        let act = move || {
+            let _held = held;
+            work.check_place()?;
+            // Before the answer: the client opens it at once.
+            upkeep.watch.at_master(&master, to_readers);
+            if is_new { work.place_stub(&row, &master).map(|()| true) } else { Ok(work.has_stub(&row).unwrap_or(false)) }
+        };
+        match tokio::task::spawn_blocking(act).await {
+            Ok(Ok(true)) => {
+                trace.held(|| {
+                    format!("the stub {} is {} in `{}`", placed.name, if is_new { "placed" } else { "there" }, directory.entry.name)
+                });
+                return Ok(sent(site, &directory.entry.url, &placed.encoded(), &permit));
+            }
+            Ok(Ok(false)) => {
+                tracing::warn!(event = "stub_missing", delivery = %delivery, directory = %directory.entry.name, "a stub was taken away by others; another one is made");
+                gone(store, &placed, now).await?;
+            }
+            Ok(Err(fault)) => {
+                not_placed(&directory, &fault.to_string());
+                // The directory may be gone, and another one be at its place.
+                site.upkeep.look.notify_one();
+                if is_new {
+                    gone(store, &placed, now).await?;
+                }
+                trace.failed(|| format!("the stub cannot be placed in `{}`: {fault}", directory.entry.name));
+                return Err(NotSent::NotPlaced);
+            }
+            Err(_) => return Err(NotSent::NotPlaced),
+        }
+    }
+    trace.failed(|| format!("stubs in `{}` are taken away by others as soon as they are there", directory.entry.name));
+    Err(NotSent::NotPlaced)
+}
+
+/// The file's own address, which everybody may know: counted when somebody is sent there.
+pub(super) async fn to_public(
+    site: &Site,
+    store: &dyn Store,
+    question: &Question,
+    file: &FileRef,
+    delivery: DeliveryId,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Sent, NotSent> {
+    let url = site.storages.named(&file.storage).and_then(|storage| storage.entry.public.as_ref()).ok_or(NotSent::NotPlaced)?;
+    let (permit, _) = sent_away(store, away(site, question, delivery, now, false), None, trace).await?;
+    Ok(sent(site, url, &file.path.encoded(), &permit))
+}
+
+fn away(site: &Site, question: &Question, delivery: DeliveryId, now: Moment, is_seen: bool) -> Away {
+    let measured = is_seen && site.configuration.is_measured();
+    Away { delivery, request: question.request.clone(), now, address: question.client.address, measured }
+}
+
+async fn sent_away(store: &dyn Store, away: Away, stub: Option<NewStub>, trace: &mut Trace) -> Result<(Permit, Option<Placed>), NotSent> {
+    match store.send_away(away, stub).await {
+        Ok(Ok(sent)) => Ok(sent),
+        Ok(Err(refusal)) => {
+            trace.failed(|| format!("to be sent on is refused: {refusal}"));
+            Err(refusal.into())
+        }
+        Err(down) => Err(trace.down(down).into()),
+    }
+}
+
+fn sent(site: &Site, url: &PublicUrl, path: &str, permit: &Permit) -> Sent {
+    // A path alone keeps customers on the name by which they came.
+    let origin = if url.origin == site.public_url().origin { "" } else { &url.origin };
+    let to = format!("{origin}{}{path}", url.path);
+    Sent { to, counted: Counted { delivery: permit.delivery, grant: permit.grant, opened: permit.opened, ends: permit.grace_ends } }
+}
+
+async fn gone(store: &dyn Store, placed: &Placed, now: Moment) -> Result<(), NotSent> {
+    store.placed_gone(vec![placed.name.clone()], now).await.map_err(|_| NotSent::Refused(Refusal::StoreDown))
+}
+
+fn not_placed(directory: &PublicDirectory, why: &str) {
+    let path = directory.entry.path.display();
+    tracing::error!(event = "not_placed", directory = %directory.entry.name, %path, "a stub could not be placed: {why}");
+}
+
+/// The public directory for stubs of `file`, and the path of the master.
+fn place_for(site: &Site, file: &FileRef) -> Option<(Arc<PublicDirectory>, std::path::PathBuf)> {
+    let storage = &site.storages.named(&file.storage)?.entry;
+    let directory = site.directories.named(storage.stub.as_ref()?)?;
+    Some((Arc::clone(directory), storage.path.join(file.path.as_str())))
+}

@@ -1,0 +1,400 @@
+//! Copies: one is made for each grant whose method is `copy`, and customers are led there.
+//!
+//! The row is written with the grant, or before what makes the grant good again; then the file is made, aside, and shown.
+//! Each directory makes one copy at a time, beside everything else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{self, JoinSet};
+
+use super::credential::{self, NotGiven};
+use super::download::known;
+use super::method::first_that_works;
+use super::site::{Current, Site};
+use super::trace::Trace;
+use crate::clock;
+use crate::config::Directory;
+use crate::domain::account::Account;
+use crate::domain::credential::Sharing;
+use crate::domain::file::FileRef;
+use crate::domain::grant::Grant;
+use crate::domain::id::{GrantId, LinkId};
+use crate::domain::moment::{Moment, Span};
+use crate::domain::placed::{DirectoryName, Made, NewCopy, Placed, PlacedName, Stay, What, leaf};
+use crate::domain::policy::{Method, Policy};
+use crate::domain::question::Question;
+use crate::domain::refusal::Refusal;
+use crate::public::{NotCopied, Progress, PublicDirectory};
+use crate::random;
+use crate::storage::Storages;
+use crate::store::{Down, Store};
+
+/// So many copies of a directory are asked for at once; they are made one after the other.
+const BATCH: usize = 16;
+
+/// After a copy failed it is tried again so much later, and each time twice as long after that, up to the other.
+const AGAIN_FIRST: Span = Span::from_seconds(1);
+const AGAIN_LAST: Span = Span::from_seconds(300);
+
+/// How long is waited after the store did not answer.
+const STORE_PAUSE: Span = Span::from_seconds(5);
+
+/// A deadline far off is looked at once an hour, so that a clock that was set forward is noticed.
+const WAIT_MAX: Duration = Duration::from_hours(1);
+
+/// The copies that are being made, and what keeps them.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// Wakes who makes them.
+    wake: Notify,
+    works: Mutex<HashMap<PlacedName, Work>>,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    progress: Arc<Progress>,
+    tries: u32,
+    trouble: Option<String>,
+}
+
+/// How far a copy is that is not there yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preparation {
+    /// Bytes that were copied.
+    pub bytes: u64,
+    /// Of how many; 0 before it began.
+    pub total: u64,
+    /// Why the last try failed.
+    pub trouble: Option<String>,
+}
+
+impl Copies {
+    /// There is something to make.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// How far the copy is.
+    pub fn preparation(&self, name: &PlacedName) -> Preparation {
+        let works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        works.get(name).map_or_else(Preparation::default, |work| {
+            let (bytes, total) = work.progress.bytes();
+            Preparation { bytes, total, trouble: work.trouble.clone() }
+        })
+    }
+
+    fn begin(&self, name: &PlacedName) -> Arc<Progress> {
+        let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = works.entry(name.clone()).or_default();
+        work.progress = Arc::default();
+        Arc::clone(&work.progress)
+    }
+
+    fn end(&self, name: &PlacedName) {
+        self.works.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Remembers why the copy failed; tells when it is tried again, and whether that is news.
+    fn failed(&self, name: &PlacedName, why: &str, now: Moment) -> (Moment, bool) {
+        let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = works.entry(name.clone()).or_default();
+        let is_news = work.trouble.as_deref() != Some(why);
+        work.trouble = Some(why.to_owned());
+        let later = AGAIN_FIRST.millis().saturating_mul(1 << work.tries.min(16)).min(AGAIN_LAST.millis());
+        work.tries = work.tries.saturating_add(1);
+        (now + Span::from_millis(later), is_news)
+    }
+}
+
+/// Where a customer finds the copy of a grant. URL and password are not printed.
+#[derive(Clone)]
+pub struct Offered {
+    /// The copy's row.
+    pub placed: Placed,
+    /// Its URL.
+    pub url: String,
+    /// What the web server asks for.
+    pub login: Option<Login>,
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { placed, url: _, login: _ } = self;
+        f.debug_struct("Offered").field("grant", &placed.grant).finish_non_exhaustive()
+    }
+}
+
+/// A user name and a password.
+#[derive(Clone)]
+pub struct Login {
+    /// The user name.
+    pub user: String,
+    /// The password: a secret for the customer.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The directory for copies of `file` under `policy`, where `copy` is the first method that can work.
+pub(super) fn directory_for<'a>(site: &'a Site, file: &FileRef, policy: &Policy) -> Option<&'a DirectoryName> {
+    if first_that_works(site, file, &policy.methods) != Some(Method::Copy) {
+        return None;
+    }
+    site.storages.named(&file.storage)?.entry.copy.as_ref()
+}
+
+/// A copy of `file` that is to be made, where copies are made of it under `policy`.
+pub(super) fn new_copy(site: &Site, file: &FileRef, policy: &Policy) -> Option<NewCopy> {
+    let directory = directory_for(site, file, policy)?.clone();
+    Some(NewCopy { name: PlacedName::new(random::bytes()), directory, leaf: leaf(file.path.file_name()) })
+}
+
+/// Makes sure that a grant that is good, or about to be, has the row of a copy. [`Copies::wake`] has it made.
+pub(super) async fn ensure(site: &Site, grant: &Grant) -> Result<(), Down> {
+    let now = clock::now();
+    if grant.keeps_copy(now)
+        && let Some(copy) = new_copy(site, &grant.file, &grant.policy)
+    {
+        site.store.copy_for(grant.id, copy, now).await?;
+    }
+    Ok(())
+}
+
+/// The copy of a grant, and how to get it.
+pub async fn offered(site: &Site, grant: &Grant) -> Result<Option<Offered>, Down> {
+    let Some(placed) = current(&*site.store, grant.id).await? else { return Ok(None) };
+    let Some(directory) = site.configuration.directory(&placed.directory) else { return Ok(None) };
+    let (url, login) = (url_of(directory, &placed), login_for(site, grant, directory).await?);
+    Ok(Some(Offered { placed, url, login }))
+}
+
+/// Makes sure that who has a grant that is good may enter where its copy lies. Whether there is something new to be told.
+pub(super) async fn let_in(site: &Site, grant: &Grant, now: Moment) -> Result<bool, Down> {
+    let Some(directory) = directory_for(site, &grant.file, &grant.policy).and_then(|name| site.configuration.directory(name)) else {
+        return Ok(false);
+    };
+    let has_own = directory.credentials.as_ref().is_some_and(|rules| rules.sharing == Sharing::Grant);
+    if !has_own || !grant.keeps_copy(now) || !site.store.credentials_of(grant.id, now).await?.is_empty() {
+        return Ok(false);
+    }
+    Ok(login_for(site, grant, directory).await?.is_some())
+}
+
+/// What the web server asks for in `directory`, of who has `grant`; made where there is none yet.
+async fn login_for(site: &Site, grant: &Grant, directory: &Directory) -> Result<Option<Login>, Down> {
+    if directory.credentials.is_none() || !grant.keeps_copy(clock::now()) {
+        return Ok(None);
+    }
+    match credential::give(site, grant.id, &directory.name, credential_ends(grant), "cloakroom").await {
+        Ok(given) => Ok(Some(Login { user: given.credential.user.to_string(), password: given.password.reveal().to_owned() })),
+        Err(NotGiven::Down(down)) => Err(down),
+        Err(fault) => {
+            tracing::error!(event = "no_credential", grant = %grant.id, directory = %directory.name, "{fault}");
+            Ok(None)
+        }
+    }
+}
+
+/// When what opens the directory for `grant` ends at the latest. It ends with the copy, which may stay after the grant is
+/// over; this holds whatever becomes of the copy.
+pub(super) fn credential_ends(grant: &Grant) -> Option<Moment> {
+    grant.expires.map(|expires| expires + Account::COPY_HARD_END)
+}
+
+/// The copy of a grant that is there or is being made.
+pub(super) async fn current(store: &dyn Store, grant: GrantId) -> Result<Option<Placed>, Down> {
+    let is_current = |placed: &Placed| matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Preparing | Stay::Live));
+    Ok(store.placed_for(grant).await?.into_iter().rev().find(is_current))
+}
+
+/// The URL of what was placed in `directory`.
+pub fn url_of(directory: &Directory, placed: &Placed) -> String {
+    format!("{}{}{}", directory.url.origin, directory.url.path, placed.encoded())
+}
+
+/// Leads a click to the copy of its grant: the click's own path on this site, or a URL. Where the copy is not there it is made,
+/// and the answer is [`Refusal::Preparing`].
+pub(super) async fn visit(
+    site: &Site,
+    store: &dyn Store,
+    question: &Question,
+    (link, grant): (LinkId, GrantId),
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<String, Refusal> {
+    let link = known(store.link(link).await, "the link", trace)?;
+    let account = known(store.account(grant, None).await, "the grant", trace)?;
+    if let Err(refusal) = account.visit_copy(&link, question.client.address, now) {
+        trace.failed(|| format!("the click is refused: {refusal}"));
+        return Err(refusal);
+    }
+    let placed = current(store, grant).await.map_err(|down| trace.down(down))?;
+    if let Some(placed) = placed.filter(|placed| placed.stay == Stay::Live) {
+        let Some(directory) = site.directories.named(&placed.directory).map(Arc::clone) else {
+            trace.failed(|| format!("the copy lies in `{}`, and no [[directory]] has this name any more", placed.directory));
+            return Err(Refusal::Preparing);
+        };
+        let (look, row) = (Arc::clone(&directory), placed.clone());
+        // The disk may be slow, and may not be there.
+        match tokio::task::spawn_blocking(move || look.has_copy(&row)).await {
+            Ok(Ok(true)) => {
+                trace.held(|| format!("the copy {} is there in `{}`", placed.name, placed.directory));
+                // A path alone keeps customers on the name by which they came.
+                let url = url_of(&directory.entry, &placed);
+                let is_ours = directory.entry.url.origin == site.public_url().origin;
+                return Ok(if is_ours { url.strip_prefix(&directory.entry.url.origin).unwrap_or(&url).to_owned() } else { url });
+            }
+            Ok(Ok(false)) => {
+                tracing::warn!(event = "copy_missing", %grant, directory = %placed.directory, "a copy was taken away by others; another one is made");
+                store.placed_gone(vec![placed.name.clone()], now).await.map_err(|down| trace.down(down))?;
+            }
+            Ok(Err(_)) | Err(_) => {
+                trace.failed(|| format!("`{}` cannot be looked into", directory.entry.path.display()));
+                return Err(Refusal::Preparing);
+            }
+        }
+    }
+    if let Some(copy) = new_copy(site, &account.grant.file, &account.grant.policy) {
+        store.copy_for(grant, copy, now).await.map_err(|down| trace.down(down))?;
+        site.copies.wake();
+    }
+    trace.failed(|| "the copy is not there yet: it is being made".to_owned());
+    Err(Refusal::Preparing)
+}
+
+/// Who makes the copies of one directory.
+#[derive(Debug, Default)]
+struct Hand {
+    /// The task that is at it.
+    task: Option<task::Id>,
+    /// Something more may have to be made.
+    woken: bool,
+    /// When something is to be made next.
+    next: Option<Moment>,
+}
+
+/// Makes what is to be made; never ends by itself.
+pub async fn work(current: &Current) {
+    // What runs ends with this value.
+    let mut tasks = JoinSet::new();
+    let mut hands: BTreeMap<DirectoryName, Hand> = BTreeMap::new();
+    loop {
+        let (now, site) = (clock::now(), current.site());
+        for directory in site.directories.iter() {
+            let name = &directory.entry.name;
+            // What waited when the process ended before is found here.
+            let hand = hands.entry(name.clone()).or_insert_with(|| Hand { woken: true, ..Hand::default() });
+            if hand.task.is_none() && (hand.woken || hand.next.is_some_and(|next| next <= now)) {
+                *hand = Hand { task: Some(tasks.spawn(fill(current.clone(), name.clone())).id()), ..Hand::default() };
+            }
+        }
+        let next = hands.values().filter(|hand| hand.task.is_none()).filter_map(|hand| hand.next).min();
+        let wait = next.map_or(WAIT_MAX, |next| Duration::from(next.since(now)).min(WAIT_MAX));
+        let copies = Arc::clone(&site.copies);
+        // Who sleeps holds no configuration.
+        drop(site);
+        tokio::select! {
+            Some(done) = tasks.join_next_with_id() => {
+                let (id, next) = done.unwrap_or_else(|panic| (panic.id(), Some(clock::now() + STORE_PAUSE)));
+                for hand in hands.values_mut().filter(|hand| hand.task == Some(id)) {
+                    (hand.task, hand.next) = (None, next);
+                }
+            }
+            () = copies.wake.notified() => hands.values_mut().for_each(|hand| hand.woken = true),
+            () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
+        }
+    }
+}
+
+/// Makes what is due in one directory, one after the other. Gives when there is more to do, if anything waits.
+async fn fill(current: Current, name: DirectoryName) -> Option<Moment> {
+    loop {
+        let site = current.site();
+        let directory = Arc::clone(site.directories.named(&name)?);
+        let due = match site.store.copies_due(name.clone(), clock::now(), BATCH).await {
+            Ok(due) => due,
+            Err(down) => return Some(paused(down)),
+        };
+        if due.going > 0 {
+            site.wake.notify_one();
+        }
+        if due.copies.is_empty() {
+            return due.next;
+        }
+        for placed in due.copies {
+            if let Err(down) = make(&site, &directory, placed).await {
+                return Some(paused(down));
+            }
+        }
+    }
+}
+
+fn paused(down: Down) -> Moment {
+    tracing::warn!(event = "copies_wait", "copies are not made: {down}; it is tried again");
+    clock::now() + STORE_PAUSE
+}
+
+/// Stops what is being copied when nobody waits for it any more.
+struct Stops(Arc<Progress>);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -> Result<(), Down> {
+    let progress = site.copies.begin(&placed.name);
+    let _stops = Stops(Arc::clone(&progress));
+    let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(directory), placed.clone());
+    // What lies aside until then is not half done.
+    let held = site.upkeep.hold(&placed.name);
+    let made = tokio::task::spawn_blocking(move || {
+        let _held = held;
+        copy(&storages, &into, &row, &progress)
+    });
+    let made = made.await;
+    let made = made.unwrap_or_else(|panic| Err(panic.to_string()));
+    let Placed { name, grant, file, directory, .. } = &placed;
+    match made {
+        Ok(made) => {
+            let (how, bytes) = (made.how.word(), made.version.size);
+            let there = site.store.copy_made(name.clone(), made, clock::now()).await?;
+            site.copies.end(name);
+            tracing::info!(event = "copied", %grant, %file, %directory, how, bytes);
+            match there {
+                Some(Placed { stay: Stay::Live, due, .. }) => site.due(due),
+                // Its grant is over meanwhile.
+                Some(_) | None => site.wake.notify_one(),
+            }
+        }
+        Err(why) => {
+            let (again, is_news) = site.copies.failed(name, &why, clock::now());
+            if is_news {
+                tracing::error!(event = "not_copied", %grant, %file, %directory, "{why}; it is tried again");
+            }
+            site.store.copy_later(name.clone(), again).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a copy of what the master is now, and shows it if it is still that.
+fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, progress: &Progress) -> Result<Made, String> {
+    let (master, version) = storages.open_file(&placed.file).map_err(|absent| format!("the master cannot be copied: {absent}"))?;
+    let copied = directory.make_copy(placed, &master, progress).map_err(|fault| fault.to_string())?;
+    if storages.look(&placed.file).as_ref() != Ok(&version) {
+        directory.take_copy(placed).map_err(|fault| fault.to_string())?;
+        return Err(NotCopied::Changed.to_string());
+    }
+    directory.show_copy(placed, copied).map_err(|fault| fault.to_string())?;
+    Ok(Made { how: copied.how, inode: copied.inode, version })
+}

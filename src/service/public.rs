@@ -1,0 +1,209 @@
+//! What lies in public directories goes when its time is over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::credential::{self, NotGiven};
+use super::site::Site;
+use crate::clock;
+use crate::domain::account::{CopyReport, Reported, Seen};
+use crate::domain::id::GrantId;
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::domain::policy::Policy;
+use crate::feed::nginx_line::PublicReport;
+use crate::public::{NotPlaced, PublicDirectory, Taken};
+use crate::store::{Arrived, Down};
+
+/// What requests in public directories report, of the deliveries and copies that they are of. Those of what is not ours are
+/// left out.
+pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<Arrived>, Down> {
+    let name = |report: &PublicReport| Placed::name_in(site.configuration.directory_of(&report.path)?.1);
+    let named: Vec<(PlacedName, &PublicReport)> = public.iter().filter_map(|report| Some((name(report)?, report))).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = site.store.placed(named.iter().map(|(name, _)| name.clone()).collect()).await?;
+    let known: HashMap<&PlacedName, &Placed> = known.iter().map(|placed| (&placed.name, placed)).collect();
+    let arrived = named.into_iter().filter_map(|(name, told)| {
+        let placed = known.get(&name)?;
+        let (request, report) = (told.request.clone(), told.report.clone());
+        match &placed.what {
+            What::Stub(delivery) => {
+                let seen = Seen { client: told.client.key(), address: told.client.address };
+                Some(Arrived::Delivery(Reported { delivery: *delivery, request, report, seen: Some(seen) }))
+            }
+            What::Copy(state) => {
+                let made = state.made.as_ref().map(|made| made.version.clone());
+                // It was fetched before it was written down that it is there: it holds what the master is.
+                let version = made.or_else(|| site.storages.look(&placed.file).ok())?;
+                let told = CopyReport::new(placed.grant, version, told.client.clone(), told.user.as_deref(), request, report);
+                Some(Arrived::Copy(told))
+            }
+        }
+    });
+    Ok(arrived.collect())
+}
+
+/// After so many failures in a row in one directory the rest of a step is not tried: what is wrong is the directory.
+const FAILURES_MAX: usize = 8;
+
+/// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said once, and is tried again.
+pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
+    // Who may not enter any more is shut out before the row says that all is done: a crash in between is made good.
+    let grants: Vec<GrantId> = going.iter().filter(|placed| matches!(placed.what, What::Copy(_))).map(|placed| placed.grant).collect();
+    // A htpasswd file that could not be written was said, and is tried again; the copies go nevertheless.
+    if let Err(NotGiven::Down(down)) = credential::withdraw(site, &grants).await {
+        tracing::warn!(event = "sweep_waits", "user names of those whose copies go do not end yet: {down}");
+        // All of these rows are looked at again.
+        return;
+    }
+    let now = Instant::now();
+    let mut by_directory: BTreeMap<DirectoryName, Vec<Placed>> = BTreeMap::new();
+    for placed in going {
+        if site.upkeep.retries().may_try(&placed.name, now) && !is_being_read(site, &placed).await {
+            by_directory.entry(placed.directory.clone()).or_default().push(placed);
+        }
+    }
+    for (name, rows) in by_directory {
+        if let Some(directory) = site.directories.named(&name) {
+            let taken = take_out(site, directory, rows).await;
+            remember(site, taken.into_iter().map(|placed| placed.name).collect()).await;
+        } else {
+            for placed in rows {
+                let why = "no [[directory]] has this name any more: what lies there stays until it is configured again";
+                not_removed(site, &placed, why);
+            }
+        }
+    }
+    site.metrics.public.waiting.set(i64::try_from(site.upkeep.retries().len()).unwrap_or(i64::MAX));
+}
+
+/// Takes `rows` out of `directory`, says what came of each, and gives those that are not there any more. What is in hand
+/// is left to whoever has it there.
+pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows: Vec<Placed>) -> Vec<Placed> {
+    let (mut held, mut free) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for placed in rows {
+        if !site.upkeep.is_in_hand(&placed.name) {
+            held.push(site.upkeep.hold(&placed.name));
+            free.push(placed);
+        } else if placed.stay == Stay::Going {
+            site.upkeep.retries().later(&placed, Instant::now());
+        }
+    }
+    let rows = free;
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let work = Arc::clone(directory);
+    let taken = tokio::task::spawn_blocking(move || {
+        let taken = take_all(&work, rows);
+        drop(held);
+        taken
+    });
+    let taken = match taken.await {
+        Ok(taken) => taken,
+        Err(panic) => {
+            tracing::error!(event = "not_removed", directory = %directory.entry.name, "{panic}");
+            return Vec::new();
+        }
+    };
+    let mut gone = Vec::new();
+    for (placed, outcome) in taken {
+        match outcome {
+            Ok(taken) => {
+                log_taken(&placed, &taken);
+                if site.upkeep.retries().removed(&placed) {
+                    tracing::info!(event = "removes_again", directory = %placed.directory, name = %placed.name);
+                }
+                gone.push(placed);
+            }
+            Err(why) => not_removed(site, &placed, &why),
+        }
+    }
+    gone
+}
+
+fn take_all(directory: &PublicDirectory, rows: Vec<Placed>) -> Vec<(Placed, Result<Taken, String>)> {
+    let mut failures = 0;
+    let mut last = String::new();
+    let each = rows.into_iter().map(|placed| {
+        if failures >= FAILURES_MAX {
+            return (placed, Err(last.clone()));
+        }
+        let outcome = take(directory, &placed).map_err(|fault| fault.to_string());
+        failures = outcome.as_ref().map_or(failures + 1, |_| 0);
+        if let Err(why) = &outcome {
+            last.clone_from(why);
+        }
+        (placed, outcome)
+    });
+    each.collect()
+}
+
+fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {
+    match placed.what {
+        What::Stub(_) => directory.take_stub(placed),
+        What::Copy(_) => directory.take_copy(placed),
+    }
+}
+
+/// Whether what `placed` is lies in `directory`.
+pub(super) fn is_there(directory: &PublicDirectory, placed: &Placed) -> Result<bool, rustix::io::Errno> {
+    match placed.what {
+        What::Stub(_) => directory.has_stub(placed),
+        What::Copy(_) => directory.has_copy(placed),
+    }
+}
+
+/// Whether somebody is reading the master of something whose grace is over, and may go on. Where a log tells of requests
+/// it tells of readers, too; where none does, opens and closes are all that is known. A grant that was withdrawn waits for
+/// nobody.
+async fn is_being_read(site: &Site, placed: &Placed) -> bool {
+    let may_stay =
+        matches!(placed.what, What::Stub(_)) && !site.configuration.is_measured() && clock::now() < placed.placed + Policy::RESUME_CAP;
+    if !may_stay || !site.upkeep.is_read(&placed.file) {
+        return false;
+    }
+    let grant = site.store.grant(placed.grant).await;
+    let is_good = grant.is_ok_and(|grant| grant.is_some_and(|grant| grant.standing.check().is_ok()));
+    if is_good {
+        site.upkeep.keep(placed);
+        tracing::debug!(event = "kept", name = %placed.name, directory = %placed.directory, "its time is over, and its master is being read");
+    }
+    is_good
+}
+
+fn not_removed(site: &Site, placed: &Placed, why: &str) {
+    if site.upkeep.retries().failed(placed, why, clock::now(), Instant::now()) {
+        tracing::error!(
+            event = "not_removed",
+            name = %placed.name,
+            directory = %placed.directory,
+            "it cannot be removed, and is tried again; of others in this directory it is not said: {why}"
+        );
+        // The directory may be gone.
+        site.upkeep.look.notify_one();
+    }
+}
+
+fn log_taken(placed: &Placed, taken: &Taken) {
+    let Placed { name, directory, .. } = placed;
+    match taken {
+        Taken::Gone => tracing::debug!(event = "removed", %name, %directory),
+        Taken::WasGone => tracing::debug!(event = "was_gone", %name, %directory, "it was not there any more"),
+        Taken::Foreign(path) => tracing::warn!(event = "foreign_file", %directory, path, "it is not ours and stays"),
+    }
+}
+
+/// Remembers that nothing is there under `names` any more.
+pub(super) async fn remember(site: &Site, names: Vec<PlacedName>) {
+    if names.is_empty() {
+        return;
+    }
+    if let Err(down) = site.store.placed_gone(names, clock::now()).await {
+        // Their rows say that they are going; the next look finds nothing there.
+        tracing::warn!(event = "sweep_waits", "what was removed is not remembered yet: {down}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Lists of what is kept, the newest first.
+
+use super::Kept;
+use crate::domain::delivery::Delivery;
+use crate::domain::grant::Grant;
+use crate::domain::id::GrantId;
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::store::{Filter, Grants, most};
+
+impl Kept {
+    pub(super) fn grants(&self, which: &Grants) -> Vec<Grant> {
+        let most = most(which.limit);
+        let before = which.before.map(|id| (self.accounts.get(&id).map_or(Moment::EPOCH, |account| account.grant.created), id));
+        let older = self.granted.keys().rev().filter(|key| before.is_none_or(|before| **key < before));
+        let found = older.filter_map(|(_, id)| self.accounts.get(id)).map(|account| &account.grant);
+        let of_customer = |grant: &&Grant| which.customer.as_ref().is_none_or(|customer| grant.customer == *customer);
+        let of_file = |grant: &&Grant| which.file.as_ref().is_none_or(|file| grant.file == *file);
+        found.filter(of_customer).filter(of_file).take(most).cloned().collect()
+    }
+
+    pub(super) fn links(&self, grant: GrantId) -> Vec<Link> {
+        let Some(account) = self.accounts.get(&grant) else { return Vec::new() };
+        let ids = self.granted.get(&(account.grant.created, grant)).into_iter().flatten().rev();
+        ids.filter_map(|id| self.links.get(id)).cloned().collect()
+    }
+
+    /// Costs what the list is long, however much is kept.
+    pub(super) fn list(&self, filter: &Filter) -> Vec<Delivery> {
+        let most = most(filter.limit);
+        let before = match filter.before.map(|id| self.places.get(&id)) {
+            None => u64::MAX,
+            Some(Some(place)) => place.made,
+            Some(None) => return Vec::new(),
+        };
+        let Some(grant) = filter.grant else {
+            let found =
+                self.made.range(..before).rev().map(|(_, id)| id).take(most).filter_map(|id| self.delivery(*id, *self.places.get(id)?));
+            return found.cloned().collect();
+        };
+        let newest = self.made_of.range((grant, 0)..(grant, before)).rev().take(most);
+        let found = newest.filter_map(|(_, id)| self.delivery(*id, *self.places.get(id)?));
+        found.cloned().collect()
+    }
+}

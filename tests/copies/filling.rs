@@ -1,0 +1,260 @@
+//! How copies are made: on file systems that share blocks and on others, where there is no room, where the master changes,
+//! and where the daemon dies in the middle.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::disks::{Disk, run};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::site::content;
+use crate::servers::until;
+use crate::shop::{aside, copies, grant, names, until_copy, until_trouble};
+
+/// A daemon that nobody asks for bytes, with masters and copies in these places.
+fn daemon(masters: &Path, goods: &Path, directory: &str) -> Cloakroom {
+    let text = format!(
+        "[[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"standalone\"\n\n\
+         [[storage]]\nname = \"masters\"\npath = \"{}\"\ncopy = \"goods\"\n\n\
+         [[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\n{directory}\n\
+         [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\nmax_downloads = \"unlimited\"\n",
+        masters.display(),
+        goods.display()
+    );
+    Cloakroom::with("http://127.0.0.1:9/dl/", &text)
+}
+
+/// Two directories on one file system without shared blocks, and what keeps them.
+fn plain() -> (TempDir, PathBuf, PathBuf) {
+    let root = TempDir::new().unwrap();
+    let [masters, goods] = ["masters", "goods"].map(|name| root.path().join(name));
+    fs::create_dir(&masters).unwrap();
+    fs::create_dir(&goods).unwrap();
+    (root, masters, goods)
+}
+
+/// The one copy that lies there, whole.
+#[track_caller]
+fn only(goods: &Path) -> PathBuf {
+    let names = names(goods);
+    assert_eq!((names.len(), aside(goods)), (1, Vec::new()), "{names:?}");
+    goods.join(&names[0])
+}
+
+#[track_caller]
+fn assert_alike(copy: &Path, master: &Path) {
+    let (copied, of) = (copy.metadata().unwrap(), master.metadata().unwrap());
+    assert_eq!((copied.len(), copied.mtime(), copied.mtime_nsec()), (of.len(), of.mtime(), of.mtime_nsec()));
+    assert!(fs::read(copy).unwrap() == fs::read(master).unwrap());
+}
+
+fn assert_shares_blocks(disk: &Disk) {
+    let (masters, goods) = (disk.directory("masters"), disk.directory("goods"));
+    let master = masters.join("a.zip");
+    fs::write(&master, content(20 << 20)).unwrap();
+    // Hard links come after: they would change with the master.
+    let cloakroom = daemon(&masters, &goods, "hard_links = true\n");
+    // What is written is on the disk before it is looked at.
+    rustix::fs::sync();
+    let room = || rustix::fs::statvfs(&goods).map(|disk| disk.f_bavail * disk.f_frsize).unwrap();
+    let before = room();
+    let ids: Vec<String> = (0..8).map(|_| grant(&cloakroom, "masters/a.zip", &[])).collect();
+    for id in &ids {
+        assert_eq!(until_copy(&cloakroom, id, "live")["how"], "reflink");
+    }
+    assert!(before.saturating_sub(room()) < 20 << 20, "eight copies of 20 MiB take less room than one");
+    let copies = names(&goods);
+    assert_eq!(copies.len(), 8);
+    let copy = goods.join(&copies[0]);
+    assert_alike(&copy, &master);
+    assert_ne!(copy.metadata().unwrap().ino(), master.metadata().unwrap().ino());
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
+    let first = fs::read(&copy).unwrap();
+    OpenOptions::new().write(true).open(&master).unwrap().write_all(b"changed in place").unwrap();
+    assert!(fs::read(&copy).unwrap() == first, "a copy is one of its own");
+}
+
+#[test]
+fn on_xfs_a_copy_shares_the_blocks_of_its_master() {
+    assert_shares_blocks(&Disk::xfs());
+}
+
+#[test]
+fn on_btrfs_a_copy_shares_the_blocks_of_its_master() {
+    assert_shares_blocks(&Disk::btrfs());
+}
+
+#[test]
+fn a_hard_link_is_made_only_where_it_is_allowed_and_leaves_the_master_as_it_is() {
+    for (allowed, how, links) in [("", "copied", 1), ("hard_links = true\n", "hard-link", 2)] {
+        let (_root, masters, goods) = plain();
+        let master = masters.join("a.zip");
+        fs::write(&master, content(1000)).unwrap();
+        let cloakroom = daemon(&masters, &goods, allowed);
+        let id = grant(&cloakroom, "masters/a.zip", &[]);
+        assert_eq!(until_copy(&cloakroom, &id, "live")["how"], how);
+        let copy = only(&goods);
+        assert_alike(&copy, &master);
+        assert_eq!(master.metadata().unwrap().nlink(), links);
+        assert_eq!(copy.metadata().unwrap().ino() == master.metadata().unwrap().ino(), links == 2);
+        cloakroom.say(&["grant", "revoke", &id]);
+        until_copy(&cloakroom, &id, "gone");
+        assert_eq!((names(&goods).len(), aside(&goods).len()), (0, 0));
+        assert_eq!((fs::read(&master).unwrap(), master.metadata().unwrap().nlink()), (content(1000), 1));
+    }
+}
+
+#[test]
+fn where_the_system_forbids_a_hard_link_bytes_are_copied() {
+    const NOBODY: u32 = 65_534;
+    assert_eq!(fs::read_to_string("/proc/sys/fs/protected_hardlinks").unwrap().trim(), "1", "Debian's setting");
+    let (root, masters, goods) = plain();
+    let master = masters.join("a.zip");
+    fs::write(&master, content(1000)).unwrap();
+    let mut cloakroom = daemon(&masters, &goods, "hard_links = true\n");
+    cloakroom.stop();
+    // The daemon may read the master, and neither owns nor writes it.
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for path in [&goods, &goods.join(".cloakroom")] {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    run("chown", &["-R", &NOBODY.to_string(), cloakroom.state().to_str().unwrap()]);
+    cloakroom.runs_as = Some(NOBODY);
+    cloakroom.start();
+    let id = grant(&cloakroom, "masters/a.zip", &[]);
+    assert_eq!(until_copy(&cloakroom, &id, "live")["how"], "copied");
+    assert_alike(&only(&goods), &master);
+    assert_eq!(master.metadata().unwrap().nlink(), 1);
+}
+
+#[test]
+fn a_copy_on_another_file_system_is_made_when_there_is_room() {
+    let (_root, masters, _) = plain();
+    let disk = Disk::memory(2);
+    let goods = disk.directory("goods");
+    let master = masters.join("a.zip");
+    fs::write(&master, content(5 << 20)).unwrap();
+    fs::write(masters.join("small.zip"), content(1000)).unwrap();
+    let cloakroom = daemon(&masters, &goods, "hard_links = true\n");
+    let id = grant(&cloakroom, "masters/a.zip", &[]);
+    until_trouble(&cloakroom, &id, "No space left on device");
+    cloakroom.logged(&["ERROR", "not_copied", &id, "No space left on device"]);
+    assert_eq!((names(&goods), aside(&goods)), (Vec::new(), Vec::new()), "nothing is left behind");
+    // One that waits for room keeps no other from being made.
+    let small = grant(&cloakroom, "masters/small.zip", &[]);
+    assert_eq!(until_copy(&cloakroom, &small, "live")["how"], "copied");
+
+    // The master goes, and comes back.
+    let away = masters.join("away");
+    fs::rename(&master, &away).unwrap();
+    until_trouble(&cloakroom, &id, "there is no such file");
+    fs::rename(&away, &master).unwrap();
+    disk.grow(16);
+    assert_eq!(until_copy(&cloakroom, &id, "live")["trouble"], serde_json::Value::Null);
+    assert_eq!((names(&goods).len(), aside(&goods).len()), (2, 0));
+    let copy = names(&goods).into_iter().find(|name| name.starts_with("a-")).unwrap();
+    assert_alike(&goods.join(copy), &master);
+}
+
+/// Long enough to be met while it is copied; its bytes are holes but for its ends.
+fn large(path: &Path, mark: &[u8]) {
+    const BYTES: u64 = 1 << 30;
+    let mut file = File::create(path).unwrap();
+    file.set_len(BYTES).unwrap();
+    file.write_all(mark).unwrap();
+    file.seek(SeekFrom::Start(BYTES - mark.len() as u64)).unwrap();
+    file.write_all(mark).unwrap();
+}
+
+/// Whether it is a whole copy of what [`large`] made.
+fn is_whole(path: &Path, mark: &[u8]) -> bool {
+    let mut file = File::open(path).unwrap();
+    let [mut first, mut last] = [vec![0; mark.len()], vec![0; mark.len()]];
+    file.read_exact(&mut first).unwrap();
+    file.seek(SeekFrom::End(-i64::try_from(mark.len()).unwrap())).unwrap();
+    file.read_exact(&mut last).unwrap();
+    file.metadata().unwrap().len() == 1 << 30 && first == mark && last == mark
+}
+
+/// Waits until a copy is being made, some of whose bytes are there.
+#[track_caller]
+fn until_half(goods: &Path) -> PathBuf {
+    until("a half copy", || {
+        let half = goods.join(".cloakroom").join(aside(goods).first()?);
+        (half.metadata().ok()?.len() > 0).then_some(half)
+    })
+}
+
+#[test]
+fn a_daemon_that_dies_in_the_middle_makes_the_copy_whole_at_its_next_start() {
+    let (_root, masters, goods) = plain();
+    large(&masters.join("a.iso"), b"marked");
+    let mut cloakroom = daemon(&masters, &goods, "");
+    let id = grant(&cloakroom, "masters/a.iso", &[]);
+    let half = until_half(&goods);
+    let seen = copies(&cloakroom, &id);
+    cloakroom.kill();
+    assert_eq!(names(&goods), Vec::<String>::new(), "nobody sees half a copy");
+    assert!(half.exists() && seen[0]["state"] == "preparing", "{seen:?}");
+    let (done, total) = (seen[0]["copied"][0].as_u64().unwrap(), seen[0]["copied"][1].as_u64().unwrap());
+    assert!(done <= total && total == 1 << 30, "{seen:?}");
+    cloakroom.start();
+    until_copy(&cloakroom, &id, "live");
+    assert!(is_whole(&only(&goods), b"marked"));
+
+    // Told to stop, it leaves nothing behind.
+    let second = grant(&cloakroom, "masters/a.iso", &[]);
+    until_half(&goods);
+    assert!(cloakroom.stop());
+    assert_eq!((names(&goods).len(), aside(&goods)), (1, Vec::new()));
+    cloakroom.start();
+    until_copy(&cloakroom, &second, "live");
+}
+
+#[test]
+fn a_master_that_changes_while_it_is_copied_is_copied_again() {
+    let (_root, masters, goods) = plain();
+    let master = masters.join("a.iso");
+    large(&master, b"first.");
+    let cloakroom = daemon(&masters, &goods, "");
+    let id = grant(&cloakroom, "masters/a.iso", &[]);
+    until_half(&goods);
+    let next = masters.join("next");
+    large(&next, b"second");
+    fs::rename(&next, &master).unwrap();
+    cloakroom.logged(&["not_copied", &id, "the master changed while it was copied"]);
+    until_copy(&cloakroom, &id, "live");
+    assert!(is_whole(&only(&goods), b"second"));
+
+    // In place, by a byte.
+    let id = grant(&cloakroom, "masters/a.iso", &[]);
+    until_half(&goods);
+    let mut file = OpenOptions::new().write(true).open(&master).unwrap();
+    file.write_all(b"third.").unwrap();
+    file.seek(SeekFrom::End(-6)).unwrap();
+    file.write_all(b"third.").unwrap();
+    drop(file);
+    cloakroom.logged(&["not_copied", &id, "the master changed while it was copied"]);
+    until_copy(&cloakroom, &id, "live");
+    assert!(names(&goods).iter().any(|name| is_whole(&goods.join(name), b"third.")));
+}
+
+#[test]
+fn what_others_put_in_the_place_of_a_copy_stays() {
+    let (_root, masters, goods) = plain();
+    fs::write(masters.join("a.zip"), content(1000)).unwrap();
+    let cloakroom = daemon(&masters, &goods, "");
+    let id = grant(&cloakroom, "masters/a.zip", &[]);
+    until_copy(&cloakroom, &id, "live");
+    let copy = only(&goods);
+    fs::remove_file(&copy).unwrap();
+    fs::create_dir(&copy).unwrap();
+    fs::write(copy.join("theirs"), "x").unwrap();
+    cloakroom.say(&["grant", "revoke", &id]);
+    cloakroom.logged(&["foreign_file"]);
+    assert_eq!(fs::read_to_string(copy.join("theirs")).unwrap(), "x");
+    assert_eq!(aside(&goods), Vec::<String>::new());
+}

@@ -1,0 +1,101 @@
+//! Stubs: a link leads to a symbolic link with an unguessable name, which a real nginx serves as a plain file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs;
+
+use servers::cloakroom::Cloakroom;
+use servers::http::Answer;
+use servers::nginx::NginxSetup;
+use servers::site::{Site, content};
+use servers::until;
+
+fn site(policy: &str) -> Site {
+    Site::with_stubs(&NginxSetup::default(), &format!("method = [\"stub\"]\n{policy}"), true)
+}
+
+/// Clicks, and gives where the click leads.
+#[track_caller]
+fn click(site: &Site, link: &str, headers: &[(&str, &str)]) -> String {
+    let answer = site.ask("GET", link, headers);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    answer.header("location").unwrap().to_owned()
+}
+
+fn deliveries(cloakroom: &Cloakroom) -> Vec<String> {
+    let list = cloakroom.json(&["delivery", "list"]);
+    let rows = list.as_array().or_else(|| list["deliveries"].as_array()).unwrap();
+    rows.iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
+}
+
+fn names(site: &Site) -> Vec<String> {
+    let entries = fs::read_dir(site.nginx.public()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != ".cloakroom").collect()
+}
+
+fn get(site: &Site, target: &str) -> Answer {
+    site.ask("GET", target, &[])
+}
+
+#[test]
+fn a_click_leads_to_a_plain_file_whose_download_is_counted_once() {
+    let site = site("");
+    let bytes = content(300_000);
+    site.master("set/Grüße & Küsse.zip", &bytes);
+    let link = site.target(&site.cloakroom.link("masters/set/Grüße & Küsse.zip", 1));
+    let to = click(&site, &link, &[]);
+    assert!(to.starts_with("/pub/") && to.ends_with("/Gr%C3%BC%C3%9Fe%20%26%20K%C3%BCsse.zip"), "{to}");
+    assert_eq!(to.split('/').nth(2).unwrap().len(), 26, "{to}");
+    assert_eq!(deliveries(&site.cloakroom), ["open"]);
+
+    let answer = get(&site, &to);
+    assert_eq!((answer.status, answer.body.len()), (200, bytes.len()));
+    assert!(answer.body == bytes);
+    for (name, value) in [
+        ("Content-Type", "application/octet-stream"),
+        ("Content-Disposition", "attachment"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "private, no-store"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    until("the download is completed", || (deliveries(&site.cloakroom) == ["completed"]).then_some(()));
+    assert_eq!(get(&site, &to).status, 200, "it stays for the rest of its grace");
+    assert_eq!(click(&site, &link, &[]), to, "whoever clicks again goes on with it");
+    assert_eq!(names(&site).len(), 1);
+}
+
+#[test]
+fn a_stub_goes_when_its_delivery_is_over_and_a_revoked_one_at_once() {
+    let site = site("resume_grace = \"2s\"");
+    site.master("a.zip", &content(1000));
+    let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
+    let to = click(&site, &link, &[]);
+    assert_eq!(get(&site, &to).status, 200);
+    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    assert_eq!(get(&site, &to).status, 404);
+
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+    let (url, grant) = (made["url"].as_str().unwrap(), made["grant"]["id"].as_str().unwrap());
+    let to = click(&site, &site.target(url), &[]);
+    assert_eq!(get(&site, &to).status, 200);
+    site.cloakroom.say(&["grant", "revoke", grant]);
+    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    assert_eq!(get(&site, &to).status, 404);
+}
+
+#[test]
+fn a_stub_that_others_took_away_is_made_again_under_another_name() {
+    let site = site("");
+    site.master("a.zip", &content(1000));
+    let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
+    let first = click(&site, &link, &[]);
+    fs::remove_dir_all(site.nginx.public().join(first.split('/').nth(2).unwrap())).unwrap();
+    assert_eq!(get(&site, &first).status, 404);
+    let second = click(&site, &link, &[]);
+    assert_ne!(first, second);
+    assert_eq!(get(&site, &second).status, 200);
+    site.cloakroom.logged(&["stub_missing"]);
+    until("the download is completed", || (deliveries(&site.cloakroom) == ["completed"]).then_some(()));
+}
