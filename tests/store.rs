@@ -235,7 +235,7 @@ fn an_import_that_is_not_whole_changes_nothing_and_names_the_line() {
         (without(last - 1), &*format!("line {}: counts", last - 1)),
         (format!("{good}\n{grant}"), "something stands behind the last line"),
         (good.replacen(grant, &format!("{grant}\n{grant}"), 1), "line 3: the same id stood before"),
-        (good.replacen("\"format\":1", "\"format\":2", 1), "line 1: is of format 2"),
+        (good.replacen("\"format\":2", "\"format\":3", 1), "line 1: is of format 3"),
         (good.replacen("\"standing\":\"active\"", "\"standing\":\"fine\"", 1), "line 2: `standing` holds \"fine\""),
         (good.replacen("\"used\":1", "\"used\":-1", 1), "line 2: is not a line of an export"),
         ("{\"grant\":".to_owned(), "line 1: is not a line of an export"),
