@@ -12,9 +12,13 @@ mod directory;
 mod htpasswd_file;
 mod htpasswd_watch;
 mod stub;
+mod zen_cart;
+mod zen_cart_watch;
 
 pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use htpasswd_watch::HtpasswdWatch;
 pub use stub::{Taken, Tidied};
+pub use zen_cart::{LinkDirectory, ZenCartPub};
+pub use zen_cart_watch::{Heard, ZenCartWatch};

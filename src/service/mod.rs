@@ -4,7 +4,7 @@
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds
-//! downloads in a log.
+//! downloads in a log. [`zen_cart`] looks after the links of a shop that has no plugin.
 
 pub mod address;
 pub mod amend;
@@ -37,6 +37,7 @@ pub mod site;
 pub mod stream;
 pub mod streams;
 pub mod trace;
+pub mod zen_cart;
 
 use crate::domain::id::RequestId;
 

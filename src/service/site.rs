@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
+use super::zen_cart::ZenCarts;
 use crate::auth::Logins;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
@@ -63,6 +64,8 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// What is known of Zen Cart's links.
+    pub zen_carts: Arc<ZenCarts>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Who may enter public directories, and what their htpasswd files say.
@@ -98,6 +101,7 @@ impl Current {
         let site = self.site();
         site.wake.notify_one();
         site.copies.wake();
+        site.zen_carts.wake();
         site.htpasswds.wake();
     }
 }
@@ -137,6 +141,7 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            zen_carts: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
@@ -185,6 +190,7 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            zen_carts: Arc::clone(&self.zen_carts),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
