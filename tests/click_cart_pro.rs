@@ -1,4 +1,4 @@
-//! ClickCartPro's story, without its faults: a copy with a random name in a directory that asks for a password, fetched as
+//! `ClickCartPro`'s story, without its faults: a copy with a random name in a directory that asks for a password, fetched as
 //! often as the customer likes, a rotation that nobody is shut out by, and nothing left at the end. Through the real nginx.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
@@ -144,7 +144,7 @@ fn a_grant_that_is_opened_again_has_another_user_name_and_one_that_is_extended_k
     shop.master("a.zip", &content(1000));
     let sold = sell(&shop, &["--max", "unlimited", "--for", "1h"]);
     shop.cloakroom.say(&["grant", "extend", &sold.grant, "--for", "30d"]);
-    assert_eq!(users(&shop, &sold.grant), [sold.login.user.clone()]);
+    assert_eq!(users(&shop, &sold.grant), std::slice::from_ref(&sold.login.user));
     assert_eq!(get(&shop, &sold.copy, &sold.login).status, 200);
     shop.cloakroom.say(&["grant", "suspend", &sold.grant]);
     until("401", || (get(&shop, &sold.copy, &sold.login).status == 401).then_some(()));

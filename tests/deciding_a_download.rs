@@ -119,11 +119,11 @@ fn to(outcome: Outcome) -> String {
 async fn a_click_that_no_key_can_send_on_changes_nothing() {
     let mut shop = Shop::open();
     let link = shop.link(Policy::default()).await;
-    shop.site.keys = keys(Purpose::Accept);
+    shop.site.keys = keys(Purpose::Accept).into();
     let refused = shop.ask(Method::Get, &link.url, clock::now()).await;
     assert!(matches!(refused, Err(Refusal::StoreDown)), "{refused:?}");
     assert_eq!(shop.deliveries().await, []);
-    shop.site.keys = keys(Purpose::Sign);
+    shop.site.keys = keys(Purpose::Sign).into();
     to(shop.ask(Method::Get, &link.url, clock::now()).await.unwrap());
     assert_eq!(shop.deliveries().await.len(), 1);
 }

@@ -17,6 +17,9 @@ pub struct About {
     pub version: String,
     /// The digest of the configuration that it runs with: [`crate::config::Configuration::digest`].
     pub configuration: String,
+    /// Its process.
+    #[serde(default)]
+    pub process: Option<u32>,
     /// Its time.
     pub now: String,
     /// Connections of web servers that were taken so far.
@@ -32,6 +35,7 @@ pub(super) async fn about(State(current): State<Current>) -> Json<About> {
     Json(About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         configuration: site.configuration.digest(),
+        process: Some(std::process::id()),
         now: crate::clock::now().to_string(),
         connections: site.metrics.connections_taken(Serve::Web(Dialect::Nginx)),
         faults: faults.collect(),

@@ -11,9 +11,9 @@ use super::author::Author;
 use super::problem::{self, Problem};
 use super::view::{CredentialPage, CredentialView, RotatedView};
 use crate::clock;
-use crate::domain::credential::{DirectoryCredential, UserName};
+use crate::domain::credential::{DirectoryCredential, Holder, UserName};
 use crate::domain::id::GrantId;
-use crate::domain::moment::Span;
+use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::DirectoryName;
 use crate::service::credential::{NotGiven, password, rotate};
 use crate::service::site::Site;
@@ -52,6 +52,17 @@ fn directory_of(site: &Site, text: &str) -> Result<DirectoryName, Problem> {
     })
 }
 
+/// One as it is shown. That of a grant ends with the grant, unless a download is to be resumed then.
+async fn view(site: &Site, credential: &DirectoryCredential, now: Moment) -> Result<CredentialView, Problem> {
+    let grant = match credential.holder {
+        Holder::Grant(grant) => site.store.grant(grant).await?,
+        Holder::Everybody => None,
+    };
+    let over = grant.and_then(|grant| grant.expires).filter(|over| *over > now);
+    let ends = [credential.ends, over].into_iter().flatten().min();
+    Ok(CredentialView::of(&DirectoryCredential { ends, ..credential.clone() }, now))
+}
+
 /// The newest first, of those that open now.
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
@@ -81,7 +92,12 @@ pub(super) async fn list(
     }
     found.retain(|credential| directory.as_ref().is_none_or(|directory| credential.directory == *directory));
     found.sort_unstable_by_key(|credential| std::cmp::Reverse(key(credential)));
-    Ok(Json(found.iter().take(limit).map(|credential| CredentialView::of(credential, now)).collect()))
+    found.truncate(limit);
+    let mut views = Vec::with_capacity(found.len());
+    for credential in &found {
+        views.push(view(&site, credential, now).await?);
+    }
+    Ok(Json(views))
 }
 
 pub(super) async fn show(
@@ -97,7 +113,7 @@ pub(super) async fn show(
         Ok(password) => (Some(password.reveal().to_owned()), None),
         Err(untold) => (None, Some(untold.to_string())),
     };
-    Ok(Json(CredentialPage { credential: CredentialView::of(&known, clock::now()), url, password, why }))
+    Ok(Json(CredentialPage { credential: view(&site, &known, clock::now()).await?, url, password, why }))
 }
 
 pub(super) async fn replace(

@@ -164,10 +164,16 @@ const fn meaning(delivery: &Delivery) -> &'static str {
     match delivery.state {
         Stands::Offered => "The link was opened. Nothing was sent.",
         Stands::Open => "It has begun and not ended.",
+        Stands::Completed if delivery.away => {
+            "Every byte of the file was reported as sent to one client, by the web server's log of the public path."
+        }
         Stands::Completed => "Every byte of the file was reported as sent to one client.",
         Stands::Released => "It ended without the whole file having been sent. It does not count.",
         Stands::Presumed => {
             "It counts, and is not proved: of some requests nothing was reported, or every byte was sent, but not shown to be to one client."
+        }
+        Stands::Started if delivery.away => {
+            "Its client was led to the file's public address, and it counts since then. Nobody reports what arrived."
         }
         Stands::Started => "It was begun and counts. Nobody reports what arrived.",
     }
@@ -193,11 +199,22 @@ fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
             "Where it says started, nobody reports what arrived: this shows that downloads were begun, and not that they arrived.",
         ),
         (
+            deliveries.iter().any(|delivery| delivery.away),
+            "Where a client was led to a public path, its requests did not pass by Cloakroom after the redirect: byte budget, \
+             connections, rate and networks were not held there, and whoever knew the path could fetch it.",
+        ),
+        (
             true,
             "An address is not a person. A home, an office or a whole mobile network can share one, and one person can have several. \
              What a client says to be (its agent) is its own word.",
         ),
         (true, "Whoever has the URL of a link can use it. This shows which link was used and from where, and not by whom."),
+        (
+            deliveries.iter().any(|delivery| delivery.link.is_none()),
+            "Where no link is named, the file was fetched at the address of a copy, by somebody who had that address, and the password \
+             where one was asked for. Of such a download is known when answers ended, and not when they began. It counts after it has \
+             arrived, so that more can arrive than there were to be.",
+        ),
         (true, "All times are UTC, by the clock of this server. Cloakroom does not know whether it was right."),
         (
             true,

@@ -12,6 +12,8 @@
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
+//! | `GET /api/v1/public?directory=&after=&limit=` | what lies in public directories, and why ([`PublicPage`]) |
+//! | `POST /api/v1/public/sweep` | takes away what has to go, or tells what would ([`SweepOrder`] → [`SweepView`]) |
 //! | `GET /api/v1/credentials?directory=&grant=&before=&limit=` | the newest user names of public directories ([`CredentialView`]) |
 //! | `GET /api/v1/credentials/{user}` | one, with its password ([`CredentialPage`]) |
 //! | `POST /api/v1/directories/{name}/rotate` | replaces those of a directory ([`Rotation`] → [`RotatedView`]) |
@@ -40,6 +42,7 @@ pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::problem::Problem;
+pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
@@ -59,6 +62,7 @@ mod grants;
 pub mod health;
 mod links;
 mod problem;
+mod public;
 mod reports;
 mod stats;
 mod view;
@@ -106,6 +110,8 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/links/{id}/revoke", post(links::revoke))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
+        .route("/api/v1/public", get(public::list))
+        .route("/api/v1/public/sweep", post(public::sweep))
         .route("/api/v1/credentials", get(credentials::list))
         .route("/api/v1/credentials/{user}", get(credentials::show))
         .route("/api/v1/directories/{name}/rotate", post(credentials::replace))

@@ -12,6 +12,7 @@ use super::problem::{self, Problem};
 use super::wording::{self, Edge};
 use crate::clock;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::policy::Method;
 use crate::domain::tally::{Counted, Tally};
 use crate::service::refusals;
 use crate::service::site::Site;
@@ -52,6 +53,11 @@ pub struct Stats {
     pub periods: Vec<Period>,
     /// Whether anybody reports what is sent.
     pub measured: bool,
+    /// The methods of the policies that lead customers to where requests do not pass by Cloakroom: what they fetch there is
+    /// `completed` by the log of the public path (stub, copy), or `started` alone, at the redirect (public). Left out where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub led_away: Vec<String>,
     /// So many of the last seconds before a crash, or before the daemon was killed, refusals may not be counted.
     pub refusals_lost_seconds: u64,
 }
@@ -177,8 +183,15 @@ pub(super) async fn stats(State(site): State<Arc<Site>>, which: Result<Query<Whi
         total,
         periods: counts.into_iter().map(period).collect(),
         measured: site.configuration.knows_what_arrived(),
+        led_away: led_away(&site),
         refusals_lost_seconds: refusals::GATHER.as_secs(),
     }))
+}
+
+fn led_away(site: &Site) -> Vec<String> {
+    let named = |method: &Method| site.configuration.policies.iter().any(|(_, policy)| policy.methods.contains(method));
+    let led = Method::ALL.iter().filter(|method| method.leads_away() && named(method));
+    led.map(|method| method.word().to_owned()).collect()
 }
 
 #[cfg(test)]

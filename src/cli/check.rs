@@ -22,6 +22,9 @@ mod nginx_shown;
 mod nginx_site;
 mod people;
 mod probe;
+mod public;
+mod public_live;
+mod public_nginx;
 mod reach;
 mod report;
 mod shut;
@@ -146,7 +149,7 @@ fn place(url: &str, configuration: &Configuration) -> Result<http::Place, Failur
 fn written(configuration: &Configuration) -> Result<(), Failure> {
     let feed = feed_fault(configuration);
     let faults: Vec<String> = feed.into_iter().chain(store_fault(configuration)).collect();
-    match (serve::site(configuration.clone(), Arc::new(Memory::new())), faults) {
+    match (serve::site_beside(configuration.clone(), Arc::new(Memory::new())), faults) {
         (Ok(_), faults) if faults.is_empty() => Ok(()),
         (Ok(_), faults) => Err(Failure::Configuration(faults)),
         (Err(Failure::Configuration(mut all)), faults) => {
@@ -171,6 +174,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
         system.push(Finding::ok("store", format!("{}: {is_there}", file.display())));
     }
     system.extend(masters::look(configuration, &people));
+    system.extend(public::look(configuration, &people));
     system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));

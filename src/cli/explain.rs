@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::client::{CallFault, Client};
 use super::failure::{Failure, warn};
-use super::serve::site;
+use super::serve::site_beside;
 use super::terminal::{self, Signs};
 use super::{Common, say, say_json, signs};
 use crate::api::What;
@@ -25,8 +25,8 @@ Examples:
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A URL of the site (quote it: it has `&` in it), its part from the path on, a support code from a refusal page
-    /// (R-7F3K-22AB), a request id, or the id of a grant, link or delivery.
+    /// A URL of the site (quote it: it has `&` in it), its part from the path on, a path in a public directory, a support
+    /// code from a refusal page (R-7F3K-22AB), a request id, or the id of a grant, link or delivery.
     #[arg(value_name = "WHAT")]
     what: String,
 
@@ -60,7 +60,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
 
 /// Explains without a daemon, or says why that cannot be.
 fn alone(configuration: Configuration, arguments: &Arguments, why: &str) -> Result<Explanation, Failure> {
-    let site = site(configuration, Arc::new(Memory::new()))?;
+    let site = site_beside(configuration, Arc::new(Memory::new()))?;
     if is_remembered(&site, &arguments.what) {
         return Err(Failure::failed(format!("only the daemon remembers this, and it is not reached: {why}")));
     }

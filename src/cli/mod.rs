@@ -36,6 +36,7 @@ mod sign;
 mod spool;
 mod stats;
 mod store;
+mod stub;
 pub mod terminal;
 mod when;
 
@@ -112,6 +113,9 @@ enum Command {
     /// Show deliveries: what was sent, to whom, and how it counts.
     #[command(subcommand, after_help = delivery::AFTER_HELP)]
     Delivery(delivery::Command),
+    /// Show what lies in public directories, for whom and until when; take away what has to go.
+    #[command(subcommand, after_help = stub::AFTER_HELP)]
+    Stub(stub::Command),
     /// Show numbers over time: downloads, bytes, refusals.
     #[command(after_help = stats::AFTER_HELP)]
     Stats(stats::Arguments),
@@ -178,6 +182,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
+        Command::Stub(command) => stub::run(&common, &command),
         Command::Stats(arguments) => stats::run(&common, &arguments),
         Command::Store(command) => store::run(&common, &command),
         Command::Feed(arguments) => feed::run(&common, &arguments),

@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{copies, htpasswd, refusals, settle, stream, streams, zen_cart};
+use crate::service::{copies, htpasswd, refusals, settle, stream, streams, watching, zen_cart};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
@@ -139,6 +139,14 @@ pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Resul
     let Named { keys, logins, storages, directories, pages } = named;
     Site::new(configuration, keys, logins, storages, directories, store, pages)
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
+}
+
+/// The same beside a running daemon, which holds the public directories: they are left to it.
+pub(super) fn site_beside(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
+    let directories = configuration.directories.clone();
+    let mut site = site(Configuration { directories: Vec::new(), ..configuration }, store)?;
+    site.configuration.directories = directories;
+    Ok(site)
 }
 
 /// The signals that the daemon hears.
@@ -312,7 +320,7 @@ fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody
     response
 }
 
-/// The thread that ends what is due, and brings numbers to the store.
+/// The thread that ends what is due, watches public directories, and brings numbers to the store.
 struct Sweep {
     handle: tokio::runtime::Handle,
     /// Takes how long the store has for what is left.
@@ -332,6 +340,7 @@ impl Sweep {
             runtime.block_on(async {
                 let patience = tokio::select! {
                     () = settle::sweep(&current) => LAST_REPORTS,
+                    () = watching::watch(&current) => LAST_REPORTS,
                     () = htpasswd::keep(&current) => LAST_REPORTS,
                     () = refusals::keep(&counted, &*store) => LAST_REPORTS,
                     () = streams::keep(&current) => LAST_REPORTS,

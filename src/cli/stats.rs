@@ -62,7 +62,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
 
 /// The numbers as text: over time, and why was refused.
 pub(super) fn text(stats: &Stats, signs: Signs) -> String {
-    let Stats { from, to, by, total, periods, measured, refusals_lost_seconds } = stats;
+    let Stats { from, to, by, total, periods, measured, led_away, refusals_lost_seconds } = stats;
     let mut blocks = vec![format!("{from} to {to}, by {by}, UTC")];
     if *total == Counts::default() {
         blocks.push("nothing happened in this time, as far as it was counted".to_owned());
@@ -75,6 +75,12 @@ pub(super) fn text(stats: &Stats, signs: Signs) -> String {
     let mut notes = Vec::new();
     if !measured {
         notes.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
+    }
+    if led_away.iter().any(|method| method == "public") {
+        notes.push("method public: a download counts at the redirect, as started; nobody tells what arrived".to_owned());
+    }
+    if *measured && led_away.iter().any(|method| method == "stub" || method == "copy") {
+        notes.push("stubs and copies are completed by the web server's log of the public path".to_owned());
     }
     if !total.refused.is_empty() {
         notes.push(format!("of refusals, the last {refusals_lost_seconds} seconds before a crash of the daemon may be missing"));

@@ -291,7 +291,7 @@ pub(super) static POLICY: Section = Section {
         key(
             "method",
             Words("Without it, what the listeners can do: [\"handoff\"] with Nginx", "[\"handoff\"]"),
-            "a list with \"handoff\" (Nginx sends) or \"stream\" (Cloakroom sends, standalone only)",
+            "a list with \"handoff\" (Nginx sends), \"stub\", \"copy\", \"public\" (customers are led to a public directory or address) or \"stream\" (Cloakroom sends, standalone only)",
             "How the bytes travel; the first that can work is taken.",
         ),
         key("connections_max", Value("16"), "a number from 1 to 512", "How many requests of one download may run at once."),

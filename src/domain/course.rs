@@ -17,7 +17,11 @@ pub struct Interruption {
 
 /// The interruptions of a delivery until it was whole, as far as its requests are remembered and reported. Nobody knows
 /// what was in a time in which a request of which nothing was reported may have run, and so there is none in it.
+/// Of requests that did not pass by us nobody knows when they began, and so nothing is told.
 pub fn interruptions(delivery: &Delivery) -> Vec<Interruption> {
+    if delivery.away {
+        return Vec::new();
+    }
     let mut requests: Vec<&Request> = delivery.requests.values().collect();
     requests.sort_by_key(|request| request.admitted);
     let completed = delivery.completed;

@@ -86,15 +86,6 @@ pub enum Holder {
     Everybody,
 }
 
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Grant(grant) => grant.fmt(f),
-            Self::Everybody => f.write_str("everybody"),
-        }
-    }
-}
-
 /// What a directory's credentials are made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sharing {

@@ -139,6 +139,16 @@ impl How {
     }
 }
 
+impl What {
+    /// The delivery that it is for, if it is for one alone.
+    pub const fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Stub(delivery) => Some(*delivery),
+            Self::Copy(_) => None,
+        }
+    }
+}
+
 /// A stub that is to be made where none is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewStub {
@@ -227,6 +237,13 @@ impl Placed {
     /// The same as part of a URL.
     pub fn encoded(&self) -> String {
         percent_encode(&self.path(), b"/")
+    }
+
+    /// Its name in the public directory itself: the first part of its path.
+    pub fn entry(&self) -> String {
+        let mut path = self.path();
+        path.truncate(path.find('/').unwrap_or(path.len()));
+        path
     }
 
     /// The name in `path` in a public directory, if one can stand there: that of a stub is its first part, that of a copy

@@ -41,6 +41,11 @@ impl Method {
         }
     }
 
+    /// Whether it sends customers to where their requests do not pass by us.
+    pub const fn leads_away(self) -> bool {
+        matches!(self, Self::Stub | Self::Copy | Self::Public | Self::Presigned)
+    }
+
     /// Reads the word of the configuration.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|method| method.word() == word)

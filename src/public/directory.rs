@@ -12,7 +12,7 @@ use crate::config::Directory;
 use crate::domain::placed::DirectoryName;
 
 /// Where things are made and taken apart: a directory that only we may enter.
-pub(super) const ASIDE: &str = ".cloakroom";
+pub const ASIDE: &str = ".cloakroom";
 
 /// The open public directories.
 #[derive(Debug, Default)]
@@ -82,6 +82,34 @@ impl Directories {
         if faults.is_empty() { Ok(Self(open)) } else { Err(faults) }
     }
 
+    /// The same, with those opened again that are at their places no more and have others there now; and what is wrong with
+    /// the rest. `None` where there is nothing new.
+    pub fn again(&self) -> (Option<Self>, Vec<DirectoryFault>) {
+        let (mut faults, mut is_new) = (Vec::new(), false);
+        let mut again = |known: &Arc<PublicDirectory>| {
+            if known.fault().is_none() {
+                return Arc::clone(known);
+            }
+            match PublicDirectory::open(&known.entry, self) {
+                Ok(directory) => {
+                    is_new = true;
+                    Arc::new(directory)
+                }
+                Err(why) => {
+                    faults.push(DirectoryFault { name: known.entry.name.clone(), path: known.entry.path.clone(), why });
+                    Arc::clone(known)
+                }
+            }
+        };
+        let all = self.0.iter().map(&mut again).collect();
+        (is_new.then_some(Self(all)), faults)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The directory of this name.
     pub fn named(&self, name: &DirectoryName) -> Option<&Arc<PublicDirectory>> {
         self.0.iter().find(|directory| directory.entry.name == *name)
@@ -100,7 +128,7 @@ impl PublicDirectory {
         let stat = |handle: &OwnedFd| rustix::fs::fstat(handle).map(|stat| (stat.st_dev, stat.st_ino));
         let id = stat(&root).map_err(|error| error.to_string())?;
         // A lock of ours would refuse us a second time.
-        if let Some(known) = before.iter().find(|known| stat(&known.root) == Ok(id)) {
+        if let Some(known) = before.iter().find(|known| stat(&known.root) == Ok(id) && known.has_aside() == Ok(true)) {
             return Ok(Self { entry: entry.clone(), root: Arc::clone(&known.root), aside: Arc::clone(&known.aside) });
         }
         let aside = open_aside(&root, ASIDE)?;
@@ -117,11 +145,23 @@ impl PublicDirectory {
             let (there, ours) = (rustix::fs::fstat(open_directory(&self.entry.path)?)?, rustix::fs::fstat(&self.root)?);
             Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
         };
-        match look() {
-            Ok(true) => None,
-            Ok(false) => Some("is another directory than when it was opened".to_owned()),
+        match look().and_then(|is_ours| Ok((is_ours, self.has_aside()?))) {
+            Ok((true, true)) => None,
+            Ok((true, false)) => Some(format!("has lost its `{ASIDE}`")),
+            Ok((false, _)) => Some("is another directory than when it was opened".to_owned()),
             Err(error) => Some(format!("cannot be opened any more: {error}")),
         }
+    }
+
+    /// Whether what is placed now is where the web server looks: an open directory can be filled wherever it was moved.
+    pub fn check_place(&self) -> Result<(), NotPlaced> {
+        self.fault().map_or(Ok(()), |_| Err(NotPlaced { step: "find the directory at its place", error: Errno::STALE }))
+    }
+
+    /// Whether what is made aside can still be moved into place.
+    fn has_aside(&self) -> Result<bool, Errno> {
+        let ours = rustix::fs::fstat(&self.aside)?;
+        Ok(look(&self.root, ASIDE)?.is_some_and(|there| (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)))
     }
 }
 

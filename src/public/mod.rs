@@ -5,20 +5,26 @@
 //! one step, and looked at where nobody can exchange it, before it is unlinked. So a name is never half there, and nothing
 //! that is not ours is removed, whoever works in the directory at the same moment.
 //!
+//! A [`Watch`] hears of what happens in them, and to the masters: hints that bring a look forward.
+//!
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
 mod copy;
 mod directory;
 mod htpasswd_file;
 mod htpasswd_watch;
+mod seen;
 mod stub;
+mod watch;
 mod zen_cart;
 mod zen_cart_watch;
 
 pub use copy::{Copied, NotCopied, Progress};
-pub use directory::{Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use htpasswd_watch::HtpasswdWatch;
+pub use seen::Seen;
 pub use stub::{Taken, Tidied};
+pub use watch::{Ear, Hint, Watch};
 pub use zen_cart::{LinkDirectory, ZenCartPub};
 pub use zen_cart_watch::{Heard, ZenCartWatch};

@@ -77,8 +77,8 @@ impl PublicDirectory {
 
     /// Removes what is ours in `gone`, which lies aside. Of `leaf` nothing may be known: then every link of ours is meant.
     fn take_apart(&self, name: &PlacedName, gone: &str, leaf: Option<&str>) -> Result<Taken, NotPlaced> {
-        let stat = look(&self.aside, gone).map_err(step("look at what was taken out"))?;
-        let mut foreign = stat.is_none_or(|stat| !is_our(FileType::Directory, &stat)).then(|| name.to_string());
+        let Some(stat) = look(&self.aside, gone).map_err(step("look at what was taken out"))? else { return Ok(Taken::WasGone) };
+        let mut foreign = (!is_our(FileType::Directory, &stat)).then(|| name.to_string());
         if foreign.is_none() {
             let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let inside = rustix::fs::openat(&self.aside, gone, flags, Mode::empty()).map_err(step("open the stub"))?;
@@ -100,21 +100,26 @@ impl PublicDirectory {
         Ok(Taken::Gone)
     }
 
-    /// Ends what was being made or taken away when the process ended before; tells what came of each.
-    pub fn tidy(&self) -> Result<Vec<Tidied>, Errno> {
+    /// Ends what was being made or taken away when the process ended before; tells what came of each. What is `in_hand` is
+    /// left alone: it is being made or taken away now.
+    pub fn tidy(&self, in_hand: impl Fn(&PlacedName) -> bool) -> Result<Vec<Tidied>, Errno> {
         let mut found = Vec::new();
         for entry in entries(&self.aside)? {
+            let name = entry.split_once('-').and_then(|(_, name)| name.parse().ok()).filter(|name| !in_hand(name));
+            let Some(name) = name else { continue };
             if let Some((name, outcome)) = self.tidy_copy(&entry) {
                 found.push(Tidied { name, outcome });
-                continue;
-            }
-            let name = entry.strip_prefix("new-").or_else(|| entry.strip_prefix("gone-")).and_then(|name| name.parse().ok());
-            if let Some(name) = name {
+            } else if entry.starts_with("new-") || entry.starts_with("gone-") {
                 let outcome = self.take_apart(&name, &entry, None);
                 found.push(Tidied { name, outcome });
             }
         }
         Ok(found)
+    }
+
+    /// Whether anything lies there under `name`, whoever's; what cannot be looked at lies there.
+    pub fn has(&self, name: &str) -> bool {
+        look(&self.root, name).map_or(true, |stat| stat.is_some())
     }
 
     /// The names in the directory, ours and others', without the one for what is half made.

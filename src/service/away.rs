@@ -56,16 +56,30 @@ pub(super) async fn to_stub(
     let (directory, master) = place_for(site, file).ok_or(NotSent::NotPlaced)?;
     for _ in 0..TRIES {
         let name = PlacedName::new(random::bytes());
+        // Until its file is there, nobody wonders about its row.
+        let held = site.upkeep.hold(&name);
         let stub = NewStub { name: name.clone(), directory: directory.entry.name.clone(), leaf: leaf(file.path.file_name()) };
         let (permit, placed) = sent_away(store, away(site, question, delivery, now, true), Some(stub), trace).await?;
         let Some(placed) = placed else {
+            // Only rehearsed.
+            if let Some(fault) = directory.fault() {
+                trace.failed(|| format!("a stub cannot be placed in `{}`: it {fault}", directory.entry.name));
+                return Err(NotSent::NotPlaced);
+            }
             trace.held(|| format!("a stub would be placed in `{}`", directory.entry.name));
             return Ok(sent(site, &directory.entry.url, "", &permit));
         };
         let is_new = placed.name == name;
         let (work, master, row) = (Arc::clone(&directory), master.clone(), placed.clone());
         // The disk may be slow, and may not be there.
-        let act = move || if is_new { work.place_stub(&row, &master).map(|()| true) } else { Ok(work.has_stub(&row).unwrap_or(false)) };
+        let (upkeep, to_readers) = (Arc::clone(&site.upkeep), !site.configuration.is_measured());
+        let act = move || {
+            let _held = held;
+            work.check_place()?;
+            // Before the answer: the client opens it at once.
+            upkeep.watch.at_master(&master, to_readers);
+            if is_new { work.place_stub(&row, &master).map(|()| true) } else { Ok(work.has_stub(&row).unwrap_or(false)) }
+        };
         match tokio::task::spawn_blocking(act).await {
             Ok(Ok(true)) => {
                 trace.held(|| {
@@ -79,7 +93,11 @@ pub(super) async fn to_stub(
             }
             Ok(Err(fault)) => {
                 not_placed(&directory, &fault.to_string());
-                gone(store, &placed, now).await?;
+                // The directory may be gone, and another one be at its place.
+                site.upkeep.look.notify_one();
+                if is_new {
+                    gone(store, &placed, now).await?;
+                }
                 trace.failed(|| format!("the stub cannot be placed in `{}`: {fault}", directory.entry.name));
                 return Err(NotSent::NotPlaced);
             }

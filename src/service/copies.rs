@@ -355,7 +355,13 @@ async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -> 
     let progress = site.copies.begin(&placed.name);
     let _stops = Stops(Arc::clone(&progress));
     let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(directory), placed.clone());
-    let made = tokio::task::spawn_blocking(move || copy(&storages, &into, &row, &progress)).await;
+    // What lies aside until then is not half done.
+    let held = site.upkeep.hold(&placed.name);
+    let made = tokio::task::spawn_blocking(move || {
+        let _held = held;
+        copy(&storages, &into, &row, &progress)
+    });
+    let made = made.await;
     let made = made.unwrap_or_else(|panic| Err(panic.to_string()));
     let Placed { name, grant, file, directory, .. } = &placed;
     match made {

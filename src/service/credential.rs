@@ -146,21 +146,29 @@ pub async fn last(site: &Site, grant: GrantId, until: Option<Moment>) -> Result<
         Some(until) if until <= now => known.ended(now),
         until => known.lasting(until),
     };
-    change(site, &[grant], async |_| Ok(true), rule).await
+    change(site, &[grant], Whose::All, rule).await
 }
 
 /// What these grants gave opens nothing from now on: when this comes back, the web server has been told. Those that have a
 /// copy that is there or is being made keep it: somebody made them good again.
 pub async fn withdraw(site: &Site, grants: &[GrantId]) -> Result<(), NotGiven> {
-    let is_over = async |grant| Ok(copies::current(&*site.store, grant).await?.is_none());
-    change(site, grants, is_over, DirectoryCredential::ended).await
+    change(site, grants, Whose::WithoutCopy, DirectoryCredential::ended).await
 }
 
-/// Changes what these grants gave, of those for which `concerns` holds.
+/// Which of some grants are meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// All of them.
+    All,
+    /// Those without a copy that is there or is being made.
+    WithoutCopy,
+}
+
+/// Changes what those of these grants gave that are meant.
 async fn change(
     site: &Site,
     grants: &[GrantId],
-    concerns: impl AsyncFn(GrantId) -> Result<bool, Down>,
+    whose: Whose,
     rule: impl Fn(&DirectoryCredential, Moment) -> DirectoryCredential,
 ) -> Result<(), NotGiven> {
     if grants.is_empty() || site.configuration.directories.iter().all(|entry| entry.credentials.is_none()) {
@@ -172,7 +180,7 @@ async fn change(
     let mut changed = Vec::new();
     for grant in grants {
         let known = site.store.credentials_of(*grant, now).await?;
-        if !known.is_empty() && concerns(*grant).await? {
+        if !known.is_empty() && (whose == Whose::All || copies::current(&*site.store, *grant).await?.is_none()) {
             changed.extend(known.iter().map(|known| (known, rule(known, now))).filter(|(known, new)| *known != new).map(|(_, new)| new));
         }
     }
@@ -294,7 +302,11 @@ pub(super) async fn add(
     }
     let made = put(site, entry, vec![wanted], changed, author, now).await?;
     let made = made.into_iter().next().ok_or(NotGiven::Down(Down::Unreachable))?;
-    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, holder = %made.holder, author);
+    let grant = match made.holder {
+        Holder::Grant(grant) => Some(tracing::field::display(grant)),
+        Holder::Everybody => None,
+    };
+    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, grant, author);
     Ok(made)
 }
 

@@ -1,12 +1,15 @@
-//! Why, in steps: a URL, a support code, a request id, a link, a delivery or a grant.
+//! Why, in steps: a URL, what lies in public, a support code, a request id, a link, a delivery or a grant.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+mod click;
 mod ids;
+mod public;
 
 use self::ids::Id;
+use self::public::Public;
 use super::address::Address;
 use super::authorize::authorize;
 use super::download::{Outcome, download};
@@ -44,7 +47,9 @@ pub struct Explanation {
 pub struct Unexplained(pub String);
 
 /// What `explain` was given.
-enum Named {
+enum Named<'a> {
+    /// Something in a public directory.
+    Public(Public<'a>),
     /// A URL, whole or from its path on.
     Url,
     /// A refusal.
@@ -59,7 +64,10 @@ enum Named {
     Junk,
 }
 
-fn named(what: &str) -> Named {
+fn named<'a>(site: &'a Site, what: &str) -> Named<'a> {
+    if let Some(public) = Public::read(site, what) {
+        return Named::Public(public);
+    }
     if what.starts_with('/') || what.contains("://") {
         return Named::Url;
     }
@@ -79,27 +87,34 @@ fn named(what: &str) -> Named {
     RequestId::parse(what).map_or(Named::Junk, |request| Named::Refusal(SupportCode::of(&request), Some(request)))
 }
 
-/// Whether only the daemon that was asked can explain `what`: a refusal, a grant, a link or a delivery. Everything else follows
-/// from the configuration.
+/// Whether only the daemon that was asked can explain `what`: a refusal, a grant, a link, a delivery, or what lies in public.
+/// Everything else follows from the configuration.
 pub fn is_remembered(site: &Site, what: &str) -> bool {
     let what = what.trim();
-    match named(what) {
+    match named(site, what) {
         Named::Url => {
             let path = target_of(site, what).ok().and_then(|target| CanonicalPath::parse(split(target).0).ok());
             let address = path.as_ref().and_then(|path| Address::read(path, &site.public_path));
             matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
         }
-        Named::Refusal(..) | Named::Id(_) => true,
+        Named::Public(_) | Named::Refusal(..) | Named::Id(_) => true,
         Named::Token | Named::Jwt | Named::Junk => false,
     }
 }
 
-/// Explains `what`: a URL of the site (whole, or from its path on), a support code or request id of a refusal, or the id
-/// of a grant, a link or a delivery.
+/// Explains `what`: a URL of the site (whole, or from its path on), a path or URL of something in a public directory, a
+/// support code or request id of a refusal, or the id of a grant, a link or a delivery.
 /// `from` is the address of the client that shall be assumed.
 pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Explanation, Unexplained> {
     let what = what.trim();
-    match named(what) {
+    match named(site, what) {
+        Named::Public(public) => {
+            let found = public::explain(site, public).await?;
+            // A request id of our own has the form of a name in public.
+            let request = if found.outcome == public::UNKNOWN { RequestId::parse(what) } else { None };
+            let refused = request.and_then(|request| explain_refusal(site, &SupportCode::of(&request), Some(&request)).ok());
+            Ok(refused.unwrap_or(found))
+        }
         Named::Url => explain_url(site, what, from).await,
         Named::Refusal(code, request) => explain_refusal(site, &code, request.as_ref()),
         Named::Id(id) => ids::explain(site, id).await,
@@ -110,7 +125,7 @@ pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Ex
             Err(Unexplained("this is a JWT: explain it behind the path that it shall open, as '/members/a.zip?jwt=…'".to_owned()))
         }
         Named::Junk => Err(Unexplained(without_jwts(format!(
-            "`{what}` must be a URL of {}, a path that begins with `/`, a support code such as R-7F3K-22AB, a request id, or an id (g-…, l-…, d-…)",
+            "`{what}` must be a URL of {}, a path that begins with `/`, a name in a public directory, a support code such as R-7F3K-22AB, a request id, or an id (g-…, l-…, d-…)",
             site.public_url().origin
         )))),
     }
@@ -230,8 +245,8 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
             let rehearsal = Rehearsal::over(&*site.store);
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
+                Outcome::Redirect(redirect) => click::told(site, &redirect, trace),
                 Outcome::Copy(_) => trace.held(|| "the click would be answered by 303 to the copy of its grant".to_owned()),
-                Outcome::Redirect(_) => trace.held(|| "the click would be answered by 303 to the delivery's own address".to_owned()),
             }
             Ok(())
         }

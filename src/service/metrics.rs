@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::upkeep::PublicNumbers;
 use crate::auth::counters::Counters;
 use crate::config::Serve;
 use crate::domain::account::Change;
@@ -92,6 +93,8 @@ pub struct Metrics {
     feed_lines: Row<5>,
     feed_settled: Gauge,
     feed_lag: Gauge,
+    /// What is told of public directories.
+    pub(super) public: PublicNumbers,
     malformed: Row<3>,
     connections: [Gauge; 3],
     taken: Row<3>,
@@ -146,6 +149,8 @@ impl Metrics {
         registry.register_with_unit("feed_settled", "How far the current log of the feed is settled", Unit::Bytes, feed_settled.clone());
         registry.register_with_unit("feed_lag", "What of the current log of the feed is not settled yet", Unit::Bytes, feed_lag.clone());
 
+        let public = PublicNumbers::in_registry(registry);
+
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
         let turned_away = family(registry, "connections_turned_away", "Connections that were closed because their peer is not trusted");
@@ -164,6 +169,7 @@ impl Metrics {
             feed_settled,
             feed_lag,
             malformed: Row::new(&malformed, by_listener),
+            public,
             turned_away: Row::new(&turned_away, by_listener),
             taken: Row::new(&taken, by_listener),
             connections: std::array::from_fn(|place| open.get_or_create_owned(&by_listener(place))),
@@ -411,9 +417,9 @@ mod tests {
         assert!(text.contains("\nprocess_start_time_seconds 1900000000.25\n"), "{text}");
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!((helps, types), (20, 20), "{text}");
+        assert_eq!((helps, types), (23, 23), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 6 + 6 + 1 + 5 + 2 + 4 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 6 + 6 + 1 + 5 + 2 + 3 + 4 * 3, "{text}");
     }
 
     #[test]

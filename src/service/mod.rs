@@ -1,10 +1,12 @@
 //! The use cases, each readable as its list of steps.
 //!
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
-//! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`issue`] makes grants and links,
+//! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
+//! and what is remembered of them alike; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
-//! customers into directories that ask for a password; [`explain`] tells the steps of a decision; [`mod@audit`] finds
-//! downloads in a log. [`zen_cart`] looks after the links of a shop that has no plugin.
+//! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
+//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`zen_cart`] looks after
+//! the links of a shop that has no plugin.
 
 pub mod address;
 pub mod amend;
@@ -21,22 +23,29 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 pub mod htpasswd;
+pub mod inventory;
 pub mod issue;
 mod jwt;
 mod login;
+mod masters;
 mod method;
 pub mod metrics;
 mod public;
+mod reconcile;
 pub mod refusals;
 pub mod rehearsal;
 pub mod remembered;
+mod retries;
 mod running;
 mod secrecy;
 pub mod settle;
 pub mod site;
 pub mod stream;
 pub mod streams;
+pub mod sweeping;
 pub mod trace;
+mod upkeep;
+pub mod watching;
 pub mod zen_cart;
 
 use crate::domain::id::RequestId;

@@ -1,14 +1,17 @@
 //! What lies in public directories goes when its time is over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use super::credential::{self, NotGiven};
 use super::site::Site;
 use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
 use crate::domain::id::GrantId;
-use crate::domain::placed::{Placed, PlacedName, What};
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::domain::policy::Policy;
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{NotPlaced, PublicDirectory, Taken};
 use crate::store::{Arrived, Down};
@@ -43,9 +46,11 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
     Ok(arrived.collect())
 }
 
-/// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said, and is tried again.
+/// After so many failures in a row in one directory the rest of a step is not tried: what is wrong is the directory.
+const FAILURES_MAX: usize = 8;
+
+/// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said once, and is tried again.
 pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
-    let mut gone = Vec::new();
     // Who may not enter any more is shut out before the row says that all is done: a crash in between is made good.
     let grants: Vec<GrantId> = going.iter().filter(|placed| matches!(placed.what, What::Copy(_))).map(|placed| placed.grant).collect();
     // A htpasswd file that could not be written was said, and is tried again; the copies go nevertheless.
@@ -54,25 +59,87 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
         // All of these rows are looked at again.
         return;
     }
+    let now = Instant::now();
+    let mut by_directory: BTreeMap<DirectoryName, Vec<Placed>> = BTreeMap::new();
     for placed in going {
-        let Some(directory) = site.directories.named(&placed.directory).map(Arc::clone) else {
-            tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "no [[directory]] has this name any more: what lies there stays until it is configured again");
-            continue;
-        };
-        let row = placed.clone();
-        let taken = tokio::task::spawn_blocking(move || take(&directory, &row)).await;
-        match taken {
-            Ok(Ok(taken)) => {
-                log_taken(&placed, &taken);
-                gone.push(placed.name);
-            }
-            Ok(Err(fault)) => {
-                tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "it cannot be removed, and is tried again: {fault}");
-            }
-            Err(panic) => tracing::error!(event = "not_removed", name = %placed.name, directory = %placed.directory, "{panic}"),
+        if site.upkeep.retries().may_try(&placed.name, now) && !is_being_read(site, &placed).await {
+            by_directory.entry(placed.directory.clone()).or_default().push(placed);
         }
     }
-    remember(site, gone).await;
+    for (name, rows) in by_directory {
+        if let Some(directory) = site.directories.named(&name) {
+            let taken = take_out(site, directory, rows).await;
+            remember(site, taken.into_iter().map(|placed| placed.name).collect()).await;
+        } else {
+            for placed in rows {
+                let why = "no [[directory]] has this name any more: what lies there stays until it is configured again";
+                not_removed(site, &placed, why);
+            }
+        }
+    }
+    site.metrics.public.waiting.set(i64::try_from(site.upkeep.retries().len()).unwrap_or(i64::MAX));
+}
+
+/// Takes `rows` out of `directory`, says what came of each, and gives those that are not there any more. What is in hand
+/// is left to whoever has it there.
+pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows: Vec<Placed>) -> Vec<Placed> {
+    let (mut held, mut free) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for placed in rows {
+        if !site.upkeep.is_in_hand(&placed.name) {
+            held.push(site.upkeep.hold(&placed.name));
+            free.push(placed);
+        } else if placed.stay == Stay::Going {
+            site.upkeep.retries().later(&placed, Instant::now());
+        }
+    }
+    let rows = free;
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let work = Arc::clone(directory);
+    let taken = tokio::task::spawn_blocking(move || {
+        let taken = take_all(&work, rows);
+        drop(held);
+        taken
+    });
+    let taken = match taken.await {
+        Ok(taken) => taken,
+        Err(panic) => {
+            tracing::error!(event = "not_removed", directory = %directory.entry.name, "{panic}");
+            return Vec::new();
+        }
+    };
+    let mut gone = Vec::new();
+    for (placed, outcome) in taken {
+        match outcome {
+            Ok(taken) => {
+                log_taken(&placed, &taken);
+                if site.upkeep.retries().removed(&placed) {
+                    tracing::info!(event = "removes_again", directory = %placed.directory, name = %placed.name);
+                }
+                gone.push(placed);
+            }
+            Err(why) => not_removed(site, &placed, &why),
+        }
+    }
+    gone
+}
+
+fn take_all(directory: &PublicDirectory, rows: Vec<Placed>) -> Vec<(Placed, Result<Taken, String>)> {
+    let mut failures = 0;
+    let mut last = String::new();
+    let each = rows.into_iter().map(|placed| {
+        if failures >= FAILURES_MAX {
+            return (placed, Err(last.clone()));
+        }
+        let outcome = take(directory, &placed).map_err(|fault| fault.to_string());
+        failures = outcome.as_ref().map_or(failures + 1, |_| 0);
+        if let Err(why) = &outcome {
+            last.clone_from(why);
+        }
+        (placed, outcome)
+    });
+    each.collect()
 }
 
 fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {
@@ -82,16 +149,56 @@ fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced
     }
 }
 
+/// Whether what `placed` is lies in `directory`.
+pub(super) fn is_there(directory: &PublicDirectory, placed: &Placed) -> Result<bool, rustix::io::Errno> {
+    match placed.what {
+        What::Stub(_) => directory.has_stub(placed),
+        What::Copy(_) => directory.has_copy(placed),
+    }
+}
+
+/// Whether somebody is reading the master of something whose grace is over, and may go on. Where a log tells of requests
+/// it tells of readers, too; where none does, opens and closes are all that is known. A grant that was withdrawn waits for
+/// nobody.
+async fn is_being_read(site: &Site, placed: &Placed) -> bool {
+    let may_stay =
+        matches!(placed.what, What::Stub(_)) && !site.configuration.is_measured() && clock::now() < placed.placed + Policy::RESUME_CAP;
+    if !may_stay || !site.upkeep.is_read(&placed.file) {
+        return false;
+    }
+    let grant = site.store.grant(placed.grant).await;
+    let is_good = grant.is_ok_and(|grant| grant.is_some_and(|grant| grant.standing.check().is_ok()));
+    if is_good {
+        site.upkeep.keep(placed);
+        tracing::debug!(event = "kept", name = %placed.name, directory = %placed.directory, "its time is over, and its master is being read");
+    }
+    is_good
+}
+
+fn not_removed(site: &Site, placed: &Placed, why: &str) {
+    if site.upkeep.retries().failed(placed, why, clock::now(), Instant::now()) {
+        tracing::error!(
+            event = "not_removed",
+            name = %placed.name,
+            directory = %placed.directory,
+            "it cannot be removed, and is tried again; of others in this directory it is not said: {why}"
+        );
+        // The directory may be gone.
+        site.upkeep.look.notify_one();
+    }
+}
+
 fn log_taken(placed: &Placed, taken: &Taken) {
     let Placed { name, directory, .. } = placed;
     match taken {
         Taken::Gone => tracing::debug!(event = "removed", %name, %directory),
-        Taken::WasGone => tracing::info!(event = "was_gone", %name, %directory, "others had taken it away"),
+        Taken::WasGone => tracing::debug!(event = "was_gone", %name, %directory, "it was not there any more"),
         Taken::Foreign(path) => tracing::warn!(event = "foreign_file", %directory, path, "it is not ours and stays"),
     }
 }
 
-async fn remember(site: &Site, names: Vec<PlacedName>) {
+/// Remembers that nothing is there under `names` any more.
+pub(super) async fn remember(site: &Site, names: Vec<PlacedName>) {
     if names.is_empty() {
         return;
     }

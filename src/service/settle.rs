@@ -94,6 +94,9 @@ pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
 /// less; one that cannot be read at all must not keep units reserved for ever.
 const CATCH_UP: Duration = Duration::from_mins(5);
 
+/// Of what could not be taken out of public directories so much is tried again in one step.
+const AGAIN_MAX: usize = 128;
+
 /// Ends what is due, then sleeps until the earliest deadline or a wake-up; never ends by itself.
 pub async fn sweep(current: &Current) {
     loop {
@@ -108,20 +111,24 @@ pub async fn sweep(current: &Current) {
         }
         // What is decided from here on may be missing in the answer, and wakes the sweep again.
         site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
+        let alone = site.sweeping.lock().await;
         let wait = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
                 for change in &closing.changes {
                     note(&site, change);
                 }
-                super::public::take_away(&site, closing.going).await;
+                let again = site.upkeep.retries().due(tokio::time::Instant::now(), AGAIN_MAX);
+                super::public::take_away(&site, [closing.going, again].concat()).await;
                 site.sweep_sleeps_until.store(closing.next.map_or(u64::MAX, Moment::millis), Ordering::SeqCst);
-                closing.next.map(|next| next.since(clock::now()).into())
+                let again = site.upkeep.retries().next().map(|next| next.saturating_duration_since(tokio::time::Instant::now()));
+                closing.next.map(|next| next.since(clock::now()).into()).into_iter().chain(again).min()
             }
             Err(down) => {
                 tracing::warn!(event = "sweep_waits", "the sweep cannot end what is due: {down}; it tries again");
                 Some(STORE_PAUSE)
             }
         };
+        drop(alone);
         tokio::select! {
             () = pause(wait) => {}
             () = site.wake.notified() => {}

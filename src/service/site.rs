@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
+use super::upkeep::Upkeep;
 use super::zen_cart::ZenCarts;
 use crate::auth::Logins;
 use crate::clock;
@@ -39,7 +40,7 @@ pub struct Site {
     /// The path of `public_url`.
     pub public_path: CanonicalPath,
     /// The keys.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
     /// Who logs in with a password.
     pub logins: Arc<Logins>,
     /// The masters.
@@ -72,6 +73,10 @@ pub struct Site {
     pub(super) htpasswds: Arc<Htpasswds>,
     /// Masters are read to be hashed one after the other, so that the disk is there for customers.
     pub(super) hashing: Arc<Semaphore>,
+    /// What those who fill and clear public directories tell each other.
+    pub(super) upkeep: Arc<Upkeep>,
+    /// Whoever takes things out of public directories holds this meanwhile.
+    pub(super) sweeping: Arc<Mutex<()>>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
@@ -97,12 +102,27 @@ impl Current {
     /// Puts `next` in its place, for every question from now on. What was begun ends with what it began with.
     pub fn replace(&self, next: Site) {
         self.0.store(Arc::new(next));
-        // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
+        self.replaced();
+    }
+
+    /// Puts `next` in the place of `before`, unless that is not current any more; whether it did.
+    pub(super) fn exchange(&self, before: &Arc<Site>, next: Site) -> bool {
+        let found = self.0.compare_and_swap(before, Arc::new(next));
+        let is_taken = Arc::ptr_eq(&found, before);
+        if is_taken {
+            self.replaced();
+        }
+        is_taken
+    }
+
+    fn replaced(&self) {
         let site = self.site();
+        // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
         site.htpasswds.wake();
+        site.upkeep.look.notify_one();
     }
 }
 
@@ -129,7 +149,7 @@ impl Site {
         Ok(Self {
             public_path: CanonicalPath::parse(&configuration.public_url.path)?,
             configuration,
-            keys,
+            keys: Arc::new(keys),
             logins: Arc::new(logins),
             storages: Arc::new(storages),
             directories: Arc::new(directories),
@@ -145,6 +165,8 @@ impl Site {
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
+            upkeep: Arc::default(),
+            sweeping: Arc::default(),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
@@ -174,11 +196,11 @@ impl Site {
 
     /// The next generation, of which nothing but the keys is new.
     #[must_use]
-    pub fn with_keys(&self, keys: KeyRing) -> Self {
+    pub fn with_keys(&self, keys: impl Into<Arc<KeyRing>>) -> Self {
         Self {
             public_path: self.public_path.clone(),
             configuration: self.configuration.clone(),
-            keys,
+            keys: keys.into(),
             logins: Arc::clone(&self.logins),
             storages: Arc::clone(&self.storages),
             directories: Arc::clone(&self.directories),
@@ -194,10 +216,18 @@ impl Site {
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
+            upkeep: Arc::clone(&self.upkeep),
+            sweeping: Arc::clone(&self.sweeping),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
         }
+    }
+
+    /// The next generation, of which nothing but the open public directories is new.
+    #[must_use]
+    pub(super) fn with_directories(&self, directories: Directories) -> Self {
+        Self { directories: Arc::new(directories), ..self.with_keys(Arc::clone(&self.keys)) }
     }
 
     /// The name that proofs are made for.

@@ -107,6 +107,14 @@ impl Storages {
         version(&handle, file)
     }
 
+    /// When the file's inode was changed last: written, replaced, renamed. Whoever keeps the time of modification of an old
+    /// file does not keep this.
+    pub fn changed(&self, file: &FileRef) -> Result<Moment, Absent> {
+        let storage = self.named(&file.storage).ok_or(Absent::NoStorage)?;
+        let stat = rustix::fs::fstat(storage.handle(&file.path, OFlags::PATH)?).map_err(|error| Absent::Unreadable(error.to_string()))?;
+        Ok(moment(stat.st_ctime, stat.st_ctime_nsec))
+    }
+
     /// The file, open for reading, and its version.
     pub fn open_file(&self, file: &FileRef) -> Result<(File, Version), Absent> {
         let storage = self.named(&file.storage).ok_or(Absent::NoStorage)?;
@@ -144,9 +152,12 @@ fn version(handle: &OwnedFd, file: &FileRef) -> Result<Version, Absent> {
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-    let nanos = stat.st_mtime_nsec;
-    let modified = Moment::from_millis(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000));
+    let modified = moment(stat.st_mtime, stat.st_mtime_nsec);
     let etag = format!("\"{seconds:x}-{size:x}\"");
     let media_type = mime_guess::from_path(file.path.as_str()).first_raw().unwrap_or("application/octet-stream").to_owned();
     Ok(Version { size, modified, etag, media_type })
+}
+
+fn moment(seconds: i64, nanos: u64) -> Moment {
+    Moment::from_millis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000).saturating_add(nanos / 1_000_000))
 }

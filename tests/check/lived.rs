@@ -63,7 +63,7 @@ const FAULTS: &[Row] = &[
 
 /// Makes what is written hold, and waits until nobody answers who knows it otherwise.
 #[track_caller]
-fn reload(site: &Site) {
+pub(crate) fn reload(site: &Site) {
     let gone = || site.nginx.error_log().matches("exited with code 0").count();
     let before = gone();
     site.nginx.reload();

@@ -80,12 +80,12 @@ fn nginx_is_asked_for_its_configuration_and_what_it_printed_is_read_from_a_file_
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let asked = Program::configured(&site.cloakroom.config()).arg("check").env("PATH", bin.path()).output();
     let said = String::from_utf8(asked.stdout).unwrap();
-    assert!(asked.status.success() && said.contains("all is well") && said.contains("7 files"), "{said}");
+    assert!(asked.status.success() && said.contains("all is well") && said.contains("9 files"), "{said}");
     let dump = Command::new(&script).arg("-T").output().unwrap();
     let file = bin.path().join("dump.txt");
     fs::write(&file, &dump.stdout).unwrap();
     let read = site.cloakroom.say(&["check", "--nginx-conf", file.to_str().unwrap()]);
-    assert!(read.contains("all is well") && read.contains("7 files"), "{read}");
+    assert!(read.contains("all is well") && read.contains("9 files"), "{read}");
     // Where nginx cannot be asked, that is said.
     let alone = Program::configured(&site.cloakroom.config()).arg("check").env("PATH", "/none").output();
     let said = String::from_utf8(alone.stdout).unwrap();

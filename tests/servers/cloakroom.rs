@@ -24,6 +24,9 @@ pub struct Cloakroom {
     level: &'static str,
     /// What more stands in its environment when it is started.
     pub environment: Vec<(&'static str, String)>,
+    /// A shell's words that run before the daemon in its place, if any: in a namespace of its own, say. They end with
+    /// `exec "$0" "$@"`.
+    pub inside: Option<(Vec<&'static str>, &'static str)>,
     /// What more stands behind `serve`.
     pub arguments: Vec<&'static str>,
     /// The user that it runs as; that of the test, where none is said.
@@ -81,6 +84,7 @@ impl Cloakroom {
             reader: None,
             level: "info",
             environment: Vec::new(),
+            inside: None,
             arguments: Vec::new(),
             runs_as: None,
             passed: Vec::new(),
@@ -119,6 +123,9 @@ impl Cloakroom {
             program
         } else if let Some(user) = self.runs_as {
             Program::through("setpriv", &[&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"])
+        } else if let Some((words, script)) = &self.inside {
+            let script = ["sh", "-c", script];
+            Program::through(words[0], &[&words[1..], &script].concat())
         } else {
             Program::new()
         };

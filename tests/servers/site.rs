@@ -65,12 +65,18 @@ impl Site {
     #[track_caller]
     pub fn with_copies(policy: &str, is_measured: bool) -> Self {
         let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+        let (path, directory) = (nginx.goods(), format!("htpasswd = \"{}\"", nginx.htpasswd().display()));
+        Self::copying_to(nginx, &path, &directory, policy, is_measured)
+    }
+
+    /// The same with another directory at the place of `goods`, which holds `directory`, too.
+    #[track_caller]
+    pub fn copying_to(nginx: Nginx, path: &Path, directory: &str, policy: &str, is_measured: bool) -> Self {
         let more = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
         let more = format!(
-            "[[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\nhtpasswd = \"{}\"\n\n\
+            "[[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\n{directory}\n\
              [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\n{policy}\n\n{more}",
-            nginx.goods().display(),
-            nginx.htpasswd().display()
+            path.display()
         );
         let cloakroom = Cloakroom::storing(&nginx, "copy = \"goods\"\n", &more);
         Self::of(nginx, cloakroom)

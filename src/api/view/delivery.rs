@@ -32,6 +32,10 @@ pub struct ListedDelivery {
     pub active: String,
     /// When it ended.
     pub closed: Option<String>,
+    /// Whether it was fetched in public (a stub, a copy, a public address), where requests do not pass by Cloakroom; left
+    /// out where that is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
 }
 
 impl ListedDelivery {
@@ -47,6 +51,7 @@ impl ListedDelivery {
             offered: delivery.offered.to_string(),
             active: delivery.active.to_string(),
             closed: delivery.closed.map(|moment| moment.to_string()),
+            away: delivery.away,
         }
     }
 }
@@ -177,17 +182,22 @@ pub struct DeliveryView {
     /// How it went.
     #[serde(flatten)]
     pub course: CourseView,
+    /// Whether the file was fetched at the address of a copy, by no link.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_copy: bool,
     /// Body bytes that it may send at most.
     pub bytes_budget: u64,
     /// Whether anybody reports what is sent.
     pub measured: bool,
-    /// Who does: `access-log`, `syslog` or `api`; `stream` where Cloakroom sends all bytes itself; `none`.
+    /// Who does: `access-log`, `syslog` or `api`; `stream` where Cloakroom sends all bytes itself; `redirect` where the
+    /// download counted when its client was led to a public address, and nobody tells what arrived; `none`.
     pub feed: String,
 }
 
 impl DeliveryView {
     pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration, now: Moment) -> Self {
         let feed = match (configuration.known_by(), delivery.state) {
+            (_, State::Started) if delivery.away => "redirect",
             // What nobody reports is started with its first request, so this one was sent by us.
             ("none", State::Open | State::Completed | State::Released | State::Presumed) => "stream",
             (known_by, _) => known_by,
@@ -196,8 +206,9 @@ impl DeliveryView {
             delivery: ListedDelivery::of(delivery, grant),
             grant: GrantView::of(grant, now),
             course: CourseView::of(delivery),
+            by_copy: delivery.link.is_none(),
             bytes_budget: u64::try_from(grant.policy.delivery_bytes_max(delivery.version.size)).unwrap_or(u64::MAX),
-            measured: feed != "none",
+            measured: feed != "none" && feed != "redirect",
             feed: feed.to_owned(),
         }
     }

@@ -144,6 +144,16 @@ impl Accounts {
 }
 
 impl Account {
+    /// Its own group, where that is known.
+    pub(super) fn group(&self) -> Option<u32> {
+        self.groups.first().copied()
+    }
+
+    /// Whether it is in this group.
+    pub(super) fn is_in(&self, group: u32) -> bool {
+        self.groups.contains(&group)
+    }
+
     /// Whether the mode lets this user do it.
     fn may(&self, found: &fs::Metadata, wish: Wish) -> bool {
         let shift = if self.user == found.uid() {

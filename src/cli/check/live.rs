@@ -10,7 +10,7 @@ use http::Method;
 use super::finding::{Finding, Verdict, or_ok};
 use super::http::{Answer, Customer, Place};
 use super::probe::{Probe, hexadecimal};
-use super::{counted, nginx, reach, shut};
+use super::{counted, nginx, public_live, reach, shut};
 use crate::api::About;
 use crate::cli::client::Client;
 use crate::cli::terminal::grouped;
@@ -107,6 +107,7 @@ pub(super) async fn look(mut visit: Visit<'_>, grant: &mut Option<String>) -> Ve
     }
     found.extend(shut::look(&mut visit).await);
     found.extend(shut::rules(&mut visit).await);
+    found.extend(public_live::look(&mut visit).await);
     found.extend(connections(&mut visit).await);
     found.extend(counted::look(&mut visit, grant).await);
     found
@@ -165,6 +166,11 @@ async fn refused(visit: &mut Visit<'_>) -> Vec<Finding> {
 /// A signed URL: all bytes, and nothing but them. Whether it opens at all.
 async fn arrives(visit: &mut Visit<'_>, found: &mut Vec<Finding>) -> bool {
     let (Some(target), Some(probe)) = (visit.signed(None), visit.probe) else { return false };
+    if visit.configuration.default_policy().methods.iter().all(|method| method.leads_away()) {
+        let says = "signed URLs open nothing here: no method of the policy `default` sends a file in answer to them";
+        found.push(Finding::not_asked("bytes", says));
+        return false;
+    }
     if !probe.is_whole() {
         found.push(Finding::not_asked("bytes", "the file is larger than what is compared; parts of it are"));
         return true;

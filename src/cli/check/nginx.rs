@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::finding::Finding;
 use super::nginx_conf::{Directive, files_of_dump, matches, read};
 use super::nginx_site::NginxSite;
-use super::{nginx_around, nginx_asking, nginx_handoff, nginx_shown};
+use super::{nginx_around, nginx_asking, nginx_handoff, nginx_shown, public_nginx};
 use crate::config::{Configuration, Serve};
 use crate::dialect::Dialect;
 
@@ -159,6 +159,7 @@ pub(super) fn look(conf: &Conf, configuration: &Configuration) -> Vec<Finding> {
     found.extend(nginx_handoff::look(&site, configuration));
     found.extend(nginx_shown::look(&site, configuration));
     found.extend(nginx_around::look(&site, configuration));
+    found.extend(public_nginx::look(&site, configuration));
     found
 }
 

@@ -18,23 +18,26 @@ const SERVERS: &[(&str, &str, &str, &str)] = &[
 
 /// All of it.
 pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
-    let mut found = format(site, configuration);
+    let mut found = format(site, configuration, "cloakroom");
+    if !configuration.directories.is_empty() {
+        found.extend(format(site, configuration, "cloakroom_public"));
+    }
     found.extend(servers(site));
     found.extend(guarded(site, configuration));
     found
 }
 
-/// The `log_format` of the report, held against the shipped one key by key.
-fn format(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
+/// The `log_format` of this name, of the report, held against the shipped one key by key.
+fn format(site: &NginxSite<'_>, configuration: &Configuration, name: &str) -> Vec<Finding> {
     if !matches!(configuration.feed, Some(Feed::AccessLog(_) | Feed::Syslog { .. })) {
         return Vec::new();
     }
     let shipped = super::nginx_conf::read("cloakroom.conf", SHIPPED, &mut |_| Vec::new()).unwrap_or_default();
-    let of = |one: &&Directive| one.name == "log_format" && one.argument(0) == "cloakroom";
+    let of = |one: &&Directive| one.name == "log_format" && one.argument(0) == name;
     let Some(right) = shipped.iter().find(of) else { return Vec::new() };
     let unread = "Cloakroom does not understand the report: downloads are not seen to arrive";
     let Some(there) = site.http.iter().copied().find(of) else {
-        let fault = Finding::fault("log-format", unread).found("no log_format `cloakroom`").right("the shipped one");
+        let fault = Finding::fault("log-format", unread).found(format!("no log_format `{name}`")).right("the shipped one");
         return vec![fault.add("include cloakroom/cloakroom.conf;", "http { … }")];
     };
     let mut found = Vec::new();
@@ -44,26 +47,26 @@ fn format(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
             fault
                 .found(there.shown())
                 .right("escape=json after the name")
-                .replace("log_format cloakroom escape=json", there.place.to_string()),
+                .replace(format!("log_format {name} escape=json"), there.place.to_string()),
         );
     }
     let (wanted, said) = (pairs(right), pairs(there));
     for (key, variable) in &wanted {
         let pair = format!("\"{key}\":\"{variable}\"");
         let fault = Finding::fault("log-format", unread);
-        match said.iter().find(|(name, _)| name == key) {
+        match said.iter().find(|(known, _)| known == key) {
             Some((_, value)) if value == variable => {}
             Some((_, value)) => {
-                let fault = fault.found(format!("{}: log_format cloakroom has \"{key}\":\"{value}\"", there.place));
+                let fault = fault.found(format!("{}: log_format {name} has \"{key}\":\"{value}\"", there.place));
                 found.push(fault.right(format!("'{pair}'")).replace(format!("'{pair},'"), there.place.to_string()));
             }
             None => {
-                let fault = fault.found(format!("{}: log_format cloakroom has no \"{key}\"", there.place));
+                let fault = fault.found(format!("{}: log_format {name} has no \"{key}\"", there.place));
                 found.push(fault.right(format!("'{pair}'")).add(format!("'{pair},'"), there.place.to_string()));
             }
         }
     }
-    or_ok("log-format", "the format of the report is the shipped one", found)
+    or_ok("log-format", format!("the format `{name}` of the report is the shipped one"), found)
 }
 
 /// The keys and values of a format that is a JSON object of strings, which begins anywhere behind the name.

@@ -19,7 +19,7 @@ const UNTOUCHED: &[(&str, &str, &str)] = &[
 ];
 
 /// Filters that no word switches off again: they must not be set where files are handed over.
-const FILTERS: &[&str] = &[
+pub(super) const FILTERS: &[&str] = &[
     "sub_filter",
     "add_before_body",
     "add_after_body",
@@ -48,7 +48,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
             found.extend(untouched(location));
             found.extend(ranges(location));
             found.extend(headers(location));
-            found.extend(reported(location, configuration));
+            found.extend(report_of(location, configuration, "report", "cloakroom", Some(IF)));
         }
     }
     found
@@ -153,7 +153,7 @@ fn untouched(location: &Level<'_>) -> Vec<Finding> {
 }
 
 /// A line in place of the one that holds if that is the location's own, else one more.
-fn mended(finding: Finding, location: &Level<'_>, holds: &Directive, right: &str) -> Finding {
+pub(super) fn mended(finding: Finding, location: &Level<'_>, holds: &Directive, right: &str) -> Finding {
     let own = location.own(&holds.name).is_some_and(|own| own.place == holds.place);
     if own { finding.replace(right, holds.place.to_string()) } else { finding.add(right, location.shown()) }
 }
@@ -230,17 +230,27 @@ fn headers(location: &Level<'_>) -> Vec<Finding> {
     or_ok("headers", "nosniff, a sandbox, the name that Cloakroom said", found)
 }
 
-/// Whether each request is reported, in our format, into the log that is followed.
-fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding> {
-    const IF: &str = "if=$upstream_http_cloakroom_delivery";
+/// On which condition a request is one of a delivery.
+const IF: &str = "if=$upstream_http_cloakroom_delivery";
+
+/// Whether each request is reported, in the `format` of ours, into the log that is followed; of `condition` alone, where there
+/// is one.
+pub(super) fn report_of(
+    location: &Level<'_>,
+    configuration: &Configuration,
+    check: &'static str,
+    format: &str,
+    condition: Option<&str>,
+) -> Vec<Finding> {
     let target = match &configuration.feed {
         Some(Feed::AccessLog(log)) => log.display().to_string(),
         Some(Feed::Syslog { path, .. }) => format!("syslog:server=unix:{}", path.display()),
         Some(Feed::Api) | None => return Vec::new(),
     };
+    let only = condition.map_or_else(String::new, |condition| format!(" {condition}"));
     let right = match &configuration.feed {
-        Some(Feed::Syslog { .. }) => format!("access_log {target},nohostname,tag=cloakroom cloakroom {IF};"),
-        _ => format!("access_log {target} cloakroom {IF};"),
+        Some(Feed::Syslog { .. }) => format!("access_log {target},nohostname,tag=cloakroom {format}{only};"),
+        _ => format!("access_log {target} {format}{only};"),
     };
     let all = location.holds("access_log");
     let mut found = Vec::new();
@@ -248,7 +258,7 @@ fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding>
     match all.iter().find(|one| one.argument(0).split(',').next() == Some(target.as_str())) {
         None => {
             let there = all.first().map_or_else(|| format!("no `access_log` for {}", location.shown()), |one| one.shown());
-            let fault = Finding::fault("report", unread)
+            let fault = Finding::fault(check, unread)
                 .found(there)
                 .right(format!("the report goes to {target}, which [feed] of cloakroom.toml names"));
             found.push(match all.first().filter(|one| location.own("access_log").is_some_and(|own| own.place == one.place)) {
@@ -259,10 +269,10 @@ fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding>
         Some(log) => {
             let argument = |start: &str| log.arguments.iter().skip(1).find(|argument| argument.starts_with(start));
             let fault = |says: &str, wanted: &str| {
-                Finding::fault("report", says).found(log.shown()).right(wanted).replace(&right, log.place.to_string())
+                Finding::fault(check, says).found(log.shown()).right(wanted).replace(&right, log.place.to_string())
             };
-            if log.argument(1) != "cloakroom" {
-                found.push(fault(unread, "the format of the report is `cloakroom`"));
+            if log.argument(1) != format {
+                found.push(fault(unread, &format!("the format of the report is `{format}`")));
             } else if argument("gzip").is_some() {
                 found.push(fault("a compressed report cannot be followed", "the report is plain text"));
             } else if argument("buffer=").is_some() {
@@ -273,7 +283,7 @@ fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding>
                         "each line is written at once",
                     )
                 });
-            } else if argument("if=").is_some_and(|condition| condition != IF) {
+            } else if argument("if=").is_some_and(|found| Some(found.as_str()) != condition) {
                 found.push(fault(unread, "each request of a delivery is reported"));
             }
         }
@@ -289,5 +299,5 @@ fn reported(location: &Level<'_>, configuration: &Configuration) -> Vec<Finding>
                 .add("error_page 599 @cloakroom_refused;", location.shown()),
         );
     }
-    or_ok("report", format!("each request of a delivery, to {target}"), found)
+    or_ok(check, format!("each request of a delivery, to {target}"), found)
 }

@@ -161,6 +161,7 @@ fn room(configuration: &Configuration) -> Vec<Finding> {
     if let Some(Feed::AccessLog(log)) = &configuration.feed {
         places.push(("the report", log.parent().unwrap_or(log)));
     }
+    places.extend(configuration.directories.iter().map(|directory| ("stubs", directory.path.as_path())));
     let mut found = Vec::new();
     let mut least = u64::MAX;
     for (what, path) in places {

@@ -13,6 +13,7 @@ use crate::api::{DeliveryView, ListedDelivery};
 use crate::clock;
 use crate::domain::id::{DeliveryId, GrantId};
 
+pub(super) mod away;
 pub(super) mod show;
 
 /// What stands below the options.
@@ -80,9 +81,10 @@ fn list(deliveries: &[ListedDelivery], grant: Option<&GrantId>, is_later_page: b
     let rows: Vec<Vec<String>> = deliveries
         .iter()
         .map(|delivery| {
-            let ListedDelivery { id, state, covered, size, file, client, active, .. } = delivery;
-            vec![id.clone(), state.clone(), terminal::percent(*covered, *size), ago(active, now), client.clone(), file.clone()]
+            let ListedDelivery { id, covered, size, file, client, active, .. } = delivery;
+            vec![id.clone(), away::state(delivery), terminal::percent(*covered, *size), ago(active, now), client.clone(), file.clone()]
         })
         .collect();
-    terminal::table_within(&columns, &rows, width(), signs()).trim_end().to_owned()
+    let table = terminal::table_within(&columns, &rows, width(), signs()).trim_end().to_owned();
+    away::note(deliveries).map_or(table.clone(), |note| format!("{table}\n\n{note}"))
 }

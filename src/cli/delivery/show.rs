@@ -24,18 +24,25 @@ pub(super) fn show(view: &DeliveryView, signs: Signs) -> String {
     let now = clock::now();
     let max = grant.max_downloads.map_or_else(|| "unlimited".to_owned(), |max| max.to_string());
     let customer = if grant.customer.is_empty() { String::new() } else { format!("for       {}", terminal::visible(&grant.customer)) };
+    // Nobody saw the first request of a copy begin.
+    let (began, how) = if view.by_copy { ("first answered", "reached   by the address of its copy") } else { ("clicked", "") };
     let mut lines = vec![
         format!("delivery  {}  {}", delivery.id, delivery.state),
         format!("file      {}, {}", terminal::visible(&delivery.file), terminal::bytes_exactly(delivery.size)),
-        format!("client    {}, clicked {} ({})", delivery.client, ago(&delivery.offered, now), delivery.offered),
+        format!("client    {}, {began} {} ({})", delivery.client, ago(&delivery.offered, now), delivery.offered),
+        how.to_owned(),
         format!("grant     {}  used {}, reserved {}, of {max}", grant.id, grant.used, grant.reserved),
         customer,
-        format!("bytes     {} charged, of {} that it may send", terminal::bytes(course.bytes_charged), terminal::bytes(*bytes_budget)),
+        if delivery.away {
+            "bytes     no budget holds: it is fetched in public, where requests do not pass by Cloakroom".to_owned()
+        } else {
+            format!("bytes     {} charged, of {} that it may send", terminal::bytes(course.bytes_charged), terminal::bytes(*bytes_budget))
+        },
     ];
-    if let (Some(opened), Some(completed)) = (&course.opened, &course.completed) {
+    if let (false, Some(opened), Some(completed)) = (view.by_copy, &course.opened, &course.completed) {
         lines.push(format!("took      {}, from {opened} to {completed}", between(opened, completed)));
     }
-    lines.push(format!("known by  {}", known_by(&view.feed)));
+    lines.push(format!("known by  {}", known_by(&view.feed, delivery.away)));
     lines.retain(|line| !line.is_empty());
     lines.push(String::new());
     lines.extend(self::course(delivery, course, signs));
@@ -43,8 +50,11 @@ pub(super) fn show(view: &DeliveryView, signs: Signs) -> String {
 }
 
 /// How much the numbers say.
-fn known_by(feed: &str) -> &str {
+fn known_by(feed: &str, away: bool) -> &str {
     match feed {
+        "access-log" if away => "Nginx's access log of the public path",
+        "syslog" if away => "Nginx's syslog of the public path, which may lose lines: then presumed",
+        "redirect" => "nobody: it counted when its client was led to the public address",
         "access-log" => "Nginx's access log",
         "syslog" => "Nginx's syslog, which may lose lines: then presumed",
         "api" => "Nginx's lines, handed over by `cloakroom feed`",

@@ -99,7 +99,7 @@ fn one_delivery(number: usize, delivery: &EvidenceDelivery, signs: Signs) -> Str
         paragraph("", meaning),
         format!("{} of {} bytes were sent to one client.", terminal::grouped(listed.covered), terminal::grouped(listed.size)),
         String::new(),
-        format!("clicked    {} from {}", listed.offered, listed.client),
+        format!("{:<11}{} from {}", if link_id.is_some() { "clicked" } else { "answered" }, listed.offered, listed.client),
         paragraph("as         ", if agent.is_empty() { "-" } else { agent }),
         format!("with       {}", link_id.as_deref().unwrap_or("the address of its copy")),
         format!("version    {}, changed {}", terminal::bytes_exactly(version.size), version.modified),

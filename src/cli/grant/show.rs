@@ -1,5 +1,6 @@
 //! Grants as text.
 
+use super::super::delivery::away;
 use super::super::link::words;
 use super::super::paragraph::paragraph;
 use super::super::terminal::{self, Column};
@@ -69,6 +70,7 @@ pub(super) fn page(page: &GrantPage) -> String {
         self::copies(copies, now),
     ];
     blocks.push(if deliveries.is_empty() { "no deliveries yet".to_owned() } else { deliveries_table(deliveries, now) });
+    blocks.extend(away::note(deliveries));
     blocks.push(self::history(history));
     if !measured {
         blocks.push("no [feed]: what arrived is not known; a download counts when it starts".to_owned());
@@ -117,8 +119,8 @@ fn deliveries_table(deliveries: &[ListedDelivery], now: Moment) -> String {
     let columns =
         [Column::Text("delivery"), Column::Text("state"), Column::Number("sent"), Column::Text("last active"), Column::Text("client")];
     let row = |delivery: &ListedDelivery| {
-        let ListedDelivery { id, state, covered, size, client, active, .. } = delivery;
-        vec![id.clone(), state.clone(), terminal::percent(*covered, *size), ago(active, now), client.clone()]
+        let ListedDelivery { id, covered, size, client, active, .. } = delivery;
+        vec![id.clone(), away::state(delivery), terminal::percent(*covered, *size), ago(active, now), client.clone()]
     };
     let rows: Vec<Vec<String>> = deliveries.iter().take(DELIVERIES).map(row).collect();
     let text = terminal::table(&columns, &rows).trim_end().to_owned();

@@ -7,6 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::placed::What;
 use crate::domain::refusal::Refusal;
 use crate::service::site::Site;
 use crate::service::trace::Step;
@@ -110,6 +111,24 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
         format!("one client was sent {covered} of {whole} bytes, as far as reported"),
         meaning(&delivery).to_owned(),
     ];
+    if delivery.link.is_none() {
+        steps.insert(2, "it is of the copy of its grant; what is sent of that does not pass by Cloakroom".to_owned());
+    } else if delivery.away {
+        let there = site.store.placed_for(delivery.grant).await?.into_iter().rev().find(|placed| placed.what == What::Stub(id));
+        steps.insert(
+            2,
+            there.map_or_else(
+                || "its client was sent on to a public address; what is sent there does not pass by Cloakroom".to_owned(),
+                |placed| {
+                    format!(
+                        "its client was sent on to the stub {} in `{}`; what is sent there does not pass by Cloakroom",
+                        placed.path(),
+                        placed.directory
+                    )
+                },
+            ),
+        );
+    }
     steps.push(if delivery.is_live(&grant.policy, now) {
         format!("it can be gone on with until {}", delivery.grace_ends(&grant.policy))
     } else {
@@ -130,6 +149,7 @@ const fn meaning(delivery: &Delivery) -> &'static str {
         State::Completed => "one client was sent every byte: it counts",
         State::Released => "it ended before the whole file was sent: it does not count",
         State::Presumed => "it counts, though nobody showed that one client was sent every byte",
+        State::Started if delivery.away => "nobody reports what is sent there: it counts since the redirect",
         State::Started => "nobody reports what is sent: it counts from its start",
     }
 }

@@ -143,7 +143,7 @@ CREATE TABLE placed (
     etag TEXT,
     media_type TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX placed_due ON placed (due, stay) WHERE due IS NOT NULL;
+CREATE INDEX placed_due ON placed (due, name, stay) WHERE due IS NOT NULL;
 CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
 CREATE INDEX placed_of_grant ON placed (grant_id);
 CREATE INDEX placed_of_delivery ON placed (delivery) WHERE delivery IS NOT NULL;

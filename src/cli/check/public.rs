@@ -1,0 +1,190 @@
+//! The public directories on this machine: whose they are, who may enter and write, and who holds them.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+
+use super::accounts::{Account, Wish};
+use super::finding::{Finding, or_ok};
+use super::people::People;
+use crate::api::About;
+use crate::cli::client::Client;
+use crate::config::{Configuration, Directory};
+use crate::public::ASIDE;
+
+/// Where the kernel tells who holds which file (proc(5)).
+const LOCKS: &str = "/proc/locks";
+
+/// All about the public directories.
+pub(super) fn look(configuration: &Configuration, people: &People) -> Vec<Finding> {
+    if configuration.directories.is_empty() {
+        return Vec::new();
+    }
+    let daemon = Client::of(configuration, "check").ok().and_then(|client| client.fetch::<About>("/api/v1/about").ok());
+    let locks = fs::read_to_string(LOCKS).unwrap_or_default();
+    let process = daemon.and_then(|daemon| daemon.process);
+    configuration.directories.iter().flat_map(|directory| one(directory, people, &locks, process)).collect()
+}
+
+fn one(directory: &Directory, people: &People, locks: &str, daemon: Option<u32>) -> Vec<Finding> {
+    let shown = directory.path.display();
+    let Some(found) = fs::metadata(&directory.path).ok().filter(Metadata::is_dir) else {
+        let group = group(people);
+        let fault = Finding::fault("public", format!("there is no place for the stubs of `{}`: the daemon does not start", directory.name));
+        return vec![
+            fault
+                .found(format!("no directory {shown}"))
+                .right(format!("a directory of the daemon's user, which the group {group} may enter"))
+                .run(format!("install -d -o {} -g {group} -m 2750 {shown}", people.daemon.name)),
+        ];
+    };
+    let mut wrong = owner(directory, &found, people);
+    wrong.extend(writers(directory, &found, people));
+    wrong.extend(entered(directory, &found, people));
+    wrong.extend(aside(directory, &found, people));
+    wrong.extend(held(directory, locks, daemon));
+    let says = format!("`{}`: {shown}, {}, filled by the daemon alone", directory.name, people.accounts.mode_of(&found));
+    or_ok("public", says, wrong)
+}
+
+/// The web server's group, as it is called where nothing is known of it.
+fn group(people: &People) -> String {
+    people.worker.as_ref().and_then(Account::group).map_or_else(|| "www-data".to_owned(), |group| people.accounts.group_name(group))
+}
+
+fn owner(directory: &Directory, found: &Metadata, people: &People) -> Vec<Finding> {
+    if found.uid() == people.daemon.user {
+        return Vec::new();
+    }
+    let (shown, name) = (directory.path.display(), &people.daemon.name);
+    let fault = Finding::fault("public-owner", "another user can exchange what the daemon puts there, or the daemon can put nothing there");
+    vec![
+        fault
+            .found(format!("{shown} has mode {}", people.accounts.mode_of(found)))
+            .right(format!("it belongs to {name}"))
+            .run(format!("chown {name} {shown}")),
+    ]
+}
+
+/// Who else may write there or look into it.
+fn writers(directory: &Directory, found: &Metadata, people: &People) -> Vec<Finding> {
+    let shown = directory.path.display();
+    let mode = people.accounts.mode_of(found);
+    let fault = if found.mode() & 0o002 != 0 {
+        Finding::fault("public-writers", "every user of this machine can put files into the shop's site").run(format!("chmod 2750 {shown}"))
+    } else if found.mode() & 0o020 != 0 {
+        let group = people.accounts.group_name(found.gid());
+        let says = format!("the group {group}, the web server's programs with it, can put files into the shop's site");
+        Finding::fault("public-writers", says).run(format!("chmod g-w {shown}"))
+    } else if found.mode() & 0o005 != 0 {
+        Finding::warning("public-writers", "every user of this machine can read the names there, and each name opens its file")
+            .run(format!("chmod o-rwx {shown}"))
+    } else {
+        return Vec::new();
+    };
+    vec![fault.found(format!("{shown} has mode {mode}")).right("2750: the daemon's user writes, the web server's group reads")]
+}
+
+/// Whether the web server gets in, and into what is made there.
+fn entered(directory: &Directory, found: &Metadata, people: &People) -> Vec<Finding> {
+    let Some(worker) = &people.worker else { return Vec::new() };
+    let shown = directory.path.display();
+    let right = format!("{} may enter it, and what is made there", worker.name);
+    if let Some(obstacle) = people.accounts.obstacle(worker, &directory.path, Wish::Enter) {
+        let fault = Finding::fault("public-enter", format!("nginx's workers, as {}, cannot enter: customers see 403", worker.name));
+        let command = if obstacle.path == directory.path {
+            format!("chgrp {} {shown} && chmod 2750 {shown}", group(people))
+        } else {
+            format!("chmod o+x {}", obstacle.path.display())
+        };
+        return vec![fault.found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown)).right(right).run(command)];
+    }
+    // What is made there has the directory's group only with this bit, else that of the daemon.
+    let inherits = found.mode() & 0o2000 != 0;
+    let of_stubs = if inherits { Some(found.gid()) } else { people.daemon.group() };
+    if worker.user == 0 || worker.user == people.daemon.user || of_stubs.is_none_or(|group| worker.is_in(group)) {
+        return Vec::new();
+    }
+    let group_name = of_stubs.map(|group| people.accounts.group_name(group)).unwrap_or_default();
+    let fault = Finding::fault(
+        "public-enter",
+        format!("stubs get the group {group_name}, and nginx's workers, as {}, cannot enter them: customers see 403", worker.name),
+    );
+    vec![
+        fault
+            .found(format!("{shown} has mode {}", people.accounts.mode_of(found)))
+            .right(right)
+            .run(format!("chgrp {} {shown} && chmod 2750 {shown}", group(people))),
+    ]
+}
+
+/// The directory inside it, for what is half made.
+fn aside(directory: &Directory, found: &Metadata, people: &People) -> Vec<Finding> {
+    let path = directory.path.join(ASIDE);
+    // It is made when the daemon starts.
+    let Ok(there) = fs::symlink_metadata(&path) else { return Vec::new() };
+    let shown = path.display();
+    let mode = people.accounts.mode_of(&there);
+    if !there.is_dir() || there.uid() != people.daemon.user || there.mode() & 0o077 != 0 {
+        let fault =
+            Finding::fault("public-aside", "others made the place where stubs are made, or may enter it: the daemon does not start");
+        return vec![
+            fault
+                .found(format!("{shown} has mode {mode}"))
+                .right(format!("a directory of {}, 0700, or none: the daemon makes it", people.daemon.name))
+                .run(format!("mv {shown} /root/found-in-public")),
+        ];
+    }
+    if there.dev() != found.dev() {
+        let fault = Finding::fault("public-aside", "what is made aside cannot be moved into place: no stub can be placed");
+        return vec![
+            fault
+                .found(format!("{shown} is a file system of its own"))
+                .right("a plain directory inside the public one")
+                .run(format!("umount {shown}")),
+        ];
+    }
+    Vec::new()
+}
+
+/// Whether another daemon holds it.
+fn held(directory: &Directory, locks: &str, daemon: Option<u32>) -> Vec<Finding> {
+    let Ok(aside) = fs::metadata(directory.path.join(ASIDE)) else { return Vec::new() };
+    let shown = directory.path.display();
+    let (Some(daemon), Some(holder)) = (daemon, holder(locks, aside.dev(), aside.ino())) else { return Vec::new() };
+    if holder == daemon {
+        return Vec::new();
+    }
+    let fault = Finding::fault("public-held", "another daemon fills this directory: the two would take away each other's stubs");
+    vec![
+        fault
+            .found(format!("{shown} is held by process {holder}, and the daemon of this configuration is process {daemon}"))
+            .right("a directory of its own for each daemon")
+            .run(format!("ps -o pid,user,args -p {holder}")),
+    ]
+}
+
+/// The process that holds a file by flock(2): `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`.
+fn holder(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    let id = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
+    let of = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, process, file, ..] = fields.as_slice() else { return None };
+        (*file == id).then(|| process.parse().ok())?
+    };
+    locks.lines().find_map(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_told_by_the_kernel() {
+        let locks = "1: POSIX  ADVISORY  WRITE 9 08:01:7 0 EOF\n2: FLOCK  ADVISORY  WRITE 1234 08:01:7 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 5 08:01:7 0 EOF\n3: FLOCK  ADVISORY  WRITE -1 08:01:8 0 EOF\nx\n";
+        let device = rustix::fs::makedev(8, 1);
+        for (inode, process) in [(7, Some(1234)), (8, None), (9, None)] {
+            assert_eq!(holder(locks, device, inode), process, "{inode}");
+        }
+        assert_eq!(holder("", device, 7), None);
+    }
+}

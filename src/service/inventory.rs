@@ -1,0 +1,237 @@
+//! What lies in public directories: for whom, why it is still there, until when; and what is not ours.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::retries::Trouble;
+use super::site::Site;
+use crate::clock;
+use crate::domain::account::Account;
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::grant::Standing;
+use crate::domain::moment::Moment;
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::public::{PublicDirectory, Seen};
+use crate::store::{Down, LIST_MAX};
+
+/// So many foreign names of a directory are told; their number is told whole.
+pub const FOREIGN_TOLD_MAX: usize = 100;
+
+/// Where a page of a list ends: the next one begins behind it.
+pub type After = (Moment, PlacedName);
+
+/// One thing that we placed, as it stands.
+#[derive(Debug)]
+pub struct Lying {
+    /// Its row.
+    pub placed: Placed,
+    /// Whom its grant is for.
+    pub customer: String,
+    /// Its delivery, for a stub.
+    pub delivery: Option<Delivery>,
+    /// Why it is there.
+    pub why: Why,
+    /// Whether it really is; `None` where the directory cannot be looked into.
+    pub is_there: Option<bool>,
+}
+
+/// Why something is in public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its download can be gone on with until this moment.
+    Open(Moment),
+    /// Its download has ended or is counted; requests for more of it are answered until this moment.
+    Grace(Moment),
+    /// It is being made, or is made when it is due.
+    Preparing(Moment),
+    /// A copy, whose grant lasts until this moment, or for ever.
+    Sold(Option<Moment>),
+    /// Nothing keeps it: it goes with the next look of the sweep, which is at hand.
+    Due(Cause),
+    /// It is being taken away, or could not be and is tried again at this moment.
+    Going(Moment, Option<Trouble>),
+    /// It was gone at this moment.
+    Gone(Moment),
+}
+
+/// Why nothing keeps something in public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The grant was revoked.
+    Revoked,
+    /// The grant was suspended.
+    Suspended,
+    /// The time of its delivery, or of a copy's grant, was over at this moment.
+    Over(Moment),
+    /// Its delivery or its grant is not known any more.
+    Unknown,
+}
+
+/// Something in a public directory that is not ours, and that nobody but people removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its name in the directory.
+    pub name: String,
+    /// What it is: `directory`, `file`, …
+    pub kind: &'static str,
+    /// What to know of it.
+    pub note: &'static str,
+}
+
+/// What is not ours in one directory.
+#[derive(Debug, Default)]
+pub struct Foreigners {
+    /// How many there are.
+    pub total: usize,
+    /// The first of them, by name.
+    pub first: Vec<Foreign>,
+}
+
+/// What lies in public, by when it is looked at next: at most `limit`, those after `after`, those of `directory` alone if
+/// one is named. With where the next page begins, where there may be one.
+pub async fn page(
+    site: &Site,
+    directory: Option<&DirectoryName>,
+    after: Option<After>,
+    limit: usize,
+) -> Result<(Vec<Lying>, Option<After>), Down> {
+    let (mut found, mut after) = (Vec::new(), after);
+    loop {
+        let rows = site.store.placed_there(after.clone(), LIST_MAX).await?;
+        let is_last = rows.len() < LIST_MAX;
+        for placed in rows {
+            if found.len() == limit {
+                return Ok((found, after));
+            }
+            after = Some((placed.due, placed.name.clone()));
+            if directory.is_none_or(|wanted| *wanted == placed.directory) {
+                found.push(lying(site, placed).await?);
+            }
+        }
+        if is_last {
+            return Ok((found, None));
+        }
+    }
+}
+
+/// How one thing stands.
+pub async fn lying(site: &Site, placed: Placed) -> Result<Lying, Down> {
+    let delivery = placed.what.delivery();
+    let account = site.store.account(placed.grant, delivery).await?;
+    let why = why(&placed, account.as_ref(), site.upkeep.retries().trouble(&placed.name), clock::now());
+    let delivery = delivery.and_then(|id| account.as_ref()?.delivery(id).cloned());
+    let is_there = match (site.directories.named(&placed.directory), placed.stay) {
+        (Some(open), Stay::Live | Stay::Going) => {
+            let (open, row) = (Arc::clone(open), placed.clone());
+            let look = move || match row.what {
+                What::Stub(_) => open.has_stub(&row).ok(),
+                What::Copy(_) => open.has_copy(&row).ok(),
+            };
+            tokio::task::spawn_blocking(look).await.ok().flatten()
+        }
+        _ => None,
+    };
+    Ok(Lying { customer: account.map(|account| account.grant.customer).unwrap_or_default(), placed, delivery, why, is_there })
+}
+
+fn why(placed: &Placed, account: Option<&Account>, trouble: Option<Trouble>, now: Moment) -> Why {
+    match placed.stay {
+        Stay::Going => return Why::Going(placed.due, trouble),
+        Stay::Gone(at) => return Why::Gone(at),
+        Stay::Preparing => return Why::Preparing(placed.due),
+        Stay::Live => {}
+    }
+    let Some(account) = account else { return Why::Due(Cause::Unknown) };
+    let id = match &placed.what {
+        What::Stub(id) => *id,
+        What::Copy(state) => return of_copy(account, state.over, now),
+    };
+    match (account.stays_until(id, now), account.delivery(id)) {
+        (Some(until), Some(delivery)) if matches!(delivery.state, State::Offered | State::Open) => Why::Open(until),
+        (Some(until), _) => Why::Grace(until),
+        (None, delivery) => Why::Due(cause(account, delivery)),
+    }
+}
+
+fn of_copy(account: &Account, over: Option<Moment>, now: Moment) -> Why {
+    let stays = account.copy_stays(over, now);
+    match (stays.until, stays.over) {
+        (Some(_), None) => Why::Sold(account.grant.expires),
+        (Some(until), Some(_)) => Why::Open(until),
+        (None, over) => Why::Due(match (account.grant.standing, over) {
+            (Standing::Active, over) => Cause::Over(over.unwrap_or(now)),
+            _ => cause(account, None),
+        }),
+    }
+}
+
+/// What ended the stay of something for `delivery`, as far as it can be told afterwards.
+pub(super) fn cause(account: &Account, delivery: Option<&Delivery>) -> Cause {
+    match account.grant.standing {
+        Standing::Revoked => Cause::Revoked,
+        Standing::Suspended => Cause::Suspended,
+        Standing::Active => delivery.map_or(Cause::Unknown, |delivery| Cause::Over(delivery.grace_ends(&account.grant.policy))),
+    }
+}
+
+/// What is not ours in a directory. `Err` where it cannot be looked into.
+pub async fn foreigners(site: &Site, directory: &Arc<PublicDirectory>) -> Result<Result<Foreigners, String>, Down> {
+    let open = Arc::clone(directory);
+    let names = match tokio::task::spawn_blocking(move || open.names()).await {
+        Ok(Ok(names)) => names,
+        Ok(Err(error)) => return Ok(Err(error.to_string())),
+        Err(ended) => return Ok(Err(ended.to_string())),
+    };
+    let ours = known(site, directory, &names).await?;
+    let mut foreign: Vec<String> = names.into_iter().filter(|name| !ours.there.contains(name)).collect();
+    foreign.sort_unstable();
+    let (total, open) = (foreign.len(), Arc::clone(directory));
+    foreign.truncate(FOREIGN_TOLD_MAX);
+    let tell = move || -> Vec<Foreign> {
+        let told = foreign.into_iter().filter_map(|name| {
+            let seen = open.seen(&name).ok().flatten()?;
+            let note = note(&name, &seen, ours.gone.contains(&name));
+            Some(Foreign { name, kind: seen.kind, note })
+        });
+        told.collect()
+    };
+    let first = tokio::task::spawn_blocking(tell).await.unwrap_or_default();
+    Ok(Ok(Foreigners { total, first }))
+}
+
+/// What to know of something foreign.
+pub(super) fn note(name: &str, seen: &Seen, was_ours: bool) -> &'static str {
+    match (was_ours, Placed::name_in(name).is_some()) {
+        (true, _) => "what was ours under this name is gone; others put something there",
+        (false, true) if seen.is_of_our_user => "named as ours are, and not in the store: is the store one from a backup?",
+        (false, true) => "named as ours are, and somebody else's",
+        (false, false) => "",
+    }
+}
+
+/// Names in a directory that we know.
+#[derive(Default)]
+struct Known {
+    /// What should lie there.
+    there: HashSet<String>,
+    /// What does not any more.
+    gone: HashSet<String>,
+}
+
+async fn known(site: &Site, directory: &PublicDirectory, names: &[String]) -> Result<Known, Down> {
+    let mut known = Known::default();
+    let ours: Vec<PlacedName> = names.iter().filter_map(|name| Placed::name_in(name)).collect();
+    for part in ours.chunks(LIST_MAX) {
+        for placed in site.store.placed(part.to_vec()).await? {
+            if placed.directory != directory.entry.name {
+                continue;
+            }
+            let in_directory = placed.path().split('/').next().unwrap_or_default().to_owned();
+            match placed.stay {
+                Stay::Preparing | Stay::Live | Stay::Going => known.there.insert(in_directory),
+                Stay::Gone(_) => known.gone.insert(in_directory),
+            };
+        }
+    }
+    Ok(known)
+}

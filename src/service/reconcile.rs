@@ -1,0 +1,286 @@
+//! A whole look: what lies in the public directories, and what the store remembers of it, become alike.
+//!
+//! | row | file | then |
+//! |---|---|---|
+//! | live | – | the row is gone, and the next click makes another; in a directory that was away it is placed again |
+//! | going | – or there | it is taken away |
+//! | gone | there | it is taken away |
+//! | – | there | it is not ours: said once, counted, never touched |
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::copies::ensure;
+use super::public::{is_there, remember, take_away, take_out};
+use super::site::Site;
+use crate::clock;
+use crate::domain::file::FileRef;
+use crate::domain::moment::Moment;
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::public::{NotPlaced, PublicDirectory, Taken, Tidied};
+use crate::store::{Down, LIST_MAX};
+
+/// So much is taken away, or made again, in one step.
+const STEP: usize = 128;
+
+/// Names that belong in a public directory, and are not ours: a web server's configuration, a file system's own.
+const EXPECTED: [&str; 2] = [".htaccess", "lost+found"];
+
+/// What a whole look found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The masters of what is in public, and when the first of it was placed.
+    pub(super) masters: HashMap<FileRef, Moment>,
+    /// What is not ours.
+    pub(super) foreign: BTreeMap<DirectoryName, Vec<String>>,
+    rows: usize,
+    missing: Vec<Placed>,
+    going: Vec<Placed>,
+}
+
+/// Looks at everything once. Of directories in `back` all that is missing is placed again.
+pub(super) async fn reconcile(site: &Site, back: &HashSet<DirectoryName>) -> Result<Found, Down> {
+    let mut names = listed(site).await?;
+    let mut found = compared(site, &mut names).await?;
+    tracing::debug!(event = "looked", rows = found.rows, missing = found.missing.len(), going = found.going.len());
+    for step in std::mem::take(&mut found.missing).chunks(STEP) {
+        missing(site, step, back).await;
+    }
+    for step in std::mem::take(&mut found.going).chunks(STEP) {
+        take_away(site, step.to_vec()).await;
+    }
+    for (directory, left) in names {
+        let foreign = without_rows(site, &directory, left).await?;
+        found.foreign.insert(directory, foreign);
+    }
+    Ok(found)
+}
+
+/// The names in each directory that can be listed, once what was half done there is done.
+async fn listed(site: &Site) -> Result<HashMap<DirectoryName, HashSet<String>>, Down> {
+    let mut all = HashMap::new();
+    for directory in site.directories.iter() {
+        let (work, upkeep) = (Arc::clone(directory), Arc::clone(&site.upkeep));
+        let look = tokio::task::spawn_blocking(move || {
+            if work.fault().is_some() {
+                return Ok(None);
+            }
+            let tidied = work.tidy(|name| upkeep.is_in_hand(name))?;
+            Ok::<_, rustix::io::Errno>(Some((tidied, work.names()?)))
+        });
+        let name = &directory.entry.name;
+        match look.await {
+            Ok(Ok(Some((tidied, names)))) => {
+                forget_stubs(site, tidied.into_iter().filter_map(|one| ended(name, one)).collect()).await?;
+                all.insert(name.clone(), names.into_iter().collect());
+            }
+            // Whoever watches says so.
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                tracing::error!(event = "not_listed", directory = %name, "what lies there is not compared with what is remembered: {error}");
+            }
+            Err(panic) => tracing::error!(event = "not_listed", directory = %name, "{panic}"),
+        }
+    }
+    Ok(all)
+}
+
+/// Of a stub that was half made or half taken away nothing is left; a copy that was half made is made anew.
+async fn forget_stubs(site: &Site, tidied: Vec<PlacedName>) -> Result<(), Down> {
+    for step in tidied.chunks(LIST_MAX) {
+        let mut known = site.store.placed(step.to_vec()).await?;
+        known.retain(|placed| matches!(placed.what, What::Stub(_)));
+        if !known.is_empty() {
+            site.store.placed_gone(known.into_iter().map(|placed| placed.name).collect(), clock::now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of something that was half made or half taken away, if that is over now.
+fn ended(directory: &DirectoryName, tidied: Tidied) -> Option<PlacedName> {
+    let Tidied { name, outcome } = tidied;
+    match outcome {
+        Ok(Taken::Foreign(path)) => tracing::warn!(event = "foreign_file", %directory, path, "it is not ours and stays"),
+        Ok(Taken::Gone | Taken::WasGone) => {
+            tracing::info!(event = "tidied", %directory, %name, "what was half done when the daemon ended is undone");
+        }
+        Err(fault) => {
+            tracing::error!(event = "not_tidied", %directory, %name, "what was half done when the daemon ended stays: {fault}");
+            return None;
+        }
+    }
+    Some(name)
+}
+
+/// Goes through the rows, page by page, and strikes out the names that they explain. A row that is written meanwhile has no
+/// name in the list, and is in hand.
+async fn compared(site: &Site, names: &mut HashMap<DirectoryName, HashSet<String>>) -> Result<Found, Down> {
+    let mut found = Found::default();
+    let mut after = None;
+    loop {
+        let page = site.store.placed_there(after.take(), LIST_MAX).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = Some((last.due, last.name.clone()));
+        for placed in page {
+            found.rows += 1;
+            let Some(names) = names.get_mut(&placed.directory) else { continue };
+            let is_listed = names.remove(&placed.entry());
+            match placed.stay {
+                Stay::Live => {
+                    if let What::Stub(_) = placed.what {
+                        let first = found.masters.entry(placed.file.clone()).or_insert(placed.placed);
+                        *first = (*first).min(placed.placed);
+                    }
+                    if !is_listed {
+                        found.missing.push(placed);
+                    }
+                }
+                Stay::Going => found.going.push(placed),
+                // A copy that is being made is shown before that is written down.
+                Stay::Preparing | Stay::Gone(_) => {}
+            }
+        }
+        // Others on this thread have their turn.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Rows whose files were not seen: those that are really missing are made again where their directory was away, else they
+/// are gone.
+pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<DirectoryName>) {
+    let mut by_directory: BTreeMap<&DirectoryName, Vec<Placed>> = BTreeMap::new();
+    for placed in rows.iter().filter(|placed| !site.upkeep.is_in_hand(&placed.name)) {
+        by_directory.entry(&placed.directory).or_default().push(placed.clone());
+    }
+    for (name, rows) in by_directory {
+        let Some(directory) = site.directories.named(name) else { continue };
+        let work = Arc::clone(directory);
+        // A directory that went away meanwhile lost nothing.
+        let look = move || {
+            let missing: Vec<Placed> = rows.into_iter().filter(|placed| is_there(&work, placed) == Ok(false)).collect();
+            if work.fault().is_none() { missing } else { Vec::new() }
+        };
+        let missing = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        let lost = if back.contains(name) { place_again(site, directory, missing).await } else { missing };
+        if let Some(first) = lost.first() {
+            tracing::warn!(
+                event = "stub_missing",
+                directory = %name,
+                stubs = lost.len(),
+                first = %first.name,
+                "others took away what was in public; stubs are made again when they are asked for, copies now"
+            );
+            site.metrics.public.lost.inc_by(lost.len() as u64);
+            remember(site, lost.iter().map(|placed| placed.name.clone()).collect()).await;
+            copy_again(site, &lost).await;
+        }
+    }
+}
+
+/// Places the stubs that were in a directory that was away; gives what could not be placed, and the copies.
+async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, missing: Vec<Placed>) -> Vec<Placed> {
+    // A copy takes as long as the file is large, and is made like any other.
+    let (stubs, mut lost): (Vec<Placed>, Vec<Placed>) = missing.into_iter().partition(|placed| matches!(placed.what, What::Stub(_)));
+    let row = |placed: Placed| (super::masters::path(site, &placed.file), site.upkeep.hold(&placed.name), placed);
+    let rows: Vec<_> = stubs.into_iter().map(row).collect();
+    let work = Arc::clone(directory);
+    let place = move || -> Vec<(Placed, Option<NotPlaced>)> {
+        let placed = rows.into_iter().map(|(master, _held, placed)| {
+            let no_master = || NotPlaced { step: "find the master", error: rustix::io::Errno::NOENT };
+            let outcome = master.map_or_else(|| Some(no_master()), |master| work.place_stub(&placed, &master).err());
+            (placed, outcome)
+        });
+        placed.collect()
+    };
+    let mut again = Vec::new();
+    let mut first = None;
+    for (placed, fault) in tokio::task::spawn_blocking(place).await.unwrap_or_default() {
+        match fault {
+            None => again.push(placed),
+            Some(fault) => {
+                first.get_or_insert(fault);
+                lost.push(placed);
+            }
+        }
+    }
+    if let Some(fault) = first {
+        tracing::error!(event = "not_placed", directory = %directory.entry.name, "stubs could not be placed again: {fault}");
+    }
+    if !again.is_empty() {
+        tracing::info!(event = "placed_again", directory = %directory.entry.name, stubs = again.len());
+        take_what_is_over(site, directory, &again).await;
+    }
+    lost
+}
+
+/// A grant whose copy is lost gets another one, and a stub is made at the next click.
+async fn copy_again(site: &Site, lost: &[Placed]) {
+    for placed in lost.iter().filter(|placed| matches!(placed.what, What::Copy(_))) {
+        let again = match site.store.grant(placed.grant).await {
+            Ok(Some(grant)) => ensure(site, &grant).await,
+            Ok(None) => Ok(()),
+            Err(down) => Err(down),
+        };
+        if let Err(down) = again {
+            tracing::warn!(event = "watch_waits", grant = %placed.grant, "a copy that others took away is made again at the next click: {down}");
+        }
+    }
+}
+
+/// Of what was placed again, some may have been given up meanwhile.
+async fn take_what_is_over(site: &Site, directory: &Arc<PublicDirectory>, again: &[Placed]) {
+    let names = again.iter().map(|placed| placed.name.clone()).collect();
+    let over = site.store.placed(names).await.unwrap_or_default().into_iter().filter(|placed| matches!(placed.stay, Stay::Gone(_)));
+    take_out(site, directory, over.collect()).await;
+}
+
+/// Takes away what is still there of rows that are gone. What others put into a stub stays under its name, and is theirs:
+/// it is looked at before, or it would be taken out and put back without end.
+async fn take_what_is_ours(site: &Site, directory: &DirectoryName, rows: Vec<Placed>) -> Vec<Placed> {
+    let Some(directory) = site.directories.named(directory) else { return Vec::new() };
+    let work = Arc::clone(directory);
+    let look = move || rows.into_iter().filter(|placed| is_there(&work, placed) == Ok(true)).collect();
+    let ours = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+    take_out(site, directory, ours).await
+}
+
+/// What lies there under names that no row explains: what is ours after all is taken away, the rest is given.
+pub(super) async fn without_rows(
+    site: &Site,
+    directory: &DirectoryName,
+    names: impl IntoIterator<Item = String>,
+) -> Result<Vec<String>, Down> {
+    let (mut ours, mut foreign) = (HashMap::new(), Vec::new());
+    for name in names.into_iter().filter(|name| !EXPECTED.contains(&name.as_str())) {
+        match Placed::name_in(&name) {
+            Some(placed) => drop(ours.insert(placed, name)),
+            None => foreign.push(name),
+        }
+    }
+    let asked: Vec<PlacedName> = ours.keys().cloned().collect();
+    for step in asked.chunks(LIST_MAX) {
+        let mut over = Vec::new();
+        for known in site.store.placed(step.to_vec()).await? {
+            if known.directory != *directory || ours.get(&known.name) != Some(&known.entry()) {
+                continue;
+            }
+            if matches!(known.stay, Stay::Gone(_)) && !site.upkeep.is_in_hand(&known.name) {
+                over.push(known);
+            } else {
+                ours.remove(&known.name);
+            }
+        }
+        for step in over.chunks(STEP) {
+            for placed in take_what_is_ours(site, directory, step.to_vec()).await {
+                ours.remove(&placed.name);
+            }
+        }
+    }
+    foreign.extend(ours.into_values());
+    foreign.sort_unstable();
+    let Some(work) = site.directories.named(directory).map(Arc::clone) else { return Ok(Vec::new()) };
+    // What was seen a moment ago may be gone, and was ours if it went so soon.
+    let there = move || foreign.into_iter().filter(|name| work.has(name)).collect();
+    Ok(tokio::task::spawn_blocking(there).await.unwrap_or_default())
+}

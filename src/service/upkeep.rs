@@ -1,0 +1,179 @@
+//! What those who fill and clear public directories tell each other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
+
+use super::retries::Retries;
+use crate::domain::file::FileRef;
+use crate::domain::placed::{Placed, PlacedName};
+use crate::public::Watch;
+
+/// Of so many masters is known by how many they are read.
+const READ_MAX: usize = 10_000;
+
+/// Shared by all generations of a site.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    /// What is being placed or taken away now, and by how many.
+    in_hand: Mutex<HashMap<PlacedName, usize>>,
+    /// What could not be taken away.
+    retries: Mutex<Retries>,
+    /// By whom a master is being read, where that is heard.
+    readers: Mutex<HashMap<FileRef, Readers>>,
+    /// What is listened at.
+    pub(super) watch: Watch,
+    /// Whoever watches looks at the directories now: something is wrong with them, or they are others.
+    pub(super) look: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    count: u32,
+    /// What goes when the last of them is done.
+    kept: Vec<Placed>,
+}
+
+/// What is counted of public directories.
+#[derive(Default)]
+pub(super) struct PublicNumbers {
+    pub(super) foreign: Gauge,
+    pub(super) waiting: Gauge,
+    pub(super) lost: Counter,
+}
+
+impl PublicNumbers {
+    pub(super) fn in_registry(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        registry.register("foreign_files", "Things in public directories that Cloakroom did not make", all.foreign.clone());
+        registry.register("removals_waiting", "What could not be taken out of public directories yet", all.waiting.clone());
+        registry.register("placed_lost", "What others took out of public directories", all.lost.clone());
+        all
+    }
+}
+
+/// Something is in hand for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Held(Arc<Upkeep>, PlacedName);
+
+impl Upkeep {
+    /// Takes `name` in hand: until it is let go, a file without a row, or a row without a file, means nothing. To be done
+    /// before either is made.
+    pub(super) fn hold(self: &Arc<Self>, name: &PlacedName) -> Held {
+        *lock(&self.in_hand).entry(name.clone()).or_default() += 1;
+        Held(Arc::clone(self), name.clone())
+    }
+
+    pub(super) fn is_in_hand(&self, name: &PlacedName) -> bool {
+        lock(&self.in_hand).contains_key(name)
+    }
+
+    pub(super) fn retries(&self) -> MutexGuard<'_, Retries> {
+        lock(&self.retries)
+    }
+
+    /// Somebody opened `file`.
+    pub(super) fn opened(&self, file: &FileRef) {
+        let mut readers = lock(&self.readers);
+        if readers.len() < READ_MAX || readers.contains_key(file) {
+            readers.entry(file.clone()).or_default().count += 1;
+        }
+    }
+
+    /// Somebody closed `file`, who may have opened it before anybody listened. Gives what waited for nobody else.
+    pub(super) fn closed(&self, file: &FileRef) -> Vec<Placed> {
+        let mut readers = lock(&self.readers);
+        let Some(known) = readers.get_mut(file) else { return Vec::new() };
+        known.count -= 1;
+        if known.count > 0 {
+            return Vec::new();
+        }
+        readers.remove(file).map_or_else(Vec::new, |known| known.kept)
+    }
+
+    /// Whether `file` is being read, as far as anybody heard.
+    pub(super) fn is_read(&self, file: &FileRef) -> bool {
+        lock(&self.readers).contains_key(file)
+    }
+
+    /// `placed` goes when nobody reads its master any more. Of more than is remembered here the store says when to look
+    /// again.
+    pub(super) fn keep(&self, placed: &Placed) {
+        if let Some(known) = lock(&self.readers).get_mut(&placed.file)
+            && known.kept.len() < READ_MAX
+            && known.kept.iter().all(|kept| kept.name != placed.name)
+        {
+            known.kept.push(placed.clone());
+        }
+    }
+
+    /// Opens or closes were not heard: nobody knows any more who reads.
+    pub(super) fn forget_readers(&self) {
+        lock(&self.readers).clear();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Self(upkeep, name) = self;
+        let mut in_hand = lock(&upkeep.in_hand);
+        if let Some(count) = in_hand.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                in_hand.remove(name);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::file::StorageName;
+    use crate::domain::id::GrantId;
+    use crate::domain::moment::Moment;
+    use crate::domain::path::FilePath;
+    use crate::domain::placed::{DirectoryName, NewCopy};
+
+    #[test]
+    fn what_two_hold_is_in_hand_until_both_let_go() {
+        let upkeep = Arc::new(Upkeep::default());
+        let (name, other) = (PlacedName::new([1; 16]), PlacedName::new([2; 16]));
+        let (one, two) = (upkeep.hold(&name), upkeep.hold(&name));
+        assert!(upkeep.is_in_hand(&name) && !upkeep.is_in_hand(&other));
+        drop(one);
+        assert!(upkeep.is_in_hand(&name));
+        drop(two);
+        assert!(!upkeep.is_in_hand(&name));
+    }
+
+    #[test]
+    fn a_file_is_read_until_everybody_who_was_heard_to_open_it_closed_it() {
+        let upkeep = Upkeep::default();
+        let file = FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") };
+        let directory = DirectoryName::parse("pub").expect("a name");
+        let copy = NewCopy { name: PlacedName::new([1; 16]), directory, leaf: "a.zip".to_owned() };
+        let placed = copy.row(GrantId::new([2; 12]), file.clone(), Moment::EPOCH);
+        assert!(upkeep.closed(&file).is_empty());
+        assert!(!upkeep.is_read(&file), "what was opened before is closed");
+        upkeep.opened(&file);
+        upkeep.opened(&file);
+        upkeep.keep(&placed);
+        upkeep.keep(&placed);
+        assert!(upkeep.closed(&file).is_empty());
+        assert!(upkeep.is_read(&file));
+        assert_eq!(upkeep.closed(&file), [placed], "what was kept for them goes now");
+        assert!(!upkeep.is_read(&file));
+        upkeep.opened(&file);
+        upkeep.forget_readers();
+        assert!(!upkeep.is_read(&file));
+    }
+}

@@ -1,0 +1,363 @@
+//! What a sysadmin sees of public directories: `stub list`, `stub sweep` and `explain`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use servers::nginx::NginxSetup;
+use servers::site::{Site, content};
+use servers::until;
+
+fn site(policy: &str) -> Site {
+    let site = Site::with_stubs(&NginxSetup::default(), policy, true);
+    site.master("set/a.zip", &content(1000));
+    site
+}
+
+const STUBS: &str = "method = [\"stub\"]";
+
+/// A grant for a customer: its id, and the path of its link.
+fn sold(site: &Site, customer: &str) -> (String, String) {
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/set/a.zip", "--customer", customer, "--max", "3"]);
+    (made["grant"]["id"].as_str().unwrap().to_owned(), site.target(made["url"].as_str().unwrap()))
+}
+
+#[track_caller]
+fn click(site: &Site, link: &str) -> String {
+    let answer = site.get(link);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    answer.header("location").unwrap().to_owned()
+}
+
+/// The part of a stub's address that nobody guesses.
+fn name(to: &str) -> &str {
+    to.split('/').nth(2).unwrap()
+}
+
+fn on_disk(site: &Site, to: &str) -> PathBuf {
+    site.nginx.public().join(name(to))
+}
+
+/// Explains something, and gives the outcome and all that is said.
+#[track_caller]
+fn explain(site: &Site, what: &str) -> (String, String) {
+    let told = site.cloakroom.json(&["explain", what]);
+    (told["outcome"].as_str().unwrap().to_owned(), told.to_string())
+}
+
+#[test]
+fn the_list_tells_what_lies_there_for_whom_why_and_until_when() {
+    let site = site(STUBS);
+    assert!(site.cloakroom.say(&["stub", "list"]).starts_with("nothing of ours lies in public"));
+    let (grant, link) = sold(&site, "anna@b.example");
+    let to = click(&site, &link);
+    fs::write(site.nginx.public().join("notes.txt"), "not ours").unwrap();
+    let page = site.cloakroom.json(&["stub", "list"]);
+    let stub = &page["placed"][0];
+    for (key, value) in [
+        ("name", name(&to)),
+        ("what", "stub"),
+        ("directory", "pub"),
+        ("file", "masters/set/a.zip"),
+        ("customer", "anna@b.example"),
+        ("grant_id", &grant),
+        ("delivery_state", "open"),
+        ("state", "open"),
+    ] {
+        assert_eq!(stub[key], value, "{key}: {stub}");
+    }
+    assert_eq!(stub["there"], true);
+    assert!(stub["url"].as_str().unwrap().ends_with(&to), "{stub}");
+    assert!(PathBuf::from(stub["path"].as_str().unwrap()).is_symlink(), "{stub}");
+    assert!(stub["until"].is_string() && stub["not_removed"].is_null());
+    assert_eq!(page["directories"][0]["foreign"][0]["name"], "notes.txt");
+    assert_eq!(page["directories"][0]["foreign_total"], 1);
+    let said = site.cloakroom.say(&["stub", "list"]);
+    for words in [name(&to), "open", "in 23 h", "anna@b.example", &grant, "1 name that is not ours; it is never removed", "notes.txt, file"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(site.get(&to).status, 200);
+    until("the download is over", || (site.cloakroom.json(&["stub", "list"])["placed"][0]["state"] == "grace").then_some(()));
+    // Others take it away.
+    fs::remove_dir_all(on_disk(&site, &to)).unwrap();
+    let said = site.cloakroom.say(&["stub", "list"]);
+    assert!(said.contains("taken away by others"), "{said}");
+}
+
+#[test]
+fn a_long_list_comes_in_pages_and_may_be_of_one_directory() {
+    let site = site(STUBS);
+    let names: Vec<String> = (0..7).map(|number| name(&click(&site, &sold(&site, &format!("c{number}")).1)).to_owned()).collect();
+    let (mut seen, mut after, mut pages) = (Vec::new(), None::<String>, 0);
+    loop {
+        let mut words = vec!["stub", "list", "--limit", "3", "--directory", "pub"];
+        words.extend(after.as_deref().map(|after| ["--after", after]).into_iter().flatten());
+        let page = site.cloakroom.json(&words);
+        seen.extend(page["placed"].as_array().unwrap().iter().map(|stub| stub["name"].as_str().unwrap().to_owned()));
+        pages += 1;
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((seen.len(), pages), (7, 3));
+    assert!(names.iter().all(|name| seen.contains(name)), "{names:?} {seen:?}");
+    let said = site.cloakroom.say(&["stub", "list", "--limit", "3"]);
+    let (_, next) = said.split_once("cloakroom stub list --limit 3 --after ").unwrap_or_else(|| panic!("{said}"));
+    assert!(site.cloakroom.say(&["stub", "list", "--limit", "3", "--after", next]).contains("open"));
+    for (words, code, says) in [
+        (&["stub", "list", "--directory", "none"][..], 2, "(there are: pub)"),
+        (&["stub", "list", "--after", "x"], 2, "`next`"),
+        (&["stub", "list", "--limit", "0"], 2, "1..=1000"),
+    ] {
+        let output = site.cloakroom.command(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains(says), "{words:?}");
+    }
+}
+
+#[test]
+fn a_sweep_tells_what_it_would_take_away_and_takes_it_away_but_nothing_foreign() {
+    let site = site(STUBS);
+    let (_, link) = sold(&site, "anna");
+    let stays = click(&site, &link);
+    let foreign = site.nginx.public().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    let said = site.cloakroom.say(&["stub", "sweep", "--dry-run"]);
+    assert!(
+        said.starts_with("nothing would be taken away") && said.contains("1 name stays") && said.contains("foreign, directory"),
+        "{said}"
+    );
+
+    // What cannot be removed: something foreign lies where it has to be taken apart.
+    let (grant, link) = sold(&site, "ben");
+    let goes = click(&site, &link);
+    let way = site.nginx.public().join(".cloakroom").join(format!("gone-{}", name(&goes)));
+    let inside = on_disk(&site, &goes).join("theirs.txt");
+    fs::create_dir(&way).unwrap();
+    fs::write(way.join("x"), "x").unwrap();
+    site.cloakroom.say(&["grant", "revoke", &grant]);
+    site.cloakroom.logged(&["not_removed", name(&goes)]);
+    let page = site.cloakroom.json(&["stub", "list"]);
+    let one = page["placed"].as_array().unwrap().iter().find(|stub| stub["name"] == name(&goes)).cloned().unwrap();
+    assert_eq!(one["state"], "going", "{one}");
+    assert!(one["not_removed"].as_str().is_some_and(|why| why.contains("put back")), "{one}");
+    let said = site.cloakroom.say(&["stub", "list"]);
+    assert!(said.contains("not removed, and tried again:") && said.contains("put back"), "{said}");
+    let said = site.cloakroom.say(&["stub", "sweep", "--dry-run"]);
+    assert!(said.starts_with("1 name would be taken away:") && said.contains("could not be removed at"), "{said}");
+    assert!(on_disk(&site, &goes).is_dir(), "nothing was done");
+    let output = site.cloakroom.command(&["stub", "sweep"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let (outcome, told) = explain(&site, &goes);
+    assert!(outcome == "going" && told.contains("stub sweep") && told.contains("put back"), "{told}");
+
+    // What stood in the way is mended.
+    fs::remove_dir_all(&way).unwrap();
+    let said = site.cloakroom.say(&["stub", "sweep"]);
+    assert!(said.starts_with("1 name taken away:") && said.contains("1 name stays"), "{said}");
+    assert!(!on_disk(&site, &goes).exists() && !inside.exists());
+    assert!(on_disk(&site, &stays).is_dir() && foreign.is_dir());
+    assert_eq!(site.get(&goes).status, 404);
+    assert_eq!(site.get(&stays).status, 200);
+    let swept = site.cloakroom.json(&["stub", "sweep"]);
+    assert_eq!((swept["swept_total"].as_u64(), swept["staying"].as_u64()), (Some(0), Some(1)), "{swept}");
+}
+
+#[test]
+fn a_path_is_explained_however_it_is_named_and_whatever_lies_there() {
+    let site = site(STUBS);
+    let (grant, link) = sold(&site, "anna@b.example");
+    let (outcome, told) = explain(&site, &link);
+    assert_eq!(outcome, "allowed");
+    for words in ["method `stub`", "a stub would be placed in `pub`", "303 to the stub", "as the log of the public path tells"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let to = click(&site, &link);
+    let whole = format!("http://127.0.0.1:{}{to}", site.nginx.port);
+    let disk = on_disk(&site, &to);
+    let file = disk.join("a.zip");
+    let mut seen = 0;
+    for what in [to.as_str(), &whole, name(&to), disk.to_str().unwrap(), file.to_str().unwrap()] {
+        let (outcome, told) = explain(&site, what);
+        assert_eq!(outcome, "there", "{what}: {told}");
+        for words in ["masters/set/a.zip", "anna@b.example", &grant, "it stays until", "grant revoke"] {
+            assert!(told.contains(words), "{what}: {words}: {told}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 5);
+    let delivery = site.cloakroom.json(&["delivery", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let (_, told) = explain(&site, &delivery);
+    assert!(told.contains("sent on to the stub"), "{told}");
+
+    fs::remove_dir_all(&disk).unwrap();
+    assert_eq!(explain(&site, &to).0, "taken_away");
+    let second = click(&site, &link);
+    let (outcome, told) = explain(&site, &to);
+    assert!(outcome == "gone" && told.contains("others took it away"), "{told}");
+    site.cloakroom.say(&["grant", "revoke", &grant]);
+    until("the stub is gone", || (site.get(&second).status == 404).then_some(()));
+    let (outcome, told) = until_gone(&site, &second);
+    assert!(outcome == "gone" && told.contains("revoked its grant at"), "{told}");
+
+    let root = site.nginx.public();
+    fs::write(root.join("notes.txt"), "not ours").unwrap();
+    fs::create_dir(root.join("0".repeat(26))).unwrap();
+    for (what, outcome, words) in [
+        ("/pub/notes.txt".to_owned(), "not_ours", "did not put it there: a file"),
+        (format!("{}/notes.txt", root.display()), "not_ours", "never removes it"),
+        (format!("/pub/{}/a.zip", "0".repeat(26)), "not_ours", "not in the store"),
+        ("/pub/nothing".to_owned(), "unknown", "nothing of this name"),
+        ("1".repeat(26), "unknown", "as far as its store goes back"),
+        (format!("/pub/a-{}.zip", "1".repeat(26)), "unknown", "nothing of this name"),
+        ("/pub/".to_owned(), "ours", "stub list --directory pub"),
+        ("/pub/.cloakroom/x".to_owned(), "ours", "nobody else may enter"),
+        (root.display().to_string(), "ours", "public directory `pub`"),
+        ("/pub/../etc/passwd".to_owned(), "bad_request", ""),
+    ] {
+        let (found, told) = explain(&site, &what);
+        assert_eq!(found, outcome, "{what}: {told}");
+        assert!(told.contains(words), "{what}: {told}");
+    }
+}
+
+/// The row says that it is gone a moment after the file is.
+fn until_gone(site: &Site, to: &str) -> (String, String) {
+    until("the row says it", || Some(explain(site, to)).filter(|(outcome, _)| outcome == "gone"))
+}
+
+#[test]
+fn only_the_daemon_knows_what_lies_in_public() {
+    let mut site = site(STUBS);
+    let to = click(&site, &sold(&site, "anna").1);
+    site.cloakroom.stop();
+    let output = site.cloakroom.command(&["explain", &to]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("only the daemon remembers this"));
+    site.cloakroom.start();
+}
+
+#[test]
+fn beside_a_running_daemon_the_configuration_is_still_right() {
+    let site = site(STUBS);
+    let output = site.cloakroom.command(&["check", "--nginx-conf", "/dev/null"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("the configuration is right"), "{said} {:?}", String::from_utf8(output.stderr));
+}
+
+#[test]
+fn a_click_that_falls_back_is_told() {
+    let site = site("method = [\"stub\", \"handoff\"]");
+    let (_, link) = sold(&site, "anna");
+    let root = site.nginx.public();
+    let aside = root.with_extension("aside");
+    fs::rename(&root, &aside).unwrap();
+    let (_, told) = explain(&site, &link);
+    assert!(told.contains("a stub cannot be placed in `pub`") && told.contains("the next method of the policy"), "{told}");
+    let page: Value = site.cloakroom.json(&["stub", "list"]);
+    assert!(page["directories"][0]["fault"].is_string(), "{page}");
+    assert!(site.cloakroom.say(&["stub", "list"]).contains("cannot be opened any more"));
+    fs::rename(&aside, &root).unwrap();
+}
+
+#[test]
+fn what_is_not_led_away_is_sent_by_the_next_method() {
+    let site = site("method = [\"stub\", \"handoff\"]");
+    let (_, link) = sold(&site, "anna");
+    // A signed URL is not counted, so that nothing would take its stub away.
+    let signed = site.sign("masters/set/a.zip", &["--for", "1h"]);
+    assert_eq!(site.get(&signed).body, content(1000));
+    fs::remove_dir_all(site.nginx.public()).unwrap();
+    let to = click(&site, &link);
+    assert!(to.starts_with("/dl/d/"), "{to}");
+    assert_eq!(site.get(&to).body, content(1000));
+    until("it is completed", || (site.cloakroom.json(&["delivery", "list"])[0]["state"] == "completed").then_some(()));
+}
+
+#[test]
+fn copies_are_listed_and_explained_like_stubs() {
+    let site = Site::with_copies("", true);
+    site.master("set/a.zip", &content(1000));
+    let (grant, _) = sold(&site, "anna@b.example");
+    let page = until("the copy is there", || {
+        let page = site.cloakroom.json(&["stub", "list"]);
+        (page["placed"][0]["state"] == "sold").then_some(page)
+    });
+    let copy = &page["placed"][0];
+    assert_eq!(
+        (copy["what"].as_str(), copy["grant_id"].as_str(), copy["there"].as_bool()),
+        (Some("copy"), Some(grant.as_str()), Some(true)),
+        "{copy}"
+    );
+    let path = PathBuf::from(copy["path"].as_str().unwrap());
+    assert_eq!(fs::read(&path).unwrap(), content(1000));
+    let (leaf, url) = (path.file_name().unwrap().to_str().unwrap(), copy["url"].as_str().unwrap());
+    let mut seen = 0;
+    for what in [path.to_str().unwrap(), leaf, url, &format!("/goods/{leaf}"), copy["name"].as_str().unwrap()] {
+        let (outcome, told) = explain(&site, what);
+        assert_eq!(outcome, "there", "{what}: {told}");
+        for words in ["it is a copy of masters/set/a.zip", "anna@b.example", "when its grant ends", "grant revoke"] {
+            assert!(told.contains(words), "{what}: {words}: {told}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 5);
+    let said = site.cloakroom.say(&["stub", "sweep", "--dry-run"]);
+    assert!(said.starts_with("nothing would be taken away") && said.contains("1 name stays"), "{said}");
+    site.cloakroom.say(&["grant", "revoke", &grant]);
+    until("the copy is gone", || (!path.exists()).then_some(()));
+    let (_, told) = until("the row says it", || Some(explain(&site, leaf)).filter(|(outcome, _)| outcome == "gone"));
+    assert!(told.contains("revoked its grant at"), "{told}");
+}
+
+#[test]
+fn whatever_shows_a_number_says_what_is_known_of_it_and_by_whom() {
+    let mut seen = 0;
+    for (is_measured, state, feed, list, shown, evidence) in [
+        (
+            true,
+            "completed",
+            "access-log",
+            "by the web server's log of the public path",
+            "access log of the public path",
+            "log of the public path.",
+        ),
+        (
+            false,
+            "started",
+            "redirect",
+            "used at the redirect",
+            "nobody: it counted when its client was led",
+            "Nobody reports what arrived.",
+        ),
+    ] {
+        let site = Site::with_stubs(&NginxSetup::default(), STUBS, is_measured);
+        site.master("set/a.zip", &content(1000));
+        let (grant, link) = sold(&site, "anna");
+        assert_eq!(site.get(&click(&site, &link)).status, 200);
+        until("the download is counted", || (site.cloakroom.json(&["delivery", "list"])[0]["state"] == state).then_some(()));
+        let delivery = site.cloakroom.json(&["delivery", "show"]);
+        assert_eq!(
+            (delivery["feed"].as_str(), delivery["away"].as_bool(), delivery["measured"].as_bool()),
+            (Some(feed), Some(true), Some(is_measured))
+        );
+        let told = site.cloakroom.say(&["delivery", "show"]);
+        assert!(told.contains(shown) && told.contains("no budget holds"), "{told}");
+        for words in [&["delivery", "list"][..], &["grant", "show", &grant]] {
+            let told = site.cloakroom.say(words);
+            assert!(told.contains(&format!("{state} (public)")) && told.contains(list), "{told}");
+        }
+        let told = site.cloakroom.say(&["grant", "evidence", &grant]);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(evidence) && told.contains("byte budget, connections, rate and networks were not held there"), "{told}");
+        let stats = site.cloakroom.json(&["stats"]);
+        assert_eq!((stats["led_away"][0].as_str(), stats["total"]["started"].as_u64()), (Some("stub"), Some(1)), "{stats}");
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
