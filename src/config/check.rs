@@ -223,7 +223,8 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
     }
     let storages = file.storages.iter().map(|storage| (&storage.name, &storage.path));
     let public = file.directories.iter().map(|directory| (&directory.name, &directory.path));
-    for (name, path) in storages.chain(public) {
+    let zen_carts = file.zen_carts.iter().map(|zen_cart| (&zen_cart.name, &zen_cart.path));
+    for (name, path) in storages.chain(public).chain(zen_carts) {
         let Some(path) = path else { continue };
         let mut told_all = false;
         for (key, span, secret) in &secrets {

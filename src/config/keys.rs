@@ -5,7 +5,7 @@ mod places;
 
 use super::suggest::closest;
 use Without::{Refused, Value, Words};
-pub(super) use places::{DIRECTORY, STORAGE};
+pub(super) use places::{DIRECTORY, STORAGE, ZEN_CART};
 
 /// A section of the file.
 pub(super) struct Section {
@@ -401,7 +401,8 @@ pub(super) static PAGES: Section = Section {
 };
 
 /// All sections, in the order of the default file.
-pub(super) static SECTIONS: [&Section; 10] = [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &RULE, &POLICY, &FEED, &STORE, &PAGES];
+pub(super) static SECTIONS: [&Section; 11] =
+    [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &ZEN_CART, &RULE, &POLICY, &FEED, &STORE, &PAGES];
 
 #[cfg(test)]
 mod tests {

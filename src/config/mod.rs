@@ -44,7 +44,7 @@ pub use fault::{Errors, Fault};
 pub use places::Places;
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
-pub use storages::{Directory, PublicUrl, Storage};
+pub use storages::{Directory, PublicUrl, Storage, ZenCart};
 
 use fault::Faults;
 use sections::ReadStore;
@@ -70,6 +70,8 @@ pub struct Configuration {
     pub storages: Vec<Storage>,
     /// The public directories.
     pub directories: Vec<Directory>,
+    /// The `pub/` of each Zen Cart.
+    pub zen_carts: Vec<ZenCart>,
     /// The rules, the longest path first.
     pub rules: Vec<Rule>,
     /// The policies by name; `default` is always there.
@@ -340,6 +342,11 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         let (name, path, place, hard_links) = directory.directory.filter(|_| !directory.credentials.is_faulty)?;
         Some(Directory { name, path, url: place.on(&public_url), hard_links, credentials: directory.credentials.credentials })
     });
+    let zen_carts = file.zen_carts.into_iter().map(|zen_cart| {
+        let (path, place, keep) = zen_cart.zen_cart?;
+        Some(ZenCart { path, url: place.map(|place| place.on(&public_url)), keep })
+    });
+    let zen_carts = zen_carts.collect::<Option<_>>()?;
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
     Some(Configuration {
         keys,
@@ -353,6 +360,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
         storages,
         directories,
+        zen_carts,
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
         templates: file.templates.map(|templates| templates.value),

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
-pub(super) use self::storages::{ReadDirectory, ReadStorage};
-use self::storages::{directory, storage};
+pub(super) use self::storages::{ReadDirectory, ReadStorage, ReadZenCart};
+use self::storages::{directory, storage, zen_cart};
 use super::fault::Faults;
 use super::keys;
 use super::policies::{self, Part};
@@ -43,6 +43,7 @@ pub(super) struct File {
     pub(super) keys: Vec<ReadKey>,
     pub(super) storages: Vec<ReadStorage>,
     pub(super) directories: Vec<ReadDirectory>,
+    pub(super) zen_carts: Vec<ReadZenCart>,
     pub(super) rules: Vec<ReadRule>,
     pub(super) policies: Vec<Part>,
     /// Whether there is a `[feed]`, right or wrong.
@@ -104,6 +105,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         keys: each(faults, root, &keys::KEY, |table| key(table, &mut seen)),
         storages: each(faults, root, &keys::STORAGE, |table| storage(table, &mut seen)),
         directories: each(faults, root, &keys::DIRECTORY, |table| directory(table, &mut seen)),
+        zen_carts: each(faults, root, &keys::ZEN_CART, |table| zen_cart(table, &mut seen)),
         rules: each(faults, root, &keys::RULE, |table| rule(table, &mut seen)),
         policies: each(faults, root, &keys::POLICY, |table| policies::part(table, &mut seen)),
         measured: root.contains_key(keys::FEED.name),

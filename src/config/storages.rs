@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::credentials::Credentials;
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::placed::DirectoryName;
 
 /// `public_url`, taken apart: `https://shop.example/dl/`.
@@ -47,4 +48,15 @@ pub struct Directory {
     pub hard_links: bool,
     /// Its user names and passwords, where the web server asks for them.
     pub credentials: Option<Credentials>,
+}
+
+/// Zen Cart's own `pub/`, which we look after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZenCart {
+    /// The directory.
+    pub path: PathBuf,
+    /// Where the web server serves it; by it requests are found in the feed.
+    pub url: Option<PublicUrl>,
+    /// How long a link stays after it was made or last used.
+    pub keep: Span,
 }

@@ -131,7 +131,7 @@ impl PublicDirectory {
         if let Some(known) = before.iter().find(|known| stat(&known.root) == Ok(id) && known.has_aside() == Ok(true)) {
             return Ok(Self { entry: entry.clone(), root: Arc::clone(&known.root), aside: Arc::clone(&known.aside) });
         }
-        let aside = open_aside(&root)?;
+        let aside = open_aside(&root, ASIDE)?;
         rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => "is another daemon's: two daemons on one public directory would take away each other's files".to_owned(),
             other => format!("cannot be locked: {other}"),
@@ -170,22 +170,18 @@ fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
 }
 
 /// The directory for what is half made, made where it is missing. Somebody else's is refused.
-fn open_aside(root: &OwnedFd) -> Result<OwnedFd, String> {
-    match rustix::fs::mkdirat(root, ASIDE, Mode::RWXU) {
+pub(super) fn open_aside(root: &OwnedFd, name: &str) -> Result<OwnedFd, String> {
+    match rustix::fs::mkdirat(root, name, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(format!("must be a directory that this user can write: {error}")),
     }
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let aside = rustix::fs::openat(root, ASIDE, flags, Mode::empty())
-        .map_err(|error| format!("holds a `{ASIDE}` that cannot be opened: {error}"))?;
+    let aside =
+        rustix::fs::openat(root, name, flags, Mode::empty()).map_err(|error| format!("holds a `{name}` that cannot be opened: {error}"))?;
     let stat = rustix::fs::fstat(&aside).map_err(|error| error.to_string())?;
     let is_ours = stat.st_uid == rustix::process::geteuid().as_raw()
         && Mode::from_raw_mode(stat.st_mode) & (Mode::RWXG | Mode::RWXO) == Mode::empty();
-    if is_ours {
-        Ok(aside)
-    } else {
-        Err(format!("holds a `{ASIDE}` that others made or may enter: it must be this user's, with mode 0700"))
-    }
+    if is_ours { Ok(aside) } else { Err(format!("holds a `{name}` that others made or may enter: it must be this user's, with mode 0700")) }
 }
 
 /// What lies at `path` below `directory`, not followed.

@@ -16,6 +16,8 @@ mod htpasswd_watch;
 mod seen;
 mod stub;
 mod watch;
+mod zen_cart;
+mod zen_cart_watch;
 
 pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
@@ -24,3 +26,5 @@ pub use htpasswd_watch::HtpasswdWatch;
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
 pub use watch::{Ear, Hint, Watch};
+pub use zen_cart::{LinkDirectory, ZenCartPub};
+pub use zen_cart_watch::{Heard, ZenCartWatch};

@@ -129,7 +129,7 @@ impl PublicDirectory {
 }
 
 /// The names in a directory. A name that is no UTF-8 is given with replacement characters, and is nobody's.
-fn entries(directory: &OwnedFd) -> Result<Vec<String>, Errno> {
+pub(super) fn entries(directory: &OwnedFd) -> Result<Vec<String>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();

@@ -5,7 +5,8 @@
 //! and what is remembered of them alike; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
-//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log.
+//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`zen_cart`] looks after
+//! the links of a shop that has no plugin.
 
 pub mod address;
 pub mod amend;
@@ -45,6 +46,7 @@ pub mod sweeping;
 pub mod trace;
 mod upkeep;
 pub mod watching;
+pub mod zen_cart;
 
 use crate::domain::id::RequestId;
 

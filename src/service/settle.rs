@@ -74,6 +74,7 @@ pub struct LineCounts {
 pub async fn take(site: &Site, batch: &Batch) -> Result<LineCounts, Down> {
     let mut arrived: Vec<Arrived> = batch.reports.iter().cloned().map(Arrived::Delivery).collect();
     arrived.extend(super::public::reports(site, &batch.public).await?);
+    super::zen_cart::asked(site, &batch.public);
     let settled = settle_all(site, arrived, batch.position).await?;
     let unknown = (batch.reports.len() + batch.public.len()).saturating_sub(settled);
     let counts = LineCounts { settled, unknown, other: batch.others(), malformed: batch.faults.len() };

@@ -14,6 +14,7 @@ use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
 use super::upkeep::Upkeep;
+use super::zen_cart::ZenCarts;
 use crate::auth::Logins;
 use crate::clock;
 use crate::config::{Configuration, PublicUrl};
@@ -64,6 +65,8 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// What is known of Zen Cart's links.
+    pub zen_carts: Arc<ZenCarts>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Who may enter public directories, and what their htpasswd files say.
@@ -117,6 +120,7 @@ impl Current {
         // The sweep sleeps with the generation that it looked at, and its keys are to be wiped.
         site.wake.notify_one();
         site.copies.wake();
+        site.zen_carts.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
     }
@@ -157,6 +161,7 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            zen_carts: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
@@ -207,6 +212,7 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            zen_carts: Arc::clone(&self.zen_carts),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),

@@ -97,3 +97,31 @@ pub(in crate::config) static DIRECTORY: Section = Section {
     ],
     later: &[],
 };
+
+/// `[[zen_cart]]`.
+pub(in crate::config) static ZEN_CART: Section = Section {
+    name: "zen_cart",
+    many: true,
+    active: false,
+    doc: &[
+        "The `pub/` of a Zen Cart shop that links its downloads there itself (\"download by redirect\"). Cloakroom takes over its",
+        "clean-up: links go by age and use, not under those who are downloading. The shop needs one constant:",
+        "conf-examples/zencart/README.md.",
+    ],
+    keys: &[
+        key("path", Refused("\"/srv/www/shop/pub\""), "an absolute path such as \"/srv/www/shop/pub\"", "The directory."),
+        key(
+            "url",
+            Words("Without it, the log tells nothing of its links", "\"/pub/\""),
+            "a path or URL that begins with `/`, `https://` or `http://` and ends with `/`, such as \"/pub/\"",
+            "Where the web server serves it, with log_format cloakroom_public into the feed's log.",
+        ),
+        key(
+            "keep",
+            Value("\"24h\""),
+            "a duration such as \"24h\"",
+            "How long a link stays after it was made or last used; 7 days at most, and so long while its file is being read.",
+        ),
+    ],
+    later: &[],
+};

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use crate::config::Storage;
 use crate::config::credentials::{ReadCredentials, credentials};
+use crate::config::policies;
 use crate::config::reader::{Once, Placed, Read, Table};
 use crate::config::values::{self, Place, Wrong};
 use crate::domain::file::StorageName;
+use crate::domain::moment::Span;
 use crate::domain::placed::DirectoryName;
 
 /// One `[[storage]]`.
@@ -92,4 +94,26 @@ fn below_root(path: PathBuf) -> Result<PathBuf, Wrong> {
         Some(_) => Ok(path),
         None => Err(Wrong::Must("a directory below `/`, such as \"/srv/downloads\"".to_owned())),
     }
+}
+
+/// One `[[zen_cart]]`.
+pub(in crate::config) struct ReadZenCart {
+    pub(in crate::config) name: String,
+    pub(in crate::config) path: Option<Placed<PathBuf>>,
+    pub(in crate::config) zen_cart: Option<(PathBuf, Option<Place>, Span)>,
+}
+
+/// How long a link of Zen Cart's stays that does not say it.
+const KEEP: Span = Span::from_hours(24);
+
+pub(super) fn zen_cart(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadZenCart {
+    let path = table.needed_text("path", |text| values::absolute_path(text).and_then(below_root));
+    if let Some(path) = &path {
+        table.once(seen, "path", &path.value.components().collect::<PathBuf>().to_string_lossy());
+    }
+    let url = table.text("url", values::place);
+    let is_faulty = matches!(url, Read::Faulty);
+    let keep = table.text("keep", |text| policies::span(text, "")).or(KEEP);
+    let complete = || Some((path.as_ref()?.value.clone(), url.optional(), keep.filter(|_| !is_faulty)?));
+    ReadZenCart { name: table.name(), zen_cart: complete(), path }
 }

@@ -1,0 +1,229 @@
+//! Zen Cart's own `pub/`, filled by PHP as the shop does it and served by a real nginx: links go by age, and not under those
+//! who are downloading.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
+
+use servers::cloakroom::Cloakroom;
+use servers::nginx::{Nginx, NginxSetup};
+use servers::site::content;
+use servers::until;
+use tempfile::TempDir;
+
+/// The user and group of the shop's PHP, on Debian.
+const WWW_DATA: u32 = 33;
+
+/// What the README tells to set: ten years.
+const THRESHOLD: &str = "315360000";
+
+/// A shop with its `pub/`, which nginx serves, and which Cloakroom looks after.
+struct Shop {
+    cloakroom: Cloakroom,
+    nginx: Nginx,
+    directory: TempDir,
+}
+
+impl Shop {
+    fn open(keep: &str, is_measured: bool, before: impl FnOnce(&Path)) -> Self {
+        let directory = TempDir::new().unwrap();
+        open_to_all(directory.path());
+        for name in ["pub", "download"] {
+            let path = directory.path().join(name);
+            fs::create_dir(&path).unwrap();
+            open_to_all(&path);
+            if rustix::process::geteuid().is_root() {
+                chown(&path, Some(WWW_DATA), Some(WWW_DATA)).unwrap();
+            }
+        }
+        before(&directory.path().join("pub"));
+        let nginx = Nginx::start(&NginxSetup::default());
+        fs::remove_dir_all(nginx.public()).unwrap();
+        symlink(directory.path().join("pub"), nginx.public()).unwrap();
+        let feed = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
+        let more =
+            format!("[[zen_cart]]\npath = \"{}\"\nurl = \"/pub/\"\nkeep = \"{keep}\"\n\n{feed}", directory.path().join("pub").display());
+        let cloakroom = Cloakroom::storing(&nginx, "", &more);
+        Self { cloakroom, nginx, directory }
+    }
+
+    fn public(&self) -> PathBuf {
+        self.directory.path().join("pub")
+    }
+
+    fn master(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.directory.path().join("download").join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs what the shop runs, as whom it runs; gives what it prints.
+    fn php(&self, arguments: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zen_cart/shop.php");
+        let text = fs::read(script).unwrap();
+        let place = self.directory.path().join("shop.php");
+        fs::write(&place, text).unwrap();
+        let mut command = if rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=33", "--regid=33", "--clear-groups", "php"]);
+            command
+        } else {
+            Command::new("php")
+        };
+        let output = command.arg(&place).args(arguments).output().expect("php-cli is installed");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A click in the shop: the path at which the customer finds the file.
+    fn click(&self, master: &Path, dot: &str) -> String {
+        self.php(&["link", self.public().to_str().unwrap(), master.to_str().unwrap(), "a_b.zip", dot])
+    }
+
+    fn clean(&self, seconds: &str) {
+        self.php(&["clean", self.public().to_str().unwrap(), seconds]);
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        let names = fs::read_dir(self.public()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.starts_with(".cloakroom")).collect()
+    }
+
+    /// A customer with a slow line.
+    fn slowly(&self, path: &str, to: &str, more: &[&str]) -> Child {
+        let url = format!("http://127.0.0.1:{}/pub/{path}", self.nginx.port);
+        let to = self.directory.path().join(to);
+        Command::new("curl")
+            .args(["-sS", "--fail", "--limit-rate", "2M", "-o"])
+            .arg(to)
+            .args(more)
+            .arg(url)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn got(&self, name: &str) -> Vec<u8> {
+        fs::read(self.directory.path().join(name)).unwrap_or_default()
+    }
+}
+
+fn open_to_all(path: &Path) {
+    fs::set_permissions(path, PermissionsExt::from_mode(0o777)).unwrap();
+}
+
+fn name_of(path: &str) -> String {
+    path.split('/').next().unwrap().to_owned()
+}
+
+fn seconds_now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+#[test]
+fn links_go_when_their_time_is_over_and_not_under_those_who_download() {
+    for is_measured in [true, false] {
+        let shop = Shop::open("2s", is_measured, |_| {});
+        let bytes = content(24_000_000);
+        let (large, small) = (shop.master("large.zip", &bytes), shop.master("small.zip", b"small"));
+        // The first link to a directory of files makes Cloakroom listen there.
+        shop.click(&small, "");
+        until("the first is gone", || shop.names().is_empty().then_some(()));
+        let slow: Vec<String> = (0..5).map(|_| shop.click(&large, "")).collect();
+        let mut customers: Vec<Child> =
+            slow.iter().enumerate().map(|(number, path)| shop.slowly(path, &format!("got-{number}"), &[])).collect();
+        let others: BTreeSet<String> = (0..10).map(|number| name_of(&shop.click(&small, if number % 2 == 0 { "." } else { "" }))).collect();
+        until("the others are gone", || others.is_disjoint(&shop.names()).then_some(()));
+        let left = shop.names();
+        for (path, customer) in slow.iter().zip(&mut customers) {
+            assert!(customer.try_wait().unwrap().is_none(), "too fast a machine: the slow ones were to be at it still");
+            assert!(left.contains(&name_of(path)), "{is_measured}: {left:?}");
+        }
+        // Who pauses comes back with a range.
+        customers[0].kill().unwrap();
+        customers[0].wait().unwrap();
+        let mut resumed = shop.slowly(&slow[0], "got-0", &["-C", "-"]);
+        assert!(resumed.wait().unwrap().success());
+        for customer in &mut customers[1..] {
+            assert!(customer.wait().unwrap().success());
+        }
+        for number in 0..5 {
+            assert!(shop.got(&format!("got-{number}")) == bytes, "{is_measured}: every byte of {number}");
+        }
+        until("they go when they are done", || shop.names().is_empty().then_some(()));
+        let answer = servers::http::ask(shop.nginx.port, "GET", &format!("/pub/{}", slow[1]), &[]);
+        assert_eq!(answer.status, 404);
+    }
+}
+
+#[test]
+fn nothing_is_touched_that_zen_cart_did_not_make() {
+    let now = seconds_now();
+    let long_ago = now - 9 * 86_400;
+    let made = |public: &Path| {
+        for (directory, file) in [
+            (format!("abcdefghijklmnop-{long_ago}"), Some("link")),
+            (format!(".abcdefghijklmnop-{long_ago}"), Some("link")),
+            (format!("zyxwvutsrqponmlkjihg-{long_ago}"), None),
+            // Not one of its own.
+            (format!("qqqqqqqqqqqqqqqq-{long_ago}"), Some("file")),
+            (format!("rrrrrrrrrrrrrrrr-{long_ago}"), Some("directory")),
+            (format!("short-{long_ago}"), Some("link")),
+            (format!("ABCDEFGHIJKLMNOP-{long_ago}"), Some("link")),
+            ("pictures".to_owned(), Some("link")),
+            // Its time is none: it is as old as its directory.
+            (format!("ffffffffffffffff-{}", now + 99_999_999), Some("link")),
+            (format!("gggggggggggggggg-{}", now * 1000), Some("link")),
+        ] {
+            let path = public.join(directory);
+            fs::create_dir(&path).unwrap();
+            match file {
+                Some("link") => symlink("/srv/nowhere.zip", path.join("a.zip")).unwrap(),
+                Some("file") => fs::write(path.join("a.zip"), "a customer's").unwrap(),
+                Some(_) => fs::create_dir(path.join("a.zip")).unwrap(),
+                None => {}
+            }
+        }
+        fs::write(public.join(".htaccess"), "deny").unwrap();
+        fs::write(public.join("index.html"), "").unwrap();
+        symlink("/srv/nowhere", public.join(format!("llllllllllllllll-{long_ago}"))).unwrap();
+        fs::write(public.join(format!("mmmmmmmmmmmmmmmm-{long_ago}")), "").unwrap();
+    };
+    let shop = Shop::open("3s", true, made);
+    let stays: BTreeSet<String> = [
+        format!("qqqqqqqqqqqqqqqq-{long_ago}"),
+        format!("rrrrrrrrrrrrrrrr-{long_ago}"),
+        format!("short-{long_ago}"),
+        format!("ABCDEFGHIJKLMNOP-{long_ago}"),
+        format!("llllllllllllllll-{long_ago}"),
+        format!("mmmmmmmmmmmmmmmm-{long_ago}"),
+        "pictures".to_owned(),
+        ".htaccess".to_owned(),
+        "index.html".to_owned(),
+    ]
+    .into();
+    until("its own links are gone", || (shop.names() == stays).then_some(()));
+    assert_eq!(fs::read_to_string(shop.public().join(format!("qqqqqqqqqqqqqqqq-{long_ago}/a.zip"))).unwrap(), "a customer's");
+    shop.cloakroom.logged(&["zen_cart_foreign", "these stay"]);
+}
+
+#[test]
+fn zen_carts_own_clean_up_keeps_still_with_the_one_constant_and_not_without_it() {
+    let shop = Shop::open("1h", true, |_| {});
+    let master = shop.master("a.zip", b"small");
+    let path = shop.click(&master, "");
+    until("it is looked after", || shop.public().join(".cloakroom-9999999999").exists().then_some(()));
+    shop.clean(THRESHOLD);
+    assert_eq!(shop.names(), BTreeSet::from([name_of(&path)]));
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/zencart/README.md")).unwrap();
+    assert!(readme.contains(&format!("define('SYMLINK_GARBAGE_COLLECTION_THRESHOLD', {THRESHOLD});")));
+    // What it does by itself: another customer's click takes this one's link away.
+    shop.clean("0");
+    assert_eq!(shop.names(), BTreeSet::new());
+}
