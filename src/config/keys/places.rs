@@ -120,7 +120,7 @@ pub(in crate::config) static ZEN_CART: Section = Section {
             "keep",
             Value("\"24h\""),
             "a duration such as \"24h\"",
-            "How long a link stays after it was made or last used; 7 days at most, and so long while its file is being read.",
+            "How long a link stays after it was made or last used. While its file is read it stays longer, but never beyond 7 days.",
         ),
     ],
     later: &[],
