@@ -160,11 +160,11 @@ impl VersionView {
 }
 
 /// What a state means to somebody who never heard of it.
-const fn meaning(delivery: &Delivery) -> &'static str {
+fn meaning(delivery: &Delivery) -> &'static str {
     match delivery.state {
         Stands::Offered => "The link was opened. Nothing was sent.",
         Stands::Open => "It has begun and not ended.",
-        Stands::Completed if delivery.away => {
+        Stands::Completed if delivery.is_led_away() => {
             "Every byte of the file was reported as sent to one client, by the web server's log of the public path."
         }
         Stands::Completed => "Every byte of the file was reported as sent to one client.",
@@ -172,7 +172,7 @@ const fn meaning(delivery: &Delivery) -> &'static str {
         Stands::Presumed => {
             "It counts, and is not proved: of some requests nothing was reported, or every byte was sent, but not shown to be to one client."
         }
-        Stands::Started if delivery.away => {
+        Stands::Started if delivery.is_led_away() => {
             "Its client was led to the file's public address, and it counts since then. Nobody reports what arrived."
         }
         Stands::Started => "It was begun and counts. Nobody reports what arrived.",
@@ -199,7 +199,7 @@ fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
             "Where it says started, nobody reports what arrived: this shows that downloads were begun, and not that they arrived.",
         ),
         (
-            deliveries.iter().any(|delivery| delivery.away),
+            deliveries.iter().any(|delivery| delivery.is_led_away()),
             "Where a client was led to a public path, its requests did not pass by Cloakroom after the redirect: byte budget, \
              connections, rate and networks were not held there, and whoever knew the path could fetch it.",
         ),

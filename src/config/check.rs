@@ -9,7 +9,7 @@ use crate::domain::question::Kind;
 
 use super::fault::Faults;
 use super::possible::{Limit, holds, possible};
-use super::sections::{File, ReadRule, Server};
+use super::sections::{File, ReadRule, ReadStorage, Server};
 use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
 
 /// The dialects of the web listeners, each once. `None` where a listener is faulty: then nothing is said about what
@@ -177,13 +177,14 @@ fn limits(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: 
     }
 }
 
-/// Each storage has to say where Nginx finds it, if a policy may hand off to Nginx.
+/// Each storage has to say where Nginx finds it, if a policy may hand off to Nginx, unless it says another way to its files.
 fn handoff(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: &[(String, Policy)]) {
     let Some((policy, _)) = policies.iter().find(|(_, policy)| policy.methods.contains(&Method::Handoff)) else { return };
     if !dialects.iter().any(|dialect| possible(Kind::Download, *dialect, Method::Handoff).is_ok()) {
         return;
     }
-    for storage in file.storages.iter().filter(|storage| !storage.has_handoff) {
+    let leads_away = |storage: &&ReadStorage| storage.stub.is_some() || storage.copy.is_some() || storage.has_public;
+    for storage in file.storages.iter().filter(|storage| !storage.has_handoff && !leads_away(storage)) {
         let key = format!("{}.handoff", storage.name);
         let message = format!(
             "is missing: it must be the location of Nginx for this storage, such as \"/_cloakroom/masters/\", since the policy \"{policy}\" hands its files to Nginx"

@@ -7,7 +7,7 @@ use super::keys::{Key, LISTENER, SECTIONS, Section};
 
 const HEAD: &str = "\
 # Cloakroom's configuration: every key that there is, each with what holds without it.
-# Check it with `cloakroom check`; what is changed holds from the next start of `cloakroom serve` on.
+# Check it with `cloakroom check`; what is changed holds from the next reload (SIGHUP) or start on.
 # Durations are \"90s\", \"15m\", \"24h\", \"30d\", \"2w\" or together as \"1h30m\".
 ";
 

@@ -19,7 +19,7 @@ pub struct Interruption {
 /// what was in a time in which a request of which nothing was reported may have run, and so there is none in it.
 /// Of requests that did not pass by us nobody knows when they began, and so nothing is told.
 pub fn interruptions(delivery: &Delivery) -> Vec<Interruption> {
-    if delivery.away {
+    if delivery.is_led_away() {
         return Vec::new();
     }
     let mut requests: Vec<&Request> = delivery.requests.values().collect();

@@ -162,6 +162,12 @@ impl Delivery {
         }
     }
 
+    /// Whether its client was led to where requests do not pass by us, and none came by nevertheless: one whose stub could
+    /// not be placed is sent on like any other.
+    pub fn is_led_away(&self) -> bool {
+        self.away && self.requests.values().all(|request| request.bytes_max == 0)
+    }
+
     /// Whether it has neither ended nor run out of time.
     pub fn is_live(&self, policy: &Policy, now: Moment) -> bool {
         self.closed.is_none() && now < self.grace_ends(policy)

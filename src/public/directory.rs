@@ -70,7 +70,8 @@ pub(super) fn step(step: &'static str) -> impl Fn(Errno) -> NotPlaced {
 }
 
 impl Directories {
-    /// Opens every directory; all faults at once. Those that `before` holds are not opened a second time.
+    /// Opens every directory; all faults at once. Those that `before` holds are not opened a second time. One that is not
+    /// there now is no fault: nothing is placed in it until it is back, and everything else goes on.
     pub fn open(entries: &[Directory], before: &Self) -> Result<Self, Vec<DirectoryFault>> {
         let (mut open, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
         for entry in entries {
@@ -123,8 +124,7 @@ impl Directories {
 
 impl PublicDirectory {
     fn open(entry: &Directory, before: &Directories) -> Result<Self, String> {
-        let root =
-            open_directory(&entry.path).map_err(|error| format!("must be a directory that this user can read and write: {error}"))?;
+        let Ok(root) = open_directory(&entry.path) else { return Self::absent(entry) };
         let stat = |handle: &OwnedFd| rustix::fs::fstat(handle).map(|stat| (stat.st_dev, stat.st_ino));
         let id = stat(&root).map_err(|error| error.to_string())?;
         // A lock of ours would refuse us a second time.
@@ -137,6 +137,13 @@ impl PublicDirectory {
             other => format!("cannot be locked: {other}"),
         })?;
         Ok(Self { entry: entry.clone(), root: Arc::new(root), aside: Arc::new(aside) })
+    }
+
+    /// One that is not there: whatever is tried in it fails, and [`PublicDirectory::fault`] says why.
+    fn absent(entry: &Directory) -> Result<Self, String> {
+        let nothing = || rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let open = nothing().and_then(|root| Ok((root, nothing()?))).map_err(|error| format!("cannot be waited for: {error}"));
+        open.map(|(root, aside)| Self { entry: entry.clone(), root: Arc::new(root), aside: Arc::new(aside) })
     }
 
     /// What is wrong with the directory now, if anything: it was taken away, replaced, or unmounted.

@@ -257,7 +257,9 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
 fn advice(refusal: Refusal) -> Option<String> {
     let text = match refusal {
         Refusal::NoProof => "the URL carries no proof: make one with `cloakroom sign PATH --for 7d`",
-        Refusal::BadProof => "the URL was altered, cut off, or signed with another key, site or path: sign it again with `cloakroom sign`",
+        Refusal::BadProof => {
+            "the URL was altered, cut off, or signed with another key, site or path: sign it again with `cloakroom sign`, or, for a link, `cloakroom link new GRANT`"
+        }
         Refusal::Expired | Refusal::LinkExpired => {
             "make a new one with `cloakroom sign` or `cloakroom link new`; a grant whose time is over gets more with `cloakroom grant extend`"
         }

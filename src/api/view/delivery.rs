@@ -51,7 +51,7 @@ impl ListedDelivery {
             offered: delivery.offered.to_string(),
             active: delivery.active.to_string(),
             closed: delivery.closed.map(|moment| moment.to_string()),
-            away: delivery.away,
+            away: delivery.is_led_away(),
         }
     }
 }
@@ -197,7 +197,7 @@ pub struct DeliveryView {
 impl DeliveryView {
     pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration, now: Moment) -> Self {
         let feed = match (configuration.known_by(), delivery.state) {
-            (_, State::Started) if delivery.away => "redirect",
+            (_, State::Started) if delivery.is_led_away() => "redirect",
             // What nobody reports is started with its first request, so this one was sent by us.
             ("none", State::Open | State::Completed | State::Released | State::Presumed) => "stream",
             (known_by, _) => known_by,

@@ -90,7 +90,9 @@ fn readable(storage: &Storage, people: &People, walk: &Walk) -> Vec<Finding> {
             Wish::Enter => "cannot enter a directory",
             Wish::Read | Wish::Write => "cannot read a file",
         };
-        let group = fs::metadata(&storage.path).map_or_else(|_| "downloads".to_owned(), |there| people.accounts.group_name(there.gid()));
+        // Nobody becomes one of root's for the sake of some files.
+        let group = fs::metadata(&storage.path).ok().map(|there| there.gid()).filter(|group| *group != 0);
+        let group = group.map_or_else(|| "downloads".to_owned(), |group| people.accounts.group_name(group));
         let outside = !first.path.starts_with(&storage.path);
         let command = if outside {
             format!("chmod o+x {}", first.path.display())

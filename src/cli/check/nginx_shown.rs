@@ -10,7 +10,8 @@ use crate::config::Configuration;
 /// All that must lie below no root and no alias.
 pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<Finding> {
     let mut found = Vec::new();
-    for storage in &configuration.storages {
+    // What everybody may fetch is no master.
+    for storage in configuration.storages.iter().filter(|storage| storage.public.is_none()) {
         let path = storage.path.display();
         for shows in showing(site, &storage.path, storage.handoff.as_deref()) {
             let says = format!("everybody can fetch the files of the storage `{}` past Cloakroom", storage.name);

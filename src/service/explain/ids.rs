@@ -113,7 +113,7 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
     ];
     if delivery.link.is_none() {
         steps.insert(2, "it is of the copy of its grant; what is sent of that does not pass by Cloakroom".to_owned());
-    } else if delivery.away {
+    } else if delivery.is_led_away() {
         let there = site.store.placed_for(delivery.grant).await?.into_iter().rev().find(|placed| placed.what == What::Stub(id));
         steps.insert(
             2,
@@ -142,14 +142,14 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
     }))
 }
 
-const fn meaning(delivery: &Delivery) -> &'static str {
+fn meaning(delivery: &Delivery) -> &'static str {
     match delivery.state {
         State::Offered => "nothing was sent, and nothing is reserved",
         State::Open => "it runs, and holds one download of the grant",
         State::Completed => "one client was sent every byte: it counts",
         State::Released => "it ended before the whole file was sent: it does not count",
         State::Presumed => "it counts, though nobody showed that one client was sent every byte",
-        State::Started if delivery.away => "nobody reports what is sent there: it counts since the redirect",
+        State::Started if delivery.is_led_away() => "nobody reports what is sent there: it counts since the redirect",
         State::Started => "nobody reports what is sent: it counts from its start",
     }
 }
