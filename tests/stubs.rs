@@ -99,3 +99,25 @@ fn a_stub_that_others_took_away_is_made_again_under_another_name() {
     site.cloakroom.logged(&["stub_missing"]);
     until("the download is completed", || (deliveries(&site.cloakroom) == ["completed"]).then_some(()));
 }
+
+#[test]
+fn a_directory_that_is_away_at_the_start_keeps_nothing_else_down_and_is_filled_when_it_is_back() {
+    let setup = NginxSetup::default();
+    let mut site = Site::with_stubs(&setup, "method = [\"stub\", \"handoff\"]", true);
+    site.master("a.zip", &content(1000));
+    let (public, away) = (site.nginx.public(), site.nginx.public().with_extension("away"));
+    assert!(site.cloakroom.stop(), "the daemon ends well");
+    fs::rename(&public, &away).unwrap();
+    site.cloakroom.start();
+    site.cloakroom.logged(&["directory_lost"]);
+    let link = site.target(&site.cloakroom.link("masters/a.zip", 2));
+    let to = click(&site, &link, &[]);
+    assert!(to.starts_with("/dl/d/"), "it falls back: {to}");
+    assert_eq!(get(&site, &to).status, 200);
+    fs::rename(&away, &public).unwrap();
+    site.cloakroom.logged(&["directory_back"]);
+    let another = site.target(&site.cloakroom.link("masters/a.zip", 1));
+    let to = click(&site, &another, &[("User-Agent", "another")]);
+    assert!(to.starts_with("/pub/"), "{to}");
+    assert_eq!(get(&site, &to).status, 200);
+}

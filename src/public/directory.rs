@@ -75,7 +75,8 @@ impl Directories {
     pub fn open(entries: &[Directory], before: &Self) -> Result<Self, Vec<DirectoryFault>> {
         let (mut open, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
         for entry in entries {
-            match PublicDirectory::open(entry, before) {
+            let is_away = open_directory(&entry.path).is_err();
+            match if is_away { PublicDirectory::absent(entry) } else { PublicDirectory::open(entry, before) } {
                 Ok(directory) => open.push(Arc::new(directory)),
                 Err(why) => faults.push(DirectoryFault { name: entry.name.clone(), path: entry.path.clone(), why }),
             }
@@ -124,7 +125,8 @@ impl Directories {
 
 impl PublicDirectory {
     fn open(entry: &Directory, before: &Directories) -> Result<Self, String> {
-        let Ok(root) = open_directory(&entry.path) else { return Self::absent(entry) };
+        let root =
+            open_directory(&entry.path).map_err(|error| format!("must be a directory that this user can read and write: {error}"))?;
         let stat = |handle: &OwnedFd| rustix::fs::fstat(handle).map(|stat| (stat.st_dev, stat.st_ino));
         let id = stat(&root).map_err(|error| error.to_string())?;
         // A lock of ours would refuse us a second time.
