@@ -103,7 +103,11 @@ const FAULTS: &[Row] = &[
     changed(&[("    error_page 599 @cloakroom_refused;\n", "")], "report-errors", &["error_page 599"], MASTERS)
         .in_server("error_page 404 /404.html;"),
     changed(
-        &[("    alias", "    auth_request /_cloakroom/authorize;\n    alias"), ("    auth_request off;\n\n    # Each", "    # Each")],
+        &[
+            ("    alias", "    auth_request /_cloakroom/authorize;\n    alias"),
+            ("    auth_request off;\n\n    # Each", "    # Each"),
+            ("    auth_request off;\n\n    # Without", "    # Without"),
+        ],
         "handoff-asked",
         &["auth_request off;"],
         MASTERS,
