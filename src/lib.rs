@@ -11,9 +11,11 @@
 //!    may?   rule, or account: join the open delivery, or reserve one unit and its bytes         → Pass, Permit
 //!             └─► store: queue ─► one writer, many decisions a durable step ─► SQLite; readers beside it
 //!    how?   storage × policy × dialect                                                          → Method
+//!    act    public: a stub is placed, a copy is there; or nothing: the web server sends
 //!    say    dialect ─► answer          note  one counter; a log line for refusals and changes
 //!  web server's report: access log | syslog | cloakroom feed ─► feed ─► account ─► completed | released | presumed
 //!                       └─ how far it was read is kept in the same step ─┘             └─► stats, evidence
+//!  public directory: row ─► file ─► 303; over or revoked ─► going ─► taken away ─► gone        watched, swept
 //!  any web server's log: cloakroom audit ─► feed::access ─► domain::audit ─► true downloads; no daemon, no store
 //! ```
 //!
@@ -22,7 +24,8 @@
 //! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
 //! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
 //! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
-//! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite), [`feed`]
+//! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite),
+//! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
 //! (what web servers report, and the access logs of others), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness.
@@ -32,7 +35,9 @@
 //!
 //! A *grant* is the right of one customer to one file, a *link* its stored URL, a *delivery* one download under it. An
 //! *account* is a grant with its deliveries: what one decision changes. A click makes an *offer*, a delivery that reserves
-//! nothing yet; its first request opens it. A stateless URL is *signed*, and is no link.
+//! nothing yet; its first request opens it. A stateless URL is *signed*, and is no link. A *stub* is a symbolic link in a
+//! public directory for one delivery, a *copy* a file there for one grant; its *directory credential* is what the web server
+//! asks for.
 //!
 //! # What holds at every moment
 //!
@@ -52,6 +57,9 @@
 //! 10. Background loops and accept loops log and go on.
 //! 11. Time and randomness are arguments below `service`.
 //! 12. One question sees one configuration: each asks [`service::site::Current`] once, and a reload replaces it whole.
+//! 13. Row before file, file before answer: a crash leaves a row to sweep, never a file that nobody knows of.
+//! 14. Nothing foreign is removed, ever: what [`public`] takes away it has looked at where nobody can exchange it. Nothing that
+//!     an open delivery uses is taken away, but by revocation and a hard end.
 
 pub mod api;
 pub mod auth;

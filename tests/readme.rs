@@ -203,10 +203,33 @@ fn the_configurations_that_are_shown_are_right_as_they_stand() {
 }
 
 #[test]
+fn the_directory_that_is_shown_for_copies_fits_into_a_small_site_s_configuration() {
+    let (_, after) = README.split_once("### Copies and passwords").expect("a section");
+    let more = after.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    assert!(more.lines().count() >= 10, "{more}");
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["goods", "htpasswd"] {
+        fs::create_dir(directory.path().join(name)).unwrap();
+        fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o2750)).unwrap();
+    }
+    let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let more = with(&with(more, "/srv/www/goods", &place("goods")), "/var/lib/cloakroom-htpasswd", &place("htpasswd"));
+    let storage = "handoff = \"/_cloakroom/masters/\"\n";
+    let text = with(&block("toml"), storage, &format!("{storage}copy    = \"goods\"\n")) + &more;
+    let checked = check(&text, directory.path());
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success() && said.contains("is right") && said.contains("public-login"), "{checked:?}");
+}
+
+#[test]
 fn the_commands_that_readme_shows_are_understood() {
     let site = Site::open();
     site.master("set/a.zip", b"the goods");
     site.page("members/a.html", b"for members");
+    let goods = Site::with_copies("", true);
+    goods.master("set/a.zip", b"the goods");
+    let made = goods.cloakroom.json(&["grant", "add", "--file", "masters/set/a.zip"]);
+    let user = made["copy"]["user"].as_str().expect("a user name").to_owned();
     let mut seen = 0;
     for line in README.lines() {
         let Some(command) = line.trim().strip_prefix("cloakroom ") else { continue };
@@ -215,8 +238,11 @@ fn the_commands_that_readme_shows_are_understood() {
         if words[0] == "explain" {
             words[1] = site.cloakroom.sign("masters/set/a.zip");
         }
+        if words.get(1).is_some_and(|word| word == "show") && words[0] == "credential" {
+            words[2].clone_from(&user);
+        }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = site.cloakroom.say(&words);
+        let said = if words[0] == "credential" { &goods } else { &site }.cloakroom.say(&words);
         match words[0] {
             "sign" => assert_eq!(site.get(&site.target(&said)).status, 200, "{command}"),
             "grant" => assert_eq!(site.get(&site.target(&said)).status, 303, "{command}"),
@@ -224,5 +250,5 @@ fn the_commands_that_readme_shows_are_understood() {
         }
         seen += 1;
     }
-    assert!(seen >= 5, "{seen} commands");
+    assert!(seen >= 8, "{seen} commands");
 }

@@ -24,7 +24,10 @@ mod people;
 mod probe;
 mod public;
 mod public_live;
+mod public_login;
+mod public_login_live;
 mod public_nginx;
+mod public_planted;
 mod reach;
 mod report;
 mod shut;
@@ -175,6 +178,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     }
     system.extend(masters::look(configuration, &people));
     system.extend(public::look(configuration, &people));
+    system.extend(public_login::look(configuration, &people));
     system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));

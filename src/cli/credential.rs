@@ -90,7 +90,7 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
 
 fn list(found: &[CredentialView], is_narrow: bool) -> String {
     if found.is_empty() {
-        let none = "no user names yet: a grant with method \"copy\" gets one, and so does a directory with credential = \"shared\"";
+        let none = "no user names yet: where a [[directory]] says `htpasswd`, a grant with method \"copy\" gets one by `cloakroom grant add`, and so does a directory with credential = \"shared\" by itself";
         return if is_narrow { "no such user names".to_owned() } else { paragraph("", none) };
     }
     let now = clock::now();

@@ -96,9 +96,11 @@ pub async fn page(
     limit: usize,
 ) -> Result<(Vec<Lying>, Option<After>), Down> {
     let (mut found, mut after) = (Vec::new(), after);
+    // Of those of one directory more have to be read; one more than is asked for tells whether there is another page.
+    let asked = if directory.is_some() { LIST_MAX } else { LIST_MAX.min(limit + 1) };
     loop {
-        let rows = site.store.placed_there(after.clone(), LIST_MAX).await?;
-        let is_last = rows.len() < LIST_MAX;
+        let rows = site.store.placed_there(after.clone(), asked).await?;
+        let is_last = rows.len() < asked;
         for placed in rows {
             if found.len() == limit {
                 return Ok((found, after));

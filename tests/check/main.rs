@@ -8,6 +8,7 @@ mod servers;
 mod configured;
 mod lived;
 mod machine;
+mod passwords;
 mod public;
 mod rules;
 mod shipped;

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use http::Method;
 
 use super::finding::Finding;
+use super::http::Answer;
 use super::live::{Visit, shown};
+use super::public_planted::basic;
 use crate::api::{Amended, GrantPage, Issued, ListedDelivery, NewGrant};
 use crate::cli::client::{CallFault, Client};
 use crate::config::Feed;
+use crate::domain::refusal::Refusal;
 
 /// Whom the grant is for, in lists and evidence.
 const CUSTOMER: &str = "cloakroom check";
@@ -69,7 +72,7 @@ async fn download(visit: &mut Visit<'_>, client: &Client, grant: &mut Option<Str
     // A link begins with the origin of public_url, which may not be what was asked for with --url.
     let origin = visit.configuration.public_url.origin.clone();
     let link = issued.url.strip_prefix(&origin).unwrap_or(&issued.url).to_owned();
-    let clicked = visit.get(&link, &[]).await;
+    let clicked = click(visit, &link).await;
     let hidden = "the link";
     let answer = clicked.as_ref().map_err(|why| fault("the link is not answered", why.clone()))?;
     let to = answer.header("location").to_owned();
@@ -78,11 +81,29 @@ async fn download(visit: &mut Visit<'_>, client: &Client, grant: &mut Option<Str
     }
     let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
     let to = to.strip_prefix(&origin).unwrap_or(&to).to_owned();
-    let fetched = visit.get(&to, &[("cookie", &cookie)]).await;
+    // A copy lies where the web server itself asks for a password.
+    let login = issued.copy.as_ref().filter(|copy| copy.url.strip_prefix(&origin).unwrap_or(&copy.url) == to);
+    let login = login.and_then(|copy| Some(basic(copy.user.as_deref()?, copy.password.as_deref()?)));
+    let mut headers = vec![("cookie", cookie.as_str())];
+    headers.extend(login.as_ref().map(|login| ("authorization", login.as_str())));
+    let fetched = visit.get(&to, &headers).await;
     let whole = fetched
         .as_ref()
         .is_ok_and(|answer| answer.status == 200 && visit.probe.is_some_and(|probe| !probe.is_whole() || answer.body == probe.bytes));
     if whole { Ok(id) } else { Err(fault("the file does not arrive", shown("GET", "the delivery", &fetched))) }
+}
+
+/// Clicks on the link, again where the copy that it leads to is being made.
+async fn click(visit: &mut Visit<'_>, link: &str) -> Result<Answer, String> {
+    for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
+        let clicked = visit.get(link, &[]).await;
+        let is_preparing = |answer: &Answer| answer.status == 503 && answer.header("cloakroom-refusal") == Refusal::Preparing.code();
+        if !clicked.as_ref().is_ok_and(is_preparing) {
+            return clicked;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    visit.get(link, &[]).await
 }
 
 /// Waits until the download was seen to arrive.

@@ -24,20 +24,26 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         }
     }
     let mut found = or_ok("masters-shut", "no other location shows the files of a storage", found);
-    let mut files: Vec<&Path> = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref()).collect();
+    let of_directories = configuration.directories.iter().filter_map(|directory| Some(&*directory.credentials.as_ref()?.htpasswd));
+    let mut files: Vec<&Path> = configuration.rules.iter().filter_map(|rule| rule.htpasswd.as_deref()).chain(of_directories).collect();
     files.sort_unstable();
     files.dedup();
     if files.is_empty() {
         return found;
     }
+    let is_of_rule = |file: &Path| configuration.rules.iter().any(|rule| rule.htpasswd.as_deref() == Some(file));
     let mut shown = Vec::new();
     for file in files {
         for shows in showing(site, file, None) {
             shown.push(
                 Finding::fault("htpasswd-shut", "everybody can fetch the file with the passwords, and try them at home")
                     .found(format!("{}, above {}", shows.shown(), file.display()))
-                    .right("a htpasswd file lies below no root and no alias of the site; change `htpasswd` under [[rule]] with it")
-                    .run(format!("mv {} /etc/cloakroom/", file.display())),
+                    .right("a htpasswd file lies below no root and no alias of the site; change `htpasswd` in the configuration with it")
+                    .run(format!(
+                        "mv {} {}",
+                        file.display(),
+                        if is_of_rule(file) { "/etc/cloakroom/" } else { "/var/lib/cloakroom-htpasswd/" }
+                    )),
             );
         }
     }

@@ -47,7 +47,7 @@ fn one(directory: &Directory, people: &People, locks: &str, daemon: Option<u32>)
 }
 
 /// The web server's group, as it is called where nothing is known of it.
-fn group(people: &People) -> String {
+pub(super) fn group(people: &People) -> String {
     people.worker.as_ref().and_then(Account::group).map_or_else(|| "www-data".to_owned(), |group| people.accounts.group_name(group))
 }
 

@@ -41,6 +41,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
         }
         for location in locations {
             let mut wrong = place(site, location, directory);
+            wrong.extend(login(site, location, directory));
             wrong.extend(run(site, location));
             wrong.extend(off(location));
             wrong.extend(headers(location));
@@ -130,6 +131,60 @@ fn is_same(written: &str, path: &Path) -> bool {
     // Without the slashes at the end.
     written.components().eq(path.components())
         || written.canonicalize().is_ok_and(|one| path.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// Who is asked for a password, and by which file.
+fn login(site: &NginxSite<'_>, location: &Level<'_>, directory: &Directory) -> Vec<Finding> {
+    const CHECK: &str = "public-password";
+    let realm = location.value("auth_basic").filter(|realm| realm.argument(0) != "off");
+    let Some(credentials) = &directory.credentials else {
+        let Some(realm) = realm else { return Vec::new() };
+        let warning = Finding::warning(CHECK, "customers are asked for a password, and Cloakroom gives them none");
+        let right = format!("`htpasswd` in the [[directory]] `{}`, or no `auth_basic` in {}", directory.name, location.shown());
+        return vec![mended(warning.found(realm.shown()).right(right), location, realm, "auth_basic off;")];
+    };
+    let mut found = Vec::new();
+    if realm.is_none() {
+        let fault = Finding::fault(CHECK, "nobody is asked for a password: whoever knows a name has the file");
+        let right = "auth_basic \"Downloads\";";
+        found.push(match location.value("auth_basic") {
+            Some(off) => mended(fault.found(off.shown()).right("a realm, which browsers show"), location, off, right),
+            None => fault.found("no `auth_basic`").right("a realm, which browsers show").add(right, location.shown()),
+        });
+    }
+    let file = credentials.htpasswd.display();
+    let right = format!("auth_basic_user_file {file};");
+    match location.value("auth_basic_user_file") {
+        None => {
+            let fault = Finding::fault(CHECK, "nginx asks nobody for a password, since no file says who has one");
+            found.push(
+                fault
+                    .found("no `auth_basic_user_file`")
+                    .right(format!("the file of `{}`, {file}", directory.name))
+                    .add(right, location.shown()),
+            );
+        }
+        Some(names) if !is_same(&beside(site, names.argument(0)), &credentials.htpasswd) => {
+            let fault = Finding::fault(CHECK, "nginx asks for passwords by another file than Cloakroom writes: customers see 401");
+            let fault = fault.found(names.shown()).right(format!("the file of `{}`, {file}", directory.name));
+            found.push(mended(fault, location, names, &right));
+        }
+        Some(_) => {}
+    }
+    if let Some(any) = location.value("satisfy").filter(|one| one.argument(0) == "any") {
+        let fault = Finding::fault(CHECK, "who comes from an address that is allowed is asked for no password");
+        found.push(mended(fault.found(any.shown()).right("address and password"), location, any, "satisfy all;"));
+    }
+    found
+}
+
+/// A path as nginx reads it: beside its main file, where it does not begin with `/`.
+fn beside(site: &NginxSite<'_>, written: &str) -> String {
+    let main = site.main.first().map_or("", |first| &*first.place.file);
+    match main.rsplit_once('/') {
+        Some((prefix, _)) if !written.starts_with('/') => format!("{prefix}/{written}"),
+        _ => written.to_owned(),
+    }
 }
 
 /// What runs there, or is no plain file.

@@ -1,5 +1,6 @@
 //! What lies in public, as text.
 
+use super::super::paragraph::paragraph;
 use super::super::terminal::{self, Column, Signs};
 use super::super::when::ago;
 use crate::api::{DirectoryView, PlacedView, PublicPage, SweepView};
@@ -13,7 +14,10 @@ pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, w
     let PublicPage { directories, placed, next } = page;
     let mut blocks = Vec::new();
     if directories.is_empty() && placed.is_empty() {
-        return "there is no [[directory]] in the configuration, and nothing lies in public".to_owned();
+        return paragraph(
+            "",
+            "nothing lies in public, and there is no [[directory]] in the configuration: it names one, and `stub` or `copy` in a [[storage]] says what is placed there",
+        );
     }
     blocks.push(if placed.is_empty() {
         if is_later {
@@ -41,10 +45,20 @@ pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, w
 /// Where a table is whole, without cutting ids.
 const WITH_DELIVERY: usize = 150;
 
+/// In a narrower terminal a name in public would be cut to what says nothing.
+const WITH_NAME: usize = 110;
+
+/// What is left out there.
+const NARROW: &str = "in a wider terminal, or in a pipe, the names in public are shown, too";
+
 fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<usize>, signs: Signs) -> String {
     let with_delivery = wide.is_none_or(|wide| wide >= WITH_DELIVERY);
-    let mut columns = vec![Column::Long("in public"), Column::Text("why"), Column::Text("until"), Column::Long("customer")];
-    columns.extend([Column::Long("file"), Column::Text("grant")]);
+    let with_name = wide.is_none_or(|wide| wide >= WITH_NAME);
+    let mut columns =
+        vec![Column::Text("why"), Column::Text("until"), Column::Long("customer"), Column::Long("file"), Column::Text("grant")];
+    if with_name {
+        columns.insert(0, Column::Long("in public"));
+    }
     if with_directory {
         columns.insert(0, Column::Text("directory"));
     }
@@ -54,7 +68,11 @@ fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<
     let row = |one: &PlacedView| {
         let until = one.until.as_ref().map_or_else(|| "-".to_owned(), |until| ago(until, now));
         let customer = if one.customer.is_empty() { "-".to_owned() } else { one.customer.clone() };
-        let mut cells = vec![one.name.clone(), state(one).to_owned(), until, customer, one.file.clone(), one.grant_id.clone()];
+        let file = if with_name { one.file.as_str() } else { one.file.rsplit('/').next().unwrap_or_default() };
+        let mut cells = vec![state(one).to_owned(), until, customer, file.to_owned(), one.grant_id.clone()];
+        if with_name {
+            cells.insert(0, one.name.clone());
+        }
         if with_directory {
             cells.insert(0, one.directory.clone());
         }
@@ -64,7 +82,8 @@ fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<
         cells
     };
     let rows: Vec<Vec<String>> = placed.iter().map(row).collect();
-    terminal::table_within(&columns, &rows, wide, signs).trim_end().to_owned()
+    let table = terminal::table_within(&columns, &rows, wide, signs).trim_end().to_owned();
+    if with_name { table } else { format!("{table}\n\n{NARROW}") }
 }
 
 /// Why it is there, in a word or three.
@@ -143,8 +162,10 @@ pub(super) fn swept(view: &SweepView, wide: Option<usize>, signs: Signs) -> Stri
         blocks.push(text);
     }
     blocks.extend(not_removed(swept));
-    let stays = terminal::counted(*staying as u64, "name stays: its download or grant is", "names stay: their downloads or grants are");
-    blocks.push(format!("{stays} open, or can be gone on with"));
+    if *staying > 0 {
+        let stays = terminal::counted(*staying as u64, "name stays: its download or grant is", "names stay: their downloads or grants are");
+        blocks.push(format!("{stays} open, or can be gone on with"));
+    }
     blocks.extend(directories.iter().filter_map(directory));
     blocks.join("\n\n")
 }

@@ -87,6 +87,33 @@ pub fn merge(bytes: &[u8], ours: &[(UserName, &str)]) -> Merged {
     Merged { bytes: (new != bytes).then_some(new), alike: found }
 }
 
+/// What a file says, for who does not write it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The names of our lines, those between the comments.
+    pub ours: Vec<UserName>,
+    /// Names that have the form of ours elsewhere, each with the number of its line, from 1.
+    pub alike: Vec<(usize, UserName)>,
+    /// How many other names there are.
+    pub others: usize,
+}
+
+/// Reads a file without changing it.
+pub fn look(bytes: &[u8]) -> Seen {
+    let (mut seen, mut is_inside) = (Seen::default(), false);
+    for (number, line) in (1..).zip(lines(bytes)) {
+        let text = line.trim_ascii();
+        match user_of(line) {
+            _ if text.starts_with(BEGIN_MARK) => is_inside = true,
+            _ if text.starts_with(END_MARK) => is_inside = false,
+            Some(user) if is_inside => seen.ours.push(user),
+            Some(user) => seen.alike.push((number, user)),
+            None => seen.others += usize::from(name_of(line).is_some()),
+        }
+    }
+    seen
+}
+
 /// The name of a line, if it has the form of ours. Web servers take a line without a colon for that of its name.
 fn user_of(line: &[u8]) -> Option<UserName> {
     let name = name_of(line).unwrap_or_else(|| line.trim_ascii());
@@ -147,6 +174,19 @@ mod tests {
         assert_eq!(merged.bytes, None);
         let clash = (Some(Counts::Theirs), Some(Counts::Ours));
         assert_eq!(merged.alike, [told(2, "aaaa-aaaa", clash.0), told(7, "cccc-cccc", None), told(8, "aaaa-aaaa", clash.1)]);
+    }
+
+    #[test]
+    fn a_file_is_seen_as_it_is_without_being_changed() {
+        let (one, two) = (user("aaaa-aaaa"), user("bbbb-bbbb"));
+        for (text, ours, alike, others) in [
+            (String::new(), vec![], vec![], 0),
+            (format!("bob:x\n\n# eve:y\nnonsense\n{}amy:y", block("aaaa-aaaa:H\nbbbb-bbbb:I\n")), vec![one, two], vec![], 2),
+            (format!("bbbb-bbbb:x\n{}aaaa-aaaa\n", block("aaaa-aaaa:H\n")), vec![one], vec![(1, two), (5, one)], 0),
+            (block("aaaa-aaaa:H\nbob:x\n").replace(END, ""), vec![one], vec![], 1),
+        ] {
+            assert_eq!(look(text.as_bytes()), Seen { ours, alike, others }, "{text:?}");
+        }
     }
 
     proptest! {
