@@ -80,7 +80,7 @@ async fn a_copy_is_prepared_made_and_gone_with_its_grant<S: Store>(store: Arc<S>
     let state = CopyState { made: Some(made()), over: None };
     assert_eq!((&there.what, there.stay, there.due), (&What::Copy(state), Stay::Live, at(100)));
     assert_eq!(store.placed(vec![name(1)]).await, Ok(vec![there.clone()]));
-    assert_eq!(store.copy_made(name(1), made(), at(2)).await, Ok(None), "only what was to be made");
+    assert_eq!(store.copy_made(name(9), made(), at(2)).await, Ok(None), "only what was to be made");
     assert_eq!(store.copies_due(directory("goods"), at(1), 10).await, Ok(CopiesDue::default()));
 
     let closing = store.close_due(at(99)).await.unwrap();
