@@ -230,14 +230,7 @@ impl PublicDirectory {
         }
     }
 
-    fn make_aside(
-        &self,
-        aside: &str,
-        master: &File,
-        before: &Stat,
-        edition: Edition,
-        progress: &Progress,
-    ) -> Result<Copied, NotCopied> {
+    fn make_aside(&self, aside: &str, master: &File, before: &Stat, edition: Edition, progress: &Progress) -> Result<Copied, NotCopied> {
         let size = u64::try_from(before.st_size).unwrap_or(0);
         progress.done.store(0, Ordering::Relaxed);
         progress.total.store(size, Ordering::Relaxed);

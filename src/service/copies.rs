@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
 use super::credential::{self, NotGiven};
 use super::download::known;
-use super::following::{Following, again, differ, follow_one, sold};
+use super::following::{Following, again, differ, follow_one, sold, stay_behind};
 use super::method::first_that_works;
 use super::site::{Current, Site};
 use super::trace::Trace;
@@ -43,9 +42,6 @@ const AGAIN_LAST: Span = Span::from_seconds(300);
 
 /// How long is waited after the store did not answer.
 const STORE_PAUSE: Span = Span::from_seconds(5);
-
-/// A deadline far off is looked at once an hour, so that a clock that was set forward is noticed.
-const WAIT_MAX: Duration = Duration::from_hours(1);
 
 /// The copies that are being made, and what keeps them.
 #[derive(Debug, Default)]
@@ -302,7 +298,6 @@ pub async fn work(current: &Current) {
             }
         }
         let next = hands.values().filter(|hand| hand.task.is_none()).filter_map(|hand| hand.next).min();
-        let wait = next.map_or(WAIT_MAX, |next| Duration::from(next.since(now)).min(WAIT_MAX));
         let copies = Arc::clone(&site.copies);
         // Who sleeps holds no configuration.
         drop(site);
@@ -314,7 +309,7 @@ pub async fn work(current: &Current) {
                 }
             }
             () = copies.wake.notified() => hands.values_mut().for_each(|hand| hand.woken = true),
-            () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
+            () = clock::until(next) => {}
         }
     }
 }
@@ -362,12 +357,13 @@ impl Drop for Stops {
 }
 
 /// Makes a copy where none is, or one of another version.
-pub(super) async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -> Result<(), Down> {
+pub(super) async fn make(site: &Site, place: &Arc<PublicDirectory>, placed: Placed) -> Result<(), Down> {
     let grant = site.store.grant(placed.grant).await?;
-    let wanted = Wanted { edition: grant.as_ref().map_or(Edition::Latest, |grant| grant.policy.edition), sold: sold(site, grant.as_ref()).await? };
+    let wanted =
+        Wanted { edition: grant.as_ref().map_or(Edition::Latest, |grant| grant.policy.edition), sold: sold(site, grant.as_ref()).await? };
     let progress = site.copies.begin(&placed.name);
     let _stops = Stops(Arc::clone(&progress));
-    let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(directory), placed.clone());
+    let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(place), placed.clone());
     // What lies aside until then is not half done.
     let held = site.upkeep.hold(&placed.name);
     let (_until_written, edition) = (site.upkeep.hold(&placed.name), wanted.edition);
@@ -382,6 +378,7 @@ pub(super) async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: 
         Ok(made) => {
             let (how, version) = (made.how.word(), made.version.clone());
             let bytes = version.size;
+            site.copies.following.replaces(&placed);
             let there = site.store.copy_made(name.clone(), made, clock::now()).await?;
             site.copies.end(name);
             if placed.stay == Stay::Live {
@@ -407,7 +404,7 @@ pub(super) async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: 
                 tracing::error!(event = "not_copied", %grant, %file, %directory, "{why}; it is tried again");
             }
             if placed.stay == Stay::Live {
-                site.copies.following.at(&placed, again);
+                stay_behind(site, place, placed.clone(), again).await?;
             } else {
                 site.store.copy_later(name.clone(), again).await?;
             }
@@ -424,13 +421,7 @@ struct Wanted {
 }
 
 /// Makes a copy of what the master is now, and shows it if it is still that.
-fn copy(
-    storages: &Storages,
-    directory: &PublicDirectory,
-    placed: &Placed,
-    wanted: &Wanted,
-    progress: &Progress,
-) -> Result<Made, String> {
+fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wanted: &Wanted, progress: &Progress) -> Result<Made, String> {
     let (master, version) = storages.open_file(&placed.file).map_err(|absent| format!("the master cannot be copied: {absent}"))?;
     if wanted.sold.as_ref().is_some_and(|sold| differ(sold, &version)) {
         return Err("the master is another version than the one that was sold, which its policy keeps: put that one back".to_owned());
@@ -440,6 +431,10 @@ fn copy(
         directory.drop_copy(placed).map_err(|fault| fault.to_string())?;
         return Err(NotCopied::Changed.to_string());
     }
-    directory.show_copy(placed, copied).map_err(|fault| fault.to_string())?;
+    if let Err(fault) = directory.show_copy(placed, copied) {
+        // It may be large, and nobody sees it; the next try removes it, if it stays.
+        let _ = directory.drop_copy(placed);
+        return Err(fault.to_string());
+    }
     Ok(Made { how: copied.how, inode: copied.inode, version })
 }

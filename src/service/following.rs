@@ -18,7 +18,14 @@ use crate::store::{Down, Store};
 /// Copies that are to be made anew, since their masters are others. Nothing of it is lost with the process: the versions
 /// of copies are compared with those of their masters at the next start.
 #[derive(Debug, Default)]
-pub(super) struct Following(Mutex<BTreeMap<DirectoryName, Queue>>);
+pub(super) struct Following {
+    queues: Mutex<BTreeMap<DirectoryName, Queue>>,
+    /// What copies were of before, for reports of requests that ran meanwhile.
+    before: Mutex<HashMap<PlacedName, Version>>,
+}
+
+/// Of so many copies is known what they were of before. Of others a request that runs across the change counts as bytes.
+const BEFORE_MAX: usize = 10_000;
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -52,6 +59,23 @@ impl Following {
         })
     }
 
+    /// `placed` is of another version from now on.
+    pub(super) fn replaces(&self, placed: &Placed) {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(version) = made_of(placed)
+            && (before.len() < BEFORE_MAX || before.contains_key(&placed.name))
+        {
+            before.insert(placed.name.clone(), version.clone());
+        }
+    }
+
+    /// The version of which a report about the copy is that tells of a file of `total` bytes, where it is of `now`.
+    pub(super) fn version_of(&self, name: &PlacedName, total: Option<u64>, now: Version) -> Version {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_before = |before: &&Version| total == Some(before.size) && total != Some(now.size);
+        before.get(name).filter(is_before).cloned().unwrap_or(now)
+    }
+
     /// Takes out one that is due in `directory`.
     fn take(&self, directory: &DirectoryName, now: Moment) -> Option<PlacedName> {
         self.with(directory, |queue| {
@@ -70,7 +94,7 @@ impl Following {
     }
 
     fn with<T>(&self, directory: &DirectoryName, change: impl FnOnce(&mut Queue) -> T) -> T {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(directory.clone()).or_default())
+        change(self.queues.lock().unwrap_or_else(PoisonError::into_inner).entry(directory.clone()).or_default())
     }
 }
 
@@ -114,6 +138,18 @@ async fn follow(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -
     }
 }
 
+/// A copy that could not be made anew is tried again at `later`; where something else has taken its place, it is made under
+/// another name.
+pub(super) async fn stay_behind(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed, later: Moment) -> Result<(), Down> {
+    let (work, row) = (Arc::clone(directory), placed.clone());
+    if let Ok(Ok(false)) = tokio::task::spawn_blocking(move || work.has_copy(&row)).await {
+        tracing::warn!(event = "copy_missing", grant = %placed.grant, directory = %placed.directory, "a copy was taken away by others; it is made again");
+        return again(site, &*site.store, directory, vec![placed]).await;
+    }
+    site.copies.following.at(&placed, later);
+    Ok(())
+}
+
 /// The version that a grant is bound to: that of its first copy, where its policy keeps versions.
 pub(super) async fn sold(site: &Site, grant: Option<&Grant>) -> Result<Option<Version>, Down> {
     let Some(grant) = grant.filter(|grant| grant.policy.edition == Edition::Purchased) else { return Ok(None) };
@@ -122,12 +158,7 @@ pub(super) async fn sold(site: &Site, grant: Option<&Grant>) -> Result<Option<Ve
 }
 
 /// Copies that others took away are made again: under their names, or under others where something else lies there.
-pub(super) async fn again(
-    site: &Site,
-    store: &dyn Store,
-    directory: &Arc<PublicDirectory>,
-    lost: Vec<Placed>,
-) -> Result<(), Down> {
+pub(super) async fn again(site: &Site, store: &dyn Store, directory: &Arc<PublicDirectory>, lost: Vec<Placed>) -> Result<(), Down> {
     let (work, now) = (Arc::clone(directory), clock::now());
     let look = move || lost.into_iter().partition(|placed| work.has(&placed.path()));
     let (taken, free): (Vec<Placed>, Vec<Placed>) = tokio::task::spawn_blocking(look).await.unwrap_or_default();
@@ -156,14 +187,30 @@ mod tests {
     use crate::domain::file::{FileRef, StorageName};
     use crate::domain::id::GrantId;
     use crate::domain::path::FilePath;
-    use crate::domain::placed::NewCopy;
+    use crate::domain::placed::{CopyState, How, Made, NewCopy};
 
     fn copy(number: u8) -> Placed {
         let name = PlacedName::new([number; 16]);
         let directory = DirectoryName::parse("goods").unwrap();
         let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
-        let grant = GrantId::made(Moment::EPOCH, [number; 8]);
+        let grant = GrantId::new([number; 12]);
         NewCopy { name, directory, leaf: "a.zip".to_owned() }.row(grant, file, Moment::EPOCH)
+    }
+
+    #[test]
+    fn a_request_that_ran_while_the_copy_changed_is_of_the_version_that_it_was_sent() {
+        let version = |size| Version { size, modified: Moment::EPOCH, etag: String::new(), media_type: String::new() };
+        let mut one = copy(1);
+        let following = Following::default();
+        following.replaces(&one);
+        let made = Made { how: How::Copied, inode: 1, version: version(7) };
+        one.what = What::Copy(CopyState { made: Some(made), over: None });
+        assert_eq!(following.version_of(&one.name, Some(7), version(9)), version(9), "of nothing before");
+        following.replaces(&one);
+        for (total, of) in [(Some(7), 7), (Some(9), 9), (Some(8), 9), (None, 9)] {
+            assert_eq!(following.version_of(&one.name, total, version(9)), version(of), "{total:?}");
+        }
+        assert_eq!(following.version_of(&copy(2).name, Some(7), version(9)), version(9));
     }
 
     #[test]
