@@ -131,7 +131,7 @@ fn made(placed: &Placed, made: Made, account: Option<&Account>, now: Moment) -> 
 /// A copy that was there is to be made again at `now`, under its name. `None` where it was not there.
 fn lost(placed: Placed, now: Moment) -> Option<Placed> {
     let is_there = matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Live));
-    is_there.then(|| Placed { due: now, stay: Stay::Preparing, ..placed })
+    is_there.then_some(Placed { due: now, stay: Stay::Preparing, ..placed })
 }
 
 /// One line of the feed.
