@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::dialect::Dialect;
-use crate::domain::policy::{Method, Policy};
+use crate::domain::policy::{Edition, Method, Policy};
 use crate::domain::question::Kind;
 
 use super::fault::Faults;
-use super::possible::{Limit, holds, possible};
+use super::possible::{Limit, holds, keeps_versions, possible};
 use super::sections::{File, ReadRule, ReadStorage, Server};
 use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
 
@@ -49,6 +49,7 @@ pub(super) fn check(faults: &mut Faults<'_>, file: &File) -> Option<Vec<(String,
     if file.policies.iter().all(|part| part.methods_known) {
         handoff(faults, file, &dialects, &policies);
         limits(faults, file, &dialects, &policies);
+        versions(faults, file, &policies);
     }
     file.policies.iter().all(|part| part.good).then_some(policies)
 }
@@ -173,6 +174,23 @@ fn limits(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: 
         {
             let message = format!("is {most} where nothing is said, which cannot hold with method \"copy\": {why}; say \"unlimited\"");
             faults.whole(copies.span.clone(), &format!("{}.{}", part.section, Limit::Downloads.key()), message);
+        }
+    }
+}
+
+/// A version that a method of its policy cannot keep is told, where it stands: at the version, else at the methods.
+fn versions(faults: &mut Faults<'_>, file: &File, policies: &[(String, Policy)]) {
+    for part in &file.policies {
+        let Some((_, policy)) = policies.iter().find(|(name, _)| part.name.as_ref() == Some(name)) else { continue };
+        if policy.edition == Edition::Latest {
+            continue;
+        }
+        let broken = |method: &Method| Some((*method, keeps_versions(*method).err()?));
+        let Some((method, why)) = policy.methods.iter().find_map(broken) else { continue };
+        let message = format!("cannot be \"{}\" with method \"{}\": {why}", policy.edition.word(), method.word());
+        let at = part.methods.iter().flatten().find(|written| written.value == method);
+        if let Some(span) = part.version.as_ref().map(|version| &version.span).or(at.map(|at| &at.span)) {
+            faults.whole(span.clone(), &format!("{}.version", part.section), message);
         }
     }
 }

@@ -313,8 +313,14 @@ pub(super) static POLICY: Section = Section {
             "a number from 1 to 256, or \"unlimited\"",
             "From how many networks (/24 of IPv4, /56 of IPv6) a grant is used; a phone alone comes from two.",
         ),
+        key(
+            "version",
+            Value("\"latest\""),
+            "\"latest\" or \"purchased\"",
+            "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was copied (method \"copy\" only).",
+        ),
     ],
-    later: &["landing", "version"],
+    later: &["landing"],
 };
 
 /// `[feed]`.

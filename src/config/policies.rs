@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::dialect::Dialect;
 use crate::domain::delivery::Delivery;
 use crate::domain::moment::Span;
-use crate::domain::policy::{Ending, Method, Policy};
+use crate::domain::policy::{Edition, Ending, Method, Policy};
 use crate::domain::question::Kind;
 use crate::domain::units::{Rate, Unreadable, parse_network};
 use ipnet::IpNet;
@@ -51,6 +51,7 @@ pub(super) struct Part {
     rate: Option<Rate>,
     networks: Option<Vec<IpNet>>,
     networks_max: Option<Bound<u32>>,
+    pub(super) version: Option<Placed<Edition>>,
     expires: Option<Placed<Expires>>,
     zone: Option<Placed<String>>,
     /// Whether `expires` and `zone` could be read.
@@ -63,6 +64,8 @@ enum Expires {
     Exact,
     EndOfDay,
 }
+
+const VERSIONS: [(&str, Edition); 2] = [(Edition::Latest.word(), Edition::Latest), (Edition::Purchased.word(), Edition::Purchased)];
 
 const EXPIRES: [(&str, Expires); 2] = [("exact", Expires::Exact), ("end-of-day", Expires::EndOfDay)];
 
@@ -123,6 +126,7 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         |number| u32::try_from(number).ok().filter(|most| (1..=NETWORKS_MAX_LIMIT).contains(most)).map(Bound::At).ok_or(Wrong::Shape),
         |text| if text == UNLIMITED { Ok(Bound::Unlimited) } else { Err(Wrong::Shape) },
     );
+    let version = table.word("version", &VERSIONS, &[]);
     let expires = table.word("expires", &EXPIRES, &[]);
     let zone = table.text("zone", zones::zone);
     let is_limited = |bound: &Read<Bound<u32>>| matches!(bound, Read::Good(Placed { value: Bound::At(_), .. }));
@@ -145,6 +149,7 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         rate: rate.optional(),
         networks: networks.optional(),
         networks_max: networks_max.optional(),
+        version: version.placed(),
         ending_known: !matches!(expires, Read::Faulty) && !matches!(zone, Read::Faulty),
         expires: expires.placed(),
         zone: zone.placed(),
@@ -254,6 +259,7 @@ impl Part {
             ending: self.ending(&base.ending),
             networks: self.networks.clone().unwrap_or_else(|| base.networks.clone()),
             networks_max: self.networks_max.map_or(base.networks_max, Bound::limit),
+            edition: self.version.as_ref().map_or(base.edition, |version| version.value),
         }
     }
 }

@@ -70,6 +70,16 @@ pub(super) const fn holds(limit: Limit, method: Method, measured: bool) -> Resul
     }
 }
 
+/// Whether with `method` a grant can be for the version that was sold, whatever the master becomes.
+pub(super) const fn keeps_versions(method: Method) -> Result<(), &'static str> {
+    match method {
+        Method::Copy => Ok(()),
+        Method::Handoff | Method::Stub | Method::Public | Method::Stream | Method::Presigned | Method::Proxy => {
+            Err("it sends what the master is now; keeping versions needs method \"copy\" in this version")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +109,12 @@ mod tests {
             (Kind::Download, Dialect::Standalone, Method::Stream),
         ];
         assert_eq!(works, expected);
+    }
+
+    #[test]
+    fn only_a_copy_keeps_a_version() {
+        let keeps: Vec<_> = Method::ALL.iter().copied().filter(|method| keeps_versions(*method).is_ok()).collect();
+        assert_eq!(keeps, [Method::Copy]);
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub enum What {
 /// What is known of a copy besides its row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyState {
-    /// What was made; `None` while it is being made.
+    /// What was made last; `None` while it is made for the first time.
     pub made: Option<Made>,
     /// Since when its grant is over, where that was seen: what begins later keeps it no longer.
     pub over: Option<Moment>,
@@ -180,7 +180,7 @@ impl NewCopy {
     }
 }
 
-/// Where a placed thing stands. From one to the next, never back.
+/// Where a placed thing stands. From one to the next, and never back, but for a copy that others took away: it is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stay {
     /// A copy that is not there yet: it is being made, or is tried again when it is due.

@@ -62,6 +62,34 @@ pub enum Ending {
     EndOfDay(String),
 }
 
+/// Which version of its file a grant is for, where that is changed after the grant was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edition {
+    /// Whatever the master is at each time.
+    #[default]
+    Latest,
+    /// The one that there was when the grant got its copy.
+    Purchased,
+}
+
+impl Edition {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Latest, Self::Purchased];
+
+    /// The word of configuration and store.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::Purchased => "purchased",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|edition| edition.word() == word)
+    }
+}
+
 /// The limits of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -88,6 +116,8 @@ pub struct Policy {
     /// From how many networks a grant is used, each being a [`network_of`](super::grant::network_of); `None` is any
     /// number. A telephone that changes from Wi-Fi to mobile data comes from two.
     pub networks_max: Option<u32>,
+    /// Which version of the file it is for.
+    pub edition: Edition,
 }
 
 impl Policy {
@@ -120,6 +150,7 @@ impl Default for Policy {
             rate: None,
             networks: Vec::new(),
             networks_max: None,
+            edition: Edition::Latest,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Copies: `<stem>-<name>.<extension>`, a file with the bytes of the master.
 //!
 //! A copy is made aside, by the cheapest way that works: it shares the master's blocks where the file system can, is another
-//! name of the master where that is allowed, else every byte is copied. Then it is shown, in one step.
+//! name of the master where that is allowed, else every byte is copied. Then it is shown, in one step; where one of another
+//! version lies, the two are exchanged, and who is reading the one before reads it to its end.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -14,6 +15,7 @@ use rustix::io::Errno;
 use super::directory::{NotPlaced, PublicDirectory, is_our, look, step};
 use super::stub::Taken;
 use crate::domain::placed::{How, Placed, PlacedName, What};
+use crate::domain::policy::Edition;
 
 /// The web server reads with its group; nobody writes.
 const COPY_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
@@ -87,23 +89,23 @@ fn taking(name: &PlacedName) -> String {
 
 impl PublicDirectory {
     /// Makes a copy of `master` aside, where nobody sees it. What was half made before is made anew; what is in its place
-    /// already, since nobody wrote down that it was shown, is only told.
-    pub fn make_copy(&self, placed: &Placed, master: &File, progress: &Progress) -> Result<Copied, NotCopied> {
+    /// already, since nobody wrote down that it was shown, is only told. One that keeps its version has bytes of its own.
+    pub fn make_copy(&self, placed: &Placed, master: &File, edition: Edition, progress: &Progress) -> Result<Copied, NotCopied> {
         let stat = rustix::fs::fstat(master).map_err(step("look at the master"))?;
+        self.drop_copy(placed)?;
         if let Some(there) = look(&self.root, &placed.path()).map_err(step("look for the copy"))? {
             if there.st_ino == stat.st_ino && there.st_dev == stat.st_dev {
                 return Ok(Copied { how: How::HardLink, inode: there.st_ino });
             }
-            if is_this(placed, &there) && version(&there) == version(&stat) {
-                return Ok(Copied { how: How::Found, inode: there.st_ino });
+            if !is_this(placed, &there) {
+                return Err(of_others().into());
             }
-            if let Taken::Foreign(_) = self.take_copy(placed)? {
-                return Err(step("make a copy where something else lies")(Errno::EXIST).into());
+            if version(&there) == version(&stat) {
+                return Ok(Copied { how: How::Found, inode: there.st_ino });
             }
         }
         let aside = making(&placed.name);
-        self.drop_aside(&aside)?;
-        let made = self.make_aside(&aside, master, &stat, progress);
+        let made = self.make_aside(&aside, master, &stat, edition, progress);
         if made.is_err() {
             // The next start finds it, if it stays.
             let _ = self.drop_aside(&aside);
@@ -111,10 +113,12 @@ impl PublicDirectory {
         made
     }
 
-    /// Puts what [`PublicDirectory::make_copy`] made into its place. Nothing is ever overwritten.
+    /// Puts what [`PublicDirectory::make_copy`] made into its place, in exchange for a copy of ours that lies there. Nothing of
+    /// others is ever overwritten.
     pub fn show_copy(&self, placed: &Placed, made: Copied) -> Result<(), NotPlaced> {
         let aside = making(&placed.name);
         match renameat_with(&self.aside, aside.as_str(), &self.root, placed.path(), RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => self.exchange(placed)?,
             // It was in its place already.
             Err(Errno::NOENT)
                 if look(&self.root, &placed.path()).is_ok_and(|there| there.is_some_and(|there| there.st_ino == made.inode)) => {}
@@ -124,9 +128,58 @@ impl PublicDirectory {
         rustix::fs::fsync(&self.root).map_err(step("keep the name of the copy"))
     }
 
-    /// Forgets what [`PublicDirectory::make_copy`] made.
+    /// Exchanges what lies aside for the copy that lies in its place, and removes that one, once nobody can put another into
+    /// its place.
+    fn exchange(&self, placed: &Placed) -> Result<(), NotPlaced> {
+        let (aside, path) = (making(&placed.name), placed.path());
+        if !look(&self.root, &path).map_err(step("look for the copy"))?.is_some_and(|there| is_this(placed, &there)) {
+            return Err(of_others());
+        }
+        let exchange = || renameat_with(&self.aside, aside.as_str(), &self.root, path.as_str(), RenameFlags::EXCHANGE);
+        match exchange() {
+            Ok(()) => {}
+            // For a moment nothing is there, where the file system cannot do better.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                return match self.take_out(placed)? {
+                    Taken::Foreign(_) => Err(of_others()),
+                    Taken::Gone | Taken::WasGone => {
+                        let shown = renameat_with(&self.aside, aside.as_str(), &self.root, path.as_str(), RenameFlags::NOREPLACE);
+                        shown.map_err(step("move the copy into place"))
+                    }
+                };
+            }
+            Err(error) => return Err(step("exchange the copy for the one before")(error)),
+        }
+        let before = look(&self.aside, &aside).map_err(step("look at the copy before"))?;
+        if before.is_some_and(|before| is_this(placed, &before)) {
+            return self.drop_aside(&aside);
+        }
+        exchange().map_err(step("put back what is not ours"))?;
+        Err(of_others())
+    }
+
+    /// Forgets what [`PublicDirectory::make_copy`] made. What lies aside and is not ours was exchanged for a copy when the
+    /// process ended, and goes back to its place.
     pub fn drop_copy(&self, placed: &Placed) -> Result<(), NotPlaced> {
-        self.drop_aside(&making(&placed.name))
+        let aside = making(&placed.name);
+        let is_ours = |stat: &Stat| is_half_made(stat) || is_this(placed, stat);
+        let lies = || look(&self.aside, &aside).map_err(step("look at what was half copied"));
+        match lies()? {
+            None => return Ok(()),
+            Some(stat) if is_ours(&stat) => return self.drop_aside(&aside),
+            Some(_) => {}
+        }
+        let back = |flags| renameat_with(&self.aside, aside.as_str(), &self.root, placed.path(), flags);
+        match back(RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => back(RenameFlags::EXCHANGE),
+            other => other,
+        }
+        .map_err(step("put back what is not ours"))?;
+        match lies()? {
+            Some(stat) if is_ours(&stat) => self.drop_aside(&aside),
+            Some(_) => Err(of_others()),
+            None => Ok(()),
+        }
     }
 
     /// Whether the copy is there.
@@ -137,6 +190,10 @@ impl PublicDirectory {
     /// Takes a copy away. Calling it again is free.
     pub fn take_copy(&self, placed: &Placed) -> Result<Taken, NotPlaced> {
         self.drop_copy(placed)?;
+        self.take_out(placed)
+    }
+
+    fn take_out(&self, placed: &Placed) -> Result<Taken, NotPlaced> {
         let (path, gone) = (placed.path(), taking(&placed.name));
         // One that was being taken away when the process ended.
         if look(&self.aside, &gone).map_err(step("look at the copy"))?.is_none() {
@@ -156,9 +213,13 @@ impl PublicDirectory {
     }
 
     /// What is to be done about `entry`, which lies aside: a copy that was being made when the process ended is made anew,
-    /// and goes; one that was being taken away is left to who knows its row. `None` where it is no copy.
+    /// and goes; one that was being taken away, and what was exchanged for one, is left to who knows its row. `None` where it
+    /// is no copy.
     pub(super) fn tidy_copy(&self, entry: &str) -> Option<(PlacedName, Result<Taken, NotPlaced>)> {
         let name = entry.strip_prefix("copy-")?.parse().ok()?;
+        if !look(&self.aside, entry).is_ok_and(|stat| stat.is_some_and(|stat| is_half_made(&stat))) {
+            return None;
+        }
         Some((name, self.drop_aside(entry).map(|()| Taken::Gone)))
     }
 
@@ -169,11 +230,12 @@ impl PublicDirectory {
         }
     }
 
-    fn make_aside(&self, aside: &str, master: &File, before: &Stat, progress: &Progress) -> Result<Copied, NotCopied> {
+    fn make_aside(&self, aside: &str, master: &File, before: &Stat, edition: Edition, progress: &Progress) -> Result<Copied, NotCopied> {
         let size = u64::try_from(before.st_size).unwrap_or(0);
         progress.done.store(0, Ordering::Relaxed);
         progress.total.store(size, Ordering::Relaxed);
-        let how = self.make_somehow(aside, master, before, progress)?;
+        let may_link = self.entry.hard_links && edition == Edition::Latest;
+        let how = self.make_somehow(aside, master, before, may_link, progress)?;
         progress.done.store(size, Ordering::Relaxed);
         let after = rustix::fs::fstat(master).map_err(step("look at the master"))?;
         let made = look(&self.aside, aside).map_err(step("look at the copy"))?.ok_or(NotCopied::Changed)?;
@@ -184,7 +246,7 @@ impl PublicDirectory {
     }
 
     /// The cheapest way that works.
-    fn make_somehow(&self, aside: &str, master: &File, stat: &Stat, progress: &Progress) -> Result<How, NotCopied> {
+    fn make_somehow(&self, aside: &str, master: &File, stat: &Stat, may_link: bool, progress: &Progress) -> Result<How, NotCopied> {
         let file = self.new_aside(aside)?;
         match rustix::fs::ioctl_ficlone(&file, master) {
             Ok(()) => return Ok(self.finish(&file, stat).map(|()| How::Reflink)?),
@@ -192,7 +254,7 @@ impl PublicDirectory {
             // Another file system, or one that cannot.
             Err(_) => {}
         }
-        if self.entry.hard_links {
+        if may_link {
             drop(file);
             self.drop_aside(aside)?;
             if self.link_aside(aside, master)? {
@@ -248,6 +310,17 @@ impl PublicDirectory {
 /// Whether an error is of the disk, which no other way of copying would spare.
 fn is_of_disk(error: Errno) -> bool {
     matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::ROFS | Errno::FBIG)
+}
+
+/// Something that is not ours lies where a copy belongs.
+fn of_others() -> NotPlaced {
+    step("make a copy where something else lies")(Errno::EXIST)
+}
+
+/// Whether `stat`, of something that lies aside under the name of a copy, is of what we made, or of what has other names:
+/// nothing is lost with it.
+fn is_half_made(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && (is_our(FileType::RegularFile, stat) || stat.st_nlink > 1)
 }
 
 /// What changes when a file's content does, and what a copy has of its master.

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
 use super::credential::{self, NotGiven};
 use super::download::known;
+use super::following::{Following, again, differ, follow_one, sold, stay_behind};
 use super::method::first_that_works;
 use super::site::{Current, Site};
 use super::trace::Trace;
@@ -20,12 +20,12 @@ use crate::clock;
 use crate::config::Directory;
 use crate::domain::account::Account;
 use crate::domain::credential::Sharing;
-use crate::domain::file::FileRef;
+use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::{DirectoryName, Made, NewCopy, Placed, PlacedName, Stay, What, leaf};
-use crate::domain::policy::{Method, Policy};
+use crate::domain::policy::{Edition, Method, Policy};
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
 use crate::public::{NotCopied, Progress, PublicDirectory};
@@ -43,15 +43,14 @@ const AGAIN_LAST: Span = Span::from_seconds(300);
 /// How long is waited after the store did not answer.
 const STORE_PAUSE: Span = Span::from_seconds(5);
 
-/// A deadline far off is looked at once an hour, so that a clock that was set forward is noticed.
-const WAIT_MAX: Duration = Duration::from_hours(1);
-
 /// The copies that are being made, and what keeps them.
 #[derive(Debug, Default)]
 pub struct Copies {
     /// Wakes who makes them.
     wake: Notify,
     works: Mutex<HashMap<PlacedName, Work>>,
+    /// Those whose masters are others.
+    pub(super) following: Following,
 }
 
 #[derive(Debug, Default)]
@@ -252,9 +251,11 @@ pub(super) async fn visit(
                 let is_ours = directory.entry.url.origin == site.public_url().origin;
                 return Ok(if is_ours { url.strip_prefix(&directory.entry.url.origin).unwrap_or(&url).to_owned() } else { url });
             }
+            // It is just being made.
+            Ok(Ok(false)) if site.upkeep.is_in_hand(&placed.name) => {}
             Ok(Ok(false)) => {
-                tracing::warn!(event = "copy_missing", %grant, directory = %placed.directory, "a copy was taken away by others; another one is made");
-                store.placed_gone(vec![placed.name.clone()], now).await.map_err(|down| trace.down(down))?;
+                tracing::warn!(event = "copy_missing", %grant, directory = %placed.directory, "a copy was taken away by others; it is made again");
+                again(site, store, &directory, vec![placed]).await.map_err(|down| trace.down(down))?;
             }
             Ok(Err(_)) | Err(_) => {
                 trace.failed(|| format!("`{}` cannot be looked into", directory.entry.path.display()));
@@ -297,7 +298,6 @@ pub async fn work(current: &Current) {
             }
         }
         let next = hands.values().filter(|hand| hand.task.is_none()).filter_map(|hand| hand.next).min();
-        let wait = next.map_or(WAIT_MAX, |next| Duration::from(next.since(now)).min(WAIT_MAX));
         let copies = Arc::clone(&site.copies);
         // Who sleeps holds no configuration.
         drop(site);
@@ -309,7 +309,7 @@ pub async fn work(current: &Current) {
                 }
             }
             () = copies.wake.notified() => hands.values_mut().for_each(|hand| hand.woken = true),
-            () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
+            () = clock::until(next) => {}
         }
     }
 }
@@ -327,7 +327,12 @@ async fn fill(current: Current, name: DirectoryName) -> Option<Moment> {
             site.wake.notify_one();
         }
         if due.copies.is_empty() {
-            return due.next;
+            // Who has no copy comes before who has one of another version.
+            match follow_one(&site, &directory).await {
+                Ok(true) => continue,
+                Ok(false) => return [due.next, site.copies.following.next(&name)].into_iter().flatten().min(),
+                Err(down) => return Some(paused(down)),
+            }
         }
         for placed in due.copies {
             if let Err(down) = make(&site, &directory, placed).await {
@@ -351,27 +356,44 @@ impl Drop for Stops {
     }
 }
 
-async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -> Result<(), Down> {
+/// Makes a copy where none is, or one of another version.
+pub(super) async fn make(site: &Site, place: &Arc<PublicDirectory>, placed: Placed) -> Result<(), Down> {
+    let grant = site.store.grant(placed.grant).await?;
+    let wanted =
+        Wanted { edition: grant.as_ref().map_or(Edition::Latest, |grant| grant.policy.edition), sold: sold(site, grant.as_ref()).await? };
     let progress = site.copies.begin(&placed.name);
     let _stops = Stops(Arc::clone(&progress));
-    let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(directory), placed.clone());
+    let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(place), placed.clone());
     // What lies aside until then is not half done.
     let held = site.upkeep.hold(&placed.name);
+    let (_until_written, edition) = (site.upkeep.hold(&placed.name), wanted.edition);
     let made = tokio::task::spawn_blocking(move || {
         let _held = held;
-        copy(&storages, &into, &row, &progress)
+        copy(&storages, &into, &row, &wanted, &progress)
     });
     let made = made.await;
     let made = made.unwrap_or_else(|panic| Err(panic.to_string()));
     let Placed { name, grant, file, directory, .. } = &placed;
     match made {
         Ok(made) => {
-            let (how, bytes) = (made.how.word(), made.version.size);
+            let (how, version) = (made.how.word(), made.version.clone());
+            let bytes = version.size;
+            site.copies.following.replaces(&placed);
             let there = site.store.copy_made(name.clone(), made, clock::now()).await?;
             site.copies.end(name);
-            tracing::info!(event = "copied", %grant, %file, %directory, how, bytes);
+            if placed.stay == Stay::Live {
+                tracing::info!(event = "copy_follows", %grant, %file, %directory, how, bytes, "the copy is of the new version");
+            } else {
+                tracing::info!(event = "copied", %grant, %file, %directory, how, bytes);
+            }
             match there {
-                Some(Placed { stay: Stay::Live, due, .. }) => site.due(due),
+                Some(there) if there.stay == Stay::Live => {
+                    site.due(there.due);
+                    // Whoever watches compared it with what it was before.
+                    if edition == Edition::Latest && site.storages.look(file).is_ok_and(|now| differ(&now, &version)) {
+                        site.copies.following.also(&there, clock::now());
+                    }
+                }
                 // Its grant is over meanwhile.
                 Some(_) | None => site.wake.notify_one(),
             }
@@ -381,20 +403,38 @@ async fn make(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -> 
             if is_news {
                 tracing::error!(event = "not_copied", %grant, %file, %directory, "{why}; it is tried again");
             }
-            site.store.copy_later(name.clone(), again).await?;
+            if placed.stay == Stay::Live {
+                stay_behind(site, place, placed.clone(), again).await?;
+            } else {
+                site.store.copy_later(name.clone(), again).await?;
+            }
         }
     }
     Ok(())
 }
 
+/// Of which version a copy is to be.
+struct Wanted {
+    edition: Edition,
+    /// The one that was sold, where that is kept.
+    sold: Option<Version>,
+}
+
 /// Makes a copy of what the master is now, and shows it if it is still that.
-fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, progress: &Progress) -> Result<Made, String> {
+fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wanted: &Wanted, progress: &Progress) -> Result<Made, String> {
     let (master, version) = storages.open_file(&placed.file).map_err(|absent| format!("the master cannot be copied: {absent}"))?;
-    let copied = directory.make_copy(placed, &master, progress).map_err(|fault| fault.to_string())?;
+    if wanted.sold.as_ref().is_some_and(|sold| differ(sold, &version)) {
+        return Err("the master is another version than the one that was sold, which its policy keeps: put that one back".to_owned());
+    }
+    let copied = directory.make_copy(placed, &master, wanted.edition, progress).map_err(|fault| fault.to_string())?;
     if storages.look(&placed.file).as_ref() != Ok(&version) {
-        directory.take_copy(placed).map_err(|fault| fault.to_string())?;
+        directory.drop_copy(placed).map_err(|fault| fault.to_string())?;
         return Err(NotCopied::Changed.to_string());
     }
-    directory.show_copy(placed, copied).map_err(|fault| fault.to_string())?;
+    if let Err(fault) = directory.show_copy(placed, copied) {
+        // It may be large, and nobody sees it; the next try removes it, if it stays.
+        let _ = directory.drop_copy(placed);
+        return Err(fault.to_string());
+    }
     Ok(Made { how: copied.how, inode: copied.inode, version })
 }

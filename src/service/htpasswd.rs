@@ -205,7 +205,6 @@ pub async fn keep(current: &Current) {
             next = [next, looked].into_iter().flatten().min();
         }
         let most = if watch.is_ok() && is_watched { LOOK_SELDOM } else { LOOK };
-        let wait = next.map_or(most, |next: Moment| Duration::from(next.since(clock::now())).min(most));
         let changed = async {
             match &watch {
                 Ok(watch) => watch.changed().await,
@@ -214,8 +213,8 @@ pub async fn keep(current: &Current) {
         };
         drop(site);
         tokio::select! {
-            // A little longer than asked: a timer that fires early would find nothing due and spin.
-            () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
+            () = clock::until(next) => {}
+            () = tokio::time::sleep(most) => {}
             () = htpasswds.wake.notified() => {}
             () = changed => {}
         }

@@ -1,16 +1,20 @@
 //! The masters of what is in public: a stub leads to whatever lies at its master's path, so it goes when that is another
-//! version, and the next click makes one of the new. A master that is gone is said; its stubs wait for it.
+//! version, and the next click makes one of the new; a copy is made anew under its name, unless it keeps its version. A
+//! master that is gone is said; its stubs wait for it, and its copies stay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::following::{differ, made_of};
 use super::public::{remember, take_out};
 use super::site::Site;
+use crate::clock;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::moment::{Moment, Span};
 use crate::domain::path::FilePath;
 use crate::domain::placed::{Placed, Stay, What};
+use crate::domain::policy::Edition;
 use crate::storage::Absent;
 use crate::store::{Down, LIST_MAX};
 
@@ -19,6 +23,30 @@ const TICK: Span = Span::from_seconds(2);
 
 /// What was known of the masters at the last look: the version, or that there is none.
 pub(super) type Known = HashMap<FileRef, Option<Version>>;
+
+/// The masters to look at.
+pub(super) type Masters = HashMap<FileRef, Led>;
+
+/// What leads to a master, as far as it tells of its version.
+#[derive(Debug, Default)]
+pub(super) struct Led {
+    /// When the first of it was placed.
+    first: Option<Moment>,
+    /// Sizes and times of what copies were made of.
+    copied: HashSet<(u64, Moment)>,
+}
+
+impl Led {
+    /// `placed` leads there, too.
+    pub(super) fn by(&mut self, placed: &Placed) {
+        self.first = Some(self.first.map_or(placed.placed, |first| first.min(placed.placed)));
+        self.copied.extend(made_of(placed).map(|made| (made.size, made.modified)));
+    }
+
+    fn is_of(&self, version: &Version) -> bool {
+        self.copied.iter().all(|copied| *copied == (version.size, version.modified))
+    }
+}
 
 /// Where the master lies.
 pub(super) fn path(site: &Site, file: &FileRef) -> Option<PathBuf> {
@@ -35,41 +63,40 @@ pub(super) fn file_at(site: &Site, path: &Path) -> Vec<FileRef> {
     files.collect()
 }
 
-/// Looks at these masters, each with the moment at which the first of what leads to it was placed; what leads to another
-/// version than it was placed for goes.
-pub(super) async fn look(site: &Site, files: Vec<(FileRef, Option<Moment>)>, known: &mut Known) -> Result<(), Down> {
+/// Looks at these masters; what leads to another version than it was placed for goes, or follows.
+pub(super) async fn look(site: &Site, files: Masters, known: &mut Known) -> Result<(), Down> {
     if files.is_empty() {
         return Ok(());
     }
     let storages = Arc::clone(&site.storages);
     let seen = tokio::task::spawn_blocking(move || {
-        let each = files.into_iter().map(|(file, first)| {
+        let each = files.into_iter().map(|(file, led)| {
             let version = storages.look(&file);
             let changed = storages.changed(&file).ok();
-            (file, first, version, changed)
+            (file, led, version, changed)
         });
         each.collect::<Vec<_>>()
     });
-    let mut others: HashMap<FileRef, Version> = HashMap::new();
-    for (file, first, version, changed) in seen.await.unwrap_or_default() {
+    let mut others: HashMap<FileRef, Other> = HashMap::new();
+    for (file, led, version, changed) in seen.await.unwrap_or_default() {
         match version {
             Ok(version) => {
                 let before = known.insert(file.clone(), Some(version.clone()));
                 if before == Some(None) {
                     tracing::info!(event = "master_back", %file);
                 }
-                let is_other = match before {
+                let is_news = match before {
                     Some(before) => before.as_ref() != Some(&version),
                     // Never seen: what was changed before the first was placed is the same for all.
-                    None => first.zip(changed).is_none_or(|(first, changed)| changed + TICK >= first),
+                    None => led.first.zip(changed).is_none_or(|(first, changed)| changed + TICK >= first),
                 };
-                if is_other {
-                    others.insert(file, version);
+                if is_news || !led.is_of(&version) {
+                    others.insert(file, Other { version, is_news });
                 }
             }
             Err(Absent::NoFile | Absent::NotAFile) => {
                 if known.insert(file.clone(), None) != Some(None) {
-                    tracing::warn!(event = "master_gone", %file, "what is in public for it leads nowhere until it is back");
+                    tracing::warn!(event = "master_gone", %file, "stubs lead nowhere until it is back; copies of it stay");
                 }
             }
             // Nothing is known of it now.
@@ -79,20 +106,34 @@ pub(super) async fn look(site: &Site, files: Vec<(FileRef, Option<Moment>)>, kno
     if others.is_empty() { Ok(()) } else { replaced(site, &others).await }
 }
 
-/// Takes away what was placed for other versions than `now`.
-async fn replaced(site: &Site, now: &HashMap<FileRef, Version>) -> Result<(), Down> {
+/// What a master is now.
+struct Other {
+    version: Version,
+    /// Whether it was another at the last look.
+    is_news: bool,
+}
+
+/// Takes away stubs that were placed for other versions than `now`, and has copies of others made anew.
+async fn replaced(site: &Site, now: &HashMap<FileRef, Other>) -> Result<(), Down> {
     let mut after = None;
-    let mut over: HashMap<&FileRef, usize> = HashMap::new();
+    // Stubs and copies.
+    let mut over: HashMap<&FileRef, [usize; 2]> = HashMap::new();
     loop {
         let page = site.store.placed_there(after.take(), LIST_MAX).await?;
         let Some(last) = page.last() else { break };
         after = Some((last.due, last.name.clone()));
         let mut old = Vec::new();
         for placed in page.into_iter().filter(|placed| placed.stay == Stay::Live) {
-            let Some((file, version)) = now.get_key_value(&placed.file) else { continue };
-            if is_of_another(site, &placed, version).await? {
-                *over.entry(file).or_default() += 1;
-                old.push(placed);
+            let Some((file, other)) = now.get_key_value(&placed.file) else { continue };
+            let [stubs, copies] = over.entry(file).or_default();
+            match placed.what {
+                What::Stub(delivery) => {
+                    if site.store.content(delivery).await?.is_some_and(|content| content.version != other.version) {
+                        *stubs += 1;
+                        old.push(placed);
+                    }
+                }
+                What::Copy(_) => *copies += usize::from(follows(site, &placed, other).await?),
             }
         }
         for directory in site.directories.iter() {
@@ -101,15 +142,35 @@ async fn replaced(site: &Site, now: &HashMap<FileRef, Version>) -> Result<(), Do
             remember(site, gone.into_iter().map(|placed| placed.name).collect()).await;
         }
     }
-    for (file, stubs) in over {
-        tracing::info!(event = "master_changed", %file, stubs, "what led to the version before is taken away; a click leads to the new one");
+    for (file, [stubs, copies]) in over.into_iter().filter(|(_, over)| *over != [0, 0]) {
+        tracing::info!(
+            event = "master_changed",
+            %file,
+            stubs,
+            copies,
+            "stubs of the version before are taken away, and a click leads to the new one; copies are made anew under their names"
+        );
+        if copies > 0 {
+            site.copies.wake();
+        }
     }
     Ok(())
 }
 
-async fn is_of_another(site: &Site, placed: &Placed, version: &Version) -> Result<bool, Down> {
-    // A copy has the bytes that it was made of.
-    let What::Stub(delivery) = placed.what else { return Ok(false) };
-    let content = site.store.content(delivery).await?;
-    Ok(content.is_some_and(|content| content.version != *version))
+/// Whether a copy is to be made anew from now on: it is of another version, and keeps none.
+async fn follows(site: &Site, placed: &Placed, other: &Other) -> Result<bool, Down> {
+    if made_of(placed).is_none_or(|made| !differ(made, &other.version)) {
+        return Ok(false);
+    }
+    let grant = site.store.grant(placed.grant).await?;
+    if grant.is_none_or(|grant| grant.policy.edition == Edition::Purchased) {
+        return Ok(false);
+    }
+    let following = &site.copies.following;
+    if other.is_news {
+        following.at(placed, clock::now());
+        return Ok(true);
+    }
+    // What failed waits for its time.
+    Ok(following.also(placed, clock::now()))
 }

@@ -22,6 +22,7 @@ pub mod download;
 pub mod ending;
 pub mod explain;
 pub mod fingerprint;
+mod following;
 pub mod htpasswd;
 pub mod inventory;
 pub mod issue;

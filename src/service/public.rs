@@ -38,6 +38,7 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
                 let made = state.made.as_ref().map(|made| made.version.clone());
                 // It was fetched before it was written down that it is there: it holds what the master is.
                 let version = made.or_else(|| site.storages.look(&placed.file).ok())?;
+                let version = site.copies.following.version_of(&name, report.from.map(|(_, total)| total), version);
                 let told = CopyReport::new(placed.grant, version, told.client.clone(), told.user.as_deref(), request, report);
                 Some(Arrived::Copy(told))
             }

@@ -2,7 +2,7 @@
 //!
 //! | row | file | then |
 //! |---|---|---|
-//! | live | – | the row is gone, and the next click makes another; in a directory that was away it is placed again |
+//! | live | – | of a stub the row is gone, and the next click makes another; in a directory that was away it is placed again; a copy is made again |
 //! | going | – or there | it is taken away |
 //! | gone | there | it is taken away |
 //! | – | there | it is not ours: said once, counted, never touched |
@@ -10,12 +10,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::copies::ensure;
+use super::following;
+use super::masters::Masters;
 use super::public::{is_there, remember, take_away, take_out};
 use super::site::Site;
 use crate::clock;
-use crate::domain::file::FileRef;
-use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
 use crate::public::{NotPlaced, PublicDirectory, Taken, Tidied};
 use crate::store::{Down, LIST_MAX};
@@ -29,8 +28,8 @@ const EXPECTED: [&str; 2] = [".htaccess", "lost+found"];
 /// What a whole look found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The masters of what is in public, and when the first of it was placed.
-    pub(super) masters: HashMap<FileRef, Moment>,
+    /// The masters of what is in public.
+    pub(super) masters: Masters,
     /// What is not ours.
     pub(super) foreign: BTreeMap<DirectoryName, Vec<String>>,
     rows: usize,
@@ -128,10 +127,7 @@ async fn compared(site: &Site, names: &mut HashMap<DirectoryName, HashSet<String
             let is_listed = names.remove(&placed.entry());
             match placed.stay {
                 Stay::Live => {
-                    if let What::Stub(_) = placed.what {
-                        let first = found.masters.entry(placed.file.clone()).or_insert(placed.placed);
-                        *first = (*first).min(placed.placed);
-                    }
+                    found.masters.entry(placed.file.clone()).or_default().by(&placed);
                     if !is_listed {
                         found.missing.push(placed);
                     }
@@ -163,17 +159,21 @@ pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<Directo
         };
         let missing = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         let lost = if back.contains(name) { place_again(site, directory, missing).await } else { missing };
-        if let Some(first) = lost.first() {
-            tracing::warn!(
-                event = "stub_missing",
-                directory = %name,
-                stubs = lost.len(),
-                first = %first.name,
-                "others took away what was in public; stubs are made again when they are asked for, copies now"
-            );
-            site.metrics.public.lost.inc_by(lost.len() as u64);
-            remember(site, lost.iter().map(|placed| placed.name.clone()).collect()).await;
-            copy_again(site, &lost).await;
+        site.metrics.public.lost.inc_by(lost.len() as u64);
+        let (stubs, copies): (Vec<Placed>, Vec<Placed>) = lost.into_iter().partition(|placed| matches!(placed.what, What::Stub(_)));
+        if let Some(first) = stubs.first() {
+            let stubs = stubs.len();
+            tracing::warn!(event = "stub_missing", directory = %name, stubs, first = %first.name, "others took stubs away; they are made again when they are asked for");
+        }
+        if let Some(first) = copies.first() {
+            let copies = copies.len();
+            tracing::warn!(event = "copy_missing", directory = %name, copies, first = %first.name, "others took copies away; they are made again");
+        }
+        remember(site, stubs.into_iter().map(|placed| placed.name).collect()).await;
+        if !copies.is_empty()
+            && let Err(down) = following::again(site, &*site.store, directory, copies).await
+        {
+            tracing::warn!(event = "watch_waits", directory = %name, "copies that others took away are made again later: {down}");
         }
     }
 }
@@ -212,20 +212,6 @@ async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, missing: Vec
         take_what_is_over(site, directory, &again).await;
     }
     lost
-}
-
-/// A grant whose copy is lost gets another one, and a stub is made at the next click.
-async fn copy_again(site: &Site, lost: &[Placed]) {
-    for placed in lost.iter().filter(|placed| matches!(placed.what, What::Copy(_))) {
-        let again = match site.store.grant(placed.grant).await {
-            Ok(Some(grant)) => ensure(site, &grant).await,
-            Ok(None) => Ok(()),
-            Err(down) => Err(down),
-        };
-        if let Err(down) = again {
-            tracing::warn!(event = "watch_waits", grant = %placed.grant, "a copy that others took away is made again at the next click: {down}");
-        }
-    }
 }
 
 /// Of what was placed again, some may have been given up meanwhile.

@@ -165,6 +165,10 @@ impl Store for Rehearsal<'_> {
         Box::pin(async { Ok(()) })
     }
 
+    fn copies_lost(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
         self.store.placed(names)
     }

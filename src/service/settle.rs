@@ -112,7 +112,7 @@ pub async fn sweep(current: &Current) {
         // What is decided from here on may be missing in the answer, and wakes the sweep again.
         site.sweep_sleeps_until.store(u64::MAX, Ordering::SeqCst);
         let alone = site.sweeping.lock().await;
-        let wait = match site.store.close_due(clock::now()).await {
+        let (next, again) = match site.store.close_due(clock::now()).await {
             Ok(closing) => {
                 for change in &closing.changes {
                     note(&site, change);
@@ -121,16 +121,17 @@ pub async fn sweep(current: &Current) {
                 super::public::take_away(&site, [closing.going, again].concat()).await;
                 site.sweep_sleeps_until.store(closing.next.map_or(u64::MAX, Moment::millis), Ordering::SeqCst);
                 let again = site.upkeep.retries().next().map(|next| next.saturating_duration_since(tokio::time::Instant::now()));
-                closing.next.map(|next| next.since(clock::now()).into()).into_iter().chain(again).min()
+                (closing.next, again)
             }
             Err(down) => {
                 tracing::warn!(event = "sweep_waits", "the sweep cannot end what is due: {down}; it tries again");
-                Some(STORE_PAUSE)
+                (None, Some(STORE_PAUSE))
             }
         };
         drop(alone);
         tokio::select! {
-            () = pause(wait) => {}
+            () = clock::until(next) => {}
+            () = pause(again) => {}
             () = site.wake.notified() => {}
         }
     }
@@ -143,13 +144,10 @@ async fn all_is_settled(site: &Site) {
     site.streams.caught_up().await;
 }
 
-/// A deadline far off is looked at once a day, so that a clock that was set forward is noticed.
-const WAIT_MAX: Duration = Duration::from_hours(24);
-
 async fn pause(wait: Option<Duration>) {
     match wait {
         // A little longer than asked: a timer that fires early would find nothing due and spin.
-        Some(wait) => tokio::time::sleep(wait.min(WAIT_MAX) + Duration::from_millis(1)).await,
+        Some(wait) => tokio::time::sleep(wait + Duration::from_millis(1)).await,
         None => std::future::pending().await,
     }
 }

@@ -317,6 +317,10 @@ mod tests {
             down()
         }
 
+        fn copies_lost(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+            down()
+        }
+
         fn copy_later(&self, _: PlacedName, _: Moment) -> Later<'_, ()> {
             down()
         }

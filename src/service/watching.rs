@@ -10,14 +10,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::masters::{self, Known};
+use super::masters::{self, Known, Led, Masters};
 use super::public::take_away;
 use super::reconcile::{missing, reconcile, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
-use crate::domain::file::FileRef;
-use crate::domain::moment::Moment;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay};
 use crate::public::{Directories, Ear, Hint};
 use crate::storage::Storages;
 use crate::store::{Down, LIST_MAX};
@@ -100,7 +98,7 @@ impl Watcher {
             watch.at_master(path, !site.configuration.is_measured());
         }
         self.masters.retain(|file, _| found.masters.contains_key(file));
-        masters::look(&site, found.masters.into_iter().map(|(file, first)| (file, Some(first))).collect(), &mut self.masters).await?;
+        masters::look(&site, found.masters, &mut self.masters).await?;
         for (directory, names) in found.foreign {
             self.all_foreign(&directory, names);
         }
@@ -210,7 +208,7 @@ impl Watcher {
         for (directory, names) in came {
             self.came(site, &directory, names).await?;
         }
-        masters::look(site, files.into_iter().map(|file| (file, None)).collect(), &mut self.masters).await?;
+        masters::look(site, files.into_iter().map(|file| (file, Led::default())).collect(), &mut self.masters).await?;
         self.tell(site);
         Ok(next)
     }
@@ -237,13 +235,10 @@ impl Watcher {
     /// Names that are new: our own lead to masters to listen at.
     async fn came(&mut self, site: &Site, directory: &DirectoryName, names: Vec<String>) -> Result<(), Down> {
         let ours: Vec<PlacedName> = names.iter().filter_map(|name| Placed::name_in(name)).collect();
-        let mut files: HashMap<FileRef, Moment> = HashMap::new();
+        let mut files = Masters::new();
         for step in ours.chunks(LIST_MAX) {
-            let mut placed = site.store.placed(step.to_vec()).await?;
-            placed.retain(|placed| matches!(placed.what, What::Stub(_)));
-            for placed in placed {
-                let first = files.entry(placed.file).or_insert(placed.placed);
-                *first = (*first).min(placed.placed);
+            for placed in site.store.placed(step.to_vec()).await? {
+                files.entry(placed.file.clone()).or_default().by(&placed);
             }
         }
         for file in files.keys().filter_map(|file| masters::path(site, file)) {
@@ -251,7 +246,7 @@ impl Watcher {
         }
         // It may have changed before anybody listened.
         let new = files.into_iter().filter(|(file, _)| !self.masters.contains_key(file));
-        masters::look(site, new.map(|(file, first)| (file, Some(first))).collect(), &mut self.masters).await?;
+        masters::look(site, new.collect(), &mut self.masters).await?;
         let foreign = without_rows(site, directory, names).await?;
         self.some_foreign(directory, foreign);
         Ok(())

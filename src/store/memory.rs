@@ -415,6 +415,10 @@ impl Store for Memory {
         })
     }
 
+    fn copies_lost(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| kept.public.lost(&names, now)) })
+    }
+
     fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
         Box::pin(async move {
             self.kept()?.public.gone(&names, now);

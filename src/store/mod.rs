@@ -128,6 +128,12 @@ fn made(placed: &Placed, made: Made, account: Option<&Account>, now: Moment) -> 
     look(&Placed { what: there, stay: Stay::Live, ..placed.clone() }, account, now)
 }
 
+/// A copy that was there is to be made again at `now`, under its name. `None` where it was not there.
+fn lost(placed: Placed, now: Moment) -> Option<Placed> {
+    let is_there = matches!((&placed.what, placed.stay), (What::Copy(_), Stay::Live));
+    is_there.then_some(Placed { due: now, stay: Stay::Preparing, ..placed })
+}
+
 /// One line of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrived {
@@ -293,12 +299,15 @@ pub trait Store: CredentialStore + Send + Sync {
     /// What is to be made in a directory at `now`, at most `limit`. Those whose grants are over meanwhile go.
     fn copies_due(&self, directory: DirectoryName, now: Moment, limit: usize) -> Later<'_, CopiesDue>;
 
-    /// Remembers that a copy was made, and gives its row: it is there, or is going where its grant is over. `None` where none
-    /// was to be made.
+    /// Remembers that a copy was made, or made anew of another version, and gives its row: it is there, or is going where its
+    /// grant is over. `None` where none was to be made, and none is there.
     fn copy_made(&self, name: PlacedName, made: Made, now: Moment) -> Later<'_, Option<Placed>>;
 
     /// A copy that could not be made is tried again at `due`.
     fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()>;
+
+    /// Copies under these names that were there and are no more are to be made again, at `now`.
+    fn copies_lost(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()>;
 
     /// What stands under these names, in public or no longer.
     fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>>;

@@ -15,12 +15,17 @@ use crate::servers::until;
 use crate::shop::{aside, copies, grant, names, until_copy, until_trouble};
 
 /// A daemon that nobody asks for bytes, with masters and copies in these places.
-fn daemon(masters: &Path, goods: &Path, directory: &str) -> Cloakroom {
+pub fn daemon(masters: &Path, goods: &Path, directory: &str) -> Cloakroom {
+    daemon_with(masters, goods, directory, "")
+}
+
+/// The same with more about its policy.
+pub fn daemon_with(masters: &Path, goods: &Path, directory: &str, policy: &str) -> Cloakroom {
     let text = format!(
         "[[listener]]\naddress = \"127.0.0.1:0\"\ndialect = \"standalone\"\n\n\
          [[storage]]\nname = \"masters\"\npath = \"{}\"\ncopy = \"goods\"\n\n\
          [[directory]]\nname = \"goods\"\npath = \"{}\"\nurl = \"/goods/\"\n{directory}\n\
-         [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\nmax_downloads = \"unlimited\"\n",
+         [[policy]]\nname = \"default\"\nmethod = [\"copy\"]\nmax_downloads = \"unlimited\"\n{policy}\n",
         masters.display(),
         goods.display()
     );
@@ -28,7 +33,7 @@ fn daemon(masters: &Path, goods: &Path, directory: &str) -> Cloakroom {
 }
 
 /// Two directories on one file system without shared blocks, and what keeps them.
-fn plain() -> (TempDir, PathBuf, PathBuf) {
+pub fn plain() -> (TempDir, PathBuf, PathBuf) {
     let root = TempDir::new().unwrap();
     let [masters, goods] = ["masters", "goods"].map(|name| root.path().join(name));
     fs::create_dir(&masters).unwrap();
@@ -38,14 +43,14 @@ fn plain() -> (TempDir, PathBuf, PathBuf) {
 
 /// The one copy that lies there, whole.
 #[track_caller]
-fn only(goods: &Path) -> PathBuf {
+pub fn only(goods: &Path) -> PathBuf {
     let names = names(goods);
     assert_eq!((names.len(), aside(goods)), (1, Vec::new()), "{names:?}");
     goods.join(&names[0])
 }
 
 #[track_caller]
-fn assert_alike(copy: &Path, master: &Path) {
+pub fn assert_alike(copy: &Path, master: &Path) {
     let (copied, of) = (copy.metadata().unwrap(), master.metadata().unwrap());
     assert_eq!((copied.len(), copied.mtime(), copied.mtime_nsec()), (of.len(), of.mtime(), of.mtime_nsec()));
     assert!(fs::read(copy).unwrap() == fs::read(master).unwrap());
@@ -56,7 +61,7 @@ fn assert_shares_blocks(disk: &Disk) {
     let master = masters.join("a.zip");
     fs::write(&master, content(20 << 20)).unwrap();
     // Hard links come after: they would change with the master.
-    let cloakroom = daemon(&masters, &goods, "hard_links = true\n");
+    let cloakroom = daemon_with(&masters, &goods, "hard_links = true\n", "version = \"purchased\"");
     // What is written is on the disk before it is looked at.
     rustix::fs::sync();
     let room = || rustix::fs::statvfs(&goods).map(|disk| disk.f_bavail * disk.f_frsize).unwrap();
@@ -160,7 +165,7 @@ fn a_copy_on_another_file_system_is_made_when_there_is_room() {
 }
 
 /// Long enough to be met while it is copied; its bytes are holes but for its ends.
-fn large(path: &Path, mark: &[u8]) {
+pub fn large(path: &Path, mark: &[u8]) {
     const BYTES: u64 = 1 << 30;
     let mut file = File::create(path).unwrap();
     file.set_len(BYTES).unwrap();
@@ -170,7 +175,7 @@ fn large(path: &Path, mark: &[u8]) {
 }
 
 /// Whether it is a whole copy of what [`large`] made.
-fn is_whole(path: &Path, mark: &[u8]) -> bool {
+pub fn is_whole(path: &Path, mark: &[u8]) -> bool {
     let mut file = File::open(path).unwrap();
     let [mut first, mut last] = [vec![0; mark.len()], vec![0; mark.len()]];
     file.read_exact(&mut first).unwrap();
@@ -181,7 +186,7 @@ fn is_whole(path: &Path, mark: &[u8]) -> bool {
 
 /// Waits until a copy is being made, some of whose bytes are there.
 #[track_caller]
-fn until_half(goods: &Path) -> PathBuf {
+pub fn until_half(goods: &Path) -> PathBuf {
     until("a half copy", || {
         let half = goods.join(".cloakroom").join(aside(goods).first()?);
         (half.metadata().ok()?.len() > 0).then_some(half)

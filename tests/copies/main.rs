@@ -6,5 +6,6 @@ mod servers;
 
 mod disks;
 mod filling;
+mod following;
 mod served;
 mod shop;

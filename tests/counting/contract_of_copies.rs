@@ -18,6 +18,7 @@ crate::store_contract::contract! {
     a_copy_is_prepared_made_and_gone_with_its_grant
     what_need_not_be_made_any_more_goes
     what_failed_is_tried_again_when_it_is_due
+    a_copy_is_made_anew_and_made_again_under_its_name
     a_copy_that_is_used_up_waits_for_who_has_begun
     reports_of_copies_begin_deliveries_once_and_are_settled_with_the_position
 }
@@ -80,7 +81,7 @@ async fn a_copy_is_prepared_made_and_gone_with_its_grant<S: Store>(store: Arc<S>
     let state = CopyState { made: Some(made()), over: None };
     assert_eq!((&there.what, there.stay, there.due), (&What::Copy(state), Stay::Live, at(100)));
     assert_eq!(store.placed(vec![name(1)]).await, Ok(vec![there.clone()]));
-    assert_eq!(store.copy_made(name(1), made(), at(2)).await, Ok(None), "only what was to be made");
+    assert_eq!(store.copy_made(name(9), made(), at(2)).await, Ok(None), "only what was to be made");
     assert_eq!(store.copies_due(directory("goods"), at(1), 10).await, Ok(CopiesDue::default()));
 
     let closing = store.close_due(at(99)).await.unwrap();
@@ -130,6 +131,34 @@ async fn what_failed_is_tried_again_when_it_is_due<S: Store>(store: Arc<S>) {
     assert_eq!((due.copies, due.next), (Vec::new(), Some(at(30))), "what is there is not made again");
     let due = store.copies_due(directory("goods"), at(60), 10).await.unwrap();
     assert_eq!(due.copies.iter().map(|copy| copy.name.clone()).collect::<Vec<_>>(), [name(2), name(1)]);
+}
+
+async fn a_copy_is_made_anew_and_made_again_under_its_name<S: Store>(store: Arc<S>) {
+    issued(&*store, 1, None, 1).await;
+    store.copies_lost(vec![name(1), name(9)], at(1)).await.unwrap();
+    assert_eq!(store.placed(vec![name(1)]).await, Ok(vec![row(1, 1, at(0))]), "what was never there is not lost");
+    let first = store.copy_made(name(1), made(), at(2)).await.unwrap().unwrap();
+    let other = Made { how: How::Copied, inode: 9, version: Version { modified: at(5), ..version(7) } };
+    let anew = store.copy_made(name(1), other.clone(), at(3)).await.unwrap().unwrap();
+    let state = CopyState { made: Some(other), over: None };
+    assert_eq!(anew, Placed { what: What::Copy(state), ..first });
+    assert_eq!(store.placed(vec![name(1)]).await, Ok(vec![anew.clone()]));
+
+    store.copies_lost(vec![name(1)], at(4)).await.unwrap();
+    let again = Placed { stay: Stay::Preparing, due: at(4), ..anew.clone() };
+    assert_eq!(store.placed_for(grant_id(1)).await, Ok(vec![again.clone()]), "what it was made of is known");
+    assert_eq!(store.copy_for(grant_id(1), new(2), at(4)).await, Ok(Some(again.clone())));
+    assert_eq!(store.copies_due(directory("goods"), at(4), 10).await.unwrap().copies, vec![again]);
+    assert_eq!(store.copy_made(name(1), made(), at(5)).await.unwrap().unwrap().stay, Stay::Live);
+
+    store.amend(grant_id(1), Amendment::Stand(Standing::Revoked), author()).await.unwrap();
+    assert_eq!(store.close_due(at(6)).await.unwrap().going.len(), 1);
+    store.copies_lost(vec![name(1)], at(6)).await.unwrap();
+    assert_eq!(store.copy_made(name(1), made(), at(6)).await, Ok(None), "what goes is neither made nor lost");
+    assert_eq!(copies(&*store, 1).await, [(name(1), Stay::Going)]);
+    store.placed_gone(vec![name(1)], at(7)).await.unwrap();
+    store.copies_lost(vec![name(1)], at(8)).await.unwrap();
+    assert_eq!(copies(&*store, 1).await, [(name(1), Stay::Gone(at(7)))]);
 }
 
 async fn a_copy_that_is_used_up_waits_for_who_has_begun<S: Store>(store: Arc<S>) {

@@ -33,6 +33,29 @@ fn set(site: &mut Site, offset: i64) {
     site.cloakroom.start();
 }
 
+/// What the daemon waits for by the system's clock, in seconds from now: what follows that clock when it is set.
+fn alarms(site: &Site) -> Vec<u64> {
+    let files = fs::read_dir(format!("/proc/{}/fdinfo", site.cloakroom.pid())).unwrap();
+    let set = files.filter_map(|file| {
+        let text = fs::read_to_string(file.ok()?.path()).ok()?;
+        let is_of_day = text.contains("clockid: 0\n") && text.contains("settime flags: 01\n");
+        let rest = text.lines().find_map(|line| line.strip_prefix("it_value: ("))?.split(',').next()?.parse().ok()?;
+        is_of_day.then_some(rest)
+    });
+    set.collect()
+}
+
+#[test]
+fn the_sweep_sleeps_by_the_time_of_day_and_not_by_the_time_that_passes() {
+    let site = site("resume_grace = \"2h\"");
+    assert_eq!(alarms(&site), Vec::<u64>::new(), "no wake-up without work");
+    let to = click(&site, &master(&site, "a.zip", 1000), "one");
+    assert_eq!(site.get(&to).status, 200);
+    crate::servers::until("it sleeps until the grace is over", || {
+        (alarms(&site).iter().any(|rest| (7100..=7200).contains(rest))).then_some(())
+    });
+}
+
 #[test]
 fn a_clock_set_back_keeps_what_is_there_and_one_set_forward_ends_it_once() {
     let mut site = site("resume_grace = \"2h\"\nlink_ttl = \"10000d\"\nvalid_for = \"unlimited\"");

@@ -9,7 +9,7 @@ use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
-use crate::store::{Arrived, CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, made as store_made, new_placed, send_away};
+use crate::store::{Arrived, CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away};
 
 /// Of what is gone, so many are remembered.
 const GONE_MAX: usize = 100_000;
@@ -77,6 +77,12 @@ impl Public {
             if !matches!(known.stay, Stay::Gone(_)) {
                 self.put(known.gone(now));
             }
+        }
+    }
+
+    pub(super) fn lost(&mut self, names: &[PlacedName], now: Moment) {
+        for again in self.under(names).into_iter().filter_map(|known| lost(known, now)) {
+            self.put(again);
         }
     }
 
@@ -169,7 +175,7 @@ impl Kept {
     }
 
     pub(super) fn copy_made(&mut self, name: &PlacedName, made: Made, now: Moment) -> Option<Placed> {
-        let known = self.public.placed.get(name).filter(|known| known.stay == Stay::Preparing)?;
+        let known = self.public.placed.get(name).filter(|known| is_copy(known))?;
         let mut there = store_made(known, made, self.accounts.get(&known.grant), now);
         if there.stay == Stay::Going {
             there.due = now;

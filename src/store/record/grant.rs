@@ -8,7 +8,7 @@ use crate::domain::grant::Grant;
 use crate::domain::link::Link;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::path::FilePath;
-use crate::domain::policy::{Ending, Method, Policy};
+use crate::domain::policy::{Edition, Ending, Method, Policy};
 use crate::domain::units::Rate;
 
 /// The limits of a grant.
@@ -30,6 +30,9 @@ pub struct PolicyRecord {
     networks: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     networks_max: Option<u32>,
+    /// Missing where it is for the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
 }
 
 impl From<&Policy> for PolicyRecord {
@@ -49,6 +52,10 @@ impl From<&Policy> for PolicyRecord {
             rate: policy.rate.map(|rate| rate.0.get()),
             networks: policy.networks.iter().map(Written::written).collect(),
             networks_max: policy.networks_max,
+            version: match policy.edition {
+                Edition::Latest => None,
+                Edition::Purchased => Some(policy.edition.word().to_owned()),
+            },
         }
     }
 }
@@ -58,6 +65,7 @@ impl TryFrom<PolicyRecord> for Policy {
 
     fn try_from(record: PolicyRecord) -> Result<Self, Unreadable> {
         let method = |word: &String| Method::parse(word).ok_or_else(|| Unreadable::new("methods", word));
+        let edition = |word: String| Edition::parse(&word).ok_or_else(|| Unreadable::new("version", &word));
         Ok(Self {
             max_downloads: record.max_downloads,
             valid_for: record.valid_for.map(Span::from_millis),
@@ -70,6 +78,7 @@ impl TryFrom<PolicyRecord> for Policy {
             rate: record.rate.map(|rate| Rate::new(rate).map_err(|_| Unreadable::new("rate", rate))).transpose()?,
             networks: record.networks.iter().map(|network| Written::read(network, "networks")).collect::<Result<_, _>>()?,
             networks_max: record.networks_max,
+            edition: record.version.map(edition).transpose()?.unwrap_or_default(),
         })
     }
 }

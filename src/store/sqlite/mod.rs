@@ -299,6 +299,10 @@ impl Store for Sqlite {
         Box::pin(self.decide(move |working| working.copy_later(&name, due)))
     }
 
+    fn copies_lost(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| working.copies_lost(&names, now)))
+    }
+
     fn placed(&self, names: Vec<PlacedName>) -> Later<'_, Vec<Placed>> {
         Box::pin(self.read(move |database| public::under(database, &names)))
     }

@@ -15,7 +15,7 @@ use crate::domain::path::FilePath;
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::store::record::{Unreadable, Written};
-use crate::store::{CopiesDue, DUE_MAX, Down, SentAway, look, made as store_made, new_placed, send_away};
+use crate::store::{CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away};
 
 /// Reads a row that a statement selected by its columns.
 pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
@@ -255,14 +255,14 @@ impl Working {
         Ok(due)
     }
 
-    /// The row of a copy that is to be made.
-    fn preparing(&self, name: &PlacedName) -> Result<Option<Placed>, Fault> {
+    /// The row of a copy that is there or is to be made.
+    fn copy(&self, name: &PlacedName) -> Result<Option<Placed>, Fault> {
         let known = rows::one(&self.database, schema::PLACED, [name.as_str()], placed)?;
-        Ok(known.filter(|known| known.stay == Stay::Preparing))
+        Ok(known.filter(is_copy))
     }
 
     pub(super) fn copy_made(&mut self, name: &PlacedName, made: Made, now: Moment) -> Result<Option<Placed>, Fault> {
-        let Some(known) = self.preparing(name)? else { return Ok(None) };
+        let Some(known) = self.copy(name)? else { return Ok(None) };
         let mut there = store_made(&known, made, self.account(known.grant)?, now);
         if there.stay == Stay::Going {
             there.due = now;
@@ -272,8 +272,15 @@ impl Working {
     }
 
     pub(super) fn copy_later(&mut self, name: &PlacedName, due: Moment) -> Result<(), Fault> {
-        if let Some(known) = self.preparing(name)? {
+        if let Some(known) = self.copy(name)?.filter(|known| known.stay == Stay::Preparing) {
             change(&self.database, &Placed { due, ..known })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn copies_lost(&mut self, names: &[PlacedName], now: Moment) -> Result<(), Fault> {
+        for again in under(&self.database, names)?.into_iter().filter_map(|known| lost(known, now)) {
+            change(&self.database, &again)?;
         }
         Ok(())
     }
