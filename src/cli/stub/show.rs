@@ -32,7 +32,7 @@ pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, w
     let missing = placed.iter().filter(|one| one.there == Some(false) && one.state != "going").count() as u64;
     if missing > 0 {
         let what = terminal::counted(missing, "was taken away by others: it is", "were taken away by others: they are");
-        blocks.push(format!("{what} made again: a stub when its link is clicked, a copy at once"));
+        blocks.push(format!("{what} made again, a stub when its link is clicked, a copy at once"));
     }
     blocks.extend(not_removed(placed));
     blocks.extend(directories.iter().filter_map(directory));
