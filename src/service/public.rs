@@ -85,8 +85,8 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
 pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows: Vec<Placed>) -> Vec<Placed> {
     let (mut held, mut free) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for placed in rows {
-        if !site.upkeep.is_in_hand(&placed.name) {
-            held.push(site.upkeep.hold(&placed.name));
+        if let Some(hold) = site.upkeep.try_hold(&placed.name) {
+            held.push(hold);
             free.push(placed);
         } else if placed.stay == Stay::Going {
             site.upkeep.retries().later(&placed, Instant::now());

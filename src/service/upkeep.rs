@@ -1,6 +1,7 @@
 //! What those who fill and clear public directories tell each other.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
@@ -66,6 +67,17 @@ impl Upkeep {
     pub(super) fn hold(self: &Arc<Self>, name: &PlacedName) -> Held {
         *lock(&self.in_hand).entry(name.clone()).or_default() += 1;
         Held(Arc::clone(self), name.clone())
+    }
+
+    /// The same, unless somebody has `name` in hand already.
+    pub(super) fn try_hold(self: &Arc<Self>, name: &PlacedName) -> Option<Held> {
+        match lock(&self.in_hand).entry(name.clone()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(free) => {
+                free.insert(1);
+                Some(Held(Arc::clone(self), name.clone()))
+            }
+        }
     }
 
     pub(super) fn is_in_hand(&self, name: &PlacedName) -> bool {
@@ -151,7 +163,12 @@ mod tests {
         assert!(upkeep.is_in_hand(&name) && !upkeep.is_in_hand(&other));
         drop(one);
         assert!(upkeep.is_in_hand(&name));
+        assert!(upkeep.try_hold(&name).is_none(), "somebody has it");
         drop(two);
+        assert!(!upkeep.is_in_hand(&name));
+        let one = upkeep.try_hold(&name);
+        assert!(one.is_some() && upkeep.is_in_hand(&name) && upkeep.try_hold(&name).is_none());
+        drop(one);
         assert!(!upkeep.is_in_hand(&name));
     }
 
