@@ -88,9 +88,8 @@ pub(super) async fn to_stub(
             }
         };
         // It is let go when its row says what came of it, also where nobody waits for the answer any more.
-        let (_held, outcome) = match tokio::task::spawn_blocking(move || (held, act())).await {
-            Ok((held, outcome)) => (held, outcome),
-            Err(_) => return Err(NotSent::NotPlaced),
+        let Ok((_held, outcome)) = tokio::task::spawn_blocking(move || (held, act())).await else {
+            return Err(NotSent::NotPlaced);
         };
         match outcome {
             Ok(true) => {
