@@ -120,9 +120,9 @@ fn a_reload_leaves_no_stub_behind_in_a_directory_that_is_moved_or_left_out() {
         assert_ne!(*config, good);
         fs::write(site.cloakroom.config(), config).unwrap();
         reload(&site, "reload_refused");
-        let line = site.cloakroom.logged(&["reload_fault", words]);
+        let told = site.cloakroom.logged(&["reload_fault", words]);
         for word in ["1 thing of ours", public.to_str().unwrap(), "cloakroom stub list --directory pub", "cloakroom stub sweep"] {
-            assert!(line.contains(word), "{word}: {line}");
+            assert!(told.contains(word), "{word}: {told}");
         }
         assert_eq!(get(&site, &to).status, 200);
     }
