@@ -5,6 +5,7 @@ mod servers;
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
 use servers::cloakroom::Cloakroom;
 use servers::http::Answer;
 use servers::nginx::NginxSetup;
@@ -120,4 +121,48 @@ fn a_directory_that_is_away_at_the_start_keeps_nothing_else_down_and_is_filled_w
     let to = click(&site, &another, &[("User-Agent", "another")]);
     assert!(to.starts_with("/pub/"), "{to}");
     assert_eq!(get(&site, &to).status, 200);
+}
+
+#[test]
+fn a_reload_leaves_no_stub_behind_in_a_directory_that_is_moved_or_left_out() {
+    let site = site("");
+    site.master("a.zip", &content(1000));
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+    let (link, grant) = (site.target(made["url"].as_str().unwrap()), made["grant"]["id"].as_str().unwrap());
+    let to = click(&site, &link, &[]);
+    let good = fs::read_to_string(site.cloakroom.config()).unwrap();
+    let (public, other) = (site.nginx.public(), site.nginx.public().with_extension("other"));
+    fs::create_dir(&other).unwrap();
+    let (path, other_path) = (format!("path = \"{}\"", public.display()), format!("path = \"{}\"", other.display()));
+    let moved = good.replacen(&path, &other_path, 1);
+    let start = good.find("[[directory]]").unwrap();
+    let end = start + good[start..].find("\n\n").unwrap();
+    let left_out = format!("{}{}", &good[..start], &good[end..]).replace("stub = \"pub\"\n", "").replace("method = [\"stub\"]\n", "");
+    for (config, words) in [(&moved, "cannot be another directory"), (&left_out, "cannot be left out")] {
+        assert_ne!(*config, good);
+        fs::write(site.cloakroom.config(), config).unwrap();
+        reload(&site, "reload_refused");
+        let told = site.cloakroom.logged(&["reload_fault", words]);
+        for word in ["1 thing of ours", public.to_str().unwrap(), "cloakroom stub list --directory pub", "cloakroom stub sweep"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        assert_eq!(get(&site, &to).status, 200);
+    }
+    site.cloakroom.say(&["grant", "revoke", grant]);
+    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    until("its row is gone", || site.cloakroom.say(&["stub", "list"]).starts_with("nothing of ours lies in public").then_some(()));
+    fs::write(site.cloakroom.config(), &moved).unwrap();
+    reload(&site, "reloaded");
+    click(&site, &site.target(&site.cloakroom.link("masters/a.zip", 1)), &[]);
+    assert_eq!(names(&site).len(), 0);
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 2, "the stub and what is half made");
+}
+
+/// Sends SIGHUP and waits until the log tells one `event` more.
+#[track_caller]
+fn reload(site: &Site, event: &str) {
+    let lines = || site.cloakroom.log().iter().filter(|line| line.contains(event)).count();
+    let before = lines();
+    kill_process(Pid::from_raw(i32::try_from(site.cloakroom.pid()).unwrap()).unwrap(), Signal::HUP).unwrap();
+    until(event, || (lines() > before).then_some(()));
 }

@@ -11,6 +11,7 @@ use crate::keys::{self, KeyFault};
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
+use crate::service::places::left_behind;
 use crate::service::site::{Current, Site};
 use crate::storage::Storages;
 
@@ -67,8 +68,8 @@ enum Kept {
 }
 
 /// Takes the configuration at `path`, and logs what came of it. Whether it was taken.
-pub(super) fn reload(current: &Current, path: &Path, key_files: &mut KeyFiles) -> bool {
-    match attempt(current, path, key_files) {
+pub(super) async fn reload(current: &Current, path: &Path, key_files: &mut KeyFiles) -> bool {
+    match attempt(current, path, key_files).await {
         Ok(Renewal { changed, waiting, .. }) => {
             let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
             tracing::info!(event = "reloaded", changed, "key files and templates were read again, too");
@@ -101,12 +102,13 @@ fn tell(faults: &[Fault]) -> usize {
     faults.len()
 }
 
-fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Result<Renewal, Kept> {
+async fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Result<Renewal, Kept> {
     let written = config::load(path).map_err(Kept::File)?;
     let site = current.site();
     let renewal = renew(&site.configuration, written).map_err(Kept::Other)?;
     let states = States::of(&renewal.configuration.keys);
     let next = next(&site, renewal.configuration.clone())?;
+    stays(&site, &next).await?;
     current.replace(next);
     key_files.reloaded(current, states);
     Ok(renewal)
@@ -117,6 +119,16 @@ fn next(site: &Site, configuration: Configuration) -> Result<Site, Kept> {
     let Named { keys, logins, storages, directories, pages } = named;
     site.renewed(configuration, keys, logins, storages, directories, pages)
         .map_err(|fault| Kept::Other(format!("server.public_url: {fault}")))
+}
+
+/// Refuses what would leave things of ours in a directory that nobody looks after any more.
+async fn stays(site: &Site, next: &Site) -> Result<(), Kept> {
+    let left = left_behind(site, &next.directories).await;
+    let left =
+        left.map_err(|down| Kept::Other(format!("[[directory]]: whether anything of ours lies in those before is not known: {down}")))?;
+    let places = &next.configuration.places;
+    let faults: Vec<Fault> = left.into_iter().map(|left| places.fault("directory.path", left.name.as_str(), left.why)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Kept::Named(faults)) }
 }
 
 /// The key files, followed while the daemon runs.

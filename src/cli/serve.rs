@@ -77,7 +77,7 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
                         Told::Stop => break,
                         Told::Reload => {
                             notifier.reloading();
-                            let is_taken = reload::reload(&current, &common.config, &mut key_files);
+                            let is_taken = reload::reload(&current, &common.config, &mut key_files).await;
                             // What was told of a key file a moment ago was heard, and not looked at yet.
                             key_files.look(&current);
                             notifier.ready(if is_taken { ANSWERS } else { STAYED });

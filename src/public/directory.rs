@@ -148,6 +148,12 @@ impl PublicDirectory {
         open.map(|(root, aside)| Self { entry: entry.clone(), root: Arc::new(root), aside: Arc::new(aside) })
     }
 
+    /// Whether `other` is the same directory, wherever it is now.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let id = |directory: &Self| rustix::fs::fstat(&directory.root).map(|stat| (stat.st_dev, stat.st_ino));
+        matches!((id(self), id(other)), (Ok(one), Ok(other)) if one == other)
+    }
+
     /// What is wrong with the directory now, if anything: it was taken away, replaced, or unmounted.
     pub fn fault(&self) -> Option<String> {
         let look = || -> Result<bool, Errno> {

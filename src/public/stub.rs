@@ -100,18 +100,21 @@ impl PublicDirectory {
         Ok(Taken::Gone)
     }
 
-    /// Ends what was being made or taken away when the process ended before; tells what came of each. What is `in_hand` is
-    /// left alone: it is being made or taken away now.
-    pub fn tidy(&self, in_hand: impl Fn(&PlacedName) -> bool) -> Result<Vec<Tidied>, Errno> {
+    /// Ends what was being made or taken away when the process ended before; tells what came of each. `hold` takes a name in
+    /// hand, for as long as what it gives lives; what it refuses is being made or taken away now, and is left alone.
+    pub fn tidy<H>(&self, hold: impl Fn(&PlacedName) -> Option<H>) -> Result<Vec<Tidied>, Errno> {
         let mut found = Vec::new();
         for entry in entries(&self.aside)? {
-            let name = entry.split_once('-').and_then(|(_, name)| name.parse().ok()).filter(|name| !in_hand(name));
-            let Some(name) = name else { continue };
+            let name: Option<PlacedName> = entry.split_once('-').and_then(|(_, name)| name.parse().ok());
+            let Some((name, _held)) = name.and_then(|name| hold(&name).map(|held| (name, held))) else { continue };
             if let Some((name, outcome)) = self.tidy_copy(&entry) {
                 found.push(Tidied { name, outcome });
             } else if entry.starts_with("new-") || entry.starts_with("gone-") {
-                let outcome = self.take_apart(&name, &entry, None);
-                found.push(Tidied { name, outcome });
+                match self.take_apart(&name, &entry, None) {
+                    // Whoever made it or took it away ended that after the list was read.
+                    Ok(Taken::WasGone) => {}
+                    outcome => found.push(Tidied { name, outcome }),
+                }
             }
         }
         Ok(found)
@@ -138,4 +141,65 @@ pub(super) fn entries(directory: &OwnedFd) -> Result<Vec<String>, Errno> {
         }
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Directory, PublicUrl};
+    use crate::domain::file::{FileRef, StorageName};
+    use crate::domain::id::{DeliveryId, GrantId};
+    use crate::domain::moment::Moment;
+    use crate::domain::path::FilePath;
+    use crate::domain::placed::{DirectoryName, Stay, What};
+    use crate::public::Directories;
+
+    fn open(path: &Path) -> Directories {
+        let entry = Directory {
+            name: DirectoryName::parse("pub").expect("a name"),
+            path: path.to_owned(),
+            url: PublicUrl { origin: "http://127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), path: "/pub/".to_owned() },
+            hard_links: false,
+            credentials: None,
+        };
+        Directories::open(&[entry], &Directories::default()).expect("it can be opened")
+    }
+
+    fn row(number: u8) -> Placed {
+        Placed {
+            name: PlacedName::new([number; 16]),
+            directory: DirectoryName::parse("pub").expect("a name"),
+            what: What::Stub(DeliveryId::new([1; 12])),
+            grant: GrantId::new([2; 12]),
+            file: FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") },
+            leaf: "a.zip".to_owned(),
+            placed: Moment::EPOCH,
+            due: Moment::EPOCH,
+            stay: Stay::Live,
+        }
+    }
+
+    #[test]
+    fn what_is_half_made_is_undone_unless_somebody_has_it_in_hand_or_ended_it_meanwhile() {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let directories = open(temporary.path());
+        let directory = directories.iter().next().expect("it is open");
+        let (lost, held, ended) = (row(1), row(2), row(3));
+        let aside = |placed: &Placed| format!("new-{}", placed.name);
+        for placed in [&lost, &held, &ended] {
+            directory.make_stub(&aside(placed), &placed.leaf, Path::new("/masters/a.zip")).expect("it is made aside");
+        }
+        let tidied = directory.tidy(|name| {
+            if *name == ended.name {
+                let shown = renameat_with(&directory.aside, aside(&ended), &directory.root, name.as_str(), RenameFlags::NOREPLACE);
+                shown.expect("it is shown");
+            }
+            (*name != held.name).then_some(())
+        });
+        let tidied: Vec<_> = tidied.expect("it is listed").into_iter().map(|one| (one.name, one.outcome.ok())).collect();
+        assert_eq!(tidied, [(lost.name.clone(), Some(Taken::Gone))]);
+        assert_eq!(directory.has_stub(&ended), Ok(true), "what was shown stays");
+        assert_eq!(look(&directory.aside, &aside(&lost)).map(|stat| stat.is_some()), Ok(false));
+        assert_eq!(look(&directory.aside, &aside(&held)).map(|stat| stat.is_some()), Ok(true), "it is in hand");
+    }
 }

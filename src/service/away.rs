@@ -11,10 +11,10 @@ use crate::domain::account::{Away, Permit};
 use crate::domain::file::FileRef;
 use crate::domain::id::DeliveryId;
 use crate::domain::moment::Moment;
-use crate::domain::placed::{NewStub, Placed, PlacedName, leaf};
+use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, leaf};
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
-use crate::public::PublicDirectory;
+use crate::public::{NotPlaced, PublicDirectory};
 use crate::random;
 use crate::store::Store;
 
@@ -54,6 +54,12 @@ pub(super) async fn to_stub(
     trace: &mut Trace,
 ) -> Result<Sent, NotSent> {
     let (directory, master) = place_for(site, file).ok_or(NotSent::NotPlaced)?;
+    // Where nothing can be placed nothing is reserved, and no row is written.
+    let work = Arc::clone(&directory);
+    if let Ok(Err(fault)) = tokio::task::spawn_blocking(move || work.check_place()).await {
+        not_placed(site, &directory, &fault, trace);
+        return Err(NotSent::NotPlaced);
+    }
     for _ in 0..TRIES {
         let name = PlacedName::new(random::bytes());
         // Until its file is there, nobody wonders about its row.
@@ -62,46 +68,52 @@ pub(super) async fn to_stub(
         let (permit, placed) = sent_away(store, away(site, question, delivery, now, true), Some(stub), trace).await?;
         let Some(placed) = placed else {
             // Only rehearsed.
-            if let Some(fault) = directory.fault() {
-                trace.failed(|| format!("a stub cannot be placed in `{}`: it {fault}", directory.entry.name));
-                return Err(NotSent::NotPlaced);
-            }
             trace.held(|| format!("a stub would be placed in `{}`", directory.entry.name));
             return Ok(sent(site, &directory.entry.url, "", &permit));
         };
         let is_new = placed.name == name;
+        // Another click of the same delivery may be placing it now.
+        let waited = !is_new && site.upkeep.free(&placed.name).await;
         let (work, master, row) = (Arc::clone(&directory), master.clone(), placed.clone());
         // The disk may be slow, and may not be there.
         let (upkeep, to_readers) = (Arc::clone(&site.upkeep), !site.configuration.is_measured());
         let act = move || {
-            let _held = held;
             work.check_place()?;
             // Before the answer: the client opens it at once.
             upkeep.watch.at_master(&master, to_readers);
-            if is_new { work.place_stub(&row, &master).map(|()| true) } else { Ok(work.has_stub(&row).unwrap_or(false)) }
+            if is_new {
+                work.place_stub(&row, &master).map(|()| true)
+            } else {
+                work.has_stub(&row).map_err(|error| NotPlaced { step: "look at the stub", error })
+            }
         };
-        match tokio::task::spawn_blocking(act).await {
-            Ok(Ok(true)) => {
+        // It is let go when its row says what came of it, also where nobody waits for the answer any more.
+        let Ok((_held, outcome)) = tokio::task::spawn_blocking(move || (held, act())).await else {
+            return Err(NotSent::NotPlaced);
+        };
+        match outcome {
+            Ok(true) => {
+                if is_new {
+                    site.upkeep.placed(&directory.entry.name);
+                }
                 trace.held(|| {
                     format!("the stub {} is {} in `{}`", placed.name, if is_new { "placed" } else { "there" }, directory.entry.name)
                 });
                 return Ok(sent(site, &directory.entry.url, &placed.encoded(), &permit));
             }
-            Ok(Ok(false)) => {
+            // Whoever had it in hand could not place it, or took it away.
+            Ok(false) if waited && !is_live(store, &placed).await? => {}
+            Ok(false) => {
                 tracing::warn!(event = "stub_missing", delivery = %delivery, directory = %directory.entry.name, "a stub was taken away by others; another one is made");
                 gone(store, &placed, now).await?;
             }
-            Ok(Err(fault)) => {
-                not_placed(&directory, &fault.to_string());
-                // The directory may be gone, and another one be at its place.
-                site.upkeep.look.notify_one();
+            Err(fault) => {
+                not_placed(site, &directory, &fault, trace);
                 if is_new {
                     gone(store, &placed, now).await?;
                 }
-                trace.failed(|| format!("the stub cannot be placed in `{}`: {fault}", directory.entry.name));
                 return Err(NotSent::NotPlaced);
             }
-            Err(_) => return Err(NotSent::NotPlaced),
         }
     }
     trace.failed(|| format!("stubs in `{}` are taken away by others as soon as they are there", directory.entry.name));
@@ -150,9 +162,26 @@ async fn gone(store: &dyn Store, placed: &Placed, now: Moment) -> Result<(), Not
     store.placed_gone(vec![placed.name.clone()], now).await.map_err(|_| NotSent::Refused(Refusal::StoreDown))
 }
 
-fn not_placed(directory: &PublicDirectory, why: &str) {
-    let path = directory.entry.path.display();
-    tracing::error!(event = "not_placed", directory = %directory.entry.name, %path, "a stub could not be placed: {why}");
+async fn is_live(store: &dyn Store, placed: &Placed) -> Result<bool, NotSent> {
+    let known = store.placed(vec![placed.name.clone()]).await.map_err(|_| NotSent::Refused(Refusal::StoreDown))?;
+    Ok(known.iter().any(|known| known.stay == Stay::Live))
+}
+
+/// Says why a stub cannot be placed, once for a directory until one can be.
+fn not_placed(site: &Site, directory: &PublicDirectory, fault: &NotPlaced, trace: &mut Trace) {
+    let name = &directory.entry.name;
+    if site.upkeep.not_placed(name, &fault.to_string()) {
+        let path = directory.entry.path.display();
+        tracing::error!(
+            event = "not_placed",
+            directory = %name,
+            %path,
+            "a stub could not be placed, which is not said again before one can be: {fault}"
+        );
+    }
+    // The directory may be gone, and another one be at its place.
+    site.upkeep.look.notify_one();
+    trace.failed(|| format!("a stub cannot be placed in `{name}`: {fault}"));
 }
 
 /// The public directory for stubs of `file`, and the path of the master.

@@ -31,6 +31,7 @@ mod login;
 mod masters;
 mod method;
 pub mod metrics;
+pub mod places;
 mod public;
 mod reconcile;
 pub mod refusals;

@@ -10,7 +10,7 @@ use super::site::Site;
 use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
 use crate::domain::id::GrantId;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::domain::placed::{DirectoryName, Placed, PlacedName, What};
 use crate::domain::policy::Policy;
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{NotPlaced, PublicDirectory, Taken};
@@ -58,12 +58,18 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
     if let Err(NotGiven::Down(down)) = credential::withdraw(site, &grants).await {
         tracing::warn!(event = "sweep_waits", "user names of those whose copies go do not end yet: {down}");
         // All of these rows are looked at again.
+        put_off(site, &going);
         return;
     }
     let now = Instant::now();
     let mut by_directory: BTreeMap<DirectoryName, Vec<Placed>> = BTreeMap::new();
     for placed in going {
-        if site.upkeep.retries().may_try(&placed.name, now) && !is_being_read(site, &placed).await {
+        if !site.upkeep.retries().may_try(&placed.name, now) {
+            continue;
+        }
+        if is_being_read(site, &placed).await {
+            put_off(site, &[placed]);
+        } else {
             by_directory.entry(placed.directory.clone()).or_default().push(placed);
         }
     }
@@ -86,10 +92,11 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
 pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows: Vec<Placed>) -> Vec<Placed> {
     let (mut held, mut free) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for placed in rows {
-        if !site.upkeep.is_in_hand(&placed.name) {
-            held.push(site.upkeep.hold(&placed.name));
+        if let Some(hold) = site.upkeep.try_hold(&placed.name) {
+            held.push(hold);
             free.push(placed);
-        } else if placed.stay == Stay::Going {
+        } else {
+            // Who has it in hand may have shown it by then.
             site.upkeep.retries().later(&placed, Instant::now());
         }
     }
@@ -97,7 +104,7 @@ pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows
     if rows.is_empty() {
         return Vec::new();
     }
-    let work = Arc::clone(directory);
+    let (work, asked) = (Arc::clone(directory), rows.clone());
     let taken = tokio::task::spawn_blocking(move || {
         let taken = take_all(&work, rows);
         drop(held);
@@ -107,6 +114,7 @@ pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows
         Ok(taken) => taken,
         Err(panic) => {
             tracing::error!(event = "not_removed", directory = %directory.entry.name, "{panic}");
+            put_off(site, &asked);
             return Vec::new();
         }
     };
@@ -174,6 +182,14 @@ async fn is_being_read(site: &Site, placed: &Placed) -> bool {
         tracing::debug!(event = "kept", name = %placed.name, directory = %placed.directory, "its time is over, and its master is being read");
     }
     is_good
+}
+
+/// What is not tried now waits for its next turn: a turn that has passed would never let the sweep sleep.
+fn put_off(site: &Site, rows: &[Placed]) {
+    let (mut retries, now) = (site.upkeep.retries(), Instant::now());
+    for placed in rows {
+        retries.put_off(placed, now);
+    }
 }
 
 fn not_removed(site: &Site, placed: &Placed, why: &str) {

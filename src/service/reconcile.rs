@@ -64,14 +64,16 @@ async fn listed(site: &Site) -> Result<HashMap<DirectoryName, HashSet<String>>, 
             if work.fault().is_some() {
                 return Ok(None);
             }
-            let tidied = work.tidy(|name| upkeep.is_in_hand(name))?;
+            let tidied = work.tidy(|name| upkeep.try_hold(name))?;
             Ok::<_, rustix::io::Errno>(Some((tidied, work.names()?)))
         });
         let name = &directory.entry.name;
         match look.await {
             Ok(Ok(Some((tidied, names)))) => {
-                forget_stubs(site, tidied.into_iter().filter_map(|one| ended(name, one)).collect()).await?;
-                all.insert(name.clone(), names.into_iter().collect());
+                let names: HashSet<String> = names.into_iter().collect();
+                let ended = tidied.into_iter().filter_map(|one| ended(name, one));
+                forget_stubs(site, ended.filter(|ended| !names.contains(ended.as_str())).collect()).await?;
+                all.insert(name.clone(), names);
             }
             // Whoever watches says so.
             Ok(Ok(None)) => {}
@@ -182,8 +184,9 @@ pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<Directo
 async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, missing: Vec<Placed>) -> Vec<Placed> {
     // A copy takes as long as the file is large, and is made like any other.
     let (stubs, mut lost): (Vec<Placed>, Vec<Placed>) = missing.into_iter().partition(|placed| matches!(placed.what, What::Stub(_)));
-    let row = |placed: Placed| (super::masters::path(site, &placed.file), site.upkeep.hold(&placed.name), placed);
-    let rows: Vec<_> = stubs.into_iter().map(row).collect();
+    // What somebody else has in hand is theirs.
+    let row = |placed: Placed| Some((super::masters::path(site, &placed.file), site.upkeep.try_hold(&placed.name)?, placed));
+    let rows: Vec<_> = stubs.into_iter().filter_map(row).collect();
     let work = Arc::clone(directory);
     let place = move || -> Vec<(Placed, Option<NotPlaced>)> {
         let placed = rows.into_iter().map(|(master, _held, placed)| {

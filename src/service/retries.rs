@@ -16,7 +16,7 @@ const LAST: Duration = Duration::from_mins(1);
 const WAITING_MAX: usize = 10_000;
 
 /// So many reasons are told of one directory, until something could be removed there.
-const SAID_MAX: usize = 8;
+pub(super) const SAID_MAX: usize = 8;
 
 #[derive(Debug)]
 struct Waiting {
@@ -66,6 +66,13 @@ impl Retries {
             let at = now + pause;
             self.due.insert((at, placed.name.clone()));
             self.waiting.insert(placed.name.clone(), Waiting { placed: placed.clone(), at, pause, trouble });
+        }
+    }
+
+    /// `placed` was not tried, though it may be its turn: if it waits, it is tried again after its pause.
+    pub(super) fn put_off(&mut self, placed: &Placed, now: Instant) {
+        if self.waiting.get(&placed.name).is_some_and(|waiting| waiting.at <= now) {
+            self.later(placed, now);
         }
     }
 
@@ -161,6 +168,23 @@ mod tests {
         assert!(retries.failed(&one, "EROFS", Moment::EPOCH, now), "and is said again when it comes back");
         assert_eq!(retries.trouble(&one.name), Some(Trouble { at: Moment::EPOCH, why: "EROFS".to_owned() }));
         assert_eq!(retries.trouble(&placed(7).name), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_tried_in_its_turn_waits_again_and_nothing_else_begins_to_wait() {
+        let (mut retries, one, other, now) = (Retries::default(), placed(0), placed(2), Instant::now());
+        retries.put_off(&one, now);
+        assert_eq!((retries.len(), retries.next()), (0, None), "it never waited");
+        retries.failed(&one, "EROFS", Moment::EPOCH, now);
+        retries.put_off(&one, now);
+        let turn = now + FIRST;
+        assert_eq!(retries.next(), Some(turn), "it is not its turn");
+        assert_eq!(retries.due(turn, 9), std::slice::from_ref(&one));
+        retries.put_off(&one, turn);
+        retries.put_off(&other, turn);
+        assert!(retries.due(turn, 9).is_empty() && !retries.may_try(&one.name, turn));
+        assert_eq!((retries.len(), retries.next()), (1, Some(turn + FIRST * 2)));
+        assert_eq!(retries.trouble(&one.name).map(|trouble| trouble.why), Some("EROFS".to_owned()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! What those who fill and clear public directories tell each other.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
@@ -8,9 +9,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
-use super::retries::Retries;
+use super::retries::{Retries, SAID_MAX};
 use crate::domain::file::FileRef;
-use crate::domain::placed::{Placed, PlacedName};
+use crate::domain::placed::{DirectoryName, Placed, PlacedName};
 use crate::public::Watch;
 
 /// Of so many masters is known by how many they are read.
@@ -21,6 +22,10 @@ const READ_MAX: usize = 10_000;
 pub(super) struct Upkeep {
     /// What is being placed or taken away now, and by how many.
     in_hand: Mutex<HashMap<PlacedName, usize>>,
+    /// Something was let go.
+    let_go: Notify,
+    /// Why nothing could be placed, as it was said: once, until something can be placed again.
+    not_placed: Mutex<HashMap<DirectoryName, HashSet<String>>>,
     /// What could not be taken away.
     retries: Mutex<Retries>,
     /// By whom a master is being read, where that is heard.
@@ -68,8 +73,46 @@ impl Upkeep {
         Held(Arc::clone(self), name.clone())
     }
 
+    /// The same, unless somebody has `name` in hand already.
+    pub(super) fn try_hold(self: &Arc<Self>, name: &PlacedName) -> Option<Held> {
+        match lock(&self.in_hand).entry(name.clone()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(free) => {
+                free.insert(1);
+                Some(Held(Arc::clone(self), name.clone()))
+            }
+        }
+    }
+
     pub(super) fn is_in_hand(&self, name: &PlacedName) -> bool {
         lock(&self.in_hand).contains_key(name)
+    }
+
+    /// Waits until nobody has `name` in hand. Whether somebody had.
+    pub(super) async fn free(&self, name: &PlacedName) -> bool {
+        let mut waited = false;
+        loop {
+            // Who lets go between the look and the wait is heard.
+            let mut let_go = std::pin::pin!(self.let_go.notified());
+            let_go.as_mut().enable();
+            if !self.is_in_hand(name) {
+                return waited;
+            }
+            waited = true;
+            let_go.await;
+        }
+    }
+
+    /// Nothing could be placed in `directory`, because of `why`. Tells whether that is to be said.
+    pub(super) fn not_placed(&self, directory: &DirectoryName, why: &str) -> bool {
+        let mut said = lock(&self.not_placed);
+        let said = said.entry(directory.clone()).or_default();
+        said.len() < SAID_MAX && said.insert(why.to_owned())
+    }
+
+    /// Something was placed in `directory`.
+    pub(super) fn placed(&self, directory: &DirectoryName) {
+        lock(&self.not_placed).remove(directory);
     }
 
     pub(super) fn retries(&self) -> MutexGuard<'_, Retries> {
@@ -125,6 +168,8 @@ impl Drop for Held {
             *count -= 1;
             if *count == 0 {
                 in_hand.remove(name);
+                drop(in_hand);
+                upkeep.let_go.notify_waiters();
             }
         }
     }
@@ -141,7 +186,7 @@ mod tests {
     use crate::domain::id::GrantId;
     use crate::domain::moment::Moment;
     use crate::domain::path::FilePath;
-    use crate::domain::placed::{DirectoryName, NewCopy};
+    use crate::domain::placed::NewCopy;
 
     #[test]
     fn what_two_hold_is_in_hand_until_both_let_go() {
@@ -151,8 +196,46 @@ mod tests {
         assert!(upkeep.is_in_hand(&name) && !upkeep.is_in_hand(&other));
         drop(one);
         assert!(upkeep.is_in_hand(&name));
+        assert!(upkeep.try_hold(&name).is_none(), "somebody has it");
         drop(two);
         assert!(!upkeep.is_in_hand(&name));
+        let one = upkeep.try_hold(&name);
+        assert!(one.is_some() && upkeep.is_in_hand(&name) && upkeep.try_hold(&name).is_none());
+        drop(one);
+        assert!(!upkeep.is_in_hand(&name));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_name_goes_on_when_the_last_who_has_it_lets_go() {
+        let upkeep = Arc::new(Upkeep::default());
+        let (name, other) = (PlacedName::new([1; 16]), PlacedName::new([2; 16]));
+        assert!(!upkeep.free(&name).await, "nobody has it");
+        let (one, two, another) = (upkeep.hold(&name), upkeep.hold(&name), upkeep.hold(&other));
+        let mut waiting = std::pin::pin!(upkeep.free(&name));
+        let mut is_waiting = async || {
+            tokio::select! {
+                biased;
+                waited = &mut waiting => Err(waited),
+                () = std::future::ready(()) => Ok(()),
+            }
+        };
+        assert_eq!(is_waiting().await, Ok(()));
+        drop(one);
+        assert_eq!(is_waiting().await, Ok(()), "one of two");
+        drop(another);
+        assert_eq!(is_waiting().await, Ok(()), "another name");
+        drop(two);
+        assert_eq!(is_waiting().await, Err(true));
+    }
+
+    #[test]
+    fn why_nothing_can_be_placed_is_said_once_until_something_can_be() {
+        let upkeep = Upkeep::default();
+        let [one, other] = ["one", "other"].map(|name| DirectoryName::parse(name).expect("a name"));
+        assert!(upkeep.not_placed(&one, "ENOSPC") && upkeep.not_placed(&one, "EACCES") && upkeep.not_placed(&other, "ENOSPC"));
+        assert!(!upkeep.not_placed(&one, "ENOSPC") && !upkeep.not_placed(&other, "ENOSPC"));
+        upkeep.placed(&one);
+        assert!(upkeep.not_placed(&one, "ENOSPC") && !upkeep.not_placed(&other, "ENOSPC"));
     }
 
     #[test]
