@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::credential::{self, NotGiven};
 use super::site::Site;
+use super::upkeep::LINGER;
 use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
 use crate::domain::id::GrantId;
@@ -164,13 +165,16 @@ pub(super) fn is_there(directory: &PublicDirectory, placed: &Placed) -> Result<b
 async fn is_being_read(site: &Site, placed: &Placed) -> bool {
     let may_stay =
         matches!(placed.what, What::Stub(_)) && !site.configuration.is_measured() && clock::now() < placed.placed + Policy::RESUME_CAP;
-    if !may_stay || !site.upkeep.is_read(&placed.file) {
+    let now = Instant::now();
+    if !may_stay || !site.upkeep.is_read(&placed.file, now, LINGER) {
         return false;
     }
-    let grant = site.store.grant(placed.grant).await;
-    let is_good = grant.is_ok_and(|grant| grant.is_some_and(|grant| grant.standing.check().is_ok()));
+    let Ok(Some(grant)) = site.store.grant(placed.grant).await else { return false };
+    let linger = LINGER.min(grant.policy.resume_grace.into());
+    let is_good = grant.standing.check().is_ok() && site.upkeep.is_read(&placed.file, now, linger);
     if is_good {
-        site.upkeep.keep(placed);
+        // When it is closed, others may still read: it is looked at again, ever less often.
+        site.upkeep.retries().later(placed, now);
         tracing::debug!(event = "kept", name = %placed.name, directory = %placed.directory, "its time is over, and its master is being read");
     }
     is_good
