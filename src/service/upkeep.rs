@@ -172,7 +172,7 @@ mod tests {
         assert!(is_read(Duration::ZERO) && is_read(Duration::from_hours(99)));
         // Two opens may be told as one: after the first close somebody may still read.
         upkeep.closed(&file, now + second);
-        assert!(is_read(second) && is_read(second * 2 - Duration::from_millis(1)) && !is_read(second * 2));
+        assert!(is_read(second) && is_read(second + second / 2) && !is_read(second * 2));
         upkeep.closed(&file, now + second * 2);
         assert!(is_read(second * 2) && !is_read(second * 3));
         upkeep.opened(&file, now + second * 4);
