@@ -80,6 +80,12 @@ impl Watcher {
     async fn look(&mut self, current: &Current) -> Result<(), Down> {
         self.look_at_places(current).await;
         let site = current.site();
+        for directory in site.directories.iter() {
+            // What lies in one that was not configured rests.
+            if self.directories.as_ref().is_none_or(|seen| seen.named(&directory.entry.name).is_none()) {
+                site.upkeep.retries().hasten(&directory.entry.name, Instant::now());
+            }
+        }
         self.directories = Some(Arc::clone(&site.directories));
         self.storages = Some(Arc::clone(&site.storages));
         if site.directories.is_empty() {

@@ -225,6 +225,15 @@ impl Working {
         Ok(())
     }
 
+    pub(super) fn going_later(&mut self, names: &[PlacedName], due: Moment) -> Result<(), Fault> {
+        for known in under(&self.database, names)? {
+            if known.stay == Stay::Going {
+                change(&self.database, &Placed { due, ..known })?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn copy_for(&mut self, grant: GrantId, copy: NewCopy, now: Moment) -> Result<Option<Placed>, Fault> {
         let Some(file) = self.account(grant)?.map(|account| account.grant.file.clone()) else { return Ok(None) };
         let there = rows::one(&self.database, schema::COPY_OF_GRANT, [grant.written()], placed)?;
