@@ -282,12 +282,25 @@ fn split(name: &str) -> (&str, &str) {
     name.split_at_checked(stem.len()).unwrap_or((name, ""))
 }
 
-/// `name` as a file may be called in public. A leading dot would hide it, or make it a web server's configuration.
+/// `name` as a file may be called in public: see [`is_leaf`]. A leading dot would hide it, or make it a web server's
+/// configuration.
 pub fn leaf(name: &str) -> String {
-    match name.strip_prefix('.') {
-        Some(rest) => format!("_{rest}"),
-        None => name.to_owned(),
+    let mut kept: String = name.chars().map(|char| if is_harmful(char) { '_' } else { char }).collect();
+    if kept.is_empty() || kept.starts_with('.') {
+        kept.replace_range(..kept.len().min(1), "_");
     }
+    kept.truncate(kept.floor_char_boundary(NAME_BYTES_MAX));
+    kept
+}
+
+/// Whether a file in public can be called so: one name, never a way out of its directory.
+pub fn is_leaf(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('.') && text.len() <= NAME_BYTES_MAX && !text.chars().any(is_harmful)
+}
+
+/// What no name may have.
+fn is_harmful(char: char) -> bool {
+    char == '/' || char.is_control()
 }
 
 #[cfg(test)]
@@ -369,5 +382,20 @@ mod tests {
         {
             assert_eq!(leaf(name), seen);
         }
+    }
+
+    #[test]
+    fn every_name_in_public_is_one_name_that_leads_nowhere_else() {
+        let (long, longer) = ("x".repeat(255), "ü".repeat(200));
+        for good in ["a.zip", "Grüße & Küsse.zip", "a..b", "-", "a\\b", long.as_str()] {
+            assert!(is_leaf(good), "{good:?}");
+            assert_eq!(leaf(good), good);
+        }
+        let bad = ["", ".", "..", ".htaccess", "/", "a/b", "../../x", "/etc/passwd", "a/..", "a\0b", "a\nb", "a\u{85}b", longer.as_str()];
+        for bad in bad {
+            assert!(!is_leaf(bad), "{bad:?}");
+            assert!(is_leaf(&leaf(bad)), "{bad:?}");
+        }
+        assert_eq!(leaf(&longer), "ü".repeat(127));
     }
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::directory::{NotPlaced, PublicDirectory, is_our, look, step};
@@ -50,8 +50,15 @@ impl PublicDirectory {
 
     fn make_stub(&self, new: &str, leaf: &str, master: &Path) -> Result<(), NotPlaced> {
         rustix::fs::mkdirat(&self.aside, new, STUB_MODE).map_err(step("make a directory for the stub"))?;
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let stub = rustix::fs::openat(&self.aside, new, flags, Mode::empty()).map_err(step("open the new stub"))?;
+        // What is made aside has that directory's group, which may be older than the one of the public directory.
+        let wanted = rustix::fs::fstat(&self.root).map_err(step("look at the directory"))?.st_gid;
+        if rustix::fs::fstat(&stub).map_err(step("look at the new stub"))?.st_gid != wanted {
+            rustix::fs::fchown(&stub, None, Some(Gid::from_raw(wanted))).map_err(step("give the stub to the directory's group"))?;
+        }
         // Whatever the umask is.
-        rustix::fs::chmodat(&self.aside, new, STUB_MODE, AtFlags::empty()).map_err(step("let the web server into the stub"))?;
+        rustix::fs::fchmod(&stub, STUB_MODE).map_err(step("let the web server into the stub"))?;
         rustix::fs::symlinkat(master, &self.aside, format!("{new}/{leaf}")).map_err(step("make the link"))
     }
 
@@ -145,6 +152,9 @@ pub(super) fn entries(directory: &OwnedFd) -> Result<Vec<String>, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+
     use super::*;
     use crate::config::{Directory, PublicUrl};
     use crate::domain::file::{FileRef, StorageName};
@@ -201,5 +211,25 @@ mod tests {
         assert_eq!(directory.has_stub(&ended), Ok(true), "what was shown stays");
         assert_eq!(look(&directory.aside, &aside(&lost)).map(|stat| stat.is_some()), Ok(false));
         assert_eq!(look(&directory.aside, &aside(&held)).map(|stat| stat.is_some()), Ok(true), "it is in hand");
+    }
+
+    #[test]
+    fn a_stub_has_the_group_that_its_directory_has_now_and_nobody_else_enters() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directories = open(place.path());
+        let directory = directories.iter().next().expect("one");
+        let own = fs::metadata(place.path()).expect("a directory").gid();
+        // Another group that this user may give; a user who is in one alone has that one on both sides.
+        let others = rustix::process::getgroups().expect("groups").into_iter().map(Gid::as_raw).find(|group| *group != own);
+        let other = if rustix::process::geteuid().is_root() { own + 1 } else { others.unwrap_or(own) };
+        for (number, group, mode) in [(1, own, 0o700), (2, other, 0o750), (3, own, 0o2750), (4, other, 0o2750)] {
+            chown(place.path(), None, Some(group)).expect("a group");
+            fs::set_permissions(place.path(), Permissions::from_mode(mode)).expect("a mode");
+            let stub = row(number);
+            directory.place_stub(&stub, Path::new("/masters/a.zip")).expect("placed");
+            let found = fs::metadata(place.path().join(stub.name.as_str())).expect("a stub");
+            assert_eq!((found.gid(), found.mode() & 0o7777), (group, 0o750), "{number}");
+            assert_eq!(directory.take_stub(&stub).expect("taken"), Taken::Gone);
+        }
     }
 }

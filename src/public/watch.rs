@@ -215,6 +215,12 @@ impl Places {
                 self.watched.get(&event.wd()).and_then(|place| hint(place, was, name))
             };
             let Some(hint) = hint else { continue };
+            // Who wrote opened it, too.
+            let closed = match &hint {
+                Hint::Master(path) if was.contains(Was::CLOSE_WRITE) => Some(Hint::Closed(path.clone())),
+                _ => None,
+            };
+            hints.extend(closed);
             if matches!(hint, Hint::Opened(_) | Hint::Closed(_)) || told.insert(hint.clone()) {
                 hints.push(hint);
             }

@@ -126,7 +126,7 @@ pub(super) async fn write(site: &Site, entry: &Directory) -> Result<(), NotGiven
         let act = move || {
             let mut last = last;
             let lines: Vec<(UserName, &str)> = rows.iter().map(|row| (row.user, row.hash.as_str())).collect();
-            let written = file.write(&lines);
+            let written = file.write(&lines, clock::now());
             if let Ok(done) = &written {
                 (last.written, last.state, last.next) = (asked, Some(done.state), next);
             }

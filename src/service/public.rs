@@ -7,9 +7,11 @@ use tokio::time::Instant;
 
 use super::credential::{self, NotGiven};
 use super::site::Site;
+use super::upkeep::LINGER;
 use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
 use crate::domain::id::GrantId;
+use crate::domain::moment::Span;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, What};
 use crate::domain::policy::Policy;
 use crate::feed::nginx_line::PublicReport;
@@ -50,6 +52,10 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
 /// After so many failures in a row in one directory the rest of a step is not tried: what is wrong is the directory.
 const FAILURES_MAX: usize = 8;
 
+/// Nothing can be done in a directory that is not configured: a reload brings what lies there forward, and this is for what
+/// it does not reach.
+const UNKNOWN_AGAIN: Span = Span::from_hours(1);
+
 /// Takes away what has to go, and remembers that it is gone. What cannot be taken away is said once, and is tried again.
 pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
     // Who may not enter any more is shut out before the row says that all is done: a crash in between is made good.
@@ -78,9 +84,14 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
             let taken = take_out(site, directory, rows).await;
             remember(site, taken.into_iter().map(|placed| placed.name).collect()).await;
         } else {
-            for placed in rows {
-                let why = "no [[directory]] has this name any more: what lies there stays until it is configured again";
-                not_removed(site, &placed, why);
+            let why = "no [[directory]] has this name any more: what lies there stays until it is configured again";
+            for placed in &rows {
+                let is_news = site.upkeep.retries().rests(placed, why, clock::now(), Instant::now(), UNKNOWN_AGAIN.into());
+                tell_not_removed(site, placed, why, is_news);
+            }
+            let names = rows.into_iter().map(|placed| placed.name).collect();
+            if let Err(down) = site.store.going_later(names, clock::now() + UNKNOWN_AGAIN).await {
+                tracing::debug!(event = "sweep_waits", directory = %name, "what lies there is looked at again in a minute: {down}");
             }
         }
     }
@@ -172,13 +183,16 @@ pub(super) fn is_there(directory: &PublicDirectory, placed: &Placed) -> Result<b
 async fn is_being_read(site: &Site, placed: &Placed) -> bool {
     let may_stay =
         matches!(placed.what, What::Stub(_)) && !site.configuration.is_measured() && clock::now() < placed.placed + Policy::RESUME_CAP;
-    if !may_stay || !site.upkeep.is_read(&placed.file) {
+    let now = Instant::now();
+    if !may_stay || !site.upkeep.is_read(&placed.file, now, LINGER) {
         return false;
     }
-    let grant = site.store.grant(placed.grant).await;
-    let is_good = grant.is_ok_and(|grant| grant.is_some_and(|grant| grant.standing.check().is_ok()));
+    let Ok(Some(grant)) = site.store.grant(placed.grant).await else { return false };
+    let linger = LINGER.min(grant.policy.resume_grace.into());
+    let is_good = grant.standing.check().is_ok() && site.upkeep.is_read(&placed.file, now, linger);
     if is_good {
-        site.upkeep.keep(placed);
+        // When it is closed, others may still read: it is looked at again, ever less often.
+        site.upkeep.retries().later(placed, now);
         tracing::debug!(event = "kept", name = %placed.name, directory = %placed.directory, "its time is over, and its master is being read");
     }
     is_good
@@ -193,7 +207,12 @@ fn put_off(site: &Site, rows: &[Placed]) {
 }
 
 fn not_removed(site: &Site, placed: &Placed, why: &str) {
-    if site.upkeep.retries().failed(placed, why, clock::now(), Instant::now()) {
+    let is_news = site.upkeep.retries().failed(placed, why, clock::now(), Instant::now());
+    tell_not_removed(site, placed, why, is_news);
+}
+
+fn tell_not_removed(site: &Site, placed: &Placed, why: &str, is_news: bool) {
+    if is_news {
         tracing::error!(
             event = "not_removed",
             name = %placed.name,

@@ -185,6 +185,10 @@ impl Store for Rehearsal<'_> {
         Box::pin(async { Ok(()) })
     }
 
+    fn going_later(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn issue_with(&self, grant: Grant, link: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
         *self.issued.lock().unwrap_or_else(PoisonError::into_inner) = Some((grant, link));
         Box::pin(async { Ok(()) })

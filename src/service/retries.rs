@@ -47,6 +47,16 @@ impl Retries {
     /// `placed` could not be taken away at `at`, because of `why`. Tells whether that is to be said: once for a directory.
     pub(super) fn failed(&mut self, placed: &Placed, why: &str, at: Moment, now: Instant) -> bool {
         self.later(placed, now);
+        self.trouble_of(placed, why, at)
+    }
+
+    /// The same where nothing can be done before somebody changes the configuration: it is tried again after `pause`.
+    pub(super) fn rests(&mut self, placed: &Placed, why: &str, at: Moment, now: Instant, pause: Duration) -> bool {
+        self.after(placed, now, Some(pause));
+        self.trouble_of(placed, why, at)
+    }
+
+    fn trouble_of(&mut self, placed: &Placed, why: &str, at: Moment) -> bool {
         if let Some(waiting) = self.waiting.get_mut(&placed.name) {
             waiting.trouble = Some(Trouble { at, why: why.to_owned() });
         }
@@ -56,11 +66,16 @@ impl Retries {
 
     /// `placed` is tried again after its pause.
     pub(super) fn later(&mut self, placed: &Placed, now: Instant) {
+        self.after(placed, now, None);
+    }
+
+    fn after(&mut self, placed: &Placed, now: Instant, pause: Option<Duration>) {
         let before = self.waiting.remove(&placed.name);
         if let Some(before) = &before {
             self.due.remove(&(before.at, placed.name.clone()));
         }
-        let pause = before.as_ref().map_or(FIRST, |before| (before.pause * 2).min(LAST));
+        let next = before.as_ref().map_or(FIRST, |before| (before.pause * 2).min(LAST));
+        let pause = pause.unwrap_or(next);
         let trouble = before.and_then(|before| before.trouble);
         if self.waiting.len() < WAITING_MAX {
             let at = now + pause;
@@ -185,6 +200,24 @@ mod tests {
         assert!(retries.due(turn, 9).is_empty() && !retries.may_try(&one.name, turn));
         assert_eq!((retries.len(), retries.next()), (1, Some(turn + FIRST * 2)));
         assert_eq!(retries.trouble(&one.name).map(|trouble| trouble.why), Some("EROFS".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_can_do_anything_about_rests_until_its_directory_is_configured_again() {
+        let (mut retries, one, now) = (Retries::default(), placed(0), Instant::now());
+        let hour = Duration::from_hours(1);
+        assert!(retries.failed(&one, "EIO", Moment::EPOCH, now));
+        for turn in 0..3 {
+            let now = now + hour * turn;
+            assert_eq!(retries.rests(&one, "no directory", Moment::EPOCH, now, hour), turn == 0);
+            assert_eq!(retries.next(), Some(now + hour));
+        }
+        assert_eq!(retries.trouble(&one.name).map(|trouble| trouble.why), Some("no directory".to_owned()));
+        let later = now + hour * 2;
+        retries.hasten(&one.directory, later);
+        assert!(retries.may_try(&one.name, later));
+        retries.failed(&one, "EIO", Moment::EPOCH, later);
+        assert_eq!(retries.next(), Some(later + LAST), "once it is there, as often as any other");
     }
 
     #[tokio::test(start_paused = true)]

@@ -301,6 +301,10 @@ mod tests {
             down()
         }
 
+        fn going_later(&self, _: Vec<PlacedName>, _: Moment) -> Later<'_, ()> {
+            down()
+        }
+
         fn issue_with(&self, _: Grant, _: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
             down()
         }

@@ -3,19 +3,25 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::retries::{Retries, SAID_MAX};
 use crate::domain::file::FileRef;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName};
+use crate::domain::placed::{DirectoryName, PlacedName};
 use crate::public::Watch;
 
-/// Of so many masters is known by how many they are read.
+/// Of so many masters is known whether they are read.
 const READ_MAX: usize = 10_000;
+
+/// Whoever was seen closing a master may open it again so soon, and others whose opening was told together with that one may
+/// still be reading.
+pub(super) const LINGER: Duration = Duration::from_mins(5);
 
 /// Shared by all generations of a site.
 #[derive(Debug, Default)]
@@ -28,19 +34,29 @@ pub(super) struct Upkeep {
     not_placed: Mutex<HashMap<DirectoryName, HashSet<String>>>,
     /// What could not be taken away.
     retries: Mutex<Retries>,
-    /// By whom a master is being read, where that is heard.
-    readers: Mutex<HashMap<FileRef, Readers>>,
+    /// Whether masters are being read, where that is heard.
+    readers: Mutex<HashMap<FileRef, Last>>,
     /// What is listened at.
     pub(super) watch: Watch,
     /// Whoever watches looks at the directories now: something is wrong with them, or they are others.
     pub(super) look: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Readers {
-    count: u32,
-    /// What goes when the last of them is done.
-    kept: Vec<Placed>,
+/// What was heard last of a master. Nobody can be counted by it: the system tells of neighbouring opens, and of closes, as of
+/// one.
+#[derive(Clone, Copy, Debug)]
+enum Last {
+    Opened,
+    Closed(Instant),
+}
+
+impl Last {
+    fn is_reading(self, now: Instant, linger: Duration) -> bool {
+        match self {
+            Self::Opened => true,
+            Self::Closed(at) => now.saturating_duration_since(at) < linger,
+        }
+    }
 }
 
 /// What is counted of public directories.
@@ -120,38 +136,26 @@ impl Upkeep {
     }
 
     /// Somebody opened `file`.
-    pub(super) fn opened(&self, file: &FileRef) {
+    pub(super) fn opened(&self, file: &FileRef, now: Instant) {
         let mut readers = lock(&self.readers);
+        if readers.len() >= READ_MAX && !readers.contains_key(file) {
+            readers.retain(|_, last| last.is_reading(now, LINGER));
+        }
         if readers.len() < READ_MAX || readers.contains_key(file) {
-            readers.entry(file.clone()).or_default().count += 1;
+            readers.insert(file.clone(), Last::Opened);
         }
     }
 
-    /// Somebody closed `file`, who may have opened it before anybody listened. Gives what waited for nobody else.
-    pub(super) fn closed(&self, file: &FileRef) -> Vec<Placed> {
-        let mut readers = lock(&self.readers);
-        let Some(known) = readers.get_mut(file) else { return Vec::new() };
-        known.count -= 1;
-        if known.count > 0 {
-            return Vec::new();
+    /// Somebody closed `file`, who may have opened it before anybody listened.
+    pub(super) fn closed(&self, file: &FileRef, now: Instant) {
+        if let Some(last) = lock(&self.readers).get_mut(file) {
+            *last = Last::Closed(now);
         }
-        readers.remove(file).map_or_else(Vec::new, |known| known.kept)
     }
 
-    /// Whether `file` is being read, as far as anybody heard.
-    pub(super) fn is_read(&self, file: &FileRef) -> bool {
-        lock(&self.readers).contains_key(file)
-    }
-
-    /// `placed` goes when nobody reads its master any more. Of more than is remembered here the store says when to look
-    /// again.
-    pub(super) fn keep(&self, placed: &Placed) {
-        if let Some(known) = lock(&self.readers).get_mut(&placed.file)
-            && known.kept.len() < READ_MAX
-            && known.kept.iter().all(|kept| kept.name != placed.name)
-        {
-            known.kept.push(placed.clone());
-        }
+    /// Whether `file` is being read, as far as anybody heard: it was opened last, or closed less than `linger` ago.
+    pub(super) fn is_read(&self, file: &FileRef, now: Instant, linger: Duration) -> bool {
+        lock(&self.readers).get(file).is_some_and(|last| last.is_reading(now, linger))
     }
 
     /// Opens or closes were not heard: nobody knows any more who reads.
@@ -183,10 +187,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::domain::file::StorageName;
-    use crate::domain::id::GrantId;
-    use crate::domain::moment::Moment;
     use crate::domain::path::FilePath;
-    use crate::domain::placed::NewCopy;
 
     #[test]
     fn what_two_hold_is_in_hand_until_both_let_go() {
@@ -238,25 +239,40 @@ mod tests {
         assert!(upkeep.not_placed(&one, "ENOSPC") && !upkeep.not_placed(&other, "ENOSPC"));
     }
 
+    fn master(number: usize) -> FileRef {
+        let path = FilePath::parse(&format!("{number}.zip")).expect("a path");
+        FileRef { storage: StorageName::parse("masters").expect("a name"), path }
+    }
+
     #[test]
-    fn a_file_is_read_until_everybody_who_was_heard_to_open_it_closed_it() {
-        let upkeep = Upkeep::default();
-        let file = FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") };
-        let directory = DirectoryName::parse("pub").expect("a name");
-        let copy = NewCopy { name: PlacedName::new([1; 16]), directory, leaf: "a.zip".to_owned() };
-        let placed = copy.row(GrantId::new([2; 12]), file.clone(), Moment::EPOCH);
-        assert!(upkeep.closed(&file).is_empty());
-        assert!(!upkeep.is_read(&file), "what was opened before is closed");
-        upkeep.opened(&file);
-        upkeep.opened(&file);
-        upkeep.keep(&placed);
-        upkeep.keep(&placed);
-        assert!(upkeep.closed(&file).is_empty());
-        assert!(upkeep.is_read(&file));
-        assert_eq!(upkeep.closed(&file), [placed], "what was kept for them goes now");
-        assert!(!upkeep.is_read(&file));
-        upkeep.opened(&file);
+    fn a_file_is_read_while_it_was_opened_last_and_for_a_while_after_a_close() {
+        let (upkeep, file, now) = (Upkeep::default(), master(1), Instant::now());
+        let second = Duration::from_secs(1);
+        let is_read = |after: Duration| upkeep.is_read(&file, now + after, second);
+        upkeep.closed(&file, now);
+        assert!(!is_read(Duration::ZERO), "what was opened before is closed");
+        upkeep.opened(&file, now);
+        assert!(is_read(Duration::ZERO) && is_read(Duration::from_hours(99)));
+        // Two opens may be told as one: after the first close somebody may still read.
+        upkeep.closed(&file, now + second);
+        assert!(is_read(second) && is_read(second + second / 2) && !is_read(second * 2));
+        upkeep.closed(&file, now + second * 2);
+        assert!(is_read(second * 2) && !is_read(second * 3));
+        upkeep.opened(&file, now + second * 4);
+        assert!(is_read(second * 99));
         upkeep.forget_readers();
-        assert!(!upkeep.is_read(&file));
+        assert!(!is_read(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_known_of_readers_is_bounded_and_what_is_over_makes_room() {
+        let (upkeep, now) = (Upkeep::default(), Instant::now());
+        (0..READ_MAX).for_each(|number| upkeep.opened(&master(number), now));
+        upkeep.opened(&master(READ_MAX), now);
+        assert!(!upkeep.is_read(&master(READ_MAX), now, LINGER), "no room");
+        upkeep.closed(&master(7), now);
+        upkeep.opened(&master(READ_MAX), now + LINGER);
+        assert!(upkeep.is_read(&master(READ_MAX), now + LINGER, LINGER) && !upkeep.is_read(&master(7), now, LINGER));
+        assert!(upkeep.is_read(&master(8), now + LINGER, LINGER));
     }
 }

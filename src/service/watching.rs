@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::masters::{self, Known, Led, Masters};
-use super::public::take_away;
 use super::reconcile::{missing, reconcile, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
@@ -81,6 +80,12 @@ impl Watcher {
     async fn look(&mut self, current: &Current) -> Result<(), Down> {
         self.look_at_places(current).await;
         let site = current.site();
+        for directory in site.directories.iter() {
+            // What lies in one that was not configured rests.
+            if self.directories.as_ref().is_none_or(|seen| seen.named(&directory.entry.name).is_none()) {
+                site.upkeep.retries().hasten(&directory.entry.name, Instant::now());
+            }
+        }
         self.directories = Some(Arc::clone(&site.directories));
         self.storages = Some(Arc::clone(&site.storages));
         if site.directories.is_empty() {
@@ -187,15 +192,15 @@ impl Watcher {
     async fn take(&mut self, site: &Site, hints: Vec<Hint>) -> Result<Next, Down> {
         let mut next = Next::Listen;
         let mut came: BTreeMap<DirectoryName, Vec<String>> = BTreeMap::new();
-        let (mut left, mut files, mut over) = (Vec::new(), HashSet::new(), Vec::new());
+        let (mut left, mut files, now) = (Vec::new(), HashSet::new(), Instant::now());
         for hint in hints {
             match hint {
                 Hint::Came(directory, name) => came.entry(directory).or_default().push(name),
                 Hint::Left(directory, name) => left.push((directory, name)),
                 Hint::Directory(_) => next = next.max(Next::Places),
                 Hint::Master(path) => files.extend(masters::file_at(site, &path)),
-                Hint::Opened(path) => masters::file_at(site, &path).iter().for_each(|file| site.upkeep.opened(file)),
-                Hint::Closed(path) => over.extend(masters::file_at(site, &path).iter().flat_map(|file| site.upkeep.closed(file))),
+                Hint::Opened(path) => masters::file_at(site, &path).iter().for_each(|file| site.upkeep.opened(file, now)),
+                Hint::Closed(path) => masters::file_at(site, &path).iter().for_each(|file| site.upkeep.closed(file, now)),
                 Hint::Anything => {
                     tracing::debug!(event = "hints_lost", "more happened than could be told; everything is looked at");
                     site.upkeep.forget_readers();
@@ -203,7 +208,6 @@ impl Watcher {
                 }
             }
         }
-        take_away(site, over).await;
         self.left(site, left).await?;
         for (directory, names) in came {
             self.came(site, &directory, names).await?;

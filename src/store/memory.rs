@@ -409,10 +409,7 @@ impl Store for Memory {
     }
 
     fn copy_later(&self, name: PlacedName, due: Moment) -> Later<'_, ()> {
-        Box::pin(async move {
-            self.kept()?.copy_later(&name, due);
-            Ok(())
-        })
+        Box::pin(async move { self.kept().map(|mut kept| kept.copy_later(&name, due)) })
     }
 
     fn copies_lost(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
@@ -420,10 +417,11 @@ impl Store for Memory {
     }
 
     fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()> {
-        Box::pin(async move {
-            self.kept()?.public.gone(&names, now);
-            Ok(())
-        })
+        Box::pin(async move { self.kept().map(|mut kept| kept.public.gone(&names, now)) })
+    }
+
+    fn going_later(&self, names: Vec<PlacedName>, due: Moment) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| kept.public.going_later(&names, due)) })
     }
 
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {

@@ -321,6 +321,9 @@ pub trait Store: CredentialStore + Send + Sync {
     /// Remembers that nothing is there under these names any more.
     fn placed_gone(&self, names: Vec<PlacedName>, now: Moment) -> Later<'_, ()>;
 
+    /// What is going under these names is looked at again at `due`, and not sooner.
+    fn going_later(&self, names: Vec<PlacedName>, due: Moment) -> Later<'_, ()>;
+
     /// Changes a grant as a person decided ([`Grant::amend`]) and gives it back; `None` when it is not known.
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>>;
 

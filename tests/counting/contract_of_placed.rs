@@ -152,8 +152,14 @@ pub async fn what_has_to_go_is_told_until_it_is_gone<S: Store>(store: Arc<S>) {
     let again = close(&*store, DAY + 60).await;
     assert_eq!((names(&again.going), again.next), (vec![placed_name(1)], Some(at(DAY + 120))));
     assert_eq!(names(&store.placed_there(None, 0).await.unwrap()), [placed_name(1)]);
+    // Once an hour where nothing can be done about it; what is not known, or not going, is as it was.
+    store.going_later(vec![placed_name(1), placed_name(9)], at(DAY + 3660)).await.unwrap();
+    let closing = close(&*store, DAY + 3659).await;
+    assert_eq!((closing.going, closing.next), (Vec::new(), Some(at(DAY + 3660))));
+    assert_eq!(names(&close(&*store, DAY + 3660).await.going), [placed_name(1)]);
     store.placed_gone(vec![placed_name(1)], at(DAY + 61)).await.unwrap();
     store.placed_gone(vec![placed_name(1)], at(DAY + 99)).await.unwrap();
+    store.going_later(vec![placed_name(1)], at(8 * DAY)).await.unwrap();
     assert_eq!(known(&*store, 1).await, first.gone(at(DAY + 61)), "it went once");
     assert_eq!(close(&*store, 9 * DAY).await, Closing::default());
     assert_eq!(store.placed_there(None, 0).await, Ok(Vec::new()));

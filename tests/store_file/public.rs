@@ -142,6 +142,9 @@ fn a_line_about_what_is_in_public_that_does_not_fit_is_refused_by_its_number() {
         (stub, &grant_id(3).to_string(), &grant_id(9).to_string(), "is for a grant or a delivery that does not stand before it"),
         (stub, "\"directory\":\"pub\"", "\"directory\":\"../pub\"", "`directory` holds"),
         (stub, name(3).as_str(), "../../../etc", "`name` holds"),
+        (stub, "\"leaf\":\"a b.zip\"", "\"leaf\":\"../../x\"", "`leaf` holds \"../../x\""),
+        (stub, "\"leaf\":\"a b.zip\"", "\"leaf\":\"..\"", "`leaf` holds \"..\""),
+        (copy, "\"leaf\":\"Grüße.zip\"", "\"leaf\":\"\"", "`leaf` holds \"\""),
         (stub, name(3).as_str(), name(2).as_str(), "the same id stood before"),
         (stub, "{\"placed\":{", "{\"placed\":{\"more\":1,", "is not a line of an export"),
         (copy, &grant_id(4).to_string(), &grant_id(9).to_string(), "is for a grant or a delivery that does not stand before it"),
@@ -169,6 +172,7 @@ fn verify_names_what_in_public_is_for_nothing_that_is_there() {
             &["in public", "which it is for, is not there"],
         ),
         (&format!("UPDATE credentials SET grant_id = '{}' WHERE grant_id IS NOT NULL", grant_id(9)), &["a user name of members"]),
+        ("UPDATE placed SET leaf = '../../x' WHERE what = 'stub'", &["a row cannot be read", "`leaf` holds \"../../x\""]),
         ("UPDATE placed SET stay = 'here'", &["a row cannot be read", "`stay` holds \"here\""]),
         ("UPDATE placed SET stay = 'live', gone = NULL, due = 9000000000000 WHERE stay = 'gone'", &["and its delivery has ended"]),
     ] {
@@ -186,13 +190,14 @@ fn of_a_damaged_store_what_is_in_public_is_saved_but_for_what_is_for_nothing_any
     let lost = Grant { ..grant(3, None) }.id;
     place.sql(&format!("PRAGMA foreign_keys = OFF; DELETE FROM grants WHERE id = '{lost}'; UPDATE credentials SET grant_id = '{lost}' WHERE grant_id IS NOT NULL"));
     place.sql(&format!("UPDATE placed SET leaf = 'b', path = '/' WHERE name = '{}'", name(5)));
+    place.sql(&format!("UPDATE placed SET leaf = '../../x' WHERE name = '{}'", name(4)));
     let mut out = Vec::new();
     let salvaged = salvage(&place.file(), &mut out).unwrap();
     let left_out = |table: &str| salvaged.left_out[table].names.iter().cloned().collect::<Vec<_>>();
-    let mut names = [name(3).to_string(), name(5).to_string()];
+    let mut names = [name(3).to_string(), name(4).to_string(), name(5).to_string()];
     names.sort();
     assert_eq!((left_out("placed"), left_out("credentials")), (names.to_vec(), vec![UserName::new([2; 5]).to_string()]));
-    assert_eq!((salvaged.totals.placed, salvaged.totals.credentials), (3, 1));
+    assert_eq!((salvaged.totals.placed, salvaged.totals.credentials), (2, 1));
     let copy = Place::new();
     import(&copy.file(), &mut &out[..]).unwrap();
     assert_eq!(verify(&copy.file(), &mut |_, _| {}).unwrap().faults, Vec::<String>::new());

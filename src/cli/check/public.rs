@@ -98,13 +98,30 @@ fn entered(directory: &Directory, found: &Metadata, people: &People) -> Vec<Find
         };
         return vec![fault.found(format!("{} has mode {}", obstacle.path.display(), obstacle.shown)).right(right).run(command)];
     }
-    // What is made there has the directory's group only with this bit, else that of the daemon.
-    let inherits = found.mode() & 0o2000 != 0;
-    let of_stubs = if inherits { Some(found.gid()) } else { people.daemon.group() };
-    if worker.user == 0 || worker.user == people.daemon.user || of_stubs.is_none_or(|group| worker.is_in(group)) {
+    // A stub is made aside: it has that directory's group only with this bit, else that of the daemon, who then gives it that
+    // of the public directory.
+    let aside = fs::symlink_metadata(directory.path.join(ASIDE)).ok();
+    let above = aside.as_ref().unwrap_or(found);
+    let made = if above.mode() & 0o2000 != 0 { Some(above.gid()) } else { people.daemon.group() };
+    let may_give = people.daemon.user == 0 || people.daemon.is_in(found.gid());
+    let group_name = people.accounts.group_name(found.gid());
+    if let Some(made) = made.filter(|made| *made != found.gid() && !may_give) {
+        let made = people.accounts.group_name(made);
+        let says = format!("stubs get the group {made}, and {} may not give them {group_name}: none is placed", people.daemon.name);
+        let command = match &aside {
+            // It is older than the group or the bit of the directory around it.
+            Some(_) if found.mode() & 0o2000 != 0 => {
+                let inside = directory.path.join(ASIDE);
+                format!("chgrp {group_name} {0} && chmod 2700 {0}", inside.display())
+            }
+            Some(_) | None => format!("usermod -aG {group_name} {} && systemctl restart cloakroom", people.daemon.name),
+        };
+        let fault = Finding::fault("public-enter", says).found(format!("{shown} has mode {}", people.accounts.mode_of(found)));
+        return vec![fault.right(right).run(command)];
+    }
+    if worker.user == 0 || worker.user == people.daemon.user || worker.is_in(found.gid()) {
         return Vec::new();
     }
-    let group_name = of_stubs.map(|group| people.accounts.group_name(group)).unwrap_or_default();
     let fault = Finding::fault(
         "public-enter",
         format!("stubs get the group {group_name}, and nginx's workers, as {}, cannot enter them: customers see 403", worker.name),

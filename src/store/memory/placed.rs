@@ -80,6 +80,12 @@ impl Public {
         }
     }
 
+    pub(super) fn going_later(&mut self, names: &[PlacedName], due: Moment) {
+        for known in self.under(names).into_iter().filter(|known| known.stay == Stay::Going) {
+            self.put(Placed { due, ..known });
+        }
+    }
+
     pub(super) fn lost(&mut self, names: &[PlacedName], now: Moment) {
         for again in self.under(names).into_iter().filter_map(|known| lost(known, now)) {
             self.put(again);

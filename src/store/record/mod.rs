@@ -19,6 +19,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::delivery::State;
 use crate::domain::grant::Standing;
 use crate::domain::id::RequestId;
+use crate::domain::placed::is_leaf;
 
 /// What was written is not what this version writes: the field, and what stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,11 @@ impl std::fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+/// The name of a file in public: any other text would lead out of the directory.
+pub(super) fn leaf(text: String) -> Result<String, Unreadable> {
+    if is_leaf(&text) { Ok(text) } else { Err(Unreadable::new("leaf", text)) }
+}
 
 /// A value in its one written form.
 pub(super) trait Written: Sized {

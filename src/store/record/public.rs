@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::grant::file;
-use super::{Unreadable, Written};
+use super::{Unreadable, Written, leaf};
 use crate::domain::credential::{DirectoryCredential, Holder};
 use crate::domain::file::Version;
 use crate::domain::moment::Moment;
@@ -122,7 +122,7 @@ impl TryFrom<PlacedRecord> for Placed {
             what,
             grant: Written::read(&record.grant, "grant")?,
             file: file(&record.storage, &record.path)?,
-            leaf: record.leaf,
+            leaf: leaf(record.leaf)?,
             placed: Moment::from_millis(record.placed),
             due: record.due.map_or(Moment::EPOCH, Moment::from_millis),
             stay,

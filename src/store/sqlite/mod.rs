@@ -319,6 +319,10 @@ impl Store for Sqlite {
         Box::pin(self.decide(move |working| working.placed_gone(&names, now)))
     }
 
+    fn going_later(&self, names: Vec<PlacedName>, due: Moment) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| working.going_later(&names, due)))
+    }
+
     fn amend(&self, grant: GrantId, amendment: Amendment, author: Author) -> Later<'_, Option<Grant>> {
         Box::pin(self.decide(move |working| working.amend(grant, amendment, author)))
     }

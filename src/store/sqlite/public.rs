@@ -14,7 +14,7 @@ use crate::domain::moment::Moment;
 use crate::domain::path::FilePath;
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
-use crate::store::record::{Unreadable, Written};
+use crate::store::record::{Unreadable, Written, leaf};
 use crate::store::{CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away};
 
 /// Reads a row that a statement selected by its columns.
@@ -47,7 +47,7 @@ pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
             storage: StorageName::parse(&storage).ok_or_else(|| Unreadable::new("storage", &storage))?,
             path: FilePath::parse(&path).map_err(|_| Unreadable::new("path", &path))?,
         },
-        leaf: row.get(7)?,
+        leaf: leaf(row.get(7)?)?,
         placed: moment(8)?.unwrap_or(Moment::EPOCH),
         due: moment(9)?.unwrap_or(Moment::EPOCH),
         stay,
@@ -220,6 +220,15 @@ impl Working {
         for known in under(&self.database, names)? {
             if !matches!(known.stay, Stay::Gone(_)) {
                 change(&self.database, &known.gone(now))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn going_later(&mut self, names: &[PlacedName], due: Moment) -> Result<(), Fault> {
+        for known in under(&self.database, names)? {
+            if known.stay == Stay::Going {
+                change(&self.database, &Placed { due, ..known })?;
             }
         }
         Ok(())

@@ -297,8 +297,9 @@ statements! {
     HASTEN_COPIES = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND what = 'copy' AND stay = 'live'";
     HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
 
-    CREDENTIALS_OF_DIRECTORY = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE directory = ?1 AND (ends IS NULL OR ends > ?2) \
-        ORDER BY begins, user");
+    /// In two parts: with `OR` all that ever were would be read.
+    CREDENTIALS_OF_DIRECTORY = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE directory = ?1 AND ends IS NULL \
+        UNION ALL SELECT ", credential_columns!(), " FROM credentials WHERE directory = ?1 AND ends > ?2 ORDER BY begins, user");
     CREDENTIALS_OF_GRANT = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE grant_id = ?1 AND (ends IS NULL OR ends > ?2) \
         ORDER BY begins, user");
     CREDENTIALS_FROM = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE user > ?1 ORDER BY user LIMIT ?2");
@@ -357,5 +358,19 @@ mod tests {
             }
         }
         assert!(seen > 40, "{seen}");
+    }
+
+    #[test]
+    fn who_may_enter_a_directory_now_is_found_without_those_who_might_before() {
+        let database = Connection::open_in_memory().expect("a database");
+        for step in MIGRATIONS {
+            database.execute_batch(step).expect("a migration");
+        }
+        let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {CREDENTIALS_OF_DIRECTORY}")).expect("a plan");
+        let steps = plan.query_map(["goods", "0"], |row| row.get::<_, String>(3)).expect("a plan");
+        let mut searches: Vec<String> = steps.map(|step| step.expect("a step")).filter(|step| step.contains("credentials")).collect();
+        searches.sort();
+        let by = |ends: &str| format!("SEARCH credentials USING INDEX credentials_of_directory (directory=? AND ends{ends}?)");
+        assert_eq!(searches, [by("="), by(">")]);
     }
 }
