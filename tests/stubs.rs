@@ -102,7 +102,7 @@ fn a_stub_that_others_took_away_is_made_again_under_another_name() {
 
 /// Asks with a client that calls itself by these bytes.
 #[track_caller]
-fn get_as(site: &Site, target: &str, agent: &[u8]) -> u16 {
+fn asked_as(site: &Site, target: &str, agent: &[u8]) -> u16 {
     let head = format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nUser-Agent: ");
     let request = [head.as_bytes(), agent, b"\r\n\r\n"].concat();
     Download::send(site.nginx.port, &request, false).finish().status
@@ -124,7 +124,7 @@ fn a_download_is_counted_whatever_its_client_calls_itself() {
     for (done, agent) in agents.iter().enumerate() {
         let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
         let to = click(&site, &link, &[]);
-        assert_eq!(get_as(&site, &to, agent), 200);
+        assert_eq!(asked_as(&site, &to, agent), 200);
         let completed = || deliveries(&site.cloakroom).iter().filter(|state| *state == "completed").count();
         until("the download is counted", || (completed() == done + 1).then_some(()));
     }

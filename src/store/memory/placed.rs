@@ -213,7 +213,7 @@ impl Kept {
         self.count_changes(opened.as_slice());
         let of = known.or(opened.as_ref().map(|opened| opened.delivery));
         let settled = of.and_then(|of| self.report(&told.of(of)));
-        let has_bytes = self.accounts.get(&told.grant).is_none_or(|account| account.has_bytes_left());
+        let has_bytes = self.accounts.get(&told.grant).is_none_or(crate::domain::account::Account::has_bytes_left);
         if settled.as_ref().is_some_and(|settled| settled.state != settled.before || !has_bytes) {
             self.public.hasten(told.grant, |what| matches!(what, What::Copy(_)));
         }

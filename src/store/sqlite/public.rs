@@ -296,7 +296,7 @@ impl Working {
         self.count(opened.as_slice());
         let Some(of) = known.or(opened.as_ref().map(|opened| opened.delivery)) else { return Ok(Vec::new()) };
         let settled = self.settle_one(&told.of(of))?;
-        let has_bytes = self.account(told.grant)?.is_none_or(|account| account.has_bytes_left());
+        let has_bytes = self.account(told.grant)?.is_none_or(crate::domain::account::Account::has_bytes_left);
         if settled.as_ref().is_some_and(|settled| settled.state != settled.before || !has_bytes) {
             self.hasten_copies(told.grant)?;
         }
