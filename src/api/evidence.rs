@@ -199,7 +199,7 @@ fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
             "Where it says started, nobody reports what arrived: this shows that downloads were begun, and not that they arrived.",
         ),
         (
-            deliveries.iter().any(|delivery| delivery.is_led_away()),
+            deliveries.iter().any(crate::domain::delivery::Delivery::is_led_away),
             "Where a client was led to a public path, its requests did not pass by Cloakroom after the redirect: byte budget, \
              connections, rate and networks were not held there, and whoever knew the path could fetch it.",
         ),
