@@ -7,7 +7,7 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 use servers::cloakroom::Cloakroom;
-use servers::http::Answer;
+use servers::http::{Answer, Download};
 use servers::nginx::NginxSetup;
 use servers::site::{Site, content};
 use servers::until;
@@ -165,4 +165,50 @@ fn reload(site: &Site, event: &str) {
     let before = lines();
     kill_process(Pid::from_raw(i32::try_from(site.cloakroom.pid()).unwrap()).unwrap(), Signal::HUP).unwrap();
     until(event, || (lines() > before).then_some(()));
+}
+
+/// Asks with a client that calls itself by these bytes.
+#[track_caller]
+fn asked_as(site: &Site, target: &str, agent: &[u8]) -> u16 {
+    let head = format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nUser-Agent: ");
+    let request = [head.as_bytes(), agent, b"\r\n\r\n"].concat();
+    Download::send(site.nginx.port, &request, false).finish().status
+}
+
+#[test]
+fn a_download_is_counted_whatever_its_client_calls_itself() {
+    let site = site("");
+    site.master("a.zip", &content(1000));
+    let agents = [
+        b"curl/8.14".to_vec(),
+        b"x\xff".to_vec(),
+        vec![0xff; 8000],
+        vec![1; 3000],
+        vec![1; 8000],
+        [vec![b'x'; 199], "\u{e9}".as_bytes().to_vec(), vec![b'"'; 7000]].concat(),
+        b"\\u0000\"},{\"v\":\"2".to_vec(),
+    ];
+    for (done, agent) in agents.iter().enumerate() {
+        let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
+        let to = click(&site, &link, &[]);
+        assert_eq!(asked_as(&site, &to, agent), 200);
+        let completed = || deliveries(&site.cloakroom).iter().filter(|state| *state == "completed").count();
+        until("the download is counted", || (completed() == done + 1).then_some(()));
+    }
+    assert!(site.nginx.access_log().metadata().unwrap().len() < 7 * 4096, "an agent makes no line long");
+}
+
+#[test]
+fn a_path_with_slashes_too_many_is_counted_like_any_other() {
+    let setup = NginxSetup { server: "merge_slashes off;".to_owned(), ..NginxSetup::default() };
+    let site = Site::with_stubs(&setup, "method = [\"stub\"]", true);
+    site.master("a.zip", &content(1000));
+    for (done, odd) in ["/pub//", "/pub////"].into_iter().enumerate() {
+        let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
+        let to = click(&site, &link, &[]);
+        let to = to.replacen("/pub/", odd, 1).replace("/a.zip", "//a.zip");
+        assert_eq!(get(&site, &to).status, 200, "{to}");
+        let completed = || deliveries(&site.cloakroom).iter().filter(|state| *state == "completed").count();
+        until("the download is counted", || (completed() == done + 1).then_some(()));
+    }
 }

@@ -43,7 +43,7 @@ pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::problem::Problem;
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
-pub use self::reports::{Handed, LINES_MAX};
+pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
@@ -115,7 +115,7 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/credentials", get(credentials::list))
         .route("/api/v1/credentials/{user}", get(credentials::show))
         .route("/api/v1/directories/{name}/rotate", post(credentials::replace))
-        .route("/api/v1/reports", post(reports::take))
+        .route("/api/v1/reports", post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/explain", post(explain_what))
         .route("/api/v1/about", get(about::about))

@@ -9,14 +9,20 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{BODY_BYTES_MAX, Problem};
+use super::Problem;
 use crate::feed::Batch;
+use crate::feed::nginx_line::LINE_BYTES_MAX;
 use crate::feed::tail::BATCH_LINES_MAX;
 use crate::service::settle;
 use crate::service::site::Site;
 
 /// More lines are not taken at once.
 pub const LINES_MAX: usize = BATCH_LINES_MAX;
+
+/// So many bytes of lines are taken at once; any one line that can be understood is among them.
+pub const LINES_BYTES_MAX: usize = 256 * 1024;
+
+const _: () = assert!(LINE_BYTES_MAX < LINES_BYTES_MAX);
 
 /// What became of the lines; each is in exactly one of the numbers. Handing them over again changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +47,7 @@ pub(super) async fn take(State(site): State<Arc<Site>>, body: Result<Bytes, Byte
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(rejection.status(), format!("the body must have at most {BODY_BYTES_MAX} bytes")),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(rejection.status(), format!("the body must have at most {LINES_BYTES_MAX} bytes")),
         status => Problem::new(status, rejection.body_text()),
     })?;
     let lines = body.strip_suffix(b"\n").unwrap_or(&body);

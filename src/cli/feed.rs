@@ -22,7 +22,7 @@ use super::failure::{Failure, warn};
 use super::serve::hear;
 use super::terminal::{counted, grouped, visible};
 use super::{Common, say, say_json};
-use crate::api::{BODY_BYTES_MAX, Handed, LINES_MAX};
+use crate::api::{Handed, LINES_BYTES_MAX, LINES_MAX};
 use crate::domain::moment::Span;
 use crate::feed::nginx_line::LINE_BYTES_MAX;
 
@@ -284,7 +284,7 @@ impl Lines {
             && let Ok(next) = self.come.try_recv()
         {
             bytes += next.line.len() + 1;
-            if bytes > BODY_BYTES_MAX {
+            if bytes > LINES_BYTES_MAX {
                 self.held = Some(next);
                 break;
             }
@@ -324,7 +324,7 @@ mod tests {
         let mut seen = vec![];
         while let Some(batch) = lines.next_batch().await {
             let bytes: usize = batch.iter().map(|waiting| waiting.line.len() + 1).sum();
-            assert!(bytes <= BODY_BYTES_MAX && batch.len() <= LINES_MAX, "{bytes} bytes, {} lines", batch.len());
+            assert!(bytes <= LINES_BYTES_MAX && batch.len() <= LINES_MAX, "{bytes} bytes, {} lines", batch.len());
             seen.extend(batch.iter().map(|waiting| waiting.line.len()));
         }
         assert_eq!(seen, sizes);

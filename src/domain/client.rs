@@ -44,12 +44,19 @@ impl ClientKey {
         Self::from_digest(&hash.finalize())
     }
 
-    /// The key of `client`, who logged in as `user`: people behind one address have names of their own.
-    pub fn of_user(client: &Client, user: &str) -> Self {
+    /// The key of who logged in as `user`, wherever and with whatever: people behind one address have names of their own.
+    pub fn of_user(user: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"user\0");
-        hash.update(client.key().0);
         hash.update(user.as_bytes());
+        Self::from_digest(&hash.finalize())
+    }
+
+    /// The key of whoever asks from `address`, by whatever name.
+    pub fn of_address(address: IpAddr) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"address\0");
+        hash.update(address.to_canonical().to_string().as_bytes());
         Self::from_digest(&hash.finalize())
     }
 

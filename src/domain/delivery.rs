@@ -250,7 +250,7 @@ impl Delivery {
         }
         let size = self.version.size;
         if size == 0 {
-            return report.status == 200 && report.finished && report.bytes == 0;
+            return report.is_empty_file();
         }
         let Some((first, _)) = report.from.filter(|&(_, total)| total == size) else {
             // A whole answer that was compressed on its way holds every byte in fewer.
@@ -349,6 +349,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether an empty file was sent. Of what answers HEAD, which sends no bytes of any file, `from` is nothing.
+    pub(super) fn is_empty_file(&self) -> bool {
+        self.status == 200 && self.finished && self.bytes == 0 && self.from == Some((0, 0))
+    }
+
     /// So far ahead of ours the clock of whoever reports may be.
     pub const AHEAD_MAX: Span = Span::from_seconds(5);
 

@@ -13,8 +13,12 @@ use crate::domain::delivery::Report;
 use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
 
-/// A longer line is nobody's: the shipped format stays below 1 KiB.
-pub const LINE_BYTES_MAX: usize = 16 * 1024;
+/// A longer line is nobody's. What a client says in all is held by nginx's `large_client_header_buffers` (4 of 8 KiB, if
+/// nobody changed it), and each byte of it is at most the six of `\u0001`; the rest of a line stays below 4 KiB.
+pub const LINE_BYTES_MAX: usize = 4 * 8 * 1024 * 6 + 4 * 1024;
+
+/// So much of an agent is read, in characters: it tells clients apart.
+const AGENT_CHARS_MAX: usize = 200;
 
 /// The version of the format that is read.
 const VERSION: &str = "1";
@@ -100,7 +104,7 @@ pub enum Told {
 /// A request in a public directory, which passed by us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicReport {
-    /// The path that was asked for, decoded.
+    /// The path that was asked for, decoded; without the slashes that stand behind slashes.
     pub path: String,
     /// Who logged in, where the directory asks for a password.
     pub user: Option<String>,
@@ -122,7 +126,8 @@ impl Told {
     }
 }
 
-/// What `line`, without its line end, tells; `None` where it names neither a delivery nor a path.
+/// What `line`, without its line end, tells; `None` where it names neither a delivery nor a path. Bytes that are not UTF-8,
+/// which nginx leaves as they are, are read as U+FFFD: what a client says of itself takes no line away.
 pub fn read(line: &[u8]) -> Result<Option<Told>, LineFault> {
     if line.len() > LINE_BYTES_MAX {
         return Err(LineFault::TooLong);
@@ -131,7 +136,8 @@ pub fn read(line: &[u8]) -> Result<Option<Told>, LineFault> {
     if line.first() != Some(&b'{') {
         return Err(LineFault::NotTheFormat("it does not begin with `{`".to_owned()));
     }
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|fault| LineFault::NotTheFormat(fault.to_string()))?;
+    let text = String::from_utf8_lossy(line);
+    let line: Line<'_> = serde_json::from_str(&text).map_err(|fault| LineFault::NotTheFormat(fault.to_string()))?;
     if line.v != VERSION {
         return Err(LineFault::AnotherVersion);
     }
@@ -150,11 +156,11 @@ impl Line<'_> {
     fn public(&self) -> Result<PublicReport, LineFault> {
         let address = self.client.parse().map_err(|_| LineFault::Odd("client"))?;
         Ok(PublicReport {
-            path: self.path.clone().into_owned(),
+            path: merged(&self.path),
             user: Some(&*self.user).filter(|user| !user.is_empty()).map(str::to_owned),
             request: self.request()?,
             report: self.report()?,
-            client: Client::new(address, &*self.agent),
+            client: Client::new(address, self.agent.chars().take(AGENT_CHARS_MAX).collect::<String>()),
         })
     }
 
@@ -211,6 +217,17 @@ impl Part {
         let (first, last, total) = (number(first)?, number(last)?, number(total)?);
         (first <= last && last < total).then(|| Self { first, bytes: last - first + 1, total })
     }
+}
+
+/// Where `merge_slashes` is off, nginx tells of all slashes, and opens the same file.
+fn merged(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    for letter in path.chars() {
+        if letter != '/' || !merged.ends_with('/') {
+            merged.push(letter);
+        }
+    }
+    merged
 }
 
 fn is_multipart(media_type: &str) -> bool {
@@ -299,6 +316,7 @@ mod tests {
             assert!(matches!(read(bad.as_bytes()), Err(LineFault::NotTheFormat(_))), "{bad}");
         }
         assert!(matches!(read(b"{\"v\":\"\xff\"}"), Err(LineFault::NotTheFormat(_))));
+        assert!(matches!(read(b"{\xff}"), Err(LineFault::NotTheFormat(_))));
         assert_eq!(read(with("v", "2").as_bytes()), Err(LineFault::AnotherVersion));
         assert_eq!(read(" ".repeat(LINE_BYTES_MAX + 1).as_bytes()), Err(LineFault::TooLong));
         let deep = format!("{{\"x\":{}{}", "[".repeat(8000), "]".repeat(8000));

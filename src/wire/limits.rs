@@ -53,7 +53,7 @@ pub struct Limits {
     pub body: Duration,
     /// For what follows an answer on a connection that is to be closed.
     pub linger: Duration,
-    /// Bytes of the body of a request to the API.
+    /// Bytes of the body of a request to the API; those that lines of a web server are handed over by are the largest.
     pub body_bytes_max: usize,
 }
 
@@ -73,7 +73,7 @@ impl Limits {
             write: Duration::from_mins(1),
             body: Duration::from_secs(10),
             linger: Duration::from_secs(2),
-            body_bytes_max: 64 * 1024,
+            body_bytes_max: 256 * 1024,
         }
     }
 }

@@ -44,7 +44,8 @@ fn made() -> Made {
 }
 
 fn told(request: &str, host: u8, report: Report) -> Arrived {
-    Arrived::Copy(CopyReport::new(grant_id(1), made().version, client(host), Some("ann"), request_id(request), report))
+    let user = format!("user-{host}");
+    Arrived::Copy(CopyReport::new(grant_id(1), made().version, client(host), Some(&user), request_id(request), report))
 }
 
 async fn issued(store: &impl Store, of: u32, max: Option<u32>, number: u8) {

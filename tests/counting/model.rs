@@ -370,6 +370,8 @@ impl Model {
             () if full && self.reserved() == 0 => return Err(Refusal::LimitReached),
             () if self.is_one_network_too_many(host) => return Err(Refusal::TooManyNetworks),
             () if full => return Err(Refusal::DownloadRunning),
+            () if known.charged() > u64::from(1 + self.retry) * known.size => return Err(Refusal::ByteBudget),
+            () if self.bytes_most(known.size).is_some_and(|most| self.bytes() > most) => return Err(Refusal::ByteBudget),
             () => {}
         }
         if self.networks_max.is_some() {
@@ -424,7 +426,7 @@ impl Model {
         } else if !sent.error {
             download.beside += bytes;
         }
-        let whole = if size == 0 { sent.finished && !sent.error && bytes == 0 } else { got.iter().all(|byte| *byte) };
+        let whole = if size == 0 { sent.finished && sent.first == Some(0) && bytes == 0 } else { got.iter().all(|byte| *byte) };
         if whole && download.state == State::Open {
             download.state = State::Completed;
         }

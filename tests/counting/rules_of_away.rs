@@ -69,7 +69,7 @@ fn standing(shop: &mut Shop, delivery: DeliveryId, standing: Standing) {
 
 #[test]
 fn a_client_is_sent_away_where_a_request_for_bytes_would_be_admitted() {
-    let cases: [(&str, Before, u64, Result<State, Refusal>); 17] = [
+    let cases: [(&str, Before, u64, Result<State, Refusal>); 18] = [
         ("an offer", |_, _| {}, 10, Ok(State::Open)),
         ("an offer whose lifetime is over", |_, _| {}, HOUR, Err(Refusal::LinkExpired)),
         ("an offer of a grant that is over", |shop, _| expired(shop), 5, Err(Refusal::Expired)),
@@ -98,10 +98,19 @@ fn a_client_is_sent_away_where_a_request_for_bytes_would_be_admitted() {
             "an open one, and no unit is left",
             |shop, id| {
                 opened(shop, id);
-                allowed(shop, 0);
+                allowed(shop, 1);
             },
             10,
             Ok(State::Open),
+        ),
+        (
+            "an open one, and no byte is left",
+            |shop, id| {
+                opened(shop, id);
+                allowed(shop, 0);
+            },
+            10,
+            Err(Refusal::ByteBudget),
         ),
         ("an open one whose grace is over", opened, DAY, Err(Refusal::LinkExpired)),
         ("a completed one", completed, 10, Ok(State::Completed)),
@@ -130,6 +139,16 @@ fn a_client_is_sent_away_where_a_request_for_bytes_would_be_admitted() {
     }
     let mut shop = Shop::new(None);
     assert_eq!(shop.account.send_away(&away(delivery_id(9), 1, at(0), true)).map(drop), Err(Refusal::UnknownLink));
+}
+
+#[test]
+fn nobody_is_sent_away_any_more_when_more_was_sent_than_the_bytes_of_the_delivery() {
+    let mut shop = Shop::new(Some(2));
+    let delivery = shop.sent_away(1, 1, at(0));
+    for (number, sent_away) in [(1, Ok(())), (2, Ok(())), (3, Err(Refusal::ByteBudget))] {
+        shop.seen(delivery, &format!("r{number}"), 1, sent(0, SIZE - 1, SIZE, at(number)));
+        assert_eq!(shop.account.send_away(&away(delivery, 1, at(number), true)).map(drop), sent_away, "{number}");
+    }
 }
 
 #[track_caller]

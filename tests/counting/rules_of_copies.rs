@@ -2,7 +2,7 @@
 
 use cloakroom::domain::account::{CopyReport, CopyStay};
 use cloakroom::domain::client::Client;
-use cloakroom::domain::delivery::{Report, State};
+use cloakroom::domain::delivery::{Delivery, Report, State};
 use cloakroom::domain::grant::{Amendment, Standing};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
@@ -127,6 +127,77 @@ fn the_requests_of_one_client_are_one_download_and_each_whole_one_counts_once() 
     assert_eq!(shop.units(), (4, 0));
 }
 
+/// The same request, by another program.
+fn by(agent: &str, told: CopyReport) -> CopyReport {
+    let client = Client::new(told.client.address, agent);
+    let request = format!("{}-{agent}", told.request);
+    CopyReport::new(told.grant, told.version.clone(), client, None, request_id(&request), told.report)
+}
+
+#[test]
+fn a_file_that_is_fetched_in_parts_under_several_names_is_one_download() {
+    let part = |first: u64, bytes: u64| Report { status: 206, ..sent(first, bytes, SIZE, at(1)) };
+    let ways: [(&str, [CopyReport; 2]); 2] = [
+        ("by two programs", [by("a", told("x", 1, None, part(0, 500))), by("b", told("y", 1, None, part(500, 500)))]),
+        ("from two addresses", [told("x", 1, Some("ann"), part(0, 500)), told("y", 2, Some("ann"), part(500, 500))]),
+    ];
+    for (way, parts) in ways {
+        let mut shop = Shop::new(Some(3));
+        let begun: Vec<bool> = parts.iter().map(|part| take(&mut shop, part).0).collect();
+        assert_eq!(begun, [true, false], "{way}");
+        shop.close_due(at(9 * DAY));
+        assert_eq!(shop.units(), (1, 0), "{way}");
+    }
+}
+
+#[test]
+fn a_copy_goes_when_its_bytes_are_used_though_nothing_arrived() {
+    let most = 2;
+    let mut shop = Shop::with_policy(Policy { max_downloads: Some(most), retry_factor: 1, ..grace(100) });
+    let tries = u64::from(most) * 2;
+    // All but one byte, again and again.
+    let mut shown = 0;
+    for (number, host) in (0..=tries).zip(1..) {
+        assert_eq!(shop.account.visit_copy(&link(1), client(1).address, at(number)), Ok(()), "{number}");
+        assert!(shop.account.copy_stays(None, at(number)).until.is_some(), "{number}");
+        take(&mut shop, &told(&format!("r{number}"), host, None, sent(0, SIZE - 1, SIZE, at(number))));
+        shown += 1;
+    }
+    assert_eq!((shown, shop.units().0), (5, 0));
+    let refused = Err(Refusal::ByteBudget);
+    let gone = CopyStay { until: None, over: Some(at(50)) };
+    assert_eq!((shop.account.visit_copy(&link(1), client(1).address, at(50)), shop.account.copy_stays(None, at(50))), (refused, gone));
+    assert_eq!(shop.close_due(at(9 * DAY)).len(), 5);
+    assert_eq!((shop.account.grant.keeps_copy(at(9 * DAY)), shop.units()), (false, (0, 0)));
+    shop.account.grant.amend(&Amendment::Reset);
+    assert!(shop.account.grant.keeps_copy(at(9 * DAY)));
+}
+
+#[test]
+fn whoever_asks_under_many_names_holds_no_more_than_so_many_downloads() {
+    let mut shop = Shop::new(Some(5));
+    let most = Delivery::CLIENTS_MAX;
+    let begun = (0..5000_u16).filter(|number| {
+        let [high, low] = number.to_be_bytes();
+        let client = Client::new([10, 0, high, low].into(), "");
+        let report = Report { status: 206, ..sent(u64::from(*number) % SIZE, 1, SIZE, at(1)) };
+        take(&mut shop, &CopyReport::new(grant_id(1), version(SIZE), client, None, request_id(&format!("r{number}")), report)).0
+    });
+    assert_eq!(begun.count(), most);
+    assert_eq!((shop.units(), shop.account.deliveries.len()), ((0, u32::try_from(most).unwrap()), most));
+    shop.close_due(at(9 * DAY));
+    assert_eq!(shop.units(), (1, 0), "what was sent of the newest may be all of it");
+}
+
+#[test]
+fn who_only_asks_for_the_head_of_an_empty_file_fetches_nothing() {
+    let mut shop = Shop::new(None);
+    let head = Report { ended: at(1), status: 200, bytes: 0, finished: true, from: None };
+    let told = CopyReport::new(grant_id(1), version(0), client(1), None, request_id("a"), head);
+    assert_eq!(take(&mut shop, &told), (false, None));
+    assert!(shop.account.deliveries.is_empty());
+}
+
 #[test]
 fn an_empty_file_is_fetched_by_an_answer_without_bytes() {
     let mut shop = Shop::new(None);
@@ -140,7 +211,8 @@ fn one_line_makes_one_delivery_and_a_user_name_is_part_of_who_asks() {
     let [one, same, user, request] =
         [told("a", 1, None, whole(1)), told("a", 1, None, whole(1)), told("a", 1, Some("x"), whole(1)), told("b", 1, None, whole(1))];
     assert_eq!(one, same);
-    assert_eq!(one.key, client(1).key());
+    assert_ne!(one.key, told("a", 2, None, whole(1)).key);
+    assert_eq!(user.key, told("c", 2, Some("x"), whole(2)).key, "wherever the user is");
     assert!(one.key != user.key && one.fresh == user.fresh && one.fresh != request.fresh);
     let other = CopyReport::new(grant_id(2), version(SIZE), client(1), None, request_id("a"), whole(1));
     assert_ne!(one.fresh, other.fresh);

@@ -83,7 +83,8 @@ impl Account {
         }
     }
 
-    fn affordable(&self, delivery: &Delivery, bytes_max: u64) -> Result<(), Refusal> {
+    /// Whether `bytes_max` more fit into the bytes of `delivery` and of the grant.
+    pub(super) fn affordable(&self, delivery: &Delivery, bytes_max: u64) -> Result<(), Refusal> {
         let policy = &self.grant.policy;
         let wanted = u128::from(delivery.bytes_charged) + u128::from(bytes_max);
         if wanted > policy.delivery_bytes_max(delivery.version.size) {

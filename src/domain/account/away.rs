@@ -19,6 +19,7 @@ impl Account {
     /// | the grant is revoked or suspended | [`Refusal::Revoked`], [`Refusal::Suspended`] |
     /// | the grant is for other networks | [`Refusal::WrongNetwork`] |
     /// | it cannot be joined | as a request for bytes is refused |
+    /// | more was sent than fits into the delivery's or the grant's bytes | [`Refusal::ByteBudget`] |
     /// | nobody will report what is sent, and it is open | the permit; the unit that it held is used: it is started |
     /// | | the permit; an offer takes its unit and opens |
     ///
@@ -29,6 +30,7 @@ impl Account {
         self.grant.standing.check()?;
         self.grant.check_network(away.address)?;
         self.joinable(delivery, away.address, away.now)?;
+        self.affordable(delivery, 0)?;
         let Self { grant, deliveries } = self;
         let sent = deliveries.change(away.delivery, |delivery| {
             if delivery.state == State::Offered {

@@ -25,7 +25,7 @@ pub struct CopyReport {
     pub version: Version,
     /// Who asked, by address and agent.
     pub client: Client,
-    /// The same and with whose user name: what tells this client from others.
+    /// Whose download it is: by the user name, else by the address. Agents are free to choose, and tell nobody apart here.
     pub key: ClientKey,
     /// The request.
     pub request: RequestId,
@@ -44,20 +44,20 @@ impl CopyReport {
             *byte = found;
         }
         let fresh = DeliveryId::made(report.ended, random);
-        let key = user.map_or_else(|| client.key(), |user| ClientKey::of_user(&client, user));
+        let key = user.map_or_else(|| ClientKey::of_address(client.address), ClientKey::of_user);
         Self { grant, version, client, key, request, report, fresh }
     }
 
     /// The same as a report of `delivery`.
     pub fn of(&self, delivery: DeliveryId) -> Reported {
-        let seen = Some(Seen { client: self.key, address: self.client.address });
+        let seen = Some(Seen { client: self.client.key(), address: self.client.address });
         Reported { delivery, request: self.request.clone(), report: self.report.clone(), seen }
     }
 
     /// Whether anything of the file was sent.
     fn has_sent(&self) -> bool {
-        let Report { status, bytes, finished, .. } = self.report;
-        matches!(status, 200 | 206) && (bytes > 0 || (self.version.size == 0 && status == 200 && finished))
+        let Report { status, bytes, .. } = self.report;
+        matches!(status, 200 | 206) && (bytes > 0 || (self.version.size == 0 && self.report.is_empty_file()))
     }
 
     /// Whether the whole file was asked for, from its first byte on.
@@ -79,9 +79,16 @@ pub struct CopyStay {
 const NEVER: Moment = Moment::from_millis(i64::MAX as u64);
 
 impl Grant {
-    /// Whether a copy is to be there for it: it may be used, its time is not over, and not all downloads are used.
+    /// Whether a copy is to be there for it: it may be used, its time is not over, and neither all downloads nor all bytes
+    /// are used, as far as it knows of bytes: those of deliveries that have ended.
     pub fn keeps_copy(&self, now: Moment) -> bool {
-        self.standing.check().is_ok() && !self.is_over(now) && !self.is_used_up()
+        self.standing.check().is_ok() && !self.is_over(now) && !self.is_used_up() && self.has_bytes(0)
+    }
+
+    /// Whether there is room for one byte more than its ended deliveries sent, and `others` were charged.
+    fn has_bytes(&self, others: u128) -> bool {
+        let most = self.policy.grant_bytes_max(self.size_largest).filter(|most| *most > 0);
+        most.is_none_or(|most| u128::from(self.bytes_closed) + others < most)
     }
 
     /// Whether as many downloads are used as there are.
@@ -99,6 +106,7 @@ impl Account {
     /// | if | then | the grant is over since |
     /// |---|---|---|
     /// | the grant is revoked or suspended | it goes now | – |
+    /// | all bytes are used, which `max_downloads` and `retry_factor` leave | it goes now | as below |
     /// | the grant's time is not over, and not all downloads are used | it stays until that time is over, or for ever | – |
     /// | a delivery of a copy began before the grant was over, is open, and can be resumed | it stays until none can be, and not longer than [`Account::COPY_HARD_END`] after the grant was over | `over`, else the end of its time, else now |
     /// | | it goes now | the same |
@@ -111,15 +119,24 @@ impl Account {
         if grant.standing.check().is_err() {
             return CopyStay { until: None, over: None };
         }
-        if grant.keeps_copy(now) {
+        let has_bytes = self.has_bytes_left();
+        if has_bytes && grant.keeps_copy(now) {
             return CopyStay { until: Some(grant.expires.unwrap_or(NEVER)), over: None };
         }
         let over = over.or(grant.expires.filter(|expires| *expires <= now)).unwrap_or(now);
+        if !has_bytes {
+            return CopyStay { until: None, over: Some(over) };
+        }
         let began = |delivery: &&Delivery| delivery.link.is_none() && delivery.opened.is_some_and(|opened| opened <= over);
         let open = Stage::OPEN.iter().flat_map(|stage| self.deliveries.at(*stage)).filter(began);
         let last = open.map(|delivery| delivery.grace_ends(&grant.policy)).max();
         let until = last.map(|last| last.min(over + Self::COPY_HARD_END)).filter(|until| *until > now);
         CopyStay { until, over: Some(over) }
+    }
+
+    /// Whether any byte is left of those that `max_downloads` and `retry_factor` allow.
+    pub fn has_bytes_left(&self) -> bool {
+        self.grant.has_bytes(self.deliveries.charged())
     }
 
     /// Decides a click on `link` that leads to a copy, which everybody with its address and its password may fetch. The click
@@ -133,6 +150,7 @@ impl Account {
     /// | the grant is for other networks | [`Refusal::WrongNetwork`] |
     /// | the grant's time is over | [`Refusal::Expired`] |
     /// | all downloads are used | [`Refusal::LimitReached`] |
+    /// | all bytes are used | [`Refusal::ByteBudget`] |
     /// | | it is led there |
     pub fn visit_copy(&self, link: &Link, address: IpAddr, now: Moment) -> Result<(), Refusal> {
         if link.grant != self.grant.id {
@@ -149,30 +167,47 @@ impl Account {
         if self.grant.is_over(now) {
             return Err(Refusal::Expired);
         }
-        if self.grant.is_used_up() { Err(Refusal::LimitReached) } else { Ok(()) }
+        if self.grant.is_used_up() {
+            return Err(Refusal::LimitReached);
+        }
+        if self.has_bytes_left() { Ok(()) } else { Err(Refusal::ByteBudget) }
     }
 
     /// The delivery of which a request for a copy is. The first row that fits decides:
     ///
     /// | if | then |
     /// |---|---|
-    /// | the client's newest delivery of this version can be resumed, and is open | it |
+    /// | its request was reported already | the one that knows of it |
+    /// | its user's newest delivery of this version, or that of its address, can be resumed, and is open | it |
     /// | it is completed, a part was asked for, and its byte budget has room | it: viewers and players seek |
+    /// | [`Delivery::CLIENTS_MAX`] of copies are open | the newest of this version that is open and can be resumed |
     /// | | none: [`Account::open_copy`] begins one |
+    ///
+    /// Who goes on from another address, or with another program, goes on with the same download: its delivery tells them
+    /// apart, and presumes at its end that they are one.
     pub fn copy_delivery(&self, told: &CopyReport) -> Option<DeliveryId> {
         let policy = &self.grant.policy;
         let joins = |delivery: &Delivery| {
             delivery.link.is_none() && delivery.version == told.version && delivery.is_live(policy, told.report.ended)
         };
-        let newest = |stages: &[Stage], fits: &dyn Fn(&Delivery) -> bool| {
-            self.deliveries.newest(&[Whose::Cookie(told.key)], stages, |delivery| joins(delivery) && fits(delivery))
+        let newest = |whose: Whose, stages: &[Stage], fits: &dyn Fn(&Delivery) -> bool| {
+            self.deliveries.newest(&[whose], stages, |delivery| joins(delivery) && fits(delivery))
+        };
+        let is_full = || {
+            let open = Stage::OPEN.iter().flat_map(|stage| self.deliveries.at(*stage));
+            open.filter(|delivery| delivery.link.is_none()).take(Delivery::CLIENTS_MAX).count() == Delivery::CLIENTS_MAX
         };
         let is_room = |delivery: &Delivery| {
             let wanted = u128::from(delivery.bytes_charged) + u128::from(told.report.bytes_charged());
             wanted <= policy.delivery_bytes_max(delivery.version.size)
         };
         let rest = |delivery: &Delivery| !told.is_of_all() && is_room(delivery);
-        newest(Stage::OPEN, &|_| true).or_else(|| newest(Stage::COMPLETED, &rest)).map(|delivery| delivery.id)
+        let told_before = |delivery: &Delivery| delivery.requests.contains_key(&told.request);
+        let known = || self.deliveries.newest(&[Whose::Cookie(told.key), Whose::Anyone], Stage::RUNNING, told_before);
+        let own = || newest(Whose::Cookie(told.key), Stage::OPEN, &|_| true);
+        let completed = || newest(Whose::Cookie(told.key), Stage::COMPLETED, &rest);
+        let any = || is_full().then(|| newest(Whose::Anyone, Stage::OPEN, &|_| true)).flatten();
+        known().or_else(own).or_else(completed).or_else(any).map(|delivery| delivery.id)
     }
 
     /// Begins the delivery of a request that was answered already, and holds a unit for it, whether one is left or not: a

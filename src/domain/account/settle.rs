@@ -20,7 +20,7 @@ impl Account {
     /// | the delivery is open, all its requests are reported, and none of them sent a byte | an offer again, once |
     ///
     /// A status of 300 and above sent nothing of the file and is charged nothing. An empty file is completed by a 200
-    /// that ended as it should. Of bytes that no answer to the request can have had
+    /// that ended as it should, and whose `from` is the whole of nothing: HEAD fetches nothing. Of bytes that no answer to the request can have had
     /// ([`Request::bytes_sent_max`](crate::domain::delivery::Request::bytes_sent_max)) nothing is believed: they are told as
     /// beyond, and count nowhere.
     ///

@@ -220,12 +220,13 @@ impl Kept {
     /// A report about a copy, as one of the delivery that it is of, or that it begins.
     fn report_copy(&mut self, told: &CopyReport) -> Vec<Change> {
         let Some(account) = self.accounts.get(&told.grant) else { return Vec::new() };
-        let known = account.copy_delivery(told).or_else(|| self.places.contains_key(&told.fresh).then_some(told.fresh));
+        let known = self.places.contains_key(&told.fresh).then_some(told.fresh).or_else(|| account.copy_delivery(told));
         let opened = if known.is_none() { self.run(told.grant, None, |account| account.open_copy(told)).flatten() } else { None };
         self.count_changes(opened.as_slice());
         let of = known.or(opened.as_ref().map(|opened| opened.delivery));
         let settled = of.and_then(|of| self.report(&told.of(of)));
-        if settled.as_ref().is_some_and(|settled| settled.state != settled.before) {
+        let has_bytes = self.accounts.get(&told.grant).is_none_or(crate::domain::account::Account::has_bytes_left);
+        if settled.as_ref().is_some_and(|settled| settled.state != settled.before || !has_bytes) {
             self.public.hasten(told.grant, |what| matches!(what, What::Copy(_)));
         }
         opened.into_iter().chain(settled).collect()

@@ -302,11 +302,9 @@ impl Working {
 
     /// A report about a copy, as one of the delivery that it is of, or that it begins.
     pub(super) fn settle_copy(&mut self, told: &CopyReport) -> Result<Vec<Change>, Fault> {
+        let fresh = self.grant_of(told.fresh)?.map(|_| told.fresh);
         let Some(account) = self.account(told.grant)? else { return Ok(Vec::new()) };
-        let known = match account.copy_delivery(told) {
-            Some(known) => Some(known),
-            None => self.grant_of(told.fresh)?.map(|_| told.fresh),
-        };
+        let known = fresh.or_else(|| account.copy_delivery(told));
         let opened = match known {
             Some(_) => None,
             None => self.run(told.grant, None, |account| account.open_copy(told), |_| Vec::new())?.flatten(),
@@ -314,7 +312,8 @@ impl Working {
         self.count(opened.as_slice());
         let Some(of) = known.or(opened.as_ref().map(|opened| opened.delivery)) else { return Ok(Vec::new()) };
         let settled = self.settle_one(&told.of(of))?;
-        if settled.as_ref().is_some_and(|settled| settled.state != settled.before) {
+        let has_bytes = self.account(told.grant)?.is_none_or(crate::domain::account::Account::has_bytes_left);
+        if settled.as_ref().is_some_and(|settled| settled.state != settled.before || !has_bytes) {
             self.hasten_copies(told.grant)?;
         }
         Ok(opened.into_iter().chain(settled).collect())

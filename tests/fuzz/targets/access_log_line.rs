@@ -17,7 +17,7 @@ fuzz_target!(|line: &[u8]| {
         Ok(Some(reported)) => {
             let text = String::from_utf8_lossy(line);
             assert!(text.contains('{') && line.len() <= LINE_BYTES_MAX);
-            let report = reported.report;
+            let report = reported.report();
             // nginx writes three digits, and 000 where it sent no head.
             assert!(report.status <= 999, "{}", report.status);
             if let Some((first, total)) = report.from {
