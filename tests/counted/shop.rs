@@ -151,7 +151,7 @@ fn until_some<T>(condition: impl FnMut() -> Option<T>) -> Option<T> {
         // Each look starts a program, so there are fewer of them than until() would take.
         match condition() {
             Some(found) => Some(Some(found)),
-            None => (looks == 200).then_some(None),
+            None => (looks == 1000).then_some(None),
         }
     })
 }
