@@ -1,11 +1,13 @@
 //! Any line of an export: read into what it stands for, or refused with a reason; what was read is written as it was read.
 #![no_main]
 
+use cloakroom::domain::credential::DirectoryCredential;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Act;
 use cloakroom::domain::link::Link;
-use cloakroom::store::record::{DeliveryRecord, GrantRecord, Line, LinkRecord, Unreadable};
+use cloakroom::domain::placed::Placed;
+use cloakroom::store::record::{CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlacedRecord, Unreadable};
 use libfuzzer_sys::fuzz_target;
 
 fn refused<T>(read: Result<T, Unreadable>) -> Option<T> {
@@ -35,6 +37,16 @@ fuzz_target!(|line: &[u8]| {
         }
         Line::History(record) => {
             let _ = refused(Act::try_from(record.into_act()));
+        }
+        Line::Placed(record) => {
+            if let Some(placed) = refused(Placed::try_from(*record)) {
+                assert_eq!(Placed::try_from(PlacedRecord::from(&placed)).as_ref(), Ok(&placed));
+            }
+        }
+        Line::Credential(record) => {
+            if let Some(credential) = refused(DirectoryCredential::try_from(*record)) {
+                assert_eq!(DirectoryCredential::try_from(CredentialRecord::from(&credential)).as_ref(), Ok(&credential));
+            }
         }
         Line::CloakroomStore(_) | Line::Tally(_) | Line::Feed(_) | Line::End(_) => {}
     }
