@@ -202,6 +202,8 @@ fn who_downloads_slowly_while_the_password_is_rotated_gets_every_byte_and_goes_o
     assert!(half == bytes);
     assert!(begin(&slow, &slows, "").finish().body == bytes);
     counted(&shop, &slow, 2);
+    // Both halves are of one download, under whichever name.
+    counted(&shop, &paused, 1);
 }
 
 #[test]
