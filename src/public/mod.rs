@@ -12,7 +12,6 @@
 mod copy;
 mod directory;
 mod htpasswd_file;
-mod htpasswd_watch;
 mod seen;
 mod stub;
 mod watch;
@@ -22,7 +21,6 @@ mod zen_cart_watch;
 pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
-pub use htpasswd_watch::HtpasswdWatch;
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
 pub use watch::{Ear, Hint, Watch};
