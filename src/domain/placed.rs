@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::checksum::Checksum;
 use super::file::{FileRef, Version};
 use super::id::{DeliveryId, GrantId, base32};
 use super::moment::Moment;
@@ -86,6 +87,9 @@ pub struct Made {
     pub inode: u64,
     /// The version of the master whose bytes it has.
     pub version: Version,
+    /// Of its bytes, which were compared with the master's one by one. `None` where it shares the master's blocks, or is the
+    /// master itself: there is nothing that could differ.
+    pub checksum: Option<Checksum>,
 }
 
 /// How a copy was made, the cheapest first.

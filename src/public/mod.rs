@@ -10,6 +10,7 @@
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
 mod copy;
+mod copying;
 mod directory;
 mod htpasswd_file;
 mod seen;
@@ -18,7 +19,8 @@ mod watch;
 mod zen_cart;
 mod zen_cart_watch;
 
-pub use copy::{Copied, NotCopied, Progress};
+pub use copy::Copied;
+pub use copying::{Done, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use seen::Seen;
