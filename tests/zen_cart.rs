@@ -219,11 +219,27 @@ fn zen_carts_own_clean_up_keeps_still_with_the_one_constant_and_not_without_it()
     let master = shop.master("a.zip", b"small");
     let path = shop.click(&master, "");
     until("it is looked after", || shop.public().join(".cloakroom-9999999999").exists().then_some(()));
+    // Its user may list that one, so that it neither complains nor takes it away, and not enter it.
     shop.clean(THRESHOLD);
     assert_eq!(shop.names(), BTreeSet::from([name_of(&path)]));
+    let aside = fs::metadata(shop.public().join(".cloakroom-9999999999")).expect("it is left alone");
+    assert_eq!(aside.permissions().mode() & 0o7777, 0o744);
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/zencart/README.md")).unwrap();
     assert!(readme.contains(&format!("define('SYMLINK_GARBAGE_COLLECTION_THRESHOLD', {THRESHOLD});")));
     // What it does by itself: another customer's click takes this one's link away.
     shop.clean("0");
     assert_eq!(shop.names(), BTreeSet::new());
+}
+
+#[test]
+fn where_somebody_takes_away_its_own_directory_there_is_another_one_and_links_go_as_before() {
+    let shop = Shop::open("1s", true, |_| {});
+    let master = shop.master("a.zip", b"small");
+    let aside = shop.public().join(".cloakroom-9999999999");
+    for round in 0..2 {
+        shop.click(&master, "");
+        until("the link is gone", || shop.names().is_empty().then_some(()));
+        assert!(aside.is_dir(), "{round}");
+        fs::remove_dir(&aside).unwrap();
+    }
 }
