@@ -19,7 +19,7 @@ use crate::domain::zen_cart::Name;
 pub const ZEN_CART_ASIDE: &str = ".cloakroom-9999999999";
 
 /// Nobody else enters it. But Zen Cart's clean-up opens each directory before it looks at the time in its name, complains
-/// of one that it cannot open, and removes that if it is empty (includes/classes/observers/auto.downloads_via_redirect.php
+/// of one that it cannot open, and removes that if it is empty (`includes/classes/observers/auto.downloads_via_redirect.php`
 /// of 1.5.6 to 2.2): so everybody may list what is in it, for as long as that takes.
 const ASIDE_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::ROTH);
 
