@@ -26,5 +26,5 @@ pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
 pub use watch::{Ear, Hint, Watch};
-pub use zen_cart::{LinkDirectory, ZenCartPub};
+pub use zen_cart::{LinkDirectory, ZEN_CART_ASIDE, ZenCartPub};
 pub use zen_cart_watch::{Heard, ZenCartWatch};
