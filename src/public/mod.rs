@@ -11,6 +11,7 @@
 
 mod copy;
 mod directory;
+mod former;
 mod htpasswd_file;
 mod seen;
 mod stub;
@@ -20,6 +21,7 @@ mod zen_cart_watch;
 
 pub use copy::{Copied, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use former::Former;
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
