@@ -27,6 +27,7 @@ pub mod id;
 pub mod link;
 pub mod moment;
 pub mod path;
+pub mod place;
 pub mod placed;
 pub mod policy;
 pub mod purpose;

@@ -12,6 +12,7 @@
 mod copy;
 mod copying;
 mod directory;
+mod former;
 mod htpasswd_file;
 mod seen;
 mod stub;
@@ -22,6 +23,7 @@ mod zen_cart_watch;
 pub use copy::Copied;
 pub use copying::{Done, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use former::Former;
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
