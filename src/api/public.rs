@@ -1,6 +1,7 @@
 //! Calls about what lies in public directories.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -8,12 +9,16 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::problem::{self, Problem};
+use super::zen_carts::{self, ZenCartView};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, What};
 use crate::service::inventory::{self, After, Cause, Foreign, Foreigners, Lying, Why};
 use crate::service::site::Site;
 use crate::service::sweeping::{self, NotSwept, Swept};
 use crate::store::LIST_MAX;
+
+/// A look at Zen Cart's links is waited for so long; what is told then is what was seen before.
+const ZEN_CART_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which of it to list.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +41,9 @@ pub struct PublicPage {
     pub placed: Vec<PlacedView>,
     /// Where the next page begins (`after`), if there is one.
     pub next: Option<String>,
+    /// Zen Cart's own, with the links that lie there; none on later pages, nor where one directory is asked for.
+    #[serde(default)]
+    pub zen_carts: Vec<ZenCartView>,
 }
 
 /// A public directory.
@@ -129,6 +137,9 @@ pub struct SweepView {
     pub staying: usize,
     /// The directories, with what is not ours in them and is not touched.
     pub directories: Vec<DirectoryView>,
+    /// Zen Cart's own, with the links that lie there: those whose time is over are the first.
+    #[serde(default)]
+    pub zen_carts: Vec<ZenCartView>,
 }
 
 pub(super) async fn list(State(site): State<Arc<Site>>, which: Result<Query<Which>, QueryRejection>) -> Result<Json<PublicPage>, Problem> {
@@ -141,6 +152,7 @@ pub(super) async fn list(State(site): State<Arc<Site>>, which: Result<Query<Whic
         directories: directories(&site, directory.as_ref(), is_first).await?,
         placed: lying.iter().map(|lying| PlacedView::of(&site, lying)).collect(),
         next: next.map(|(due, name)| format!("{}-{name}", due.millis())),
+        zen_carts: if is_first && directory.is_none() { zen_carts::views(&site) } else { Vec::new() },
     }))
 }
 
@@ -150,6 +162,9 @@ pub(super) async fn sweep(
 ) -> Result<Json<SweepView>, Problem> {
     let SweepOrder { dry_run } = problem::body(order)?;
     let swept = if dry_run { sweeping::rehearse(&site).await.map_err(NotSwept::Down) } else { sweeping::sweep_now(&site).await };
+    if !dry_run {
+        site.zen_carts.look_now(ZEN_CART_PATIENCE).await;
+    }
     let Swept { first, total, staying } = swept.map_err(|not| match not {
         NotSwept::Down(down) => Problem::down(down),
         NotSwept::NotCaughtUp => Problem::unavailable(
@@ -162,6 +177,7 @@ pub(super) async fn sweep(
         swept_total: total,
         staying,
         directories: directories(&site, None, true).await?,
+        zen_carts: zen_carts::views(&site),
     }))
 }
 

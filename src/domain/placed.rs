@@ -11,29 +11,11 @@ use super::file::{FileRef, Version};
 use super::id::{DeliveryId, GrantId, base32};
 use super::moment::Moment;
 use super::path::percent_encode;
+use super::section_name::section_name;
 
-/// The name of a public directory: lower-case letters, digits and `-`, 1 to 32 of them, a letter first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DirectoryName(String);
-
-impl DirectoryName {
-    /// Takes `raw` if it has the form of a directory's name.
-    pub fn parse(raw: &str) -> Option<Self> {
-        let good = raw.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        let starts = raw.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-        (good && starts && raw.len() <= 32).then(|| Self(raw.to_owned()))
-    }
-
-    /// As it is written in the configuration.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DirectoryName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+section_name! {
+    /// The name of a public directory.
+    DirectoryName
 }
 
 /// 128 random bits in base32: the part of a name in public that nobody guesses. Never used twice.

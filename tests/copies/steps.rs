@@ -69,6 +69,7 @@ impl Stage {
 
 /// How far it came.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that happened or not")]
 struct Played {
     /// The grant's id and the URL of its copy were answered.
     sold: Option<(String, String)>,

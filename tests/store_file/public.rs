@@ -6,10 +6,11 @@ use cloakroom::domain::account::Away;
 use cloakroom::domain::checksum::Checksum;
 use cloakroom::domain::credential::{DirectoryCredential, Holder, UserName};
 use cloakroom::domain::grant::Grant;
+use cloakroom::domain::place::FileId;
 use cloakroom::domain::placed::{DirectoryName, How, Made, NewCopy, NewStub, PlacedName};
 use cloakroom::store::record::{FORMAT, Totals};
-use cloakroom::store::sqlite::{export, import, info, salvage, verify};
-use cloakroom::store::{CredentialStore, Store};
+use cloakroom::store::sqlite::{export, import, info, places, salvage, verify};
+use cloakroom::store::{CredentialStore, PlaceStore, Store};
 
 use crate::damage::{Place, runtime};
 use crate::fixtures::{at, author, click, client, delivery_id, grant, grant_id, link, link_id, request_id, version};
@@ -62,6 +63,13 @@ fn filled() -> Place {
         }
         let made = Made { how: How::Copied, inode: u64::MAX, version: version(7), checksum: Some(Checksum::new([7; 32])) };
         assert!(store.copy_made(name(5), made, at(1)).await.unwrap().is_some());
+        let place = |path: &str, left| cloakroom::domain::place::Place {
+            directory: directory("pub"),
+            path: path.to_owned(),
+            id: Some(FileId { device: 1, inode: u64::MAX }),
+            left,
+        };
+        store.keep_places(vec![place("/srv/new", None), place("/srv/old", Some(at(DAY / 100)))]).await.unwrap();
         let both = vec![credential(1, Holder::Everybody), credential(2, Holder::Grant(grant_id(5)))];
         assert!(store.put_credentials(both, Vec::new()).await.unwrap());
     });
@@ -86,7 +94,9 @@ fn refused(text: &str) -> String {
 fn what_lies_in_public_and_who_may_enter_is_exported_and_imported_as_it_is() {
     let place = filled();
     let (totals, text) = exported(&place);
-    assert_eq!((totals.grants, totals.deliveries, totals.placed, totals.credentials), (5, 3, 5, 2));
+    assert_eq!((totals.grants, totals.deliveries, totals.placed, totals.places, totals.credentials), (5, 3, 5, 2, 2));
+    let there: Vec<(String, u64)> = places(&place.file()).unwrap().into_iter().map(|(place, rows)| (place.path, rows)).collect();
+    assert_eq!(there, [("/srv/new".to_owned(), 2), ("/srv/old".to_owned(), 0)], "one of three is gone, and the first alone lay there");
     let copy = Place::new();
     assert_eq!(import(&copy.file(), &mut text.as_bytes()).unwrap(), totals);
     assert_eq!(exported(&copy).1, text);
@@ -112,9 +122,11 @@ fn what_lies_in_public_and_who_may_enter_is_exported_and_imported_as_it_is() {
 fn an_export_of_an_earlier_version_is_read_and_one_of_a_later_version_is_refused() {
     let text = exported(&filled()).1;
     // What the first format lacks.
-    let lines = text.lines().filter(|line| !line.starts_with("{\"placed\"") && !line.starts_with("{\"credential\""));
+    let new = ["{\"placed\"", "{\"place\"", "{\"credential\""];
+    let lines = text.lines().filter(|line| !new.iter().any(|new| line.starts_with(new)));
     let earlier: String = lines.map(|line| line.replace("\"away\":true,", "") + "\n").collect();
-    let earlier = earlier.replace(&format!("\"format\":{FORMAT}"), "\"format\":1").replace(",\"placed\":5,\"credentials\":2}", "}");
+    let earlier =
+        earlier.replace(&format!("\"format\":{FORMAT}"), "\"format\":1").replace(",\"placed\":5,\"places\":2,\"credentials\":2}", "}");
     assert!(earlier.contains("{\"format\":1,") && !earlier.contains("credentials") && earlier.len() < text.len());
     let copy = Place::new();
     let totals = import(&copy.file(), &mut earlier.as_bytes()).unwrap();

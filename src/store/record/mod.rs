@@ -13,7 +13,7 @@ pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
-pub use self::public::{CredentialRecord, MadeRecord, PlacedRecord};
+pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
 use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
 use crate::domain::coverage::Coverage;

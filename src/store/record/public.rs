@@ -7,6 +7,7 @@ use super::{Unreadable, Written, checksum, leaf};
 use crate::domain::credential::{DirectoryCredential, Holder};
 use crate::domain::file::Version;
 use crate::domain::moment::Moment;
+use crate::domain::place::{FileId, Place};
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, Placed, Stay, What};
 
 /// Something in a public directory, or something that was there.
@@ -131,6 +132,45 @@ impl TryFrom<PlacedRecord> for Placed {
             placed: Moment::from_millis(record.placed),
             due: record.due.map_or(Moment::EPOCH, Moment::from_millis),
             stay,
+        })
+    }
+}
+
+/// A place of a public directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceRecord {
+    directory: String,
+    path: String,
+    /// Device and inode, where something was seen there. Of use on the same machine only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<(u64, u64)>,
+    /// Missing where the directory is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<u64>,
+}
+
+impl From<&Place> for PlaceRecord {
+    fn from(place: &Place) -> Self {
+        let Place { directory, path, id, left } = place;
+        let id = id.map(|id| (id.device, id.inode));
+        Self { directory: directory.as_str().to_owned(), path: path.clone(), id, left: left.map(Moment::millis) }
+    }
+}
+
+impl TryFrom<PlaceRecord> for Place {
+    type Error = Unreadable;
+
+    fn try_from(record: PlaceRecord) -> Result<Self, Unreadable> {
+        let PlaceRecord { directory, path, id, left } = record;
+        if !path.starts_with('/') || path.contains('\0') {
+            return Err(Unreadable::new("path", &path));
+        }
+        Ok(Self {
+            directory: DirectoryName::parse(&directory).ok_or_else(|| Unreadable::new("directory", &directory))?,
+            path,
+            id: id.map(|(device, inode)| FileId { device, inode }),
+            left: left.map(Moment::from_millis),
         })
     }
 }
