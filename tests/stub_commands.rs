@@ -418,3 +418,31 @@ fn what_is_gone_is_explained_by_whom_it_was_for_and_why_it_ended() {
     let (outcome, told) = explain(&site, &url);
     assert!(outcome == "not_ours" && told.contains("did not put it there") && told.contains("dora"), "{told}");
 }
+
+#[test]
+fn whoever_makes_a_grant_is_told_when_its_copy_is_not_there_yet_and_what_to_do() {
+    let site = Site::with_copies("", true);
+    site.master("set/a.zip", &content(1000));
+    let add = ["grant", "add", "--file", "masters/set/a.zip"];
+    let output = site.cloakroom.command(&add);
+    let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    for (line, begins) in lines.iter().zip(["http", "copy ", "user ", "password "]) {
+        assert!(line.starts_with(begins), "{begins}: {said}");
+    }
+    assert_eq!(warned, "", "a small one is waited for");
+    let url = lines[1].split_whitespace().last().unwrap();
+    assert!(site.nginx.goods().join(url.rsplit('/').next().unwrap()).is_file(), "{said}");
+
+    // There is no place for it.
+    let away = site.nginx.goods().with_extension("away");
+    fs::rename(site.nginx.goods(), &away).unwrap();
+    let output = site.cloakroom.command(&add);
+    let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && said.lines().count() == 4, "{said}");
+    for words in ["could not be made, and is tried again", "cloakroom check", "cloakroom grant show g-"] {
+        assert!(warned.replace('\n', " ").contains(words), "{words}: {warned}");
+    }
+    fs::rename(&away, site.nginx.goods()).unwrap();
+}
