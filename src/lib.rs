@@ -28,7 +28,8 @@
 //! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
 //! (what web servers report, and the access logs of others), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
-//! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness.
+//! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness;
+//! [`watch`] tells when followed files change.
 //! `tests/architecture.rs` keeps who may use whom.
 //!
 //! # Words
@@ -77,4 +78,5 @@ pub mod random;
 pub mod service;
 pub mod storage;
 pub mod store;
+pub mod watch;
 pub mod wire;

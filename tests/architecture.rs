@@ -40,19 +40,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("clock", &["domain::moment"]),
     ("random", &[]),
+    ("watch", &["domain::file_state"]),
 ];
-const BASE: &[&str] = &["domain", "proof", "dialect", "config"];
+const BASE: &[&str] = &["domain", "proof", "dialect", "config", "watch"];
 const SERVICE: &[&str] = &[
     "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "clock",
-    "random",
+    "random", "watch",
 ];
 const ABOVE: &[&str] = &[
     "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "service",
-    "clock", "random",
+    "clock", "random", "watch",
 ];
 const EVERYTHING: &[&str] = &[
     "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "service",
-    "wire", "api", "cli", "clock", "random",
+    "wire", "api", "cli", "clock", "random", "watch",
 ];
 
 /// Paths that the pure parts may not name: everything that reads or changes the world. `std::net::IpAddr` is a value.

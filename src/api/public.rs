@@ -89,6 +89,10 @@ pub struct PlacedView {
     pub url: Option<String>,
     /// The master, `STORAGE/PATH`.
     pub file: String,
+    /// SHA-256 of a copy's bytes in hexadecimal, as `sha256sum` prints it; `null` where no byte was copied: of a stub, of
+    /// what shares the master's blocks, and of a hard link.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// Whom it is for.
     pub customer: String,
     /// `g-…`.
@@ -245,6 +249,10 @@ impl PlacedView {
             url: entry.map(|entry| format!("{}{}{}", entry.url.origin, entry.url.path, placed.encoded())),
             path: entry.map_or_else(|| path.clone(), |entry| entry.path.join(&path).display().to_string()),
             file: placed.file.to_string(),
+            sha256: match &placed.what {
+                What::Stub(_) => None,
+                What::Copy(state) => state.made.as_ref().and_then(|made| made.checksum).map(|checksum| checksum.to_string()),
+            },
             customer: customer.clone(),
             grant_id: placed.grant.to_string(),
             delivery_id: delivery.as_ref().map(|delivery| delivery.id.to_string()),

@@ -2,7 +2,6 @@
 //! used, so that nobody has to tell.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
@@ -12,6 +11,7 @@ use arc_swap::ArcSwap;
 use super::htpasswd::{Htpasswd, Unreadable, Warning};
 use crate::domain::file_state::FileState;
 use crate::domain::moment::{Moment, Span};
+use crate::watch::state_of;
 
 /// How old what is known of the file may be.
 const LOOK_AGAIN: Span = Span::from_seconds(1);
@@ -128,14 +128,7 @@ impl Seen {
 }
 
 fn state(path: &Path) -> Result<FileState, Unreadable> {
-    let found = fs::metadata(path).map_err(|error| Unreadable::of_error(path, &error))?;
-    Ok(FileState {
-        device: found.dev(),
-        inode: found.ino(),
-        size: found.size(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
+    fs::metadata(path).map(|found| state_of(&found)).map_err(|error| Unreadable::of_error(path, &error))
 }
 
 fn tell(warnings: &[Warning]) {

@@ -23,6 +23,7 @@ mod nginx_site;
 mod people;
 mod probe;
 mod public;
+mod public_before;
 mod public_live;
 mod public_login;
 mod public_login_live;

@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{copies, htpasswd, refusals, settle, stream, streams, watching, zen_cart};
+use crate::service::{copies, htpasswd, places, refusals, settle, stream, streams, watching, zen_cart};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Store};
@@ -65,6 +65,9 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
     // Heard from the first answer on: who is told to stop before that ends in disorder.
     let mut signals = runtime.block_on(async { Signals::hear() })?;
+    // Before anything is placed or taken away.
+    let settled = runtime.block_on(places::settle(&current));
+    settled.map_err(|down| Failure::failed(format!("where public directories were before is not known: {down}")))?;
     let daemon = Daemon::start(&current, passed)?;
     notifier.ready(ANSWERS);
     runtime.block_on(async {

@@ -253,6 +253,7 @@ fn words(table: &str) -> (&str, &str) {
         "tallies" => ("number of an hour", "numbers of an hour"),
         "feeds" => ("place in a log", "places in logs"),
         "placed" => ("thing in public", "things in public"),
+        "places" => ("place of a directory", "places of directories"),
         "credentials" => ("user name of a directory", "user names of directories"),
         other => (other, other),
     }

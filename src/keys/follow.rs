@@ -1,21 +1,14 @@
-//! Key files that change while the daemon runs. Their directories are watched by inotify, so that nothing is woken while
-//! nothing happens; what an event is about does not matter, it only brings a look forward.
+//! Key files that change while the daemon runs: those whose state is another are told.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
 
-use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-use tokio::io::unix::AsyncFd;
+use rustix::fs::inotify::WatchFlags;
 
 use crate::config::KeyEntry;
 use crate::domain::file_state::FileState;
-
-/// Who writes a file does it in several steps: it is looked at when they are done.
-const SETTLE: Duration = Duration::from_millis(200);
+use crate::watch::{DirectoryWatch, state_of};
 
 /// Everything that can make another file, or another state, of a path in a directory. Writing alone is not among it: what is
 /// written is closed at last.
@@ -33,7 +26,7 @@ pub struct States(Vec<(String, Option<FileState>)>);
 impl States {
     /// As they are now. To be asked before the files are read: what changes in between is seen then.
     pub fn of(entries: &[KeyEntry]) -> Self {
-        Self(entries.iter().map(|entry| (entry.id.clone(), state(&entry.file))).collect())
+        Self(entries.iter().map(|entry| (entry.id.clone(), entry.file.metadata().ok().as_ref().map(state_of))).collect())
     }
 
     /// The ids of the keys whose files are others than in `before`.
@@ -42,26 +35,14 @@ impl States {
     }
 }
 
-fn state(path: &Path) -> Option<FileState> {
-    let found = path.metadata().ok()?;
-    Some(FileState {
-        device: found.dev(),
-        inode: found.ino(),
-        size: found.size(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
-}
-
 /// A watch on the directories of key files.
 #[derive(Debug)]
-pub struct Watch(AsyncFd<OwnedFd>);
+pub struct Watch(DirectoryWatch);
 
 impl Watch {
     /// Watches nothing yet. To be called on an event loop.
-    #[expect(deprecated, reason = "an `OwnedFd` keeps its descriptor open, which is what the function cannot ask for")]
     pub fn new() -> io::Result<Self> {
-        Ok(Self(AsyncFd::new(init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?)?))
+        DirectoryWatch::new().map(Self)
     }
 
     /// Watches the directories of these keys, too. The error is that of the first that cannot be watched.
@@ -70,32 +51,14 @@ impl Watch {
         let mut added = Ok(());
         for directory in directories {
             // Each is tried, whatever became of the one before.
-            added = added.and(add_watch(&self.0, directory, EVENTS).map(drop).map_err(io::Error::from));
+            added = added.and(self.0.add(directory, EVENTS));
         }
         added
     }
 
     /// Waits until something has happened in one of the directories, and a moment longer.
     pub async fn changed(&self) {
-        loop {
-            let Ok(mut ready) = self.0.readable().await else { return std::future::pending().await };
-            if self.discard() {
-                tokio::time::sleep(SETTLE).await;
-                self.discard();
-                return;
-            }
-            ready.clear_ready();
-        }
-    }
-
-    /// Throws away what was told; whether there was anything.
-    fn discard(&self) -> bool {
-        let mut events = [0; 4096];
-        let mut any = false;
-        while rustix::io::read(&self.0, &mut events).is_ok_and(|bytes| bytes > 0) {
-            any = true;
-        }
-        any
+        self.0.changed().await;
     }
 }
 
@@ -103,6 +66,7 @@ impl Watch {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::time::Duration;
 
     use super::*;
     use crate::config::Purpose;
@@ -136,8 +100,6 @@ mod tests {
             assert_eq!(now.differing(&before), [id]);
             assert!(now.differing(&now).is_empty());
         }
-        let silence = tokio::time::timeout(SETTLE * 2, watch.changed()).await;
-        assert!(silence.is_err(), "nothing happened, and nothing is told");
         assert!(watch.add(&[entry("c", Path::new("/nowhere/c"))]).is_err());
     }
 }

@@ -8,15 +8,20 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::former::Former;
 use crate::config::Directory;
-use crate::domain::placed::DirectoryName;
+use crate::domain::place::{FileId, Place};
+use crate::domain::placed::{DirectoryName, Placed};
 
 /// Where things are made and taken apart: a directory that only we may enter.
 pub const ASIDE: &str = ".cloakroom";
 
-/// The open public directories.
+/// The open public directories, and the places where they were before.
 #[derive(Debug, Default)]
-pub struct Directories(Vec<Arc<PublicDirectory>>);
+pub struct Directories {
+    here: Vec<Arc<PublicDirectory>>,
+    former: Vec<Arc<Former>>,
+}
 
 /// One public directory, open.
 #[derive(Debug)]
@@ -76,23 +81,23 @@ impl Directories {
         let (mut open, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
         for entry in entries {
             let is_away = open_directory(&entry.path).is_err();
-            match if is_away { PublicDirectory::absent(entry) } else { PublicDirectory::open(entry, before) } {
+            match if is_away { PublicDirectory::absent(entry) } else { PublicDirectory::open(entry, &[before]) } {
                 Ok(directory) => open.push(Arc::new(directory)),
                 Err(why) => faults.push(DirectoryFault { name: entry.name.clone(), path: entry.path.clone(), why }),
             }
         }
-        if faults.is_empty() { Ok(Self(open)) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { here: open, former: before.former.clone() }) } else { Err(faults) }
     }
 
     /// The same, with those opened again that are at their places no more and have others there now; and what is wrong with
-    /// the rest. `None` where there is nothing new.
+    /// the rest. `None` where there is nothing new. Former places that could not be opened are tried again, too.
     pub fn again(&self) -> (Option<Self>, Vec<DirectoryFault>) {
         let (mut faults, mut is_new) = (Vec::new(), false);
         let mut again = |known: &Arc<PublicDirectory>| {
             if known.fault().is_none() {
                 return Arc::clone(known);
             }
-            match PublicDirectory::open(&known.entry, self) {
+            match PublicDirectory::open(&known.entry, &[self]) {
                 Ok(directory) => {
                     is_new = true;
                     Arc::new(directory)
@@ -103,34 +108,69 @@ impl Directories {
                 }
             }
         };
-        let all = self.0.iter().map(&mut again).collect();
-        (is_new.then_some(Self(all)), faults)
+        let here = self.here.iter().map(&mut again).collect();
+        let again = Self { here, former: Vec::new() };
+        let places: Vec<Place> = self.former.iter().map(|former| former.place.clone()).collect();
+        let again = again.with_former(&places, self);
+        let is_open = |former: &Arc<Former>| former.directory().is_ok();
+        is_new |= again.former.iter().map(is_open).ne(self.former.iter().map(is_open));
+        (is_new.then_some(again), faults)
+    }
+
+    /// The same directories, with these former places; those that `before` has open are not opened a second time.
+    #[must_use]
+    pub fn with_former(&self, places: &[Place], before: &Self) -> Self {
+        let mut all = Self { here: self.here.clone(), former: Vec::with_capacity(places.len()) };
+        for place in places {
+            let known = before.former.iter().find(|known| known.place == *place && known.is_there());
+            let former = known.map_or_else(|| Arc::new(Former::open(place, &[before, &all])), Arc::clone);
+            all.former.push(former);
+        }
+        all
+    }
+
+    /// The places where directories were before.
+    pub fn former(&self) -> impl Iterator<Item = &Arc<Former>> {
+        self.former.iter()
+    }
+
+    /// Those of them where `placed` may lie.
+    pub fn former_of(&self, placed: &Placed) -> impl Iterator<Item = &Arc<Former>> {
+        self.former.iter().filter(|former| former.place.may_hold(placed))
+    }
+
+    /// All that is open, here and in former places.
+    pub(super) fn handles(&self) -> impl Iterator<Item = &PublicDirectory> {
+        let here = self.here.iter().map(|directory| &**directory);
+        here.chain(self.former.iter().filter_map(|former| former.directory().ok().map(|open| &**open)))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.here.is_empty()
     }
 
     /// The directory of this name.
     pub fn named(&self, name: &DirectoryName) -> Option<&Arc<PublicDirectory>> {
-        self.0.iter().find(|directory| directory.entry.name == *name)
+        self.here.iter().find(|directory| directory.entry.name == *name)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<PublicDirectory>> {
-        self.0.iter()
+        self.here.iter()
     }
 }
 
 impl PublicDirectory {
-    fn open(entry: &Directory, before: &Directories) -> Result<Self, String> {
+    pub(super) fn open(entry: &Directory, before: &[&Directories]) -> Result<Self, String> {
         let root =
             open_directory(&entry.path).map_err(|error| format!("must be a directory that this user can read and write: {error}"))?;
         let stat = |handle: &OwnedFd| rustix::fs::fstat(handle).map(|stat| (stat.st_dev, stat.st_ino));
         let id = stat(&root).map_err(|error| error.to_string())?;
         // A lock of ours would refuse us a second time.
-        if let Some(known) = before.iter().find(|known| stat(&known.root) == Ok(id) && known.has_aside() == Ok(true)) {
+        if let Some(known) =
+            before.iter().flat_map(|before| before.handles()).find(|known| stat(&known.root) == Ok(id) && known.has_aside() == Ok(true))
+        {
             return Ok(Self { entry: entry.clone(), root: Arc::clone(&known.root), aside: Arc::clone(&known.aside) });
         }
         let aside = open_aside(&root, ASIDE, Mode::RWXU)?;
@@ -152,6 +192,14 @@ impl PublicDirectory {
     pub fn is_same(&self, other: &Self) -> bool {
         let id = |directory: &Self| rustix::fs::fstat(&directory.root).map(|stat| (stat.st_dev, stat.st_ino));
         matches!((id(self), id(other)), (Ok(one), Ok(other)) if one == other)
+    }
+
+    /// Where it lies now; nothing is known of what is not there.
+    pub fn place(&self) -> Place {
+        let is_directory = |stat: &rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let stat = rustix::fs::fstat(&self.root).ok().filter(is_directory);
+        let id = stat.map(|stat| FileId { device: stat.st_dev, inode: stat.st_ino });
+        Place { directory: self.entry.name.clone(), path: self.entry.path.display().to_string(), id, left: None }
     }
 
     /// What is wrong with the directory now, if anything: it was taken away, replaced, or unmounted.
@@ -179,7 +227,7 @@ impl PublicDirectory {
     }
 }
 
-fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
+pub(super) fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 

@@ -18,6 +18,7 @@ use crate::domain::credential::UserName;
 use crate::domain::file_state::FileState;
 use crate::domain::moment::Moment;
 use crate::proof::htpasswd::block::{self, Alike};
+use crate::watch::state_of;
 
 /// No file is longer: a web server reads all of it at each request.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -228,16 +229,6 @@ fn open_old(directory: &OwnedFd, name: &str) -> Result<Option<(File, Metadata)>,
 fn is_just_written(found: &Metadata, now: Moment) -> bool {
     let written = i128::from(found.mtime()) * 1000 + i128::from(found.mtime_nsec()) / 1_000_000;
     (0..EMPTIED_MILLIS).contains(&(i128::from(now.millis()) - written))
-}
-
-fn state_of(found: &Metadata) -> FileState {
-    FileState {
-        device: found.dev(),
-        inode: found.ino(),
-        size: found.size(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    }
 }
 
 #[cfg(test)]

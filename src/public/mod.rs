@@ -10,19 +10,21 @@
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
 mod copy;
+mod copying;
 mod directory;
+mod former;
 mod htpasswd_file;
-mod htpasswd_watch;
 mod seen;
 mod stub;
 mod watch;
 mod zen_cart;
 mod zen_cart_watch;
 
-pub use copy::{Copied, NotCopied, Progress};
+pub use copy::Copied;
+pub use copying::{Done, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
+pub use former::Former;
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
-pub use htpasswd_watch::HtpasswdWatch;
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
 pub use watch::{Ear, Hint, Watch};

@@ -1,9 +1,11 @@
 //! Sends a customer on to where requests do not pass by us: to a stub, which is placed for the delivery, or to the file's
 //! own public address.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::download::Counted;
+use super::reconcile::missing;
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::PublicUrl;
@@ -103,6 +105,10 @@ pub(super) async fn to_stub(
             }
             // Whoever had it in hand could not place it, or took it away.
             Ok(false) if waited && !is_live(store, &placed).await? => {}
+            // It lies where the directory was before: it is placed here, too, as all that does.
+            Ok(false) if site.directories.former_of(&placed).next().is_some() => {
+                missing(site, std::slice::from_ref(&placed), &HashSet::from([placed.directory.clone()])).await;
+            }
             Ok(false) => {
                 tracing::warn!(event = "stub_missing", delivery = %delivery, directory = %directory.entry.name, "a stub was taken away by others; another one is made");
                 gone(store, &placed, now).await?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::fs::inotify::WatchFlags;
 use tokio::sync::Notify;
 
 use super::credential::{self, NotGiven, opens};
@@ -18,8 +19,9 @@ use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::DirectoryName;
 use crate::proof::htpasswd::block::{Alike, Counts};
 use crate::proof::key::Purpose;
-use crate::public::{HtpasswdFile, HtpasswdWatch, NotWritten};
+use crate::public::{HtpasswdFile, NotWritten};
 use crate::store::Down;
+use crate::watch::DirectoryWatch;
 
 /// What could not be written is tried again after this; sooner where its directory changes.
 const AGAIN: Span = Span::from_seconds(5);
@@ -27,6 +29,15 @@ const AGAIN: Span = Span::from_seconds(5);
 /// Without a watch files are looked at as often as this; with one, once a day, so that a clock that was set is noticed.
 const LOOK: Duration = Duration::from_mins(1);
 const LOOK_SELDOM: Duration = Duration::from_hours(24);
+
+/// Everything that can make another file, or another state, of a path in a directory, once it is done.
+const EVENTS: WatchFlags = WatchFlags::CLOSE_WRITE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF);
 
 /// Who does it by a command holds the directory for a moment only: so often it is tried at once.
 const BUSY_TRIES: usize = 20;
@@ -190,7 +201,7 @@ async fn tell_alike(site: &Site, entry: &Directory, last: &mut Last, found: Vec<
 /// Keeps all files up to date; never ends by itself. The first look is at the start.
 pub async fn keep(current: &Current) {
     let htpasswds = Arc::clone(&current.site().htpasswds);
-    let watch = HtpasswdWatch::new();
+    let watch = DirectoryWatch::new();
     if let Err(error) = &watch {
         tracing::warn!(event = "htpasswd_not_watched", %error, "htpasswd files are looked at once a minute");
     }
@@ -199,7 +210,7 @@ pub async fn keep(current: &Current) {
         let (mut next, mut is_watched) = (None, true);
         for (entry, rules) in site.configuration.directories.iter().filter_map(|entry| Some((entry, entry.credentials.as_ref()?))) {
             if let Ok(watch) = &watch {
-                is_watched &= watch.add(HtpasswdFile::at(&rules.htpasswd).directory()).is_ok();
+                is_watched &= watch.add(HtpasswdFile::at(&rules.htpasswd).directory(), EVENTS).is_ok();
             }
             let looked = look(&site, entry, rules).await;
             next = [next, looked].into_iter().flatten().min();

@@ -138,7 +138,7 @@ async fn replaced(site: &Site, now: &HashMap<FileRef, Other>) -> Result<(), Down
         }
         for directory in site.directories.iter() {
             let rows: Vec<Placed> = old.iter().filter(|placed| placed.directory == directory.entry.name).cloned().collect();
-            let gone = take_out(site, directory, rows).await;
+            let gone = take_out(site, &directory.entry.name, rows).await;
             remember(site, gone.into_iter().map(|placed| placed.name).collect()).await;
         }
     }

@@ -12,10 +12,10 @@ use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Span;
-use crate::domain::placed::{DirectoryName, Placed, PlacedName, What};
+use crate::domain::placed::{CopyState, DirectoryName, Placed, PlacedName, What};
 use crate::domain::policy::Policy;
 use crate::feed::nginx_line::PublicReport;
-use crate::public::{NotPlaced, PublicDirectory, Taken};
+use crate::public::{Directories, NotPlaced, PublicDirectory, Taken};
 use crate::store::{Arrived, Down};
 
 /// What requests in public directories report, of the deliveries and copies that they are of. Those of what is not ours are
@@ -80,27 +80,34 @@ pub(super) async fn take_away(site: &Site, going: Vec<Placed>) {
         }
     }
     for (name, rows) in by_directory {
-        if let Some(directory) = site.directories.named(&name) {
-            let taken = take_out(site, directory, rows).await;
-            remember(site, taken.into_iter().map(|placed| placed.name).collect()).await;
-        } else {
-            let why = "no [[directory]] has this name any more: what lies there stays until it is configured again";
-            for placed in &rows {
-                let is_news = site.upkeep.retries().rests(placed, why, clock::now(), Instant::now(), UNKNOWN_AGAIN.into());
-                tell_not_removed(site, placed, why, is_news);
-            }
-            let names = rows.into_iter().map(|placed| placed.name).collect();
-            if let Err(down) = site.store.going_later(names, clock::now() + UNKNOWN_AGAIN).await {
-                tracing::debug!(event = "sweep_waits", directory = %name, "what lies there is looked at again in a minute: {down}");
-            }
-        }
+        let is_here = site.directories.named(&name).is_some();
+        let (known, unknown) = rows.into_iter().partition(|placed| is_here || site.directories.former_of(placed).next().is_some());
+        let taken = take_out(site, &name, known).await;
+        remember(site, taken.into_iter().map(|placed| placed.name).collect()).await;
+        let why = "no [[directory]] has this name any more: what lies there stays until it is configured again";
+        rest(site, &name, unknown.into_iter().map(|placed| (placed, why.to_owned())).collect()).await;
     }
     site.metrics.public.waiting.set(i64::try_from(site.upkeep.retries().len()).unwrap_or(i64::MAX));
 }
 
-/// Takes `rows` out of `directory`, says what came of each, and gives those that are not there any more. What is in hand
-/// is left to whoever has it there.
-pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows: Vec<Placed>) -> Vec<Placed> {
+/// What nobody can do anything about now is tried again later, and said once.
+async fn rest(site: &Site, directory: &DirectoryName, rows: Vec<(Placed, String)>) {
+    if rows.is_empty() {
+        return;
+    }
+    for (placed, why) in &rows {
+        let is_news = site.upkeep.retries().rests(placed, why, clock::now(), Instant::now(), UNKNOWN_AGAIN.into());
+        tell_not_removed(site, placed, why, is_news);
+    }
+    let names = rows.into_iter().map(|(placed, _)| placed.name).collect();
+    if let Err(down) = site.store.going_later(names, clock::now() + UNKNOWN_AGAIN).await {
+        tracing::debug!(event = "sweep_waits", %directory, "what lies there is looked at again in a minute: {down}");
+    }
+}
+
+/// Takes `rows` out of `directory`, and out of the places where it was before; says what came of each, and gives those that
+/// are nowhere any more. What is in hand is left to whoever has it there.
+pub(super) async fn take_out(site: &Site, directory: &DirectoryName, rows: Vec<Placed>) -> Vec<Placed> {
     let (mut held, mut free) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for placed in rows {
         if let Some(hold) = site.upkeep.try_hold(&placed.name) {
@@ -115,7 +122,7 @@ pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows
     if rows.is_empty() {
         return Vec::new();
     }
-    let (work, asked) = (Arc::clone(directory), rows.clone());
+    let (work, asked) = (Arc::clone(&site.directories), rows.clone());
     let taken = tokio::task::spawn_blocking(move || {
         let taken = take_all(&work, rows);
         drop(held);
@@ -124,12 +131,12 @@ pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows
     let taken = match taken.await {
         Ok(taken) => taken,
         Err(panic) => {
-            tracing::error!(event = "not_removed", directory = %directory.entry.name, "{panic}");
+            tracing::error!(event = "not_removed", %directory, "{panic}");
             put_off(site, &asked);
             return Vec::new();
         }
     };
-    let mut gone = Vec::new();
+    let (mut gone, mut out_of_reach) = (Vec::new(), Vec::new());
     for (placed, outcome) in taken {
         match outcome {
             Ok(taken) => {
@@ -139,27 +146,68 @@ pub(super) async fn take_out(site: &Site, directory: &Arc<PublicDirectory>, rows
                 }
                 gone.push(placed);
             }
-            Err(why) => not_removed(site, &placed, &why),
+            Err(NotTaken::Failed(why)) => not_removed(site, &placed, &why),
+            Err(NotTaken::OutOfReach(why)) => out_of_reach.push((placed, why)),
         }
     }
+    rest(site, directory, out_of_reach).await;
     gone
 }
 
-fn take_all(directory: &PublicDirectory, rows: Vec<Placed>) -> Vec<(Placed, Result<Taken, String>)> {
+/// Why something may still be there.
+enum NotTaken {
+    /// A step failed.
+    Failed(String),
+    /// It may lie where its directory was before, and that cannot be opened.
+    OutOfReach(String),
+}
+
+fn take_all(directories: &Directories, rows: Vec<Placed>) -> Vec<(Placed, Result<Taken, NotTaken>)> {
     let mut failures = 0;
     let mut last = String::new();
     let each = rows.into_iter().map(|placed| {
         if failures >= FAILURES_MAX {
-            return (placed, Err(last.clone()));
+            return (placed, Err(NotTaken::Failed(last.clone())));
         }
-        let outcome = take(directory, &placed).map_err(|fault| fault.to_string());
-        failures = outcome.as_ref().map_or(failures + 1, |_| 0);
-        if let Err(why) = &outcome {
+        let outcome = take_everywhere(directories, &placed);
+        failures = if matches!(outcome, Err(NotTaken::Failed(_))) { failures + 1 } else { 0 };
+        if let Err(NotTaken::Failed(why)) = &outcome {
             last.clone_from(why);
         }
         (placed, outcome)
     });
     each.collect()
+}
+
+/// What is known of `placed` where its directory was before: how a copy was made is known of the one that is here.
+fn as_before(placed: &Placed) -> Placed {
+    let what = match &placed.what {
+        What::Copy(state) => What::Copy(CopyState { made: None, ..state.clone() }),
+        What::Stub(_) => placed.what.clone(),
+    };
+    Placed { what, ..placed.clone() }
+}
+
+/// Takes `placed` out of its directory and out of every place where that was before, as far as they can be reached.
+fn take_everywhere(directories: &Directories, placed: &Placed) -> Result<Taken, NotTaken> {
+    let failed = |fault: NotPlaced| NotTaken::Failed(fault.to_string());
+    let mut outcomes: Vec<Result<Taken, NotTaken>> = Vec::with_capacity(1);
+    outcomes.extend(directories.named(&placed.directory).map(|here| take(here, placed).map_err(failed)));
+    outcomes.extend(directories.former_of(placed).map(|former| match former.directory() {
+        Ok(open) => take(open, &as_before(placed)).map_err(failed),
+        Err(why) => {
+            let path = &former.place.path;
+            Err(NotTaken::OutOfReach(format!("it may lie in {path}, where the directory was before, which {why}")))
+        }
+    }));
+    // One of others is told; of our own, that it was somewhere.
+    let rank = |taken: &Taken| match taken {
+        Taken::WasGone => 0,
+        Taken::Gone => 1,
+        Taken::Foreign(_) => 2,
+    };
+    let taken: Vec<Taken> = outcomes.into_iter().collect::<Result<_, _>>()?;
+    Ok(taken.into_iter().max_by_key(rank).unwrap_or(Taken::WasGone))
 }
 
 fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {

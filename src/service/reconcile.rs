@@ -2,7 +2,7 @@
 //!
 //! | row | file | then |
 //! |---|---|---|
-//! | live | – | of a stub the row is gone, and the next click makes another; in a directory that was away it is placed again; a copy is made again |
+//! | live | – | of a stub the row is gone, and the next click makes another; in a directory that was away or is at another place it is placed again; a copy is made again |
 //! | going | – or there | it is taken away |
 //! | gone | there | it is taken away |
 //! | – | there | it is not ours: said once, counted, never touched |
@@ -169,9 +169,18 @@ pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<Directo
         }
         if let Some(first) = copies.first() {
             let copies = copies.len();
-            tracing::warn!(event = "copy_missing", directory = %name, copies, first = %first.name, "others took copies away; they are made again");
+            let first = &first.name;
+            if back.contains(name) {
+                tracing::info!(event = "copies_again", directory = %name, copies, %first, "they are not there, and are made again");
+            } else {
+                tracing::warn!(event = "copy_missing", directory = %name, copies, %first, "others took copies away; they are made again");
+            }
         }
-        remember(site, stubs.into_iter().map(|placed| placed.name).collect()).await;
+        // What lies where the directory was before goes from there, too.
+        let (before, stubs): (Vec<Placed>, Vec<Placed>) =
+            stubs.into_iter().partition(|placed| site.directories.former_of(placed).next().is_some());
+        let gone = take_out(site, name, before).await;
+        remember(site, stubs.into_iter().chain(gone).map(|placed| placed.name).collect()).await;
         if !copies.is_empty()
             && let Err(down) = following::again(site, &*site.store, directory, copies).await
         {
@@ -212,13 +221,13 @@ async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, missing: Vec
     }
     if !again.is_empty() {
         tracing::info!(event = "placed_again", directory = %directory.entry.name, stubs = again.len());
-        take_what_is_over(site, directory, &again).await;
+        take_what_is_over(site, &directory.entry.name, &again).await;
     }
     lost
 }
 
 /// Of what was placed again, some may have been given up meanwhile.
-async fn take_what_is_over(site: &Site, directory: &Arc<PublicDirectory>, again: &[Placed]) {
+async fn take_what_is_over(site: &Site, directory: &DirectoryName, again: &[Placed]) {
     let names = again.iter().map(|placed| placed.name.clone()).collect();
     let over = site.store.placed(names).await.unwrap_or_default().into_iter().filter(|placed| matches!(placed.stay, Stay::Gone(_)));
     take_out(site, directory, over.collect()).await;
@@ -227,8 +236,7 @@ async fn take_what_is_over(site: &Site, directory: &Arc<PublicDirectory>, again:
 /// Takes away what is still there of rows that are gone. What others put into a stub stays under its name, and is theirs:
 /// it is looked at before, or it would be taken out and put back without end.
 async fn take_what_is_ours(site: &Site, directory: &DirectoryName, rows: Vec<Placed>) -> Vec<Placed> {
-    let Some(directory) = site.directories.named(directory) else { return Vec::new() };
-    let work = Arc::clone(directory);
+    let Some(work) = site.directories.named(directory).map(Arc::clone) else { return Vec::new() };
     let look = move || rows.into_iter().filter(|placed| is_there(&work, placed) == Ok(true)).collect();
     let ours = tokio::task::spawn_blocking(look).await.unwrap_or_default();
     take_out(site, directory, ours).await

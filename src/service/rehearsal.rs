@@ -11,10 +11,11 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::place::Place;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, SentAway, Store, Target};
+use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, PlaceStore, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
 /// click on its link can be tried; what a click made of an account is kept for what follows it.
@@ -53,6 +54,16 @@ impl CredentialStore for Rehearsal<'_> {
 
     fn credentials_named(&self, users: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
         self.store.credentials_named(users)
+    }
+}
+
+impl PlaceStore for Rehearsal<'_> {
+    fn places(&self) -> Later<'_, Vec<Place>> {
+        self.store.places()
+    }
+
+    fn keep_places(&self, _: Vec<Place>) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 }
 

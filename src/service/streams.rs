@@ -199,7 +199,9 @@ mod tests {
     use crate::proof::key::KeyRing;
     use crate::public::Directories;
     use crate::storage::Storages;
-    use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Down, Filter, Grants, Later, SentAway, Store, Target};
+    use crate::store::{
+        Arrived, Closing, Content, CopiesDue, CredentialStore, Down, Filter, Grants, Later, PlaceStore, SentAway, Store, Target,
+    };
 
     fn reported(number: usize) -> Reported {
         let report = Report { ended: Moment::EPOCH, status: 200, bytes: number as u64, finished: true, from: None };
@@ -262,6 +264,16 @@ mod tests {
         }
 
         fn credentials_named(&self, _: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
+            down()
+        }
+    }
+
+    impl PlaceStore for Told {
+        fn places(&self) -> Later<'_, Vec<crate::domain::place::Place>> {
+            down()
+        }
+
+        fn keep_places(&self, _: Vec<crate::domain::place::Place>) -> Later<'_, ()> {
             down()
         }
     }

@@ -81,8 +81,9 @@ pub async fn sweep_now(site: &Site) -> Result<Swept, NotSwept> {
     }
     let names = {
         let _alone = site.sweeping.lock().await;
-        for directory in site.directories.iter() {
-            site.upkeep.retries().hasten(&directory.entry.name, Instant::now());
+        let here = site.directories.iter().map(|directory| &directory.entry.name);
+        for directory in here.chain(site.directories.former().map(|former| &former.place.directory)) {
+            site.upkeep.retries().hasten(directory, Instant::now());
         }
         let mut names = again(site).await?;
         while names.len() < SWEPT_MAX {

@@ -1,7 +1,7 @@
 //! What those who fill and clear public directories tell each other.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Upkeep {
     retries: Mutex<Retries>,
     /// Whether masters are being read, where that is heard.
     readers: Mutex<HashMap<FileRef, Last>>,
+    /// Directories in which what is missing was never there: it is placed there at the next look.
+    moved: Mutex<BTreeSet<DirectoryName>>,
     /// What is listened at.
     pub(super) watch: Watch,
     /// Whoever watches looks at the directories now: something is wrong with them, or they are others.
@@ -129,6 +131,16 @@ impl Upkeep {
     /// Something was placed in `directory`.
     pub(super) fn placed(&self, directory: &DirectoryName) {
         lock(&self.not_placed).remove(directory);
+    }
+
+    /// What is missing in these directories was never there.
+    pub(super) fn moved(&self, directories: BTreeSet<DirectoryName>) {
+        lock(&self.moved).extend(directories);
+    }
+
+    /// The directories of which that was said since it was asked last.
+    pub(super) fn take_moved(&self) -> BTreeSet<DirectoryName> {
+        std::mem::take(&mut *lock(&self.moved))
     }
 
     pub(super) fn retries(&self) -> MutexGuard<'_, Retries> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::masters::{self, Known, Led, Masters};
+use super::places;
 use super::reconcile::{missing, reconcile, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
@@ -79,7 +80,9 @@ impl Watcher {
     /// Looks at everything.
     async fn look(&mut self, current: &Current) -> Result<(), Down> {
         self.look_at_places(current).await;
+        places::settle(current).await?;
         let site = current.site();
+        self.back.extend(site.upkeep.take_moved());
         for directory in site.directories.iter() {
             // What lies in one that was not configured rests.
             if self.directories.as_ref().is_none_or(|seen| seen.named(&directory.entry.name).is_none()) {
@@ -163,6 +166,10 @@ impl Watcher {
         let mut back: Vec<DirectoryName> = Vec::new();
         if let Some(again) = again {
             back.extend(again.iter().filter(|one| is_new(&site.directories, one)).map(|one| one.entry.name.clone()));
+            for former in again.former().filter(|former| former.directory().is_ok()) {
+                site.upkeep.retries().hasten(&former.place.directory, Instant::now());
+                site.wake.notify_one();
+            }
             if !current.exchange(&site, site.with_directories(again)) {
                 // A reload came between; it says that there is something to look at.
                 return false;

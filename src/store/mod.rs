@@ -3,6 +3,7 @@
 
 mod credentials;
 pub mod memory;
+mod places;
 pub mod record;
 pub mod sqlite;
 
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use self::credentials::CredentialStore;
+pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::feed_position::FeedPosition;
@@ -226,7 +228,7 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: CredentialStore + Send + Sync {
+pub trait Store: CredentialStore + PlaceStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
     fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
         self.issue_with(grant, link, author, None)

@@ -7,6 +7,7 @@ use cloakroom::domain::account::{Away, Click, Reported, Seen};
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::moment::Moment;
+use cloakroom::domain::place::{FileId, Place};
 use cloakroom::domain::placed::{DirectoryName, NewStub, Placed, PlacedName, Stay, What};
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::refusal::Refusal;
@@ -135,6 +136,26 @@ pub async fn a_name_that_is_taken_is_never_given_again<S: Store>(store: Arc<S>) 
     assert_eq!(known(&*store, 1).await, first.gone(at(1)));
     assert!(store.send_away(away(1, at(1)), Some(new_stub(2))).await.unwrap().is_ok(), "what others took away is placed anew");
     assert_eq!(store.placed_for(grant_id(1)).await.unwrap().len(), 2);
+}
+
+pub async fn where_directories_lie_and_lay_is_kept_whole<S: Store>(store: Arc<S>) {
+    let place = |name: &str, path: &str, inode: Option<u64>, left: Option<u64>| Place {
+        directory: directory(name),
+        path: path.to_owned(),
+        id: inode.map(|inode| FileId { device: u64::MAX, inode }),
+        left: left.map(at),
+    };
+    assert_eq!(store.places().await, Ok(Vec::new()));
+    let all = vec![place("a", "/x", Some(1), None), place("a", "/y", None, Some(7)), place("b", "/x", Some(u64::MAX), Some(9))];
+    store.keep_places(all.iter().rev().cloned().collect()).await.unwrap();
+    assert_eq!(store.places().await, Ok(all));
+    let one = vec![place("a", "/y", Some(2), None)];
+    for _ in 0..2 {
+        store.keep_places(one.clone()).await.unwrap();
+        assert_eq!(store.places().await, Ok(one.clone()), "in place of those before");
+    }
+    store.keep_places(Vec::new()).await.unwrap();
+    assert_eq!(store.places().await, Ok(Vec::new()));
 }
 
 pub async fn what_has_to_go_is_told_until_it_is_gone<S: Store>(store: Arc<S>) {

@@ -3,12 +3,14 @@
 use std::fs;
 
 use cloakroom::domain::account::Away;
+use cloakroom::domain::checksum::Checksum;
 use cloakroom::domain::credential::{DirectoryCredential, Holder, UserName};
 use cloakroom::domain::grant::Grant;
+use cloakroom::domain::place::FileId;
 use cloakroom::domain::placed::{DirectoryName, How, Made, NewCopy, NewStub, PlacedName};
 use cloakroom::store::record::{FORMAT, Totals};
-use cloakroom::store::sqlite::{export, import, info, salvage, verify};
-use cloakroom::store::{CredentialStore, Store};
+use cloakroom::store::sqlite::{export, import, info, places, salvage, verify};
+use cloakroom::store::{CredentialStore, PlaceStore, Store};
 
 use crate::damage::{Place, runtime};
 use crate::fixtures::{at, author, click, client, delivery_id, grant, grant_id, link, link_id, request_id, version};
@@ -59,8 +61,15 @@ fn filled() -> Place {
                 NewCopy { name: name(u8::try_from(number).unwrap()), directory: directory("members"), leaf: "Grüße.zip".to_owned() };
             store.issue_with(grant(number, Some(3)), link(number), author(), Some(copy)).await.unwrap();
         }
-        let made = Made { how: How::Reflink, inode: u64::MAX, version: version(7) };
+        let made = Made { how: How::Copied, inode: u64::MAX, version: version(7), checksum: Some(Checksum::new([7; 32])) };
         assert!(store.copy_made(name(5), made, at(1)).await.unwrap().is_some());
+        let place = |path: &str, left| cloakroom::domain::place::Place {
+            directory: directory("pub"),
+            path: path.to_owned(),
+            id: Some(FileId { device: 1, inode: u64::MAX }),
+            left,
+        };
+        store.keep_places(vec![place("/srv/new", None), place("/srv/old", Some(at(DAY / 100)))]).await.unwrap();
         let both = vec![credential(1, Holder::Everybody), credential(2, Holder::Grant(grant_id(5)))];
         assert!(store.put_credentials(both, Vec::new()).await.unwrap());
     });
@@ -85,7 +94,9 @@ fn refused(text: &str) -> String {
 fn what_lies_in_public_and_who_may_enter_is_exported_and_imported_as_it_is() {
     let place = filled();
     let (totals, text) = exported(&place);
-    assert_eq!((totals.grants, totals.deliveries, totals.placed, totals.credentials), (5, 3, 5, 2));
+    assert_eq!((totals.grants, totals.deliveries, totals.placed, totals.places, totals.credentials), (5, 3, 5, 2, 2));
+    let there: Vec<(String, u64)> = places(&place.file()).unwrap().into_iter().map(|(place, rows)| (place.path, rows)).collect();
+    assert_eq!(there, [("/srv/new".to_owned(), 2), ("/srv/old".to_owned(), 0)], "one of three is gone, and the first alone lay there");
     let copy = Place::new();
     assert_eq!(import(&copy.file(), &mut text.as_bytes()).unwrap(), totals);
     assert_eq!(exported(&copy).1, text);
@@ -111,9 +122,11 @@ fn what_lies_in_public_and_who_may_enter_is_exported_and_imported_as_it_is() {
 fn an_export_of_an_earlier_version_is_read_and_one_of_a_later_version_is_refused() {
     let text = exported(&filled()).1;
     // What the first format lacks.
-    let lines = text.lines().filter(|line| !line.starts_with("{\"placed\"") && !line.starts_with("{\"credential\""));
+    let new = ["{\"placed\"", "{\"place\"", "{\"credential\""];
+    let lines = text.lines().filter(|line| !new.iter().any(|new| line.starts_with(new)));
     let earlier: String = lines.map(|line| line.replace("\"away\":true,", "") + "\n").collect();
-    let earlier = earlier.replace(&format!("\"format\":{FORMAT}"), "\"format\":1").replace(",\"placed\":5,\"credentials\":2}", "}");
+    let earlier =
+        earlier.replace(&format!("\"format\":{FORMAT}"), "\"format\":1").replace(",\"placed\":5,\"places\":2,\"credentials\":2}", "}");
     assert!(earlier.contains("{\"format\":1,") && !earlier.contains("credentials") && earlier.len() < text.len());
     let copy = Place::new();
     let totals = import(&copy.file(), &mut earlier.as_bytes()).unwrap();
@@ -130,6 +143,7 @@ fn a_line_about_what_is_in_public_that_does_not_fit_is_refused_by_its_number() {
     let text = exported(&filled()).1;
     let stub = text.lines().find(|line| line.contains("\"what\":\"stub\"") && line.contains("\"stay\":\"live\"")).unwrap();
     let copy = text.lines().find(|line| line.contains("\"stay\":\"preparing\"")).unwrap();
+    let made = text.lines().find(|line| line.contains("\"made\":{\"how\":\"copied\"")).unwrap();
     let user = text.lines().find(|line| line.starts_with("{\"credential\"") && line.contains("\"grant\"")).unwrap();
     let live = delivery_id(3).to_string();
     for (line, from, to, words) in [
@@ -144,6 +158,8 @@ fn a_line_about_what_is_in_public_that_does_not_fit_is_refused_by_its_number() {
         (stub, name(3).as_str(), "../../../etc", "`name` holds"),
         (stub, "\"leaf\":\"a b.zip\"", "\"leaf\":\"../../x\"", "`leaf` holds \"../../x\""),
         (stub, "\"leaf\":\"a b.zip\"", "\"leaf\":\"..\"", "`leaf` holds \"..\""),
+        (made, "\"sha256\":\"07", "\"sha256\":\"7", "`sha256` holds \"707"),
+        (made, "\"sha256\":\"07", "\"sha256\":\"0G", "`sha256` holds \"0G07"),
         (copy, "\"leaf\":\"Grüße.zip\"", "\"leaf\":\"\"", "`leaf` holds \"\""),
         (stub, name(3).as_str(), name(2).as_str(), "the same id stood before"),
         (stub, "{\"placed\":{", "{\"placed\":{\"more\":1,", "is not a line of an export"),
@@ -173,6 +189,7 @@ fn verify_names_what_in_public_is_for_nothing_that_is_there() {
         ),
         (&format!("UPDATE credentials SET grant_id = '{}' WHERE grant_id IS NOT NULL", grant_id(9)), &["a user name of members"]),
         ("UPDATE placed SET leaf = '../../x' WHERE what = 'stub'", &["a row cannot be read", "`leaf` holds \"../../x\""]),
+        ("UPDATE placed SET sha256 = 'x' WHERE how = 'copied'", &["a row cannot be read", "`sha256` holds \"x\""]),
         ("UPDATE placed SET stay = 'here'", &["a row cannot be read", "`stay` holds \"here\""]),
         ("UPDATE placed SET stay = 'live', gone = NULL, due = 9000000000000 WHERE stay = 'gone'", &["and its delivery has ended"]),
     ] {

@@ -9,6 +9,7 @@ mod disk;
 mod hostile;
 mod library;
 mod many;
+mod moved;
 mod pub_directory;
 mod readers;
 #[path = "../servers/mod.rs"]

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::accounts::{Account, Wish};
 use super::finding::{Finding, or_ok};
 use super::people::People;
+use super::public_before;
 use crate::api::About;
 use crate::cli::client::Client;
 use crate::config::{Configuration, Directory};
@@ -17,12 +18,14 @@ const LOCKS: &str = "/proc/locks";
 /// All about the public directories.
 pub(super) fn look(configuration: &Configuration, people: &People) -> Vec<Finding> {
     if configuration.directories.is_empty() {
-        return Vec::new();
+        return public_before::look(configuration, people);
     }
     let daemon = Client::of(configuration, "check").ok().and_then(|client| client.fetch::<About>("/api/v1/about").ok());
     let locks = fs::read_to_string(LOCKS).unwrap_or_default();
     let process = daemon.and_then(|daemon| daemon.process);
-    configuration.directories.iter().flat_map(|directory| one(directory, people, &locks, process)).collect()
+    let mut found: Vec<Finding> = configuration.directories.iter().flat_map(|directory| one(directory, people, &locks, process)).collect();
+    found.extend(public_before::look(configuration, people));
+    found
 }
 
 fn one(directory: &Directory, people: &People, locks: &str, daemon: Option<u32>) -> Vec<Finding> {

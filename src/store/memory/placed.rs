@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
-use super::{Kept, Limits};
+use super::{Kept, Limits, Memory};
 use crate::domain::account::{Away, Change, CopyReport};
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
+use crate::domain::place::Place;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
-use crate::store::{Arrived, CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away};
+use crate::store::{
+    Arrived, CopiesDue, DUE_MAX, Down, Later, PlaceStore, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away,
+};
 
 /// Of what is gone, so many are remembered.
 const GONE_MAX: usize = 100_000;
@@ -22,6 +25,7 @@ pub(super) struct Public {
     preparing: BTreeSet<(DirectoryName, Moment, PlacedName)>,
     of_grant: BTreeMap<GrantId, BTreeSet<PlacedName>>,
     gone: VecDeque<PlacedName>,
+    places: Vec<Place>,
 }
 
 impl Public {
@@ -230,5 +234,16 @@ impl Kept {
             self.public.hasten(told.grant, |what| matches!(what, What::Copy(_)));
         }
         opened.into_iter().chain(settled).collect()
+    }
+}
+
+impl PlaceStore for Memory {
+    fn places(&self) -> Later<'_, Vec<Place>> {
+        Box::pin(async move { Ok(self.kept()?.public.places.clone()) })
+    }
+
+    fn keep_places(&self, mut places: Vec<Place>) -> Later<'_, ()> {
+        places.sort_by(|one, other| (&one.directory, &one.path).cmp(&(&other.directory, &other.path)));
+        Box::pin(async move { self.kept().map(|mut kept| kept.public.places = places) })
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActRecord, CredentialRecord, DeliveryRecord, GrantRecord, LinkRecord, PlacedRecord};
+use super::{ActRecord, CredentialRecord, DeliveryRecord, GrantRecord, LinkRecord, PlaceRecord, PlacedRecord};
 
 /// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
 /// a program that knows the first only refuses it.
@@ -28,6 +28,8 @@ pub enum Line {
     Delivery(Box<DeliveryRecord>),
     /// What lies in public, or lay there, after all grants.
     Placed(Box<PlacedRecord>),
+    /// Where a public directory lies, or lay.
+    Place(PlaceRecord),
     /// Who may enter a public directory, after all grants.
     Credential(Box<CredentialRecord>),
     /// What was counted in an hour.
@@ -101,6 +103,9 @@ pub struct Totals {
     /// Things in public. Missing where an earlier version wrote.
     #[serde(default)]
     pub placed: u64,
+    /// Places of public directories. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub places: u64,
     /// User names of public directories. Missing where an earlier version wrote.
     #[serde(default)]
     pub credentials: u64,

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::grant::file;
-use super::{Unreadable, Written, leaf};
+use super::{Unreadable, Written, checksum, leaf};
 use crate::domain::credential::{DirectoryCredential, Holder};
 use crate::domain::file::Version;
 use crate::domain::moment::Moment;
+use crate::domain::place::{FileId, Place};
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, Placed, Stay, What};
 
 /// Something in a public directory, or something that was there.
@@ -49,12 +50,16 @@ pub struct MadeRecord {
     modified: u64,
     etag: String,
     media_type: String,
+    /// Where every byte was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
 impl From<&Made> for MadeRecord {
     fn from(made: &Made) -> Self {
         let Version { size, modified, etag, media_type } = made.version.clone();
-        Self { how: made.how.word().to_owned(), inode: made.inode, size, modified: modified.millis(), etag, media_type }
+        let sha256 = made.checksum.map(|checksum| checksum.to_string());
+        Self { how: made.how.word().to_owned(), inode: made.inode, size, modified: modified.millis(), etag, media_type, sha256 }
     }
 }
 
@@ -62,9 +67,10 @@ impl TryFrom<MadeRecord> for Made {
     type Error = Unreadable;
 
     fn try_from(record: MadeRecord) -> Result<Self, Unreadable> {
-        let MadeRecord { how, inode, size, modified, etag, media_type } = record;
+        let MadeRecord { how, inode, size, modified, etag, media_type, sha256 } = record;
         let how = How::parse(&how).ok_or_else(|| Unreadable::new("how", &how))?;
-        Ok(Self { how, inode, version: Version { size, modified: Moment::from_millis(modified), etag, media_type } })
+        let version = Version { size, modified: Moment::from_millis(modified), etag, media_type };
+        Ok(Self { how, inode, version, checksum: checksum(sha256.as_deref())? })
     }
 }
 
@@ -126,6 +132,45 @@ impl TryFrom<PlacedRecord> for Placed {
             placed: Moment::from_millis(record.placed),
             due: record.due.map_or(Moment::EPOCH, Moment::from_millis),
             stay,
+        })
+    }
+}
+
+/// A place of a public directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceRecord {
+    directory: String,
+    path: String,
+    /// Device and inode, where something was seen there. Of use on the same machine only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<(u64, u64)>,
+    /// Missing where the directory is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<u64>,
+}
+
+impl From<&Place> for PlaceRecord {
+    fn from(place: &Place) -> Self {
+        let Place { directory, path, id, left } = place;
+        let id = id.map(|id| (id.device, id.inode));
+        Self { directory: directory.as_str().to_owned(), path: path.clone(), id, left: left.map(Moment::millis) }
+    }
+}
+
+impl TryFrom<PlaceRecord> for Place {
+    type Error = Unreadable;
+
+    fn try_from(record: PlaceRecord) -> Result<Self, Unreadable> {
+        let PlaceRecord { directory, path, id, left } = record;
+        if !path.starts_with('/') || path.contains('\0') {
+            return Err(Unreadable::new("path", &path));
+        }
+        Ok(Self {
+            directory: DirectoryName::parse(&directory).ok_or_else(|| Unreadable::new("directory", &directory))?,
+            path,
+            id: id.map(|(device, inode)| FileId { device, inode }),
+            left: left.map(Moment::from_millis),
         })
     }
 }

@@ -20,6 +20,7 @@ use self::table::{Table, name, shown, values};
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
+use super::places;
 use super::public;
 use super::rows;
 use super::schema::{self, MIGRATIONS};
@@ -336,6 +337,11 @@ impl Rescue {
             })?;
         }
         self.leave_out_of_public()?;
+        let path = "directory || ' ' || path";
+        let place = format!("SELECT directory, path, device, inode, left_at FROM places WHERE {path} = ?1");
+        self.sieve("places", &format!("SELECT {path} FROM places WHERE ?1 = 0"), 0, |copy, name| {
+            rows::one(copy, &place, [name], places::place).is_ok()
+        })?;
         let hours = "SELECT CAST(hour AS TEXT) || ' ' || what FROM tallies WHERE ?1 = 0";
         let tally = "SELECT hour, what, count FROM tallies WHERE CAST(hour AS TEXT) || ' ' || what = ?1";
         if rows::all(&self.copy, schema::ALL_TALLIES, [], rows::tally).is_err() {
@@ -388,6 +394,7 @@ fn named_by(table: &str) -> &'static str {
         "history" => "CAST(number AS TEXT)",
         "tallies" => "CAST(hour AS TEXT) || ' ' || what",
         "feeds" | "placed" => "name",
+        "places" => "directory || ' ' || path",
         "credentials" => "user",
         _ => "id",
     }

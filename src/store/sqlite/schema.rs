@@ -141,7 +141,8 @@ CREATE TABLE placed (
     size INTEGER,
     modified INTEGER,
     etag TEXT,
-    media_type TEXT
+    media_type TEXT,
+    sha256 TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX placed_due ON placed (due, name, stay) WHERE due IS NOT NULL;
 CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
@@ -161,6 +162,17 @@ CREATE TABLE credentials (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX credentials_of_directory ON credentials (directory, ends);
 CREATE INDEX credentials_of_grant ON credentials (grant_id) WHERE grant_id IS NOT NULL;
+",
+    "
+CREATE TABLE places (
+    directory TEXT NOT NULL,
+    path TEXT NOT NULL,
+    device INTEGER,
+    inode INTEGER,
+    left_at INTEGER,
+    PRIMARY KEY (directory, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX placed_gone ON placed (gone) WHERE gone IS NOT NULL;
 ",
 ];
 
@@ -194,7 +206,7 @@ macro_rules! delivery_columns {
 macro_rules! placed_columns {
     () => {
         "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone, p.over, \
-         p.how, p.inode, p.size, p.modified, p.etag, p.media_type"
+         p.how, p.inode, p.size, p.modified, p.etag, p.media_type, p.sha256"
     };
 }
 
@@ -288,11 +300,17 @@ statements! {
     PLACED_FROM = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name > ?1 ORDER BY p.name LIMIT ?2");
     PLACED_ENDED = "SELECT p.name, p.due FROM deliveries d JOIN placed p ON p.delivery = d.id WHERE p.name = ?1 AND p.stay = 'live' \
         AND d.closed IS NOT NULL AND p.due > d.closed";
+    /// With those that lie in each and are not gone; of copies that are yet to be made nothing does.
+    PLACES = "SELECT w.directory, w.path, w.device, w.inode, w.left_at, (SELECT count(*) FROM placed p WHERE p.due IS NOT NULL \
+        AND p.directory = w.directory AND p.placed <= coalesce(w.left_at, p.placed)) FROM places w ORDER BY w.directory, w.path";
+    ALL_PLACES = "SELECT directory, path, device, inode, left_at FROM places ORDER BY directory, path";
+    ADD_PLACE = "INSERT INTO places (directory, path, device, inode, left_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    FORGET_PLACES = "DELETE FROM places";
     STAYS = "SELECT stay, count(*) FROM placed GROUP BY stay ORDER BY stay";
     ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone, over, how, inode, \
-        size, modified, etag, media_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+        size, modified, etag, media_type, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4, over = ?5, how = ?6, inode = ?7, size = ?8, modified = ?9, etag = ?10, \
-        media_type = ?11 WHERE name = ?1";
+        media_type = ?11, sha256 = ?12 WHERE name = ?1";
     HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay IN ('preparing', 'live')";
     HASTEN_COPIES = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND what = 'copy' AND stay = 'live'";
     HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
@@ -344,7 +362,19 @@ mod tests {
             database.execute_batch(step).expect("a migration");
         }
         // These read tables in order, a page at a time, from a place that they are given.
-        let in_order = ["DELIVERIES", "ALL_TALLIES", "FEEDS", "STATES", "STAYS", "TOTALS", "IS_USED", "WITHOUT_COUNTS"];
+        let in_order = [
+            "DELIVERIES",
+            "ALL_TALLIES",
+            "FEEDS",
+            "PLACES",
+            "ALL_PLACES",
+            "FORGET_PLACES",
+            "STATES",
+            "STAYS",
+            "TOTALS",
+            "IS_USED",
+            "WITHOUT_COUNTS",
+        ];
         let mut seen = 0;
         for (name, sql) in ALL {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
+use super::places;
 use super::public;
 use super::rows::{self, Number};
 use super::schema;
@@ -20,11 +21,12 @@ use crate::domain::grant::Grant;
 use crate::domain::history::{Author, Entry};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::place::Place;
 use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
     ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, GrantRecord, Head, Line, LinkRecord,
-    PlacedRecord, TallyRecord, Totals, Unreadable, Written,
+    PlaceRecord, PlacedRecord, TallyRecord, Totals, Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
@@ -109,6 +111,10 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
         totals.placed += 1;
         put(&Line::Placed(Box::new(PlacedRecord::from(placed))))
     })?;
+    for place in places::all(&together)? {
+        totals.places += 1;
+        put(&Line::Place(PlaceRecord::from(&place)))?;
+    }
     credentials::each(&together, &mut |credential| {
         totals.credentials += 1;
         put(&Line::Credential(Box::new(CredentialRecord::from(credential))))
@@ -234,6 +240,10 @@ impl Reading<'_> {
                 }
                 public::add(self.database, &placed)?;
                 self.totals.placed += 1;
+            }
+            Line::Place(record) => {
+                places::add(self.database, &Place::try_from(record)?)?;
+                self.totals.places += 1;
             }
             Line::Credential(record) => {
                 let credential = DirectoryCredential::try_from(*record)?;

@@ -6,8 +6,9 @@ use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Act;
 use cloakroom::domain::link::Link;
+use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
-use cloakroom::store::record::{CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlacedRecord, Unreadable};
+use cloakroom::store::record::{CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlaceRecord, PlacedRecord, Unreadable};
 use libfuzzer_sys::fuzz_target;
 
 fn refused<T>(read: Result<T, Unreadable>) -> Option<T> {
@@ -41,6 +42,11 @@ fuzz_target!(|line: &[u8]| {
         Line::Placed(record) => {
             if let Some(placed) = refused(Placed::try_from(*record)) {
                 assert_eq!(Placed::try_from(PlacedRecord::from(&placed)).as_ref(), Ok(&placed));
+            }
+        }
+        Line::Place(record) => {
+            if let Some(place) = refused(Place::try_from(record)) {
+                assert_eq!(Place::try_from(PlaceRecord::from(&place)).as_ref(), Ok(&place));
             }
         }
         Line::Credential(record) => {

@@ -1,0 +1,210 @@
+//! A daemon that is started with another path for its public directory: nothing is forgotten, and all that lies where the
+//! directory was before goes in its time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::pub_directory::{click, link, master, name, names_in, rows, said, site, store};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::nginx::{Nginx, NginxSetup};
+use crate::servers::site::{Site, content};
+use crate::servers::until;
+
+/// Has the public directory lie at `to` from the next start on.
+fn configure(site: &Site, from: &Path, to: &Path) {
+    let config = site.cloakroom.config();
+    let text = fs::read_to_string(&config).unwrap();
+    let (before, after) = (format!("path = \"{}\"", from.display()), format!("path = \"{}\"", to.display()));
+    assert!(text.contains(&before), "{text}");
+    fs::write(&config, text.replace(&before, &after)).unwrap();
+}
+
+/// Ends the daemon, does `meanwhile`, and starts it with another place for the public directory.
+#[track_caller]
+fn restarted_at(site: &mut Site, to: &Path, meanwhile: impl FnOnce(&Path)) -> PathBuf {
+    let from = site.nginx.public();
+    configure(site, &from, to);
+    assert!(checked(&site.cloakroom).contains("it refuses a reload, and after a restart takes away what is over"));
+    assert!(site.cloakroom.stop(), "the daemon ends well");
+    meanwhile(&from);
+    site.cloakroom.start();
+    from
+}
+
+fn elsewhere(site: &Site) -> PathBuf {
+    let to = site.nginx.public().with_extension("new");
+    fs::create_dir(&to).unwrap();
+    to
+}
+
+/// What `check` says.
+fn checked(cloakroom: &Cloakroom) -> String {
+    let output = cloakroom.command(&["--json", "check"]);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn revoke_all(cloakroom: &Cloakroom) {
+    let database = rusqlite::Connection::open(store(cloakroom)).unwrap();
+    let mut statement = database.prepare("SELECT id FROM grants WHERE standing = 'active'").unwrap();
+    let grants: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(!grants.is_empty());
+    for grant in grants {
+        cloakroom.say(&["grant", "revoke", &grant]);
+    }
+}
+
+/// What no start may say of what is still there.
+#[track_caller]
+fn nothing_is_lost(cloakroom: &Cloakroom) {
+    for event in ["stub_missing", "copy_missing", "not_removed"] {
+        assert_eq!(said(cloakroom, &[event]), 0, "{event}: {:#?}", cloakroom.log());
+    }
+}
+
+#[test]
+fn what_lies_at_the_path_before_is_placed_at_the_new_one_and_goes_from_both_when_it_is_over() {
+    let mut site = site("");
+    let to = elsewhere(&site);
+    let link_a = master(&site, "a.zip", 1000);
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+    let (url, grant) = (made["url"].as_str().unwrap(), made["grant"]["id"].as_str().unwrap());
+    let stays = click(&site, &link_a, "one");
+    let goes = click(&site, &site.target(url), "two");
+    let from = restarted_at(&mut site, &to, |_| {});
+    let line = site.cloakroom.logged(&["directory_moved"]);
+    assert!(line.contains("things=2") && line.contains(&from.display().to_string()) && line.contains(&to.display().to_string()), "{line}");
+    let mut both = [name(&stays), name(&goes)];
+    both.sort_unstable();
+    until("all is placed at the new path", || (names_in(&to) == both).then_some(()));
+    assert_eq!(names_in(&from), both, "who has its address may go on");
+    assert_eq!(click(&site, &link_a, "one"), stays, "a click goes on with what is there");
+    assert_eq!(site.get(&stays).status, 200);
+    nothing_is_lost(&site.cloakroom);
+    let told = checked(&site.cloakroom);
+    assert!(told.contains("2 things of ours may lie in") && told.contains("the daemon takes away what is over"), "{told}");
+
+    site.cloakroom.say(&["grant", "revoke", grant]);
+    until("it is gone from both", || (names_in(&to) == [name(&stays)] && names_in(&from) == [name(&stays)]).then_some(()));
+    until("its row says so", || (rows(&site.cloakroom, "gone") == [name(&goes)]).then_some(()));
+    assert_eq!(site.get(&goes).status, 404);
+
+    // What is new is placed at the new path alone.
+    let new = click(&site, &link(&site, "a.zip", 1), "three");
+    assert!(names_in(&to).contains(&name(&new)) && !names_in(&from).contains(&name(&new)));
+    revoke_all(&site.cloakroom);
+    until("nothing is left", || (names_in(&to).is_empty() && names_in(&from).is_empty()).then_some(()));
+    until("nothing is going", || rows(&site.cloakroom, "going").is_empty().then_some(()));
+    assert!(site.cloakroom.stop());
+    site.cloakroom.start();
+    site.cloakroom.logged(&["directory_left"]);
+    nothing_is_lost(&site.cloakroom);
+    assert!(!checked(&site.cloakroom).contains("public-before"));
+}
+
+#[test]
+fn what_lies_where_nobody_can_look_is_never_forgotten_and_goes_when_it_can_be_reached() {
+    let mut site = site("");
+    let to = elsewhere(&site);
+    site.master("a.zip", &content(1000));
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+    let (url, grant) = (made["url"].as_str().unwrap(), made["grant"]["id"].as_str().unwrap());
+    let stub = name(&click(&site, &site.target(url), "one"));
+    let away = site.nginx.public().with_extension("away");
+    // As where a disk is not mounted: the directory beneath it is empty.
+    let from = restarted_at(&mut site, &to, |from| {
+        fs::rename(from, &away).unwrap();
+        fs::create_dir(from).unwrap();
+    });
+    let line = site.cloakroom.logged(&["directory_out_of_reach"]);
+    assert!(line.contains(&format!("mkdir -p -m 0700 {}/.cloakroom", from.display())), "{line}");
+    let told = checked(&site.cloakroom);
+    assert!(told.contains("1 thing of ours may lie in") && told.contains("install -d -o "), "{told}");
+    until("it is placed at the new path", || (names_in(&to) == [stub.as_str()]).then_some(()));
+    site.cloakroom.say(&["grant", "revoke", grant]);
+    until("nobody is let in at the new path", || names_in(&to).is_empty().then_some(()));
+    site.cloakroom.logged(&["not_removed", "where the directory was before"]);
+    assert_eq!(rows(&site.cloakroom, "going"), [stub.as_str()], "its row waits");
+    assert_eq!(names_in(&away), [stub.as_str()]);
+
+    assert!(site.cloakroom.stop());
+    fs::remove_dir(&from).unwrap();
+    fs::rename(&away, &from).unwrap();
+    site.cloakroom.start();
+    site.cloakroom.say(&["stub", "sweep"]);
+    until("it is gone", || (names_in(&from).is_empty() && rows(&site.cloakroom, "gone") == [stub.as_str()]).then_some(()));
+    assert_eq!((said(&site.cloakroom, &["stub_missing"]), names_in(&to)), (0, Vec::new()));
+}
+
+#[test]
+fn a_directory_that_was_moved_itself_is_the_same_and_one_that_was_removed_is_waited_for_by_nobody() {
+    let mut site = site("");
+    let link = master(&site, "a.zip", 1000);
+    let stub = name(&click(&site, &link, "one"));
+    let to = site.nginx.public().with_extension("new");
+    let from = restarted_at(&mut site, &to, |from| fs::rename(from, &to).unwrap());
+    assert_eq!(name(&click(&site, &link, "one")), stub);
+    assert_eq!((names_in(&to), rows(&site.cloakroom, "live")), (vec![stub.clone()], vec![stub.clone()]));
+    assert_eq!(said(&site.cloakroom, &["directory_"]), 0, "{:#?}", site.cloakroom.log());
+    nothing_is_lost(&site.cloakroom);
+
+    assert!(site.cloakroom.stop());
+    fs::create_dir(&from).unwrap();
+    fs::remove_dir_all(&to).unwrap();
+    configure(&site, &to, &from);
+    site.cloakroom.start();
+    site.cloakroom.logged(&["directory_left", "removed"]);
+    until("it is placed again", || (names_in(&from) == [stub.as_str()]).then_some(()));
+    nothing_is_lost(&site.cloakroom);
+}
+
+#[test]
+fn what_lies_in_a_directory_that_is_configured_no_more_goes_in_its_time() {
+    let mut site = site("");
+    let link = master(&site, "a.zip", 1000);
+    let stub = name(&click(&site, &link, "one"));
+    assert!(site.cloakroom.stop());
+    let config = site.cloakroom.config();
+    let text = fs::read_to_string(&config).unwrap();
+    let from = site.nginx.public();
+    let directory = format!("[[directory]]\nname = \"pub\"\npath = \"{}\"\nurl = \"/pub/\"\n", from.display());
+    assert!(text.contains(&directory));
+    fs::write(&config, text.replace(&directory, "").replace("stub = \"pub\"\n", "").replace("[\"stub\"]", "[\"handoff\"]")).unwrap();
+    site.cloakroom.start();
+    site.cloakroom.logged(&["directory_moved", "no [[directory]] has this name"]);
+    assert_eq!(names_in(&from), [stub.as_str()]);
+    revoke_all(&site.cloakroom);
+    until("it is gone", || (names_in(&from).is_empty() && rows(&site.cloakroom, "gone") == [stub.as_str()]).then_some(()));
+}
+
+#[test]
+fn a_copy_that_is_another_name_of_its_master_goes_from_a_disk_that_the_directory_left() {
+    let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+    let from = nginx.goods();
+    let directory = format!("htpasswd = \"{}\"\nhard_links = true", nginx.htpasswd().display());
+    let mut site = Site::copying_to(nginx, &from, &directory, "", true);
+    site.master("a.zip", &content(1000));
+    let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "3"]);
+    let grant = made["grant"]["id"].as_str().unwrap();
+    until("the copy is there", || (names_in(&from).len() == 1).then_some(()));
+    until("its row says so", || (rows(&site.cloakroom, "live").len() == 1).then_some(()));
+    let copy = names_in(&from);
+    // Of another user: nothing but that it is a link of the master tells that it is ours.
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(site.nginx.downloads().join("a.zip"), Some(4_000_000), None).unwrap();
+    }
+    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    let to = other.path().join("goods");
+    fs::create_dir(&to).unwrap();
+    configure(&site, &from, &to);
+    assert!(site.cloakroom.stop());
+    site.cloakroom.start();
+    site.cloakroom.logged(&["directory_moved"]);
+    until("it is made again", || (names_in(&to) == copy && rows(&site.cloakroom, "live").len() == 1).then_some(()));
+    assert_eq!(names_in(&from), copy);
+    nothing_is_lost(&site.cloakroom);
+    site.cloakroom.say(&["grant", "revoke", grant]);
+    until("it is gone from both", || (names_in(&to).is_empty() && names_in(&from).is_empty()).then_some(()));
+    assert_eq!(said(&site.cloakroom, &["foreign_file"]), 0);
+    assert_eq!(fs::read(site.nginx.downloads().join("a.zip")).unwrap(), content(1000), "its master stays");
+}
