@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 mod click;
+mod ended;
 mod ids;
 mod public;
 mod zen_cart;

@@ -179,7 +179,8 @@ fn of_grant(found: &mut Found, grant: &Grant, now: Moment) {
     found.step(unit, format!("{} of {most} downloads used, {} running", grant.used, grant.reserved));
 }
 
-fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
+/// The command that opens a grant again.
+pub(super) fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
     let id = grant.id;
     match refusal? {
         Refusal::Suspended => Some(format!("`cloakroom grant resume {id}` opens it again")),

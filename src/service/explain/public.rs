@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ended::{self, Ended};
 use super::{Explanation, Unexplained, split};
 use crate::config::Directory;
-use crate::domain::grant::{Amendment, Standing};
-use crate::domain::history::Act;
-use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::placed::{CopyState, Placed, PlacedName, Stay, What};
 use crate::public::{ASIDE, Done, PublicDirectory};
@@ -95,10 +93,16 @@ async fn path(site: &Site, directory: &Directory, inside: &str) -> Result<Explan
         if inside.trim_end_matches('/') != placed.path() && inside.trim_end_matches('/') != first {
             steps.push(step(false, format!("nothing of ours is called so: under this name lies `{}` alone", placed.leaf)));
         }
+        let Stay::Gone(_) = placed.stay else { return ours(site, placed, steps).await };
+        let was = ours(site, placed, steps).await?;
         // What others put where ours was is not ours.
-        if !matches!(placed.stay, Stay::Gone(_)) || !lies(site, directory, &first).await.is_some_and(|(there, _)| there) {
-            return ours(site, placed, steps).await;
+        if !lies(site, directory, &first).await.is_some_and(|(there, _)| there) {
+            return Ok(was);
         }
+        let mut found = foreign(site, directory, &first).await;
+        found.steps.push(step(true, "under this name lay something of ours before, of which this is known:"));
+        found.steps.extend(was.steps);
+        return Ok(found);
     }
     Ok(foreign(site, directory, &first).await)
 }
@@ -199,7 +203,15 @@ async fn ours(site: &Site, placed: Placed, before: Vec<Step>) -> Result<Explanat
     steps.extend(before);
     let is_missing = *is_there == Some(false) && matches!(why, Why::Open(_) | Why::Grace(_) | Why::Sold(_) | Why::Due(_));
     if is_missing {
-        steps.push(step(false, "it is not there: others took it away, and the next click on the link makes another one"));
+        steps.push(step(
+            false,
+            match placed.what {
+                What::Stub(_) => "it is not there: others took it away, and the next click on the link makes another one",
+                What::Copy(_) => {
+                    "it is not there: others took it away, and it is made again when that is noticed, at the next click at the latest"
+                }
+            },
+        ));
     }
     if directory.is_none() {
         steps.push(step(
@@ -261,12 +273,8 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
             )
         }
         Why::Gone(at) => {
-            let text = format!("it is gone since {at}: {}", ended(site, lying, *at).await?);
-            (
-                "gone",
-                step(false, text),
-                format!("a click on a good link makes another one: `cloakroom explain {grant}` tells whether there is one"),
-            )
+            let Ended { why, advice } = ended::told(site, lying, *at).await?;
+            ("gone", step(false, format!("it is gone since {at}: {why}")), advice)
         }
     })
 }
@@ -278,25 +286,4 @@ fn words(cause: Cause) -> String {
         Cause::Over(at) => format!("its time was over at {at}"),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
-}
-
-/// Why something went at `gone`, as far as it can be told afterwards.
-async fn ended(site: &Site, lying: &Lying, gone: Moment) -> Result<String, Down> {
-    let grant = lying.placed.grant;
-    let stood = site.store.history(grant).await?.into_iter().rev().find_map(|entry| match entry.act {
-        Act::Amended(Amendment::Stand(standing)) if entry.author.at <= gone => Some((standing, entry.author)),
-        _ => None,
-    });
-    if let Some((standing @ (Standing::Revoked | Standing::Suspended), author)) = stood {
-        let what = if standing == Standing::Revoked { "revoked" } else { "suspended" };
-        return Ok(format!("{} {what} its grant at {}", author.name, author.at));
-    }
-    let account = site.store.account(grant, lying.placed.what.delivery()).await?;
-    let over = account.map(|account| inventory::cause(&account, lying.delivery.as_ref()));
-    Ok(match over {
-        Some(Cause::Over(at)) if at <= gone => words(Cause::Over(at)),
-        Some(Cause::Over(_)) => "others took it away, or it could not be placed, as the log of that moment tells".to_owned(),
-        Some(cause) => words(cause),
-        None => words(Cause::Unknown),
-    })
 }
