@@ -219,11 +219,114 @@ fn zen_carts_own_clean_up_keeps_still_with_the_one_constant_and_not_without_it()
     let master = shop.master("a.zip", b"small");
     let path = shop.click(&master, "");
     until("it is looked after", || shop.public().join(".cloakroom-9999999999").exists().then_some(()));
+    // Its user may list that one, so that it neither complains nor takes it away, and not enter it.
     shop.clean(THRESHOLD);
     assert_eq!(shop.names(), BTreeSet::from([name_of(&path)]));
+    let aside = fs::metadata(shop.public().join(".cloakroom-9999999999")).expect("it is left alone");
+    assert_eq!(aside.permissions().mode() & 0o7777, 0o744);
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/zencart/README.md")).unwrap();
     assert!(readme.contains(&format!("define('SYMLINK_GARBAGE_COLLECTION_THRESHOLD', {THRESHOLD});")));
     // What it does by itself: another customer's click takes this one's link away.
     shop.clean("0");
     assert_eq!(shop.names(), BTreeSet::new());
+}
+
+#[test]
+fn where_somebody_takes_away_its_own_directory_there_is_another_one_and_links_go_as_before() {
+    let shop = Shop::open("1s", true, |_| {});
+    let master = shop.master("a.zip", b"small");
+    let aside = shop.public().join(".cloakroom-9999999999");
+    for round in 0..2 {
+        shop.click(&master, "");
+        until("the link is gone", || shop.names().is_empty().then_some(()));
+        assert!(aside.is_dir(), "{round}");
+        fs::remove_dir(&aside).unwrap();
+    }
+}
+
+#[test]
+fn its_links_are_listed_explained_and_swept_with_the_rule_that_keeps_them() {
+    let shop = Shop::open("6h", true, |public| fs::write(public.join(".htaccess"), "deny").unwrap());
+    let (public, cloakroom) = (shop.public(), &shop.cloakroom);
+    let explain = |what: &str| {
+        let told = cloakroom.json(&["explain", what]);
+        (told["outcome"].as_str().unwrap().to_owned(), told.to_string())
+    };
+    let listed = || cloakroom.json(&["stub", "list"])["zen_carts"][0].clone();
+    let master = shop.master("a.zip", b"small");
+    let path = shop.click(&master, ".");
+    let name = name_of(&path);
+    let one = until("it is listed", || Some(listed()).filter(|one| one["links_total"] == 1));
+    let link = &one["links"][0];
+    assert_eq!(
+        (link["name"].as_str(), link["by"].as_str(), one["keep_seconds"].as_u64()),
+        (Some(name.as_str()), Some("made"), Some(21_600))
+    );
+    assert_eq!(link["targets"][0], master.to_str().unwrap());
+    assert_eq!((one["foreign"][0].as_str(), one["lost_total"].as_u64(), one["fault"].is_null()), (Some(".htaccess"), Some(0), true));
+    let said = cloakroom.say(&["stub", "list"]);
+    for words in [name.as_str(), "1 link, those that go first first", "in 5 h", "these stay: .htaccess", "a.zip"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let (disk, url) = (public.join(&path), format!("http://127.0.0.1:{}/pub/{path}", shop.nginx.port));
+    let mut seen = 0;
+    for what in [disk.to_str().unwrap(), public.join(&name).to_str().unwrap(), &format!("/pub/{path}"), &url, &name] {
+        let (outcome, told) = explain(what);
+        assert_eq!(outcome, "there", "{what}: {told}");
+        for words in [master.to_str().unwrap(), "it stays until", "after it was made", "Zen Cart alone knows"] {
+            assert!(told.contains(words), "{what}: {words}: {told}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 5);
+    let said = cloakroom.say(&["stub", "sweep", "--dry-run"]);
+    assert!(said.contains("none has to go; 1 stays, the next goes in 5 h"), "{said}");
+
+    // A shop that cleans up itself.
+    shop.clean("0");
+    let other = name_of(&shop.click(&master, ""));
+    until("that is noticed", || (listed()["lost_total"] == 1).then_some(()));
+    shop.cloakroom.logged(&["zen_cart_lost", "SYMLINK_GARBAGE_COLLECTION_THRESHOLD"]);
+    assert!(cloakroom.say(&["stub", "list"]).contains("1 link was taken away before their time by others"));
+    let (outcome, told) = explain(&name);
+    assert!(outcome == "gone" && told.contains("others took it away before its time") && told.contains("THRESHOLD"), "{told}");
+    assert_eq!(explain(&other).0, "there");
+    for (what, outcome, words) in [
+        (public.display().to_string(), "ours", "`pub/` of a Zen Cart shop"),
+        (public.join(".cloakroom-9999999999/x").display().to_string(), "ours", "nobody else may enter"),
+        (public.join(".htaccess").display().to_string(), "not_ours", "never removes it"),
+        ("/pub/nothing".to_owned(), "unknown", "nothing of this name"),
+        ("/pub/abcdefghijklmnop-1700000000/a.zip".to_owned(), "gone", "made 2023-11-14"),
+    ] {
+        let (found, told) = explain(&what);
+        assert_eq!(found, outcome, "{what}: {told}");
+        assert!(told.contains(words), "{what}: {told}");
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_taken_away_is_told_and_one_that_was_is_remembered() {
+    let shop = Shop::open("1s", true, |_| {});
+    let cloakroom = &shop.cloakroom;
+    let master = shop.master("a.zip", b"small");
+    let name = name_of(&shop.click(&master, ""));
+    until("it is gone", || (cloakroom.json(&["explain", &name])["outcome"] == "gone").then_some(()));
+    let told = cloakroom.json(&["explain", &name]).to_string();
+    assert!(told.contains("Cloakroom took it away at") && told.contains("clicks again in the shop"), "{told}");
+    // Something of the same name lies where it has to be taken apart.
+    let made = format!("abcdefghijklmnop-{}", seconds_now());
+    let (link, way) = (shop.public().join(&made), shop.public().join(".cloakroom-9999999999").join(&made));
+    fs::create_dir_all(way.join("theirs")).unwrap();
+    fs::create_dir(&link).unwrap();
+    symlink(&master, link.join("a.zip")).unwrap();
+    until("it is told", || cloakroom.say(&["stub", "list"]).contains("not looked after, and tried again: cannot put back").then_some(()));
+    let told = cloakroom.json(&["explain", &made]);
+    assert!(told["outcome"] == "unknown" && told.to_string().contains("cannot put back"), "{told}");
+    assert_eq!(cloakroom.json(&["explain", shop.public().to_str().unwrap()])["outcome"], "not_kept");
+    // A sweep looks again at once, where it would be a minute else.
+    fs::remove_dir_all(&way).unwrap();
+    let age = || seconds_now() - made.rsplit('-').next().unwrap().parse::<u64>().unwrap();
+    until("its time is over", || (age() > 1).then_some(()));
+    assert!(cloakroom.say(&["stub", "sweep"]).contains("none lies there now"));
+    assert!(!link.exists());
 }

@@ -49,6 +49,7 @@ pub use self::view::{
     Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
     LinkView, ListedDelivery, OfferedView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
 };
+pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};
 
@@ -67,6 +68,7 @@ mod reports;
 mod stats;
 mod view;
 pub mod wording;
+mod zen_carts;
 
 /// Larger bodies are nobody's order.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -1,6 +1,7 @@
 //! Calls about what lies in public directories.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -8,12 +9,16 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::problem::{self, Problem};
+use super::zen_carts::{self, ZenCartView};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, What};
 use crate::service::inventory::{self, After, Cause, Foreign, Foreigners, Lying, Why};
 use crate::service::site::Site;
 use crate::service::sweeping::{self, NotSwept, Swept};
 use crate::store::LIST_MAX;
+
+/// A look at Zen Cart's links is waited for so long; what is told then is what was seen before.
+const ZEN_CART_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which of it to list.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +41,9 @@ pub struct PublicPage {
     pub placed: Vec<PlacedView>,
     /// Where the next page begins (`after`), if there is one.
     pub next: Option<String>,
+    /// Zen Cart's own, with the links that lie there; none on later pages, nor where one directory is asked for.
+    #[serde(default)]
+    pub zen_carts: Vec<ZenCartView>,
 }
 
 /// A public directory.
@@ -81,6 +89,10 @@ pub struct PlacedView {
     pub url: Option<String>,
     /// The master, `STORAGE/PATH`.
     pub file: String,
+    /// SHA-256 of a copy's bytes in hexadecimal, as `sha256sum` prints it; `null` where no byte was copied: of a stub, of
+    /// what shares the master's blocks, and of a hard link.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// Whom it is for.
     pub customer: String,
     /// `g-…`.
@@ -125,6 +137,9 @@ pub struct SweepView {
     pub staying: usize,
     /// The directories, with what is not ours in them and is not touched.
     pub directories: Vec<DirectoryView>,
+    /// Zen Cart's own, with the links that lie there: those whose time is over are the first.
+    #[serde(default)]
+    pub zen_carts: Vec<ZenCartView>,
 }
 
 pub(super) async fn list(State(site): State<Arc<Site>>, which: Result<Query<Which>, QueryRejection>) -> Result<Json<PublicPage>, Problem> {
@@ -137,6 +152,7 @@ pub(super) async fn list(State(site): State<Arc<Site>>, which: Result<Query<Whic
         directories: directories(&site, directory.as_ref(), is_first).await?,
         placed: lying.iter().map(|lying| PlacedView::of(&site, lying)).collect(),
         next: next.map(|(due, name)| format!("{}-{name}", due.millis())),
+        zen_carts: if is_first && directory.is_none() { zen_carts::views(&site) } else { Vec::new() },
     }))
 }
 
@@ -146,6 +162,9 @@ pub(super) async fn sweep(
 ) -> Result<Json<SweepView>, Problem> {
     let SweepOrder { dry_run } = problem::body(order)?;
     let swept = if dry_run { sweeping::rehearse(&site).await.map_err(NotSwept::Down) } else { sweeping::sweep_now(&site).await };
+    if !dry_run {
+        site.zen_carts.look_now(ZEN_CART_PATIENCE).await;
+    }
     let Swept { first, total, staying } = swept.map_err(|not| match not {
         NotSwept::Down(down) => Problem::down(down),
         NotSwept::NotCaughtUp => Problem::unavailable(
@@ -158,6 +177,7 @@ pub(super) async fn sweep(
         swept_total: total,
         staying,
         directories: directories(&site, None, true).await?,
+        zen_carts: zen_carts::views(&site),
     }))
 }
 
@@ -229,6 +249,10 @@ impl PlacedView {
             url: entry.map(|entry| format!("{}{}{}", entry.url.origin, entry.url.path, placed.encoded())),
             path: entry.map_or_else(|| path.clone(), |entry| entry.path.join(&path).display().to_string()),
             file: placed.file.to_string(),
+            sha256: match &placed.what {
+                What::Stub(_) => None,
+                What::Copy(state) => state.made.as_ref().and_then(|made| made.checksum).map(|checksum| checksum.to_string()),
+            },
             customer: customer.clone(),
             grant_id: placed.grant.to_string(),
             delivery_id: delivery.as_ref().map(|delivery| delivery.id.to_string()),

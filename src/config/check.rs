@@ -9,6 +9,7 @@ use crate::domain::question::Kind;
 
 use super::fault::Faults;
 use super::possible::{Limit, holds, keeps_versions, possible};
+use super::reader::Placed;
 use super::sections::{File, ReadRule, ReadStorage, Server};
 use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
 
@@ -262,23 +263,60 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
     }
 }
 
-/// What is private must not lie where everybody may look, and what is public must not be a master.
+/// What is private must not lie where everybody may look, and what is public must not be a master; what others fill must
+/// not lie in what we fill.
 fn apart(faults: &mut Faults<'_>, file: &File) {
     for directory in &file.directories {
         let Some(public) = &directory.path else { continue };
         for storage in &file.storages {
-            let Some(private) = &storage.path else { continue };
-            if public.value.starts_with(&private.value) || private.value.starts_with(&public.value) {
-                let message = format!(
-                    "must lie apart from every storage, found beside `{}.path` on line {}: \"{}\"",
-                    storage.name,
-                    faults.line(private.span.start),
-                    shown(&private.value)
-                );
-                faults.whole(public.span.clone(), &format!("{}.path", directory.name), message);
-            }
+            let Some(private) = storage.path.as_ref().filter(|private| overlap(&public.value, &private.value)) else { continue };
+            beside(faults, (&directory.name, &public.span), "storage", (&storage.name, private), "");
         }
     }
+    for (number, zen_cart) in file.zen_carts.iter().enumerate() {
+        let Some(links) = &zen_cart.path else { continue };
+        let ours = (zen_cart.name.as_str(), &links.span);
+        for directory in &file.directories {
+            let Some(public) = directory.path.as_ref().filter(|public| overlap(&links.value, &public.value)) else { continue };
+            let why = "; Zen Cart would clean up what we place: give the [[directory]] a place outside of the shop's `pub/`";
+            beside(faults, ours, "public directory", (&directory.name, public), why);
+        }
+        for storage in &file.storages {
+            let Some(private) = storage.path.as_ref().filter(|private| overlap(&links.value, &private.value)) else { continue };
+            let why = if links.value.starts_with(&private.value) {
+                "; its links would be files to sell: let the storage begin where the masters lie, such as the shop's `download/`"
+            } else {
+                "; everybody may fetch what lies there: move the masters out of the shop's `pub/`"
+            };
+            beside(faults, ours, "storage", (&storage.name, private), why);
+        }
+        for other in file.zen_carts.iter().take(number) {
+            // Two that are equal are told where they are read.
+            let inside = |other: &&Placed<PathBuf>| links.value != other.value && overlap(&links.value, &other.value);
+            let Some(path) = other.path.as_ref().filter(inside) else { continue };
+            beside(faults, ours, "other [[zen_cart]]", (&other.name, path), "");
+        }
+    }
+}
+
+/// Whether one lies inside the other, or both are one.
+fn overlap(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+/// Says of the path at `span` in `section` from every one of what it must lie apart, beside which it was found, and why that
+/// breaks.
+fn beside(
+    faults: &mut Faults<'_>,
+    (section, span): (&str, &Range<usize>),
+    every: &str,
+    (other, there): (&str, &Placed<PathBuf>),
+    why: &str,
+) {
+    let line = faults.line(there.span.start);
+    let message =
+        format!("must lie apart from every {every}, found beside `{other}.path` on line {line}: \"{}\"{why}", shown(&there.value));
+    faults.whole(span.clone(), &format!("{section}.path"), message);
 }
 
 fn shown(path: &Path) -> String {

@@ -4,29 +4,11 @@ use std::fmt;
 
 use super::moment::Moment;
 use super::path::FilePath;
+use super::section_name::section_name;
 
-/// The name of a storage: lower-case letters, digits and `-`, 1 to 32 of them, a letter first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StorageName(String);
-
-impl StorageName {
-    /// Takes `raw` if it has the form of a storage's name.
-    pub fn parse(raw: &str) -> Option<Self> {
-        let good = raw.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        let starts = raw.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-        (good && starts && raw.len() <= 32).then(|| Self(raw.to_owned()))
-    }
-
-    /// As it is written in the configuration.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for StorageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+section_name! {
+    /// The name of a storage.
+    StorageName
 }
 
 /// Where a file lies: `masters/set/a.zip` is `set/a.zip` in the storage `masters`.

@@ -3,13 +3,15 @@
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
 //! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
-//! them; [`placed`] is what lies in public for them, [`credential`] who may enter there. [`history`] is what people did about a
+//! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
-//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others.
+//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. `section_name` makes
+//! the names by which sections of the configuration are called.
 
 pub mod account;
 pub mod audit;
 pub mod authorization;
+pub mod checksum;
 pub mod client;
 pub mod course;
 pub mod coverage;
@@ -33,6 +35,7 @@ pub mod question;
 pub mod range;
 pub mod recent;
 pub mod refusal;
+mod section_name;
 pub mod support;
 pub mod tally;
 pub mod units;

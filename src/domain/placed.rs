@@ -6,33 +6,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::checksum::Checksum;
 use super::file::{FileRef, Version};
 use super::id::{DeliveryId, GrantId, base32};
 use super::moment::Moment;
 use super::path::percent_encode;
+use super::section_name::section_name;
 
-/// The name of a public directory: lower-case letters, digits and `-`, 1 to 32 of them, a letter first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DirectoryName(String);
-
-impl DirectoryName {
-    /// Takes `raw` if it has the form of a directory's name.
-    pub fn parse(raw: &str) -> Option<Self> {
-        let good = raw.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        let starts = raw.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-        (good && starts && raw.len() <= 32).then(|| Self(raw.to_owned()))
-    }
-
-    /// As it is written in the configuration.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DirectoryName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+section_name! {
+    /// The name of a public directory.
+    DirectoryName
 }
 
 /// 128 random bits in base32: the part of a name in public that nobody guesses. Never used twice.
@@ -104,6 +87,9 @@ pub struct Made {
     pub inode: u64,
     /// The version of the master whose bytes it has.
     pub version: Version,
+    /// Of its bytes, which were compared with the master's one by one. `None` where it shares the master's blocks, or is the
+    /// master itself: there is nothing that could differ.
+    pub checksum: Option<Checksum>,
 }
 
 /// How a copy was made, the cheapest first.

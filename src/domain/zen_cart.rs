@@ -61,16 +61,68 @@ pub struct Use {
     pub left: Option<Moment>,
 }
 
-/// Until when a link stays that was made at `made`: `keep` after that or after it was last used, at most [`STAYS_MAX`] after
+/// How long a link stays, and by which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stays {
+    /// Until when, as far as is known now.
+    pub until: Moment,
+    /// What keeps it so long.
+    pub by: Rule,
+}
+
+/// What keeps a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// That it was made.
+    Made,
+    /// That a request for it ended at this moment.
+    Asked(Moment),
+    /// That its file is being read.
+    Read,
+    /// That somebody who read its file was done at this moment, or may have been.
+    Left(Moment),
+    /// Nothing any more: no link stays for longer than [`STAYS_MAX`].
+    End,
+}
+
+impl Rule {
+    /// The word of API and tests.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Asked(_) => "asked",
+            Self::Read => "read",
+            Self::Left(_) => "left",
+            Self::End => "end",
+        }
+    }
+
+    /// What it says, in a sentence.
+    pub fn sentence(self) -> String {
+        match self {
+            Self::Made => "nobody used it yet, as far as is known: it stays for `keep` after it was made".to_owned(),
+            Self::Asked(at) => format!("a request for it ended at {at}: it stays for `keep` after that"),
+            Self::Read => "its file is being read: it stays, but for no more than 7 days after it was made".to_owned(),
+            Self::Left(at) => format!("its file was read until {at}, or may have been: it stays for `keep` after that, an hour at most"),
+            Self::End => "it stays for as long as any: 7 days after it was made".to_owned(),
+        }
+    }
+}
+
+/// How long a link stays that was made at `made`: `keep` after that or after it was last used, at most [`STAYS_MAX`] after
 /// it was made, and until then while its file is read.
-pub fn stays_until(made: Moment, used: Use, keep: Span) -> Moment {
+pub fn stays(made: Moment, used: Use, keep: Span) -> Stays {
     let end = made + STAYS_MAX;
     if used.is_read {
-        return end;
+        return Stays { until: end, by: Rule::Read };
     }
-    let asked = used.asked.map_or(Moment::EPOCH, |asked| asked + keep);
-    let left = used.left.map_or(Moment::EPOCH, |left| left + keep.min(REST));
-    (made + keep).max(asked).max(left).min(end)
+    let asked = used.asked.map(|asked| Stays { until: asked + keep, by: Rule::Asked(asked) });
+    let left = used.left.map(|left| Stays { until: left + keep.min(REST), by: Rule::Left(left) });
+    let longest = [asked, left]
+        .into_iter()
+        .flatten()
+        .fold(Stays { until: made + keep, by: Rule::Made }, |longest, other| if other.until > longest.until { other } else { longest });
+    if longest.until > end { Stays { until: end, by: Rule::End } } else { longest }
 }
 
 #[cfg(test)]
@@ -139,23 +191,24 @@ mod tests {
         let (never, read) = (Use::default(), Use { is_read: true, ..Use::default() });
         let asked = |after| Use { asked: Some(at(after)), ..Use::default() };
         let left = |after| Use { left: Some(at(after)), ..Use::default() };
-        for (used, keep, until) in [
-            (never, DAY, DAY),
-            (never, 0, 0),
-            (never, 30 * DAY, 7 * DAY),
-            (asked(HOUR), DAY, DAY + HOUR),
-            (asked(6 * DAY + 20 * HOUR), DAY, 7 * DAY),
-            (asked(9 * DAY), DAY, 7 * DAY),
-            (asked(5), 0, 5),
-            (read, DAY, 7 * DAY),
-            (read, 0, 7 * DAY),
-            (left(HOUR), DAY, DAY),
-            (left(DAY), DAY, DAY + HOUR),
-            (left(DAY), 60, DAY + 60),
-            (left(7 * DAY), DAY, 7 * DAY),
-            (Use { left: Some(at(DAY)), ..asked(2 * HOUR) }, DAY, DAY + 2 * HOUR),
+        for (used, keep, until, by) in [
+            (never, DAY, DAY, "made"),
+            (never, 0, 0, "made"),
+            (never, 30 * DAY, 7 * DAY, "end"),
+            (asked(HOUR), DAY, DAY + HOUR, "asked"),
+            (asked(6 * DAY + 20 * HOUR), DAY, 7 * DAY, "end"),
+            (asked(9 * DAY), DAY, 7 * DAY, "end"),
+            (asked(5), 0, 5, "asked"),
+            (read, DAY, 7 * DAY, "read"),
+            (read, 0, 7 * DAY, "read"),
+            (left(HOUR), DAY, DAY, "made"),
+            (left(DAY), DAY, DAY + HOUR, "left"),
+            (left(DAY), 60, DAY + 60, "left"),
+            (left(7 * DAY), DAY, 7 * DAY, "end"),
+            (Use { left: Some(at(DAY)), ..asked(2 * HOUR) }, DAY, DAY + 2 * HOUR, "asked"),
         ] {
-            assert_eq!(stays_until(at(0), used, Span::from_seconds(keep)), at(until), "{used:?} {keep}");
+            let stays = stays(at(0), used, Span::from_seconds(keep));
+            assert_eq!((stays.until, stays.by.word()), (at(until), by), "{used:?} {keep}");
         }
     }
 }

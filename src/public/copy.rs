@@ -1,47 +1,24 @@
 //! Copies: `<stem>-<name>.<extension>`, a file with the bytes of the master.
 //!
 //! A copy is made aside, by the cheapest way that works: it shares the master's blocks where the file system can, is another
-//! name of the master where that is allowed, else every byte is copied. Then it is shown, in one step; where one of another
-//! version lies, the two are exchanged, and who is reading the one before reads it to its end.
+//! name of the master where that is allowed, else every byte is copied, and compared with the master's. Then it is shown, in
+//! one step; where one of another version lies, the two are exchanged, and who is reading the one before reads it to its end.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, renameat_with};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, renameat_with};
 use rustix::io::Errno;
 
+use super::copying::{NotCopied, Progress, compare, copy_bytes, is_of_disk};
 use super::directory::{NotPlaced, PublicDirectory, is_our, look, step};
 use super::stub::Taken;
+use crate::domain::checksum::Checksum;
 use crate::domain::placed::{How, Placed, PlacedName, What};
 use crate::domain::policy::Edition;
 
 /// The web server reads with its group; nobody writes.
 const COPY_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
-
-/// So many bytes are copied between two looks at whether to go on.
-const CHUNK_BYTES: usize = 4 << 20;
-
-/// How far a copy is, for who watches it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    done: AtomicU64,
-    total: AtomicU64,
-    stopped: AtomicBool,
-}
-
-impl Progress {
-    /// Bytes that were copied, and of how many.
-    pub fn bytes(&self) -> (u64, u64) {
-        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
-    }
-
-    /// Ends it: nothing is left of what was copied.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-    }
-}
 
 /// A copy as it lies aside, or in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,34 +27,12 @@ pub struct Copied {
     pub how: How,
     /// Its inode.
     pub inode: u64,
+    /// Of its bytes, where they were compared with the master's.
+    pub checksum: Option<Checksum>,
 }
 
-/// Why a copy was not made.
-#[derive(Debug)]
-pub enum NotCopied {
-    /// A step failed.
-    Failed(NotPlaced),
-    /// The master changed while it was copied.
-    Changed,
-    /// It was told to stop.
-    Stopped,
-}
-
-impl From<NotPlaced> for NotCopied {
-    fn from(failed: NotPlaced) -> Self {
-        Self::Failed(failed)
-    }
-}
-
-impl std::fmt::Display for NotCopied {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Failed(failed) => write!(f, "{failed}"),
-            Self::Changed => f.write_str("the master changed while it was copied"),
-            Self::Stopped => f.write_str("the daemon stops"),
-        }
-    }
-}
+/// How something was made aside, and the checksum of what was compared.
+type Made = (How, Option<Checksum>);
 
 fn making(name: &PlacedName) -> String {
     format!("copy-{name}")
@@ -95,13 +50,15 @@ impl PublicDirectory {
         self.drop_copy(placed)?;
         if let Some(there) = look(&self.root, &placed.path()).map_err(step("look for the copy"))? {
             if there.st_ino == stat.st_ino && there.st_dev == stat.st_dev {
-                return Ok(Copied { how: How::HardLink, inode: there.st_ino });
+                return Ok(Copied { how: How::HardLink, inode: there.st_ino, checksum: None });
             }
             if !is_this(placed, &there) {
                 return Err(of_others().into());
             }
-            if version(&there) == version(&stat) {
-                return Ok(Copied { how: How::Found, inode: there.st_ino });
+            if version(&there) == version(&stat)
+                && let Some(found) = self.find_copy(placed, &there, master, progress)?
+            {
+                return Ok(found);
             }
         }
         let aside = making(&placed.name);
@@ -231,25 +188,49 @@ impl PublicDirectory {
     }
 
     fn make_aside(&self, aside: &str, master: &File, before: &Stat, edition: Edition, progress: &Progress) -> Result<Copied, NotCopied> {
-        let size = u64::try_from(before.st_size).unwrap_or(0);
-        progress.done.store(0, Ordering::Relaxed);
-        progress.total.store(size, Ordering::Relaxed);
+        progress.begin(size(before));
         let may_link = self.entry.hard_links && edition == Edition::Latest;
-        let how = self.make_somehow(aside, master, before, may_link, progress)?;
-        progress.done.store(size, Ordering::Relaxed);
+        let made = self.make_somehow(aside, master, before, may_link, progress);
         let after = rustix::fs::fstat(master).map_err(step("look at the master"))?;
-        let made = look(&self.aside, aside).map_err(step("look at the copy"))?.ok_or(NotCopied::Changed)?;
-        if version(before) != version(&after) || made.st_size != before.st_size {
+        // It differs, but for a reason that can be said.
+        if matches!(made, Ok(_) | Err(NotCopied::Differs(_))) && version(before) != version(&after) {
             return Err(NotCopied::Changed);
         }
-        Ok(Copied { how, inode: made.st_ino })
+        let (how, checksum) = made?;
+        progress.all_copied();
+        let made = look(&self.aside, aside).map_err(step("look at the copy"))?.ok_or(NotCopied::Changed)?;
+        if made.st_size != before.st_size {
+            return Err(NotCopied::Changed);
+        }
+        Ok(Copied { how, inode: made.st_ino, checksum })
+    }
+
+    /// What is in the place of the copy already, if its bytes are the master's.
+    fn find_copy(&self, placed: &Placed, there: &Stat, master: &File, progress: &Progress) -> Result<Option<Copied>, NotCopied> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.root, placed.path(), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(step("open the copy that is there")(error).into()),
+        };
+        let open = rustix::fs::fstat(&file).map_err(step("look at the copy that is there"))?;
+        if (open.st_dev, open.st_ino) != (there.st_dev, there.st_ino) {
+            return Ok(None);
+        }
+        progress.begin(size(there));
+        progress.all_copied();
+        match compare(master, &file, size(there), progress) {
+            Ok(checksum) => Ok(Some(Copied { how: How::Found, inode: there.st_ino, checksum: Some(checksum) })),
+            Err(NotCopied::Differs(_) | NotCopied::Changed) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// The cheapest way that works.
-    fn make_somehow(&self, aside: &str, master: &File, stat: &Stat, may_link: bool, progress: &Progress) -> Result<How, NotCopied> {
+    fn make_somehow(&self, aside: &str, master: &File, stat: &Stat, may_link: bool, progress: &Progress) -> Result<Made, NotCopied> {
         let file = self.new_aside(aside)?;
         match rustix::fs::ioctl_ficlone(&file, master) {
-            Ok(()) => return Ok(self.finish(&file, stat).map(|()| How::Reflink)?),
+            Ok(()) => return Ok(self.finish(&file, stat).map(|()| (How::Reflink, None))?),
             Err(error) if is_of_disk(error) => return Err(step("share the master's blocks")(error).into()),
             // Another file system, or one that cannot.
             Err(_) => {}
@@ -258,7 +239,7 @@ impl PublicDirectory {
             drop(file);
             self.drop_aside(aside)?;
             if self.link_aside(aside, master)? {
-                return Ok(How::HardLink);
+                return Ok((How::HardLink, None));
             }
             let file = self.new_aside(aside)?;
             return self.copy_whole(&file, master, stat, progress);
@@ -267,7 +248,7 @@ impl PublicDirectory {
     }
 
     fn new_aside(&self, aside: &str) -> Result<File, NotPlaced> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(&self.aside, aside, flags, Mode::RUSR | Mode::WUSR);
         made.map(File::from).map_err(step("make a file for the copy"))
     }
@@ -284,11 +265,10 @@ impl PublicDirectory {
         }
     }
 
-    fn copy_whole(&self, file: &File, master: &File, stat: &Stat, progress: &Progress) -> Result<How, NotCopied> {
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
-        copy_bytes(master, file, size, progress)?;
+    fn copy_whole(&self, file: &File, master: &File, stat: &Stat, progress: &Progress) -> Result<Made, NotCopied> {
+        copy_bytes(master, file, size(stat), progress)?;
         self.finish(file, stat)?;
-        Ok(How::Copied)
+        Ok((How::Copied, Some(compare(master, file, size(stat), progress)?)))
     }
 
     /// Lets the web server read the copy, which gets the master's time, so that both are one version to browsers that resume;
@@ -307,9 +287,8 @@ impl PublicDirectory {
     }
 }
 
-/// Whether an error is of the disk, which no other way of copying would spare.
-fn is_of_disk(error: Errno) -> bool {
-    matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::ROFS | Errno::FBIG)
+fn size(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
 }
 
 /// Something that is not ours lies where a copy belongs.
@@ -340,48 +319,4 @@ fn is_this(placed: &Placed, stat: &Stat) -> bool {
         None => stat.st_nlink > 1,
     };
     is_our(FileType::RegularFile, stat) || (is_link && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-}
-
-/// Copies `size` bytes, inside the kernel where it can.
-fn copy_bytes(master: &File, file: &File, size: u64, progress: &Progress) -> Result<(), NotCopied> {
-    // A disk that is too small is told at once, not after an hour.
-    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
-        Err(error) if size > 0 && is_of_disk(error) => return Err(step("make room for the copy")(error).into()),
-        Ok(()) | Err(_) => {}
-    }
-    let (mut done, mut inside) = (0_u64, true);
-    let mut buffer = Vec::new();
-    while done < size {
-        if progress.stopped.load(Ordering::Relaxed) {
-            return Err(NotCopied::Stopped);
-        }
-        let wanted = usize::try_from(size - done).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-        let copied = if inside {
-            let (mut from, mut to) = (done, done);
-            match rustix::fs::copy_file_range(master, Some(&mut from), file, Some(&mut to), wanted) {
-                Ok(copied) => copied,
-                Err(error) if is_of_disk(error) => return Err(step("copy the master")(error).into()),
-                Err(_) => {
-                    inside = false;
-                    continue;
-                }
-            }
-        } else {
-            buffer.resize(wanted, 0);
-            let read = master.read_at(&mut buffer, done).map_err(|error| step("read the master")(of(&error)))?;
-            let read_bytes = buffer.get(..read).unwrap_or_default();
-            file.write_all_at(read_bytes, done).map_err(|error| step("write the copy")(of(&error)))?;
-            read
-        };
-        if copied == 0 {
-            return Err(NotCopied::Changed);
-        }
-        done = done.saturating_add(copied as u64);
-        progress.done.store(done, Ordering::Relaxed);
-    }
-    Ok(())
-}
-
-fn of(error: &std::io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }

@@ -174,7 +174,7 @@ impl PublicDirectory {
         {
             return Ok(Self { entry: entry.clone(), root: Arc::clone(&known.root), aside: Arc::clone(&known.aside) });
         }
-        let aside = open_aside(&root, ASIDE)?;
+        let aside = open_aside(&root, ASIDE, Mode::RWXU)?;
         rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => "is another daemon's: two daemons on one public directory would take away each other's files".to_owned(),
             other => format!("cannot be locked: {other}"),
@@ -224,8 +224,7 @@ impl PublicDirectory {
 
     /// Whether what is made aside can still be moved into place.
     fn has_aside(&self) -> Result<bool, Errno> {
-        let ours = rustix::fs::fstat(&self.aside)?;
-        Ok(look(&self.root, ASIDE)?.is_some_and(|there| (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)))
+        is_named(&self.root, ASIDE, &self.aside)
     }
 }
 
@@ -233,8 +232,9 @@ pub(super) fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// The directory for what is half made, made where it is missing. Somebody else's is refused.
-pub(super) fn open_aside(root: &OwnedFd, name: &str) -> Result<OwnedFd, String> {
+/// The directory for what is half made, made where it is missing, with `mode`, which lets nobody else in. Somebody else's,
+/// and one that others may enter or change, is refused.
+pub(super) fn open_aside(root: &OwnedFd, name: &str, mode: Mode) -> Result<OwnedFd, String> {
     match rustix::fs::mkdirat(root, name, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(format!("must be a directory that this user can write: {error}")),
@@ -243,9 +243,16 @@ pub(super) fn open_aside(root: &OwnedFd, name: &str) -> Result<OwnedFd, String> 
     let aside =
         rustix::fs::openat(root, name, flags, Mode::empty()).map_err(|error| format!("holds a `{name}` that cannot be opened: {error}"))?;
     let stat = rustix::fs::fstat(&aside).map_err(|error| error.to_string())?;
-    let is_ours = stat.st_uid == rustix::process::geteuid().as_raw()
-        && Mode::from_raw_mode(stat.st_mode) & (Mode::RWXG | Mode::RWXO) == Mode::empty();
-    if is_ours { Ok(aside) } else { Err(format!("holds a `{name}` that others made or may enter: it must be this user's, with mode 0700")) }
+    let open_to_others = Mode::WGRP | Mode::XGRP | Mode::WOTH | Mode::XOTH;
+    let there = Mode::from_raw_mode(stat.st_mode);
+    if stat.st_uid != rustix::process::geteuid().as_raw() || there.intersects(open_to_others) {
+        return Err(format!("holds a `{name}` that others made or may enter: it must be this user's, with mode {:04o}", mode.bits()));
+    }
+    // What it was made with was taken from by the umask.
+    if there & (Mode::RWXU | Mode::RWXG | Mode::RWXO) != mode {
+        rustix::fs::fchmod(&aside, mode).map_err(|error| format!("holds a `{name}` whose mode cannot be set: {error}"))?;
+    }
+    Ok(aside)
 }
 
 /// What lies at `path` below `directory`, not followed.
@@ -255,6 +262,12 @@ pub(super) fn look(directory: &OwnedFd, path: &(impl AsRef<OsStr> + ?Sized)) -> 
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether `name` in `directory` is what is open as `ours`.
+pub(super) fn is_named(directory: &OwnedFd, name: &str, ours: &OwnedFd) -> Result<bool, Errno> {
+    let ours = rustix::fs::fstat(ours)?;
+    Ok(look(directory, name)?.is_some_and(|there| (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)))
 }
 
 /// Whether `stat` is of a file of this kind that belongs to us.

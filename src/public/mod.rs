@@ -10,6 +10,7 @@
 //! Where the web server asks for a password, it reads the directory's [`HtpasswdFile`], which lies elsewhere.
 
 mod copy;
+mod copying;
 mod directory;
 mod former;
 mod htpasswd_file;
@@ -20,7 +21,8 @@ mod watch;
 mod zen_cart;
 mod zen_cart_watch;
 
-pub use copy::{Copied, NotCopied, Progress};
+pub use copy::Copied;
+pub use copying::{Done, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use former::Former;
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
@@ -28,5 +30,5 @@ pub use listing::{Listing, Others, shown};
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
 pub use watch::{Ear, Hint, Watch};
-pub use zen_cart::{LinkDirectory, ZenCartPub};
+pub use zen_cart::{LinkDirectory, ZEN_CART_ASIDE, ZenCartPub};
 pub use zen_cart_watch::{Heard, ZenCartWatch};

@@ -10,14 +10,18 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::directory::{NotPlaced, look, open_aside, step};
+use super::directory::{NotPlaced, is_named, look, open_aside, step};
 use super::stub::{Taken, entries};
 use crate::domain::moment::Moment;
 use crate::domain::zen_cart::Name;
 
-/// Where links are taken apart. Zen Cart's clean-up opens every directory that has no time in its name, or one that is over,
-/// and fails where it cannot; this one is from the year 2286.
-pub(super) const ASIDE: &str = ".cloakroom-9999999999";
+/// Where links are taken apart. Zen Cart's clean-up passes by what is from the year 2286.
+pub const ZEN_CART_ASIDE: &str = ".cloakroom-9999999999";
+
+/// Nobody else enters it. But Zen Cart's clean-up opens each directory before it looks at the time in its name, complains
+/// of one that it cannot open, and removes that if it is empty (`includes/classes/observers/auto.downloads_via_redirect.php`
+/// of 1.5.6 to 2.2): so everybody may list what is in it, for as long as that takes.
+const ASIDE_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::ROTH);
 
 /// Such a directory, open, and held by this process alone.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ impl ZenCartPub {
         if Mode::from_raw_mode(mode).contains(Mode::SVTX) && !rustix::process::geteuid().is_root() {
             return Err("has the sticky bit, by which nobody takes away what others made: `chmod -t` it".to_owned());
         }
-        let aside = open_aside(&root, ASIDE)?;
+        let aside = open_aside(&root, ZEN_CART_ASIDE, ASIDE_MODE)?;
         rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => "is looked after by another daemon".to_owned(),
             other => format!("cannot be locked: {other}"),
@@ -56,15 +60,16 @@ impl ZenCartPub {
         Ok(Self { root, aside })
     }
 
-    /// Whether the directory is still the one at `path`.
+    /// Whether the directory is still the one at `path`, and whole.
     pub fn is_at(&self, path: &Path) -> bool {
         let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-        rustix::fs::stat(path).is_ok_and(|there| rustix::fs::fstat(&self.root).is_ok_and(|ours| id(there) == id(ours)))
+        let is_there = rustix::fs::stat(path).is_ok_and(|there| rustix::fs::fstat(&self.root).is_ok_and(|ours| id(there) == id(ours)));
+        is_there && is_named(&self.root, ZEN_CART_ASIDE, &self.aside) == Ok(true)
     }
 
     /// The names of everything in it.
     pub fn names(&self) -> Result<Vec<String>, Errno> {
-        Ok(entries(&self.root)?.into_iter().filter(|name| name != ASIDE).collect())
+        Ok(entries(&self.root)?.into_iter().filter(|name| name != ZEN_CART_ASIDE).collect())
     }
 
     /// The link directory `name`; `None` where it is not there or not one of Zen Cart's.

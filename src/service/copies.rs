@@ -28,7 +28,7 @@ use crate::domain::placed::{DirectoryName, Made, NewCopy, Placed, PlacedName, St
 use crate::domain::policy::{Edition, Method, Policy};
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
-use crate::public::{NotCopied, Progress, PublicDirectory};
+use crate::public::{Copied, Done, NotCopied, Progress, PublicDirectory};
 use crate::random;
 use crate::storage::Storages;
 use crate::store::{Down, Store};
@@ -63,10 +63,8 @@ struct Work {
 /// How far a copy is that is not there yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preparation {
-    /// Bytes that were copied.
-    pub bytes: u64,
-    /// Of how many; 0 before it began.
-    pub total: u64,
+    /// How many bytes are done.
+    pub done: Done,
     /// Why the last try failed.
     pub trouble: Option<String>,
 }
@@ -80,10 +78,7 @@ impl Copies {
     /// How far the copy is.
     pub fn preparation(&self, name: &PlacedName) -> Preparation {
         let works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
-        works.get(name).map_or_else(Preparation::default, |work| {
-            let (bytes, total) = work.progress.bytes();
-            Preparation { bytes, total, trouble: work.trouble.clone() }
-        })
+        works.get(name).map_or_else(Preparation::default, |work| Preparation { done: work.progress.done(), trouble: work.trouble.clone() })
     }
 
     fn begin(&self, name: &PlacedName) -> Arc<Progress> {
@@ -427,14 +422,17 @@ fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wante
         return Err("the master is another version than the one that was sold, which its policy keeps: put that one back".to_owned());
     }
     let copied = directory.make_copy(placed, &master, wanted.edition, progress).map_err(|fault| fault.to_string())?;
-    if storages.look(&placed.file).as_ref() != Ok(&version) {
+    let now = storages.look(&placed.file);
+    if now.as_ref() != Ok(&version) {
         directory.drop_copy(placed).map_err(|fault| fault.to_string())?;
-        return Err(NotCopied::Changed.to_string());
+        return Err(now
+            .map_or_else(|absent| format!("the master was taken away while it was copied: {absent}"), |_| NotCopied::Changed.to_string()));
     }
     if let Err(fault) = directory.show_copy(placed, copied) {
         // It may be large, and nobody sees it; the next try removes it, if it stays.
         let _ = directory.drop_copy(placed);
         return Err(fault.to_string());
     }
-    Ok(Made { how: copied.how, inode: copied.inode, version })
+    let Copied { how, inode, checksum } = copied;
+    Ok(Made { how, inode, version, checksum })
 }

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 mod click;
 mod ids;
 mod public;
+mod zen_cart;
 
 use self::ids::Id;
 use self::public::Public;
+use self::zen_cart::InZenCart;
 use super::address::Address;
 use super::authorize::authorize;
 use super::download::{Outcome, download};
@@ -50,6 +52,8 @@ pub struct Unexplained(pub String);
 enum Named<'a> {
     /// Something in a public directory.
     Public(Public<'a>),
+    /// Something in Zen Cart's own `pub/`.
+    ZenCart(InZenCart<'a>),
     /// A URL, whole or from its path on.
     Url,
     /// A refusal.
@@ -67,6 +71,9 @@ enum Named<'a> {
 fn named<'a>(site: &'a Site, what: &str) -> Named<'a> {
     if let Some(public) = Public::read(site, what) {
         return Named::Public(public);
+    }
+    if let Some(link) = InZenCart::read(site, what) {
+        return Named::ZenCart(link);
     }
     if what.starts_with('/') || what.contains("://") {
         return Named::Url;
@@ -97,7 +104,7 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
             let address = path.as_ref().and_then(|path| Address::read(path, &site.public_path));
             matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
         }
-        Named::Public(_) | Named::Refusal(..) | Named::Id(_) => true,
+        Named::Public(_) | Named::ZenCart(_) | Named::Refusal(..) | Named::Id(_) => true,
         Named::Token | Named::Jwt | Named::Junk => false,
     }
 }
@@ -115,6 +122,7 @@ pub async fn explain(site: &Site, what: &str, from: Option<IpAddr>) -> Result<Ex
             let refused = request.and_then(|request| explain_refusal(site, &SupportCode::of(&request), Some(&request)).ok());
             Ok(refused.unwrap_or(found))
         }
+        Named::ZenCart(link) => Ok(zen_cart::explain(site, &link).await),
         Named::Url => explain_url(site, what, from).await,
         Named::Refusal(code, request) => explain_refusal(site, &code, request.as_ref()),
         Named::Id(id) => ids::explain(site, id).await,

@@ -1,6 +1,5 @@
 //! The SHA-256 of a version that was delivered, as far as the file that lies there now can still show it.
 
-use std::fmt::Write;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::site::Site;
+use crate::domain::checksum::Checksum;
 use crate::domain::file::{FileRef, Version};
 
 /// Read at once; larger pieces are not faster.
@@ -73,17 +73,9 @@ fn read(site: &Site, file: &FileRef, version: &Version, given_up: &AtomicBool) -
         return Fingerprint::none("the file was changed while it was read");
     }
     Fingerprint {
-        sha256: Some(hexadecimal(&hash.finalize())),
+        sha256: Some(Checksum::new(hash.finalize().into()).to_string()),
         sha256_note: "read now: size and time of the file are still those of the version that was delivered".to_owned(),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Whether size and time of change, to the millisecond, are the same.

@@ -204,7 +204,7 @@ mod tests {
         let mut one = copy(1);
         let following = Following::default();
         following.replaces(&one);
-        let made = Made { how: How::Copied, inode: 1, version: version(7) };
+        let made = Made { how: How::Copied, inode: 1, version: version(7), checksum: None };
         one.what = What::Copy(CopyState { made: Some(made), over: None });
         assert_eq!(following.version_of(&one.name, Some(7), version(9)), version(9), "of nothing before");
         following.replaces(&one);

@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+mod known;
 
+use self::known::lock;
+pub use self::known::{Gone, Kept, Lost, Seen, ZenCarts};
 use super::site::{Current, Site};
 use crate::clock;
 use crate::config::ZenCart;
 use crate::domain::moment::{Moment, Span};
-use crate::domain::zen_cart::{Name, REST, STAYS_MAX, Use, stays_until};
+use crate::domain::zen_cart::{Name, REST, STAYS_MAX, Use, stays};
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{Heard, LinkDirectory, Taken, ZenCartPub, ZenCartWatch};
 
@@ -25,54 +27,6 @@ const ASKED_MAX: usize = 100_000;
 
 /// So many foreign names are said in the log.
 const SAID_MAX: usize = 20;
-
-/// What is known of all of them, over reloads.
-#[derive(Debug, Default)]
-pub struct ZenCarts {
-    /// By directory and name, when a request for a link ended last.
-    asked: Mutex<HashMap<(PathBuf, String), Moment>>,
-    /// The links as they were seen last.
-    seen: Mutex<Vec<Seen>>,
-    /// The configuration is another one.
-    changed: Notify,
-}
-
-/// One of Zen Cart's links, as it was seen last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The `pub/`.
-    pub directory: PathBuf,
-    /// The name of the link's directory.
-    pub name: String,
-    /// What it leads to.
-    pub targets: Vec<PathBuf>,
-    /// When it was made.
-    pub made: Moment,
-    /// Until when it stays, as far as is known now.
-    pub until: Moment,
-    /// Whether its file is being read.
-    pub is_read: bool,
-}
-
-impl ZenCarts {
-    /// Looks at the directories again: they may be others.
-    pub fn wake(&self) {
-        self.changed.notify_one();
-    }
-
-    /// The links in all of them, those that go first first.
-    pub fn list(&self) -> Vec<Seen> {
-        lock(&self.seen).clone()
-    }
-
-    fn asked(&self, directory: &Path, name: &str) -> Option<Moment> {
-        lock(&self.asked).get(&(directory.to_owned(), name.to_owned())).copied()
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Remembers what the log tells of Zen Cart's links.
 pub(super) fn asked(site: &Site, reports: &[PublicReport]) {
@@ -204,6 +158,7 @@ struct Tended {
     fault: Option<String>,
     links: HashMap<String, LinkDirectory>,
     foreign: usize,
+    lost: Option<Lost>,
 }
 
 impl Keeper {
@@ -221,12 +176,14 @@ impl Keeper {
             }
         }
         self.readers.forget(clock::now());
-        let (mut next, mut seen) = (clock::now() + STAYS_MAX, Vec::new());
+        let (mut next, mut all) = (clock::now() + STAYS_MAX, Vec::new());
         for entry in entries {
-            next = next.min(self.look_at(site, entry, &mut seen).await);
+            let mut kept = Kept::of(&entry.path);
+            next = next.min(self.look_at(site, entry, &mut kept).await);
+            kept.links.sort_by(|one: &Seen, other| (one.until, &one.name).cmp(&(other.until, &other.name)));
+            all.push(kept);
         }
-        seen.sort_by(|one: &Seen, other| (one.until, &one.name).cmp(&(other.until, &other.name)));
-        *lock(&site.zen_carts.seen) = seen;
+        site.zen_carts.saw(all);
         next
     }
 
@@ -257,19 +214,24 @@ impl Keeper {
         first
     }
 
-    async fn look_at(&mut self, site: &Site, entry: &ZenCart, seen: &mut Vec<Seen>) -> Moment {
+    async fn look_at(&mut self, site: &Site, entry: &ZenCart, told: &mut Kept) -> Moment {
         let (path, now) = (entry.path.clone(), clock::now());
         let tended = self.tended.entry(path.clone()).or_default();
         let (open, known) = (tended.open.take(), std::mem::take(&mut tended.links));
         let looked = tokio::task::spawn_blocking(move || look(&path, open, known)).await;
-        let Found { directory, links, foreign } = match looked.unwrap_or_else(|panic| Err(panic.to_string())) {
+        let Found { directory, links, foreign, lost } = match looked.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok(found) => found,
             Err(fault) => {
-                tended.failed(&entry.path, &format!("{fault}. {NEEDS}"));
+                let fault = format!("{fault}. {NEEDS}");
+                tended.failed(&entry.path, &fault);
+                told.fault = Some(fault);
                 return now + AGAIN;
             }
         };
         tended.foreign(&entry.path, &foreign);
+        told.foreign = foreign;
+        tended.lost(site, entry, lost, now);
+        told.lost = tended.lost;
         if let Err(error) = self.listen(&directory, links.values().flat_map(|link| &link.targets)) {
             self.deaf(&error.to_string());
         }
@@ -278,21 +240,23 @@ impl Keeper {
         for (name, link) in links {
             let made = link.told.made(link.changed, now);
             let used = self.readers.of(&link.targets, made, site.zen_carts.asked(&entry.path, &name));
-            let until = stays_until(made, used, entry.keep);
-            if until <= now {
-                over.push(name);
+            let stays = stays(made, used, entry.keep);
+            let one = Seen { name, targets: link.targets.clone(), made, until: stays.until, by: stays.by, not_removed: None };
+            if one.until <= now {
+                over.push(one);
                 continue;
             }
-            next = next.min(until);
-            let (directory, targets) = (entry.path.clone(), link.targets.clone());
-            seen.push(Seen { directory, name: name.clone(), targets, made, until, is_read: used.is_read });
-            kept.insert(name, link);
+            next = next.min(one.until);
+            kept.insert(one.name.clone(), link);
+            told.links.push(one);
         }
-        let fault = take(site, entry, &directory, over).await;
+        let failed = take(site, entry, &directory, over).await;
         let tended = self.tended.entry(entry.path.clone()).or_default();
         (tended.open, tended.links) = (Some(directory), kept);
-        if let Some(fault) = fault {
+        if let Some(fault) = failed.first().and_then(|first| first.not_removed.clone()) {
             tended.failed(&entry.path, &fault);
+            told.links.extend(failed);
+            told.fault = Some(fault);
             return next.min(now + AGAIN);
         }
         tended.worked(&entry.path);
@@ -318,6 +282,28 @@ impl Tended {
         }
     }
 
+    /// Remembers what others took away before its time, and says it once.
+    fn lost(&mut self, site: &Site, entry: &ZenCart, lost: Vec<LinkDirectory>, now: Moment) {
+        if lost.is_empty() {
+            return;
+        }
+        if self.lost.is_none() {
+            tracing::warn!(
+                event = "zen_cart_lost",
+                path = %entry.path.display(),
+                "somebody takes links away before their time, Zen Cart's own clean-up mostly: downloads that pause end there. Define \
+                 SYMLINK_GARBAGE_COLLECTION_THRESHOLD in the shop, as conf-examples/zencart/README.md tells; of later ones `cloakroom stub list` tells"
+            );
+        }
+        self.lost = Some(Lost { total: self.lost.map_or(0, |before| before.total) + lost.len(), at: now });
+        for link in lost {
+            let made = link.told.made(link.changed, now);
+            let stays = stays(made, Use { asked: site.zen_carts.asked(&entry.path, &link.name), ..Use::default() }, entry.keep);
+            let link = Seen { name: link.name, targets: link.targets, made, until: stays.until, by: stays.by, not_removed: None };
+            site.zen_carts.went(Gone { directory: entry.path.clone(), link, at: now, is_by_us: false });
+        }
+    }
+
     fn foreign(&mut self, path: &Path, names: &[String]) {
         if names.len() == self.foreign {
             return;
@@ -328,30 +314,33 @@ impl Tended {
     }
 }
 
-/// Takes away links whose time is over; what kept it from that, if anything.
-async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: Vec<String>) -> Option<String> {
+/// Takes away links whose time is over; those that could not be, with what kept them.
+async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: Vec<Seen>) -> Vec<Seen> {
     let (directory, path) = (Arc::clone(directory), entry.path.display());
-    let work = move || over.into_iter().map(|name| (directory.take(&name), name)).collect::<Vec<_>>();
+    let (given, mut failed) = (over.clone(), Vec::new());
+    let work = move || over.into_iter().map(|one| (directory.take(&one.name), one)).collect::<Vec<_>>();
     let done = match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(panic) => return Some(panic.to_string()),
+        Err(panic) => return given.into_iter().map(|one| Seen { not_removed: Some(panic.to_string()), ..one }).collect(),
     };
-    let mut first = None;
-    for (taken, name) in done {
+    for (taken, one) in done {
+        let name = one.name.as_str();
         match taken {
             Ok(Taken::Gone) => tracing::debug!(event = "zen_cart_removed", name, %path),
             Ok(Taken::WasGone) => {}
             Ok(Taken::Foreign(name)) => {
                 tracing::warn!(event = "zen_cart_foreign", name, %path, "it holds something else than links, and stays");
+                continue;
             }
             Err(fault) => {
-                first.get_or_insert_with(|| format!("{fault}. Zen Cart's DOWNLOAD_CHMOD must let the daemon write, as 0777 does. {NEEDS}"));
+                let fault = format!("{fault}. Zen Cart's DOWNLOAD_CHMOD must let the daemon write, as 0777 does. {NEEDS}");
+                failed.push(Seen { not_removed: Some(fault), ..one });
                 continue;
             }
         }
-        lock(&site.zen_carts.asked).remove(&(entry.path.clone(), name));
+        site.zen_carts.went(Gone { directory: entry.path.clone(), link: one, at: clock::now(), is_by_us: true });
     }
-    first
+    failed
 }
 
 /// What lies in a directory.
@@ -359,6 +348,8 @@ struct Found {
     directory: Arc<ZenCartPub>,
     links: HashMap<String, LinkDirectory>,
     foreign: Vec<String>,
+    /// Those that were known, and are not there any more.
+    lost: Vec<LinkDirectory>,
 }
 
 /// Looks at a directory; what is `known` of a link does not change.
@@ -381,5 +372,7 @@ fn look(path: &Path, open: Option<Arc<ZenCartPub>>, mut known: HashMap<String, L
         }
     }
     foreign.sort_unstable();
-    Ok(Found { directory, links, foreign })
+    // Of one that was just made, nothing was there to lose.
+    let lost = known.into_values().filter(|link| !link.targets.is_empty()).collect();
+    Ok(Found { directory, links, foreign, lost })
 }

@@ -1,6 +1,7 @@
 """What public directories cost: stubs that are placed, that lie there by the hundred thousand, and that are due at once; copies
 beside `cp`."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ VISIBLE_RATE, VISIBLE = 500, 2000
 GRACE_DUE_S = 40
 DUE_SECONDS_MAX = 300
 IDLE_SECONDS = 5
-SMALL_COPIES, LARGE_MB = 200, 1024
+SMALL_COPIES, LARGE_MB, XFS_MB = 200, 1024, 4096
 BAR_VISIBLE_MS, BAR_RESTART_S, BAR_RSS_MB, BAR_GONE_S = 50, 2, 150, 1
 
 
@@ -45,8 +46,9 @@ class Placed:
         file, minted = self.seeds[name]
         return file, [self.counted.tokens.link(raw) for raw in minted.links]
 
-    def empty(self):
+    def empty(self, public=None):
         self.counted.stop()
+        self.public = public or self.public
         shutil.rmtree(self.public, ignore_errors=True)
         self.public.mkdir()
 
@@ -99,7 +101,7 @@ class Placed:
         progress(f"  {row.values[-1]:12.1f} MB                     {row.title}")
         before, woken = self.counted.cpu_seconds()[0], self.wake_ups(self.counted.daemon.pid)
         time.sleep(IDLE_SECONDS)
-        row = self.counted.row("stub-idle", f"the same, CPU while nobody asks ({self.wake_ups(self.counted.daemon.pid) - woken} wake-ups in "
+        row = self.counted.row("stub-idle", f"the same, CPU while nobody asks ({self.wake_ups(self.counted.daemon.pid, woken)} wake-ups in "
                                f"{IDLE_SECONDS} s)", "ms/s")
         row.values.append((self.counted.cpu_seconds()[0] - before) / IDLE_SECONDS * 1000)
         progress(f"  {row.values[-1]:12.2f} ms/s                   {row.title}")
@@ -156,34 +158,41 @@ class Placed:
         progress(f"  {row.values[-1]:12.3f} s                      {row.title}")
 
     def copies(self):
-        """Grants that are copies, until each is there, beside `cp` of the same file as often."""
-        masters = self.bench.directory / "masters"
+        """Grants that are copies, until each is there, beside `cp` of the same file as often; on xfs, where blocks are shared, too."""
+        self.copies_at(self.bench.directory, "", ["cp", "--reflink=never"], {"copy": False, "link": True})
+        with xfs(self.bench.directory, XFS_MB) as home:
+            self.copies_at(home, ", xfs", ["cp", "--reflink=always"], {"reflink": False})
+
+    def copies_at(self, home, where, command, ways):
+        """Copies in `home` by each of `ways`, which says whether hard links are allowed, beside those of `command`."""
+        titles = {"copy": "copy", "link": "copy as a hard link", "reflink": "copy as a reflink"}
         for name, size, count in (("copied.bin", 1 << 20, SMALL_COPIES), ("large-copied.bin", LARGE_MB << 20, 1)):
-            with open(masters / name, "wb") as file:
+            with open(home / "masters" / name, "wb") as file:
                 for _ in range(size >> 20):
                     file.write(os.urandom(1 << 20))
-            shown = f"{size >> 20} MB"
-            by_cp = self.counted.row(f"cp-{name}", f"`cp`, then `sync` of the file, {shown}", "/s")
-            self.empty()
+            shown = f"{size >> 20} MB{where}"
+            by_cp = self.counted.row(f"cp-{name}{where}", f"`{' '.join(command)}`, then `sync` of the file, {shown}", "/s")
+            self.empty(home / "pub")
             began = time.monotonic()
             for number in range(count):
-                subprocess.run(["cp", masters / name, self.public / f"{number}.bin"], check=True)
+                subprocess.run([*command, home / "masters" / name, self.public / f"{number}.bin"], check=True)
                 subprocess.run(["sync", self.public / f"{number}.bin"], check=True)
             by_cp.values.append(count / (time.monotonic() - began))
             progress(f"  {by_cp.values[-1]:12,.2f} /s                     {by_cp.title}")
-            for key, title, hard_links in ((f"copy-{name}", f"copy, {shown}", False), (f"link-{name}", f"copy as a hard link, {shown}", True)):
-                row = self.counted.row(key, title, "/s", against=by_cp, show_ratio=times)
-                row.values.append(count / self.copied(name, count, hard_links))
+            for way, hard_links in ways.items():
+                row = self.counted.row(f"{way}-{name}", f"{titles[way]}, {shown}", "/s", against=by_cp, show_ratio=times)
+                row.values.append(count / self.copied(home, name, count, hard_links))
                 progress(f"  {row.values[-1]:12,.2f} /s                     {row.title}")
-            (masters / name).unlink()
+            (home / "masters" / name).unlink()
+        self.empty(self.bench.directory / "pub")
 
-    def copied(self, name, count, hard_links):
+    def copied(self, home, name, count, hard_links):
         """Seconds from the first grant to the last copy."""
-        self.empty()
-        self.bench.hard_links = hard_links
+        self.empty(home / "pub")
+        self.bench.home, self.bench.hard_links = home, hard_links
         seed, _ = self.seed("none", 1, methods=["handoff"])
         self.counted.serve(seed)
-        self.bench.hard_links = False
+        self.bench.home, self.bench.hard_links = self.bench.directory, False
         began = time.monotonic()
         for _ in range(count):
             run = subprocess.run([str(self.bench.binary), "grant", "add", "--file", f"masters/{name}", "--policy", "copies", "--json",
@@ -193,6 +202,26 @@ class Placed:
             json.loads(run.stdout)
         wait_until_all(lambda: self.names() >= count, DUE_SECONDS_MAX)
         return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def xfs(directory, megabytes):
+    """A file system that shares blocks, in a file, with a directory of masters and an empty public one."""
+    image, home = directory / "xfs.img", directory / "xfs"
+    with open(image, "wb") as file:
+        file.truncate(megabytes << 20)
+    home.mkdir()
+    for command in (["mkfs.xfs", "-q", "-m", "reflink=1", image], ["mount", "-o", "loop", image, home]):
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise NotMeasured(f"{' '.join(map(str, command))}: {made.stderr}\nrows on xfs need root, and loop devices")
+    try:
+        for name in ("masters", "pub"):
+            (home / name).mkdir()
+        yield home
+    finally:
+        subprocess.run(["umount", "--lazy", home], check=True)
+        image.unlink()
 
 
 def wait_until_all(condition, seconds):

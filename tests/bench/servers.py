@@ -42,7 +42,8 @@ class Bench:
             for _ in range(large_bytes // (1 << 20)):
                 large.write(secrets.token_bytes(1 << 20))
         (directory / "pub").mkdir()
-        self.hard_links = False
+        # Where masters and public directory lie for the daemon, and how it copies.
+        self.home, self.hard_links = directory, False
         self.write_daemon_configuration()
         self.write_front()
         self.write_second()
@@ -92,14 +93,14 @@ use  = "sign"
 
 [[storage]]
 name    = "masters"
-path    = "{self.directory}/masters"
+path    = "{self.home}/masters"
 handoff = "/_cloakroom/masters/"
 stub    = "pub"
 copy    = "pub"
 
 [[directory]]
 name = "pub"
-path = "{self.directory}/pub"
+path = "{self.home}/pub"
 url  = "/pub/"
 hard_links = {str(self.hard_links).lower()}
 

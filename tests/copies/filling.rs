@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -47,6 +48,12 @@ pub fn only(goods: &Path) -> PathBuf {
     let names = names(goods);
     assert_eq!((names.len(), aside(goods)), (1, Vec::new()), "{names:?}");
     goods.join(&names[0])
+}
+
+/// What `sha256sum` prints of a file.
+pub fn sha256(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split_once(' ').unwrap().0.to_owned()
 }
 
 #[track_caller]
@@ -100,7 +107,8 @@ fn a_hard_link_is_made_only_where_it_is_allowed_and_leaves_the_master_as_it_is()
         fs::write(&master, content(1000)).unwrap();
         let cloakroom = daemon(&masters, &goods, allowed);
         let id = grant(&cloakroom, "masters/a.zip", &[]);
-        assert_eq!(until_copy(&cloakroom, &id, "live")["how"], how);
+        let told = until_copy(&cloakroom, &id, "live");
+        assert_eq!((told["how"].as_str(), told["sha256"].as_str()), (Some(how), (links == 1).then(|| sha256(&master)).as_deref()));
         let copy = only(&goods);
         assert_alike(&copy, &master);
         assert_eq!(master.metadata().unwrap().nlink(), links);
@@ -245,6 +253,61 @@ fn a_master_that_changes_while_it_is_copied_is_copied_again() {
     cloakroom.logged(&["not_copied", &id, "the master changed while it was copied"]);
     until_copy(&cloakroom, &id, "live");
     assert!(names(&goods).iter().any(|name| is_whole(&goods.join(name), b"third.")));
+}
+
+#[test]
+fn a_master_that_changes_while_it_is_copied_and_has_its_time_set_back_is_found_by_its_bytes() {
+    let (_root, masters, goods) = plain();
+    let master = masters.join("a.iso");
+    large(&master, b"first.");
+    let time = master.metadata().unwrap().modified().unwrap();
+    let cloakroom = daemon(&masters, &goods, "");
+    let id = grant(&cloakroom, "masters/a.iso", &[]);
+    until_half(&goods);
+    let mut file = OpenOptions::new().write(true).open(&master).unwrap();
+    // The first one is copied already.
+    file.write_all(b"frost.").unwrap();
+    file.seek(SeekFrom::End(-6)).unwrap();
+    file.write_all(b"frost.").unwrap();
+    file.set_modified(time).unwrap();
+    drop(file);
+    assert_eq!(master.metadata().unwrap().modified().unwrap(), time);
+    cloakroom.logged(&["ERROR", "not_copied", &id, "differs from the master at byte 1", "it is tried again"]);
+    let told = until_copy(&cloakroom, &id, "live");
+    assert!(is_whole(&only(&goods), b"frost."));
+    let sha256 = sha256(&master);
+    assert_eq!((told["how"].as_str(), told["sha256"].as_str()), (Some("copied"), Some(sha256.as_str())));
+    // The same wherever it is told.
+    let listed = cloakroom.json(&["stub", "list"]);
+    assert_eq!(listed["placed"][0]["sha256"].as_str(), Some(sha256.as_str()), "{listed}");
+    let explained = cloakroom.say(&["explain", only(&goods).to_str().unwrap()]);
+    assert!(explained.contains(&format!("sha-256 {sha256}")), "{explained}");
+}
+
+#[test]
+fn a_master_that_is_taken_away_while_it_is_copied_leaves_nothing_behind_and_is_copied_once_it_is_back() {
+    let (_root, masters, goods) = plain();
+    let (master, away) = (masters.join("a.iso"), masters.join("away"));
+    large(&master, b"marked");
+    let cloakroom = daemon(&masters, &goods, "");
+    for remove in [|master: &Path, away: &Path| fs::rename(master, away), |master: &Path, _: &Path| fs::remove_file(master)] {
+        let id = grant(&cloakroom, "masters/a.iso", &[]);
+        let before = names(&goods);
+        until_half(&goods);
+        remove(&master, &away).unwrap();
+        cloakroom.logged(&["ERROR", "not_copied", &id, "the master was taken away while it was copied", "it is tried again"]);
+        until_trouble(&cloakroom, &id, "there is no such file");
+        assert_eq!((names(&goods), aside(&goods)), (before, Vec::new()), "nothing is left behind");
+        if away.exists() {
+            fs::rename(&away, &master).unwrap();
+        } else {
+            large(&master, b"marked");
+        }
+        until_copy(&cloakroom, &id, "live");
+    }
+    let all = names(&goods);
+    assert_eq!((all.len(), aside(&goods)), (2, Vec::new()));
+    assert!(all.iter().all(|name| is_whole(&goods.join(name), b"marked")));
 }
 
 #[test]

@@ -7,5 +7,7 @@ mod servers;
 mod disks;
 mod filling;
 mod following;
+mod library;
 mod served;
 mod shop;
+mod steps;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom::domain::account::CopyReport;
+use cloakroom::domain::checksum::Checksum;
 use cloakroom::domain::delivery::{Report, State};
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::file::Version;
@@ -40,7 +41,7 @@ fn row(number: u8, of: u32, placed: Moment) -> Placed {
 }
 
 fn made() -> Made {
-    Made { how: How::Reflink, inode: u64::MAX, version: Version { modified: at(3), ..version(SIZE) } }
+    Made { how: How::Reflink, inode: u64::MAX, version: Version { modified: at(3), ..version(SIZE) }, checksum: None }
 }
 
 fn told(request: &str, host: u8, report: Report) -> Arrived {
@@ -139,7 +140,8 @@ async fn a_copy_is_made_anew_and_made_again_under_its_name<S: Store>(store: Arc<
     store.copies_lost(vec![name(1), name(9)], at(1)).await.unwrap();
     assert_eq!(store.placed(vec![name(1)]).await, Ok(vec![row(1, 1, at(0))]), "what was never there is not lost");
     let first = store.copy_made(name(1), made(), at(2)).await.unwrap().unwrap();
-    let other = Made { how: How::Copied, inode: 9, version: Version { modified: at(5), ..version(7) } };
+    let other =
+        Made { how: How::Copied, inode: 9, version: Version { modified: at(5), ..version(7) }, checksum: Some(Checksum::new([9; 32])) };
     let anew = store.copy_made(name(1), other.clone(), at(3)).await.unwrap().unwrap();
     let state = CopyState { made: Some(other), over: None };
     assert_eq!(anew, Placed { what: What::Copy(state), ..first });

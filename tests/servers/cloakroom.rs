@@ -1,12 +1,9 @@
 //! The real daemon, with a configuration for a private nginx or alone, and its commands.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -19,8 +16,9 @@ use super::until;
 pub struct Cloakroom {
     directory: TempDir,
     child: Option<Running>,
-    log: Arc<Mutex<Vec<String>>>,
-    reader: Option<JoinHandle<()>>,
+    /// What it logs goes into one file of these for each start: a line that was written before an answer is there with it.
+    logs: TempDir,
+    starts: usize,
     level: &'static str,
     /// What more stands in its environment when it is started.
     pub environment: Vec<(&'static str, String)>,
@@ -80,8 +78,8 @@ impl Cloakroom {
         let mut daemon = Self {
             directory,
             child: None,
-            log: Arc::default(),
-            reader: None,
+            logs: TempDir::new().unwrap(),
+            starts: 0,
             level: "info",
             environment: Vec::new(),
             inside: None,
@@ -132,14 +130,13 @@ impl Cloakroom {
         if let Some(second) = second {
             program.stdout_to(second);
         }
-        program.arg("--config").arg(self.config()).arg("serve").args(&self.arguments).env("CLOAKROOM_LOG", self.level).stderr_piped();
+        program.arg("--config").arg(self.config()).arg("serve").args(&self.arguments).env("CLOAKROOM_LOG", self.level);
+        self.starts += 1;
+        program.stderr_into(&self.log_of(self.starts));
         for (name, value) in &self.environment {
             program.env(name, value);
         }
-        let mut child = program.spawn();
-        let (log, lines) = (Arc::clone(&self.log), BufReader::new(child.stderr.take().unwrap()).lines());
-        self.reader = Some(thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))));
-        self.child = Some(child);
+        self.child = Some(program.spawn());
     }
 
     /// Starts it again, saying everything that it can say.
@@ -165,9 +162,16 @@ impl Cloakroom {
         self.child.as_ref().expect("it runs").id()
     }
 
-    /// Everything that it logged so far.
+    /// Everything that it logged so far, in whole lines.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        let texts = (1..=self.starts).map(|start| fs::read(self.log_of(start)).unwrap());
+        let whole = |text: Vec<u8>| text.iter().rposition(|byte| *byte == b'\n').map(|end| text[..end].to_owned());
+        let lines = |text: Vec<u8>| String::from_utf8(text).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+        texts.filter_map(whole).flat_map(lines).collect()
+    }
+
+    fn log_of(&self, start: usize) -> PathBuf {
+        self.logs.path().join(start.to_string())
     }
 
     /// Waits for a log line with all of these words.
@@ -223,10 +227,7 @@ impl Cloakroom {
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         let _ = kill_process(pid, signal);
         let ended = child.wait().unwrap();
-        if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
-        }
-        if !thread::panicking() {
+        if !std::thread::panicking() {
             child.search(ended);
         }
         ended.success()
@@ -237,7 +238,7 @@ impl Drop for Cloakroom {
     fn drop(&mut self) {
         self.end(Signal::KILL);
         // A panic anywhere is a fault of the program, whatever the test was about. Secrets were looked for at its end.
-        if !thread::panicking() {
+        if !std::thread::panicking() {
             let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panicked")).collect();
             assert!(panics.is_empty(), "{panics:#?}");
         }

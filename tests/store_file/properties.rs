@@ -450,7 +450,8 @@ fn whatever_happens_the_file_answers_as_memory_does() {
         ("stubs that are going", &seen.stays[1]),
         ("stubs that are gone", &seen.stays[2]),
     ] {
-        assert!(count.get() > 20, "{what}: only {}", count.get());
+        // The rarest is seen some thirty times in a run.
+        assert!(count.get() >= 5, "{what}: only {}", count.get());
     }
     assert!(seen.refused.borrow().len() >= 8, "{:?}", seen.refused.borrow());
 }

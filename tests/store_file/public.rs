@@ -3,6 +3,7 @@
 use std::fs;
 
 use cloakroom::domain::account::Away;
+use cloakroom::domain::checksum::Checksum;
 use cloakroom::domain::credential::{DirectoryCredential, Holder, UserName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::place::FileId;
@@ -60,7 +61,7 @@ fn filled() -> Place {
                 NewCopy { name: name(u8::try_from(number).unwrap()), directory: directory("members"), leaf: "Grüße.zip".to_owned() };
             store.issue_with(grant(number, Some(3)), link(number), author(), Some(copy)).await.unwrap();
         }
-        let made = Made { how: How::Reflink, inode: u64::MAX, version: version(7) };
+        let made = Made { how: How::Copied, inode: u64::MAX, version: version(7), checksum: Some(Checksum::new([7; 32])) };
         assert!(store.copy_made(name(5), made, at(1)).await.unwrap().is_some());
         let place = |path: &str, left| cloakroom::domain::place::Place {
             directory: directory("pub"),
@@ -142,6 +143,7 @@ fn a_line_about_what_is_in_public_that_does_not_fit_is_refused_by_its_number() {
     let text = exported(&filled()).1;
     let stub = text.lines().find(|line| line.contains("\"what\":\"stub\"") && line.contains("\"stay\":\"live\"")).unwrap();
     let copy = text.lines().find(|line| line.contains("\"stay\":\"preparing\"")).unwrap();
+    let made = text.lines().find(|line| line.contains("\"made\":{\"how\":\"copied\"")).unwrap();
     let user = text.lines().find(|line| line.starts_with("{\"credential\"") && line.contains("\"grant\"")).unwrap();
     let live = delivery_id(3).to_string();
     for (line, from, to, words) in [
@@ -156,6 +158,8 @@ fn a_line_about_what_is_in_public_that_does_not_fit_is_refused_by_its_number() {
         (stub, name(3).as_str(), "../../../etc", "`name` holds"),
         (stub, "\"leaf\":\"a b.zip\"", "\"leaf\":\"../../x\"", "`leaf` holds \"../../x\""),
         (stub, "\"leaf\":\"a b.zip\"", "\"leaf\":\"..\"", "`leaf` holds \"..\""),
+        (made, "\"sha256\":\"07", "\"sha256\":\"7", "`sha256` holds \"707"),
+        (made, "\"sha256\":\"07", "\"sha256\":\"0G", "`sha256` holds \"0G07"),
         (copy, "\"leaf\":\"Grüße.zip\"", "\"leaf\":\"\"", "`leaf` holds \"\""),
         (stub, name(3).as_str(), name(2).as_str(), "the same id stood before"),
         (stub, "{\"placed\":{", "{\"placed\":{\"more\":1,", "is not a line of an export"),
@@ -185,6 +189,7 @@ fn verify_names_what_in_public_is_for_nothing_that_is_there() {
         ),
         (&format!("UPDATE credentials SET grant_id = '{}' WHERE grant_id IS NOT NULL", grant_id(9)), &["a user name of members"]),
         ("UPDATE placed SET leaf = '../../x' WHERE what = 'stub'", &["a row cannot be read", "`leaf` holds \"../../x\""]),
+        ("UPDATE placed SET sha256 = 'x' WHERE how = 'copied'", &["a row cannot be read", "`sha256` holds \"x\""]),
         ("UPDATE placed SET stay = 'here'", &["a row cannot be read", "`stay` holds \"here\""]),
         ("UPDATE placed SET stay = 'live', gone = NULL, due = 9000000000000 WHERE stay = 'gone'", &["and its delivery has ended"]),
     ] {

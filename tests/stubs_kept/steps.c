@@ -5,11 +5,16 @@
  * The daemon calls the system without the C library, so the system itself stops it there: a filter makes each such call a
  * signal, and the handler makes the call anew. Arguments beyond those of the call are free, and the sixth says that it
  * comes from the handler.
+ *
+ * With COPIES, the steps of making a file and filling it are among them. Bytes that are copied inside the kernel have all
+ * six arguments, and are refused: the daemon writes them itself, then.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -52,6 +57,13 @@ static void stopped(int number, siginfo_t *info, void *context) {
 
 #define STOP(name) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
 
+/* Only where this argument has any of these bits. */
+#define STOP_IF(name, argument, bits) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 4), \
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[argument])), \
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP), \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
 __attribute__((constructor)) static void begin(void) {
     const char *at = getenv("CLOAKROOM_KILL_AT");
     if (!at) return;
@@ -76,6 +88,22 @@ __attribute__((constructor)) static void begin(void) {
         STOP(unlinkat),
         STOP(pwrite64),
         STOP(fdatasync),
+#ifdef COPIES
+        STOP(linkat),
+        STOP(fchmod),
+        STOP(fchown),
+        STOP(utimensat),
+        STOP(fallocate),
+        STOP(fsync),
+        STOP_IF(openat, 2, O_CREAT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_copy_file_range, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+        /* The last one: any other is no clone. */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FICLONE, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+#endif
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};

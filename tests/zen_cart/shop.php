@@ -1,6 +1,7 @@
 <?php
 // What Zen Cart does in its `pub/` for a download "by redirect": `shop.php clean PUB SECONDS` is its clean-up, with the value of
-// SYMLINK_GARBAGE_COLLECTION_THRESHOLD; `shop.php link PUB MASTER NAME [.]` makes a link and prints where it leads to.
+// SYMLINK_GARBAGE_COLLECTION_THRESHOLD, which opens each directory before it looks at the time in its name, and removes one
+// that cannot be opened if it is empty (auto.downloads_via_redirect.php of 1.5.6 to 2.2); `shop.php link PUB MASTER NAME [.]` makes a link and prints where it leads to.
 umask(0);
 [, $act, $pub] = $argv;
 
@@ -10,17 +11,19 @@ if ($act === 'clean') {
         if ($name === '.' || $name === '..' || !is_dir("$pub/$name")) {
             continue;
         }
-        $made = (int) (explode('-', $name)[1] ?? 0);
-        if ($made + (int) $argv[3] > time()) {
-            continue;
-        }
         $inside = opendir("$pub/$name");
-        while (($link = readdir($inside)) !== false) {
-            if ($link !== '.' && $link !== '..') {
-                unlink("$pub/$name/$link");
+        if ($inside !== false) {
+            $made = (int) (explode('-', $name)[1] ?? 0);
+            if ($made + (int) $argv[3] > time()) {
+                continue;
+            }
+            while (($link = readdir($inside)) !== false) {
+                if ($link !== '.' && $link !== '..') {
+                    @unlink("$pub/$name/$link");
+                }
             }
         }
-        rmdir("$pub/$name");
+        @rmdir("$pub/$name");
     }
     exit(0);
 }

@@ -155,12 +155,18 @@ pub struct CopyView {
     pub how: Option<String>,
     /// Bytes of the master.
     pub size: Option<u64>,
+    /// SHA-256 of its bytes in hexadecimal, as `sha256sum` prints it; `null` where no byte was copied.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// When its row was written.
     pub placed: String,
     /// When it was gone.
     pub gone: Option<String>,
     /// Bytes that were copied of one that is being made, and of how many.
     pub copied: Option<(u64, u64)>,
+    /// How many of them were compared with the master's after that.
+    #[serde(default)]
+    pub checked: Option<u64>,
     /// Why it could not be made.
     pub trouble: Option<String>,
 }
@@ -175,12 +181,14 @@ impl CopyView {
             state: stay_word(placed.stay).to_owned(),
             how: state.made.as_ref().map(|made| made.how.word().to_owned()),
             size: state.made.as_ref().map(|made| made.version.size),
+            sha256: state.made.as_ref().and_then(|made| made.checksum).map(|checksum| checksum.to_string()),
             placed: placed.placed.to_string(),
             gone: match placed.stay {
                 Stay::Gone(gone) => Some(gone.to_string()),
                 Stay::Preparing | Stay::Live | Stay::Going => None,
             },
-            copied: is_preparing.then_some((preparation.bytes, preparation.total)),
+            copied: is_preparing.then_some((preparation.done.copied, preparation.done.total)),
+            checked: is_preparing.then_some(preparation.done.checked),
             trouble: preparation.trouble.filter(|_| is_preparing),
         })
     }

@@ -106,6 +106,10 @@ fn copy_state(copy: &CopyView, now: Moment) -> String {
     });
     let size = copy.size.map_or_else(String::new, |size| format!(", {}", terminal::bytes(size)));
     match (copy.state.as_str(), copy.copied) {
+        ("preparing", Some((_, total))) if copy.checked.is_some_and(|checked| checked > 0) => {
+            let checked = terminal::percent(copy.checked.unwrap_or(0), total);
+            format!("preparing, copied, {checked} of {} compared with the master", terminal::bytes(total))
+        }
         ("preparing", Some((done, total))) if total > 0 => {
             format!("preparing, {} of {}", terminal::percent(done, total), terminal::bytes(total))
         }

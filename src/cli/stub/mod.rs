@@ -9,6 +9,7 @@ use crate::api::{PublicPage, SweepOrder, SweepView};
 use crate::clock;
 
 mod show;
+mod zen_cart;
 
 /// What stands below the commands.
 pub(super) const AFTER_HELP: &str = "\
@@ -21,7 +22,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// What lies there: for whom, why still, until when; what is not ours; what could not be removed.
+    /// What lies there: for whom, why still, until when; what is not ours; what could not be removed; Zen Cart's own links.
     List {
         /// Only what lies in the directory of this name.
         #[arg(long, value_name = "NAME")]
@@ -45,21 +46,30 @@ pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
     let configuration = common.load()?;
     match command {
         Command::List { directory, after, limit } => {
-            let limit = limit.to_string();
+            let (most, limit) = (usize::from(*limit), limit.to_string());
             let which = query(&[("directory", directory.as_deref()), ("after", after.as_deref()), ("limit", Some(&limit))]);
             // A directory of very many files takes its time.
             let page: PublicPage = Client::of(&configuration, "stub list")?.fetch_slowly(&format!("/api/v1/public{which}"))?;
             let more = more(directory.as_deref(), &limit);
-            if common.json { say_json(&page) } else { say(show::list(&page, after.is_some(), &more, clock::now(), width(), signs())) }
+            if common.json {
+                say_json(&page)
+            } else {
+                {
+                    let page = show::Page { answer: &page, is_later: after.is_some(), more: &more, most };
+                    say(show::list(&page, clock::now(), width(), signs()))
+                }
+            }
         }
         Command::Sweep { dry_run } => {
             let order = SweepOrder { dry_run: *dry_run };
             let swept: SweepView = Client::of(&configuration, "stub sweep")?.post_slowly("/api/v1/public/sweep", &order)?;
-            let failed = swept.swept.iter().any(|placed| !swept.dry_run && placed.state == "going");
+            let is_left = swept.swept.iter().any(|placed| placed.state == "going")
+                || swept.zen_carts.iter().any(|one| one.links.iter().any(|link| link.not_removed.is_some()));
+            let failed = is_left && !swept.dry_run;
             if common.json {
                 say_json(&swept)?;
             } else {
-                say(show::swept(&swept, width(), signs()))?;
+                say(show::swept(&swept, clock::now(), width(), signs()))?;
             }
             if failed { Err(Failure::Partly("something could not be removed; the daemon tries it again".to_owned())) } else { Ok(()) }
         }

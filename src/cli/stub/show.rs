@@ -3,16 +3,33 @@
 use super::super::paragraph::paragraph;
 use super::super::terminal::{self, Column, Signs};
 use super::super::when::ago;
+use super::zen_cart;
 use crate::api::{DirectoryView, PlacedView, PublicPage, SweepView};
 use crate::domain::moment::Moment;
 
 /// So many foreign names, and so many that could not be removed, are shown; `--json` has more.
 const SHOWN_MAX: usize = 10;
 
-/// A page of the list.
-pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, wide: Option<usize>, signs: Signs) -> String {
-    let PublicPage { directories, placed, next } = page;
+/// A page of the list, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page<'p> {
+    /// What the daemon said.
+    pub(super) answer: &'p PublicPage,
+    /// Whether there is one before it.
+    pub(super) is_later: bool,
+    /// The command that shows the next one, without the place.
+    pub(super) more: &'p str,
+    /// How many of each were asked for.
+    pub(super) most: usize,
+}
+
+/// The page as text.
+pub(super) fn list(page: &Page<'_>, now: Moment, wide: Option<usize>, signs: Signs) -> String {
+    let Page { answer: PublicPage { directories, placed, next, zen_carts }, is_later, more, most } = page;
     let mut blocks = Vec::new();
+    if directories.is_empty() && placed.is_empty() && !zen_carts.is_empty() {
+        return zen_cart::blocks(zen_carts, *most, now, wide, signs).join("\n\n");
+    }
     if directories.is_empty() && placed.is_empty() {
         return paragraph(
             "",
@@ -20,7 +37,7 @@ pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, w
         );
     }
     blocks.push(if placed.is_empty() {
-        if is_later {
+        if *is_later {
             "no more of it"
         } else {
             "nothing of ours lies in public: a stub comes with a click on a link, a copy with its grant"
@@ -39,6 +56,7 @@ pub(super) fn list(page: &PublicPage, is_later: bool, more: &str, now: Moment, w
     if let Some(next) = next {
         blocks.push(format!("more of it: {more}{next}"));
     }
+    blocks.extend(zen_cart::blocks(zen_carts, *most, now, wide, signs));
     blocks.join("\n\n")
 }
 
@@ -135,8 +153,8 @@ fn rest(total: usize) -> Option<String> {
 }
 
 /// What a sweep did, or would do.
-pub(super) fn swept(view: &SweepView, wide: Option<usize>, signs: Signs) -> String {
-    let SweepView { dry_run, swept, swept_total, staying, directories } = view;
+pub(super) fn swept(view: &SweepView, now: Moment, wide: Option<usize>, signs: Signs) -> String {
+    let SweepView { dry_run, swept, swept_total, staying, directories, zen_carts: _ } = view;
     let mut blocks = Vec::new();
     let (gone, failed): (Vec<&PlacedView>, Vec<&PlacedView>) = swept.iter().partition(|one| *dry_run || one.state == "gone");
     let number = swept_total.saturating_sub(failed.len()) as u64;
@@ -167,5 +185,6 @@ pub(super) fn swept(view: &SweepView, wide: Option<usize>, signs: Signs) -> Stri
         blocks.push(format!("{stays} open, or can be gone on with"));
     }
     blocks.extend(directories.iter().filter_map(directory));
+    blocks.extend(zen_cart::swept(view, now));
     blocks.join("\n\n")
 }

@@ -11,7 +11,7 @@ use crate::domain::history::Act;
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::placed::{CopyState, Placed, PlacedName, Stay, What};
-use crate::public::{ASIDE, PublicDirectory};
+use crate::public::{ASIDE, Done, PublicDirectory};
 use crate::service::inventory::{self, Cause, Lying, Why};
 use crate::service::site::Site;
 use crate::service::trace::Step;
@@ -161,7 +161,8 @@ fn what_it_is(placed: &Placed) -> String {
         What::Stub(_) => format!("it is a stub in `{directory}`: a symbolic link to {file}"),
         What::Copy(CopyState { made: None, .. }) => format!("it is a copy of {file} in `{directory}`"),
         What::Copy(CopyState { made: Some(made), .. }) => {
-            format!("it is a copy of {file} in `{directory}`, {} bytes ({})", made.version.size, made.how.word())
+            let sha256 = made.checksum.map_or_else(String::new, |checksum| format!(", sha-256 {checksum}"));
+            format!("it is a copy of {file} in `{directory}`, {} bytes ({}){sha256}", made.version.size, made.how.word())
         }
     }
 }
@@ -236,9 +237,11 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
         }
         Why::Preparing(due) => {
             let preparation = site.copies.preparation(&placed.name);
+            let Done { copied, checked, total } = preparation.done;
             let text = match preparation.trouble {
                 Some(trouble) => format!("it could not be made, and is tried again at {due}: {trouble}"),
-                None => format!("it is being made: {} of {} bytes", preparation.bytes, preparation.total),
+                None if checked > 0 => format!("it is copied and being compared with the master: {checked} of {total} bytes"),
+                None => format!("it is being made: {copied} of {total} bytes"),
             };
             (
                 "preparing",

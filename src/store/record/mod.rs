@@ -14,6 +14,7 @@ pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
 pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
+use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
 use crate::domain::coverage::Coverage;
 use crate::domain::delivery::State;
@@ -48,6 +49,11 @@ impl std::error::Error for Unreadable {}
 /// The name of a file in public: any other text would lead out of the directory.
 pub(super) fn leaf(text: String) -> Result<String, Unreadable> {
     if is_leaf(&text) { Ok(text) } else { Err(Unreadable::new("leaf", text)) }
+}
+
+/// The checksum of a copy, where one was written down.
+pub(super) fn checksum(sha256: Option<&str>) -> Result<Option<Checksum>, Unreadable> {
+    sha256.map(|text| text.parse().map_err(|_| Unreadable::new("sha256", text))).transpose()
 }
 
 /// A value in its one written form.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::grant::file;
-use super::{Unreadable, Written, leaf};
+use super::{Unreadable, Written, checksum, leaf};
 use crate::domain::credential::{DirectoryCredential, Holder};
 use crate::domain::file::Version;
 use crate::domain::moment::Moment;
@@ -50,12 +50,16 @@ pub struct MadeRecord {
     modified: u64,
     etag: String,
     media_type: String,
+    /// Where every byte was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
 impl From<&Made> for MadeRecord {
     fn from(made: &Made) -> Self {
         let Version { size, modified, etag, media_type } = made.version.clone();
-        Self { how: made.how.word().to_owned(), inode: made.inode, size, modified: modified.millis(), etag, media_type }
+        let sha256 = made.checksum.map(|checksum| checksum.to_string());
+        Self { how: made.how.word().to_owned(), inode: made.inode, size, modified: modified.millis(), etag, media_type, sha256 }
     }
 }
 
@@ -63,9 +67,10 @@ impl TryFrom<MadeRecord> for Made {
     type Error = Unreadable;
 
     fn try_from(record: MadeRecord) -> Result<Self, Unreadable> {
-        let MadeRecord { how, inode, size, modified, etag, media_type } = record;
+        let MadeRecord { how, inode, size, modified, etag, media_type, sha256 } = record;
         let how = How::parse(&how).ok_or_else(|| Unreadable::new("how", &how))?;
-        Ok(Self { how, inode, version: Version { size, modified: Moment::from_millis(modified), etag, media_type } })
+        let version = Version { size, modified: Moment::from_millis(modified), etag, media_type };
+        Ok(Self { how, inode, version, checksum: checksum(sha256.as_deref())? })
     }
 }
 

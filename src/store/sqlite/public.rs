@@ -14,7 +14,7 @@ use crate::domain::moment::Moment;
 use crate::domain::path::FilePath;
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
-use crate::store::record::{Unreadable, Written, leaf};
+use crate::store::record::{Unreadable, Written, checksum, leaf};
 use crate::store::{
     CopiesDue, DUE_MAX, Down, FORGOTTEN_MAX, SentAway, is_copy, long_gone, look, lost, made as store_made, new_placed, send_away,
 };
@@ -68,6 +68,7 @@ fn copy_state(row: &Row<'_>) -> Result<CopyState, Fault> {
             how: How::parse(&how).ok_or_else(|| Unreadable::new("how", &how))?,
             inode: row.get::<_, i64>(14)?.cast_unsigned(),
             version: rows::version(row, 15)?,
+            checksum: checksum(row.get::<_, Option<String>>(19)?.as_deref())?,
         }),
     };
     Ok(CopyState { made, over: over.map(|millis| Moment::from_millis(millis.cast_unsigned())) })
@@ -125,6 +126,7 @@ pub(super) fn add(database: &Connection, placed: &Placed) -> Result<(), Fault> {
         made.map(|made| rows::millis(made.version.modified)),
         made.map(|made| &made.version.etag),
         made.map(|made| &made.version.media_type),
+        made.and_then(|made| made.checksum).map(|checksum| checksum.to_string()),
     ])?;
     Ok(())
 }
@@ -143,6 +145,7 @@ fn change(database: &Connection, placed: &Placed) -> Result<(), Fault> {
         made.map(|made| rows::millis(made.version.modified)),
         made.map(|made| &made.version.etag),
         made.map(|made| &made.version.media_type),
+        made.and_then(|made| made.checksum).map(|checksum| checksum.to_string()),
     ])?;
     Ok(())
 }

@@ -141,7 +141,8 @@ CREATE TABLE placed (
     size INTEGER,
     modified INTEGER,
     etag TEXT,
-    media_type TEXT
+    media_type TEXT,
+    sha256 TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX placed_due ON placed (due, name, stay) WHERE due IS NOT NULL;
 CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
@@ -205,7 +206,7 @@ macro_rules! delivery_columns {
 macro_rules! placed_columns {
     () => {
         "p.name, p.directory, p.what, p.delivery, p.grant_id, p.storage, p.path, p.leaf, p.placed, p.due, p.stay, p.gone, p.over, \
-         p.how, p.inode, p.size, p.modified, p.etag, p.media_type"
+         p.how, p.inode, p.size, p.modified, p.etag, p.media_type, p.sha256"
     };
 }
 
@@ -308,9 +309,9 @@ statements! {
     FORGET_PLACES = "DELETE FROM places";
     STAYS = "SELECT stay, count(*) FROM placed GROUP BY stay ORDER BY stay";
     ADD_PLACED = "INSERT INTO placed (name, directory, what, delivery, grant_id, storage, path, leaf, placed, due, stay, gone, over, how, inode, \
-        size, modified, etag, media_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+        size, modified, etag, media_type, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     MOVE_PLACED = "UPDATE placed SET due = ?2, stay = ?3, gone = ?4, over = ?5, how = ?6, inode = ?7, size = ?8, modified = ?9, etag = ?10, \
-        media_type = ?11 WHERE name = ?1";
+        media_type = ?11, sha256 = ?12 WHERE name = ?1";
     HASTEN_OF_GRANT = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND stay IN ('preparing', 'live')";
     HASTEN_COPIES = "UPDATE placed SET due = 0 WHERE grant_id = ?1 AND what = 'copy' AND stay = 'live'";
     HASTEN_OF_DELIVERY = "UPDATE placed SET due = 0 WHERE delivery = ?1 AND stay = 'live'";
