@@ -138,6 +138,24 @@ pub async fn a_name_that_is_taken_is_never_given_again<S: Store>(store: Arc<S>) 
     assert_eq!(store.placed_for(grant_id(1)).await.unwrap().len(), 2);
 }
 
+pub async fn what_is_gone_is_forgotten_after_a_month_and_nothing_else<S: Store>(store: Arc<S>) {
+    issued(&*store, None).await;
+    for number in 1..=4 {
+        placed(&*store, number, at(u64::from(number))).await;
+    }
+    store.placed_gone(vec![placed_name(2), placed_name(1)], at(9)).await.unwrap();
+    store.placed_gone(vec![placed_name(3)], at(10)).await.unwrap();
+    let listed = async || names(&store.placed_for(grant_id(1)).await.unwrap());
+    for (now, left) in [(9 + 30 * DAY - 1, &[1, 2, 3, 4][..]), (9 + 30 * DAY, &[3, 4]), (10 + 30 * DAY, &[4]), (999 * DAY, &[4])] {
+        close(&*store, now).await;
+        assert_eq!(listed().await, left.iter().map(|number| placed_name(*number)).collect::<Vec<_>>(), "{now}");
+        let known = store.placed((1..=4).map(placed_name).collect()).await.unwrap();
+        assert_eq!(known.len(), left.len(), "{now}");
+    }
+    assert_eq!(known(&*store, 4).await.stay, Stay::Going, "what may still lie there is never forgotten");
+    assert!(store.delivery(delivery_id(1)).await.unwrap().is_some());
+}
+
 pub async fn where_directories_lie_and_lay_is_kept_whole<S: Store>(store: Arc<S>) {
     let place = |name: &str, path: &str, inode: Option<u64>, left: Option<u64>| Place {
         directory: directory(name),

@@ -77,6 +77,7 @@ contract! {
     a_client_is_sent_to_the_one_stub_of_its_delivery
     who_is_not_sent_away_gets_no_stub
     a_name_that_is_taken_is_never_given_again
+    what_is_gone_is_forgotten_after_a_month_and_nothing_else
     where_directories_lie_and_lay_is_kept_whole
     what_has_to_go_is_told_until_it_is_gone
     a_stub_stays_while_its_delivery_goes_on
