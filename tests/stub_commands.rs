@@ -449,7 +449,7 @@ fn whoever_makes_a_grant_is_told_when_its_copy_is_not_there_yet_and_what_to_do()
     let row = row.unwrap();
     let (grant, why) = (row["grant_id"].as_str().unwrap(), row["not_made"].as_str().unwrap());
     assert!(why.contains("cannot be opened any more") && row["not_made_since"].is_string(), "{row}");
-    let list = site.cloakroom.say(&["stub", "list"]).replace("\n", " ");
+    let list = site.cloakroom.say(&["stub", "list"]).replace('\n', " ");
     assert!(list.contains("not made") && list.contains("1 copy: ") && list.contains("tells what mends it"), "{list}");
     let link = site.target(said.lines().next().unwrap());
     let answer = site.get(&link);
