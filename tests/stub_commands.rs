@@ -438,11 +438,49 @@ fn whoever_makes_a_grant_is_told_when_its_copy_is_not_there_yet_and_what_to_do()
     // There is no place for it.
     let away = site.nginx.goods().with_extension("away");
     fs::rename(site.nginx.goods(), &away).unwrap();
+    // Until it is looked at, the one that was moved is still open.
+    site.cloakroom.logged(&["directory_lost"]);
     let output = site.cloakroom.command(&add);
     let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && said.lines().count() == 4, "{said}");
     for words in ["could not be made, and is tried again", "cloakroom check", "cloakroom grant show g-"] {
         assert!(warned.replace('\n', " ").contains(words), "{words}: {warned}");
     }
+    // Everything says so, and what to do.
+    let row = site.cloakroom.json(&["stub", "list"])["placed"].as_array().unwrap().iter().find(|row| row["state"] == "preparing").cloned();
+    let row = row.unwrap();
+    let (grant, why) = (row["grant_id"].as_str().unwrap(), row["not_made"].as_str().unwrap());
+    assert!(why.contains("cannot be opened any more") && row["not_made_since"].is_string(), "{row}");
+    let list = site.cloakroom.say(&["stub", "list"]).replace('\n', " ");
+    assert!(list.contains("not made") && list.contains("1 copy: ") && list.contains("tells what mends it"), "{list}");
+    let link = site.target(said.lines().next().unwrap());
+    let answer = site.get(&link);
+    assert_eq!((answer.status, answer.header("cloakroom-refusal")), (503, Some("preparing")));
+    for what in [grant, row["name"].as_str().unwrap(), &link] {
+        let (outcome, told) = explain(&site, what);
+        assert!(outcome == "preparing" && told.contains("could not be made") && told.contains("cloakroom "), "{what}: {told}");
+        assert!(what == link || told.contains("see that") && told.contains("by itself"), "{what}: {told}");
+    }
+    let check = site.cloakroom.command(&["check", "--nginx-conf", "/dev/null"]);
+    let check = String::from_utf8(check.stdout).unwrap();
+    assert!(check.contains("public-waiting") && check.contains("1 copy cannot be made"), "{check}");
     fs::rename(&away, site.nginx.goods()).unwrap();
+    until("it is made when there is a place for it", || (explain(&site, grant).0 == "allowed").then_some(()));
+    assert!(explain(&site, grant).1.contains("it is fetched as a copy"));
+}
+
+#[test]
+fn who_clicks_where_no_stub_can_be_placed_is_told_that_and_not_to_wait_for_it() {
+    let site = site(STUBS);
+    let (_, link) = sold(&site, "anna");
+    let away = site.nginx.public().with_extension("away");
+    fs::rename(site.nginx.public(), &away).unwrap();
+    let answer = site.get(&link);
+    assert_eq!((answer.status, answer.header("cloakroom-refusal")), (503, Some("cannot_prepare")));
+    assert!(answer.header("retry-after").is_some());
+    let code = answer.text().split("R-").nth(1).map(|rest| format!("R-{}", &rest[..9])).unwrap();
+    let (outcome, told) = explain(&site, &code);
+    assert!(outcome == "cannot_prepare" && told.contains("cloakroom check"), "{told}");
+    fs::rename(&away, site.nginx.public()).unwrap();
+    until("it is placed again", || (site.get(&link).status == 303).then_some(()));
 }

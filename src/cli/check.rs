@@ -29,6 +29,7 @@ mod public_login;
 mod public_login_live;
 mod public_nginx;
 mod public_planted;
+mod public_waiting;
 mod reach;
 mod report;
 mod shut;
@@ -182,6 +183,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     }
     system.extend(masters::look(configuration, &people));
     system.extend(public::look(configuration, &people));
+    system.extend(public_waiting::look(configuration));
     system.extend(public_login::look(configuration, &people));
     system.extend(zen_cart::look(configuration, &people));
     system.extend(logins::look(configuration, &people));

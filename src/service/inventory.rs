@@ -64,6 +64,8 @@ pub enum Cause {
     Suspended,
     /// The time of its delivery, or of a copy's grant, was over at this moment.
     Over(Moment),
+    /// More was sent than the delivery or the grant has bytes.
+    Overdrawn,
     /// Its delivery or its grant is not known any more.
     Unknown,
 }
@@ -173,6 +175,7 @@ pub(super) fn cause(account: &Account, delivery: Option<&Delivery>) -> Cause {
     match account.grant.standing {
         Standing::Revoked => Cause::Revoked,
         Standing::Suspended => Cause::Suspended,
+        Standing::Active if delivery.is_some_and(|delivery| account.is_overdrawn(delivery)) => Cause::Overdrawn,
         Standing::Active => delivery.map_or(Cause::Unknown, |delivery| Cause::Over(delivery.grace_ends(&account.grant.policy))),
     }
 }

@@ -252,6 +252,26 @@ pub async fn what_a_person_decides_brings_the_look_forward<S: Store>(store: Arc<
     assert_eq!((grant.used, grant.reserved), (0, 2), "no unit more");
 }
 
+pub async fn what_has_no_bytes_left_brings_the_look_forward<S: Store>(store: Arc<S>) {
+    issued(&*store, Some(2)).await;
+    placed(&*store, 1, at(0)).await;
+    placed(&*store, 2, at(0)).await;
+    for number in 1..=5 {
+        let seen = Some(Seen { client: client(1).key(), address: client(1).address });
+        let (request, report) = (request_id(&format!("b{number}")), sent(0, SIZE - 1, SIZE, at(number)));
+        let changes = store.settle(vec![Reported { delivery: delivery_id(1), request, report, seen }], None).await.unwrap();
+        assert_eq!((changes.len(), changes[0].is_overdrawn), (1, number > 2), "{number}");
+        // Twice the size for each delivery, four times for the grant.
+        let going = names(&close(&*store, number).await.going);
+        let expected: &[u32] = match number {
+            3 => &[1],
+            5 => &[2],
+            _ => &[],
+        };
+        assert_eq!(going, expected.iter().map(|number| placed_name(*number)).collect::<Vec<_>>(), "{number}");
+    }
+}
+
 pub async fn the_end_of_a_delivery_brings_the_look_forward<S: Store>(store: Arc<S>) {
     issued(&*store, Some(1)).await;
     placed(&*store, 1, at(0)).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ended::{self, Ended};
 use super::{Explanation, Unexplained, split};
+use crate::clock;
 use crate::config::Directory;
 use crate::domain::path::CanonicalPath;
 use crate::domain::placed::{CopyState, Placed, PlacedName, Stay, What};
@@ -250,15 +251,16 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
         Why::Preparing(due) => {
             let preparation = site.copies.preparation(&placed.name);
             let Done { copied, checked, total } = preparation.done;
-            let text = match preparation.trouble {
+            let text = match &preparation.trouble {
                 Some(trouble) => format!("it could not be made, and is tried again at {due}: {trouble}"),
                 None if checked > 0 => format!("it is copied and being compared with the master: {checked} of {total} bytes"),
                 None => format!("it is being made: {copied} of {total} bytes"),
             };
+            let mends = preparation.trouble.as_ref().map(|trouble| remedy(site, placed, trouble));
             (
-                "preparing",
+                preparation.refusal(clock::now()).code(),
                 step(false, text),
-                format!("`cloakroom grant show {grant}` tells how far it is; `cloakroom check` what is wrong with the directory"),
+                mends.unwrap_or_else(|| format!("`cloakroom grant show {grant}` tells how far it is")),
             )
         }
         Why::Due(cause) => {
@@ -280,11 +282,32 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
     })
 }
 
+/// What to do where a copy cannot be made.
+pub(super) fn remedy(site: &Site, placed: &Placed, trouble: &str) -> String {
+    let Some(directory) = site.configuration.directory(&placed.directory) else {
+        return format!("configure the [[directory]] `{}` again, or revoke the grant {}", placed.directory, placed.grant);
+    };
+    let path = directory.path.display();
+    let mends = if trouble.contains("the master") {
+        let master = site.storages.named(&placed.file.storage).map(|storage| storage.entry.path.join(placed.file.path.as_str()));
+        let master = master.map_or_else(|| placed.file.to_string(), |master| master.display().to_string());
+        format!("see that {master} is there, and that the daemon may read it")
+    } else if trouble.contains("os error 28") || trouble.contains("os error 122") {
+        format!("make room: `df -h {path}` and `df -i {path}` tell how much there is")
+    } else {
+        format!("see that {path} is there, and that the daemon may write there")
+    };
+    format!(
+        "{mends}; `cloakroom check` looks at it. It is tried again by itself, within 5 minutes; until it is there customers get 503 on their links"
+    )
+}
+
 fn words(cause: Cause) -> String {
     match cause {
         Cause::Revoked => "its grant was revoked".to_owned(),
         Cause::Suspended => "its grant was suspended".to_owned(),
         Cause::Over(at) => format!("its time was over at {at}"),
+        Cause::Overdrawn => "more was sent of it than its grant has bytes for".to_owned(),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
 }

@@ -124,6 +124,13 @@ impl Public {
         }
     }
 
+    /// What has no bytes left is looked at now.
+    pub(super) fn overdrawn(&mut self, change: &Change) {
+        if change.is_overdrawn {
+            self.hasten(change.grant, |_| true);
+        }
+    }
+
     /// What is to be looked at, at most `most`.
     pub(super) fn due(&self, now: Moment, most: usize) -> Vec<Placed> {
         let due = self.due.iter().take_while(|(due, _)| *due <= now).take(most);

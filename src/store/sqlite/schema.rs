@@ -148,6 +148,7 @@ CREATE INDEX placed_due ON placed (due, name, stay) WHERE due IS NOT NULL;
 CREATE INDEX placed_preparing ON placed (directory, due) WHERE stay = 'preparing';
 CREATE INDEX placed_of_grant ON placed (grant_id);
 CREATE INDEX placed_of_delivery ON placed (delivery) WHERE delivery IS NOT NULL;
+CREATE INDEX placed_gone ON placed (gone) WHERE gone IS NOT NULL;
 
 CREATE TABLE credentials (
     user TEXT PRIMARY KEY,
@@ -162,8 +163,7 @@ CREATE TABLE credentials (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX credentials_of_directory ON credentials (directory, ends);
 CREATE INDEX credentials_of_grant ON credentials (grant_id) WHERE grant_id IS NOT NULL;
-",
-    "
+
 CREATE TABLE places (
     directory TEXT NOT NULL,
     path TEXT NOT NULL,
@@ -172,7 +172,6 @@ CREATE TABLE places (
     left_at INTEGER,
     PRIMARY KEY (directory, path)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX placed_gone ON placed (gone) WHERE gone IS NOT NULL;
 ",
 ];
 
