@@ -6,6 +6,8 @@ mod servers;
 use std::fs;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use servers::nginx::NginxSetup;
 use servers::site::{Site, content};
@@ -360,4 +362,123 @@ fn whatever_shows_a_number_says_what_is_known_of_it_and_by_whom() {
         seen += 1;
     }
     assert_eq!(seen, 2);
+}
+
+#[test]
+fn what_is_gone_is_explained_by_whom_it_was_for_and_why_it_ended() {
+    // A stub whose download is over.
+    let site = site("method = [\"stub\"]\nresume_grace = \"1s\"");
+    let (grant, link) = sold(&site, "anna@b.example");
+    let to = click(&site, &link);
+    assert_eq!(site.get(&to).status, 200);
+    let (_, told) = until_gone(&site, &to);
+    for words in ["anna@b.example", &grant, "its time was over at", "its download was complete", "the next click", "masters/set/a.zip"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+
+    // Copies: by time, by number, by people.
+    let site = Site::with_copies("resume_grace = \"1s\"", true);
+    site.master("set/a.zip", &content(1000));
+    let sell = |customer: &str, more: &[&str]| {
+        let add = [&["grant", "add", "--file", "masters/set/a.zip", "--customer", customer], more].concat();
+        let made = site.cloakroom.json(&add);
+        let (id, url) = (made["grant"]["id"].as_str().unwrap().to_owned(), made["copy"]["url"].as_str().unwrap().to_owned());
+        until("the copy is there", || {
+            let copies = site.cloakroom.json(&["grant", "show", &id])["copies"].clone();
+            (copies[0]["state"] != "preparing").then_some(())
+        });
+        (id, url, made)
+    };
+    let (by_time, url, _) = sell("ben", &["--for", "2s"]);
+    let (_, told) = until_gone(&site, &url);
+    for words in ["ben", &by_time, "its grant ended at", "grant extend", "then another one is made", "it is a copy of masters/set/a.zip"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let (by_number, url, made) = sell("carl", &["--max", "1"]);
+    let (user, password) = (made["copy"]["user"].as_str().unwrap(), made["copy"]["password"].as_str().unwrap());
+    let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    assert_eq!(site.ask("GET", &site.target(&url), &[("authorization", &login)]).status, 200);
+    let (_, told) = until_gone(&site, &url);
+    for words in ["carl", &by_number, "were used up", "--max +1"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let (by_people, url, _) = sell("dora", &[]);
+    site.cloakroom.say(&["grant", "suspend", &by_people]);
+    let (_, told) = until_gone(&site, &url);
+    for words in ["dora", "suspended its grant at", "grant resume"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    site.cloakroom.say(&["grant", "resume", &by_people]);
+    let (_, told) = until("there is another one", || Some(explain(&site, &url)).filter(|(_, told)| told.contains("another one is there")));
+    assert!(told.contains("suspended its grant at"), "{told}");
+
+    // Where it was, lies something else.
+    let path = site.nginx.goods().join(url.rsplit('/').next().unwrap());
+    fs::write(&path, "foreign").unwrap();
+    let (outcome, told) = explain(&site, &url);
+    assert!(outcome == "not_ours" && told.contains("did not put it there") && told.contains("dora"), "{told}");
+}
+
+#[test]
+fn whoever_makes_a_grant_is_told_when_its_copy_is_not_there_yet_and_what_to_do() {
+    let site = Site::with_copies("", true);
+    site.master("set/a.zip", &content(1000));
+    let add = ["grant", "add", "--file", "masters/set/a.zip"];
+    let output = site.cloakroom.command(&add);
+    let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    for (line, begins) in lines.iter().zip(["http", "copy ", "user ", "password "]) {
+        assert!(line.starts_with(begins), "{begins}: {said}");
+    }
+    assert_eq!(warned, "", "a small one is waited for");
+    let url = lines[1].split_whitespace().last().unwrap();
+    assert!(site.nginx.goods().join(url.rsplit('/').next().unwrap()).is_file(), "{said}");
+
+    // There is no place for it.
+    let away = site.nginx.goods().with_extension("away");
+    fs::rename(site.nginx.goods(), &away).unwrap();
+    let output = site.cloakroom.command(&add);
+    let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && said.lines().count() == 4, "{said}");
+    for words in ["could not be made, and is tried again", "cloakroom check", "cloakroom grant show g-"] {
+        assert!(warned.replace('\n', " ").contains(words), "{words}: {warned}");
+    }
+    // Everything says so, and what to do.
+    let row = site.cloakroom.json(&["stub", "list"])["placed"].as_array().unwrap().iter().find(|row| row["state"] == "preparing").cloned();
+    let row = row.unwrap();
+    let (grant, why) = (row["grant_id"].as_str().unwrap(), row["not_made"].as_str().unwrap());
+    assert!(why.contains("cannot be opened any more") && row["not_made_since"].is_string(), "{row}");
+    let list = site.cloakroom.say(&["stub", "list"]).replace('\n', " ");
+    assert!(list.contains("not made") && list.contains("1 copy: ") && list.contains("tells what mends it"), "{list}");
+    let link = site.target(said.lines().next().unwrap());
+    let answer = site.get(&link);
+    assert_eq!((answer.status, answer.header("cloakroom-refusal")), (503, Some("preparing")));
+    for what in [grant, row["name"].as_str().unwrap(), &link] {
+        let (outcome, told) = explain(&site, what);
+        assert!(outcome == "preparing" && told.contains("could not be made") && told.contains("cloakroom "), "{what}: {told}");
+        assert!(what == link || told.contains("see that") && told.contains("by itself"), "{what}: {told}");
+    }
+    let check = site.cloakroom.command(&["check", "--nginx-conf", "/dev/null"]);
+    let check = String::from_utf8(check.stdout).unwrap();
+    assert!(check.contains("public-waiting") && check.contains("1 copy cannot be made"), "{check}");
+    fs::rename(&away, site.nginx.goods()).unwrap();
+    until("it is made when there is a place for it", || (explain(&site, grant).0 == "allowed").then_some(()));
+    assert!(explain(&site, grant).1.contains("it is fetched as a copy"));
+}
+
+#[test]
+fn who_clicks_where_no_stub_can_be_placed_is_told_that_and_not_to_wait_for_it() {
+    let site = site(STUBS);
+    let (_, link) = sold(&site, "anna");
+    let away = site.nginx.public().with_extension("away");
+    fs::rename(site.nginx.public(), &away).unwrap();
+    let answer = site.get(&link);
+    assert_eq!((answer.status, answer.header("cloakroom-refusal")), (503, Some("cannot_prepare")));
+    assert!(answer.header("retry-after").is_some());
+    let code = answer.text().split("R-").nth(1).map(|rest| format!("R-{}", &rest[..9])).unwrap();
+    let (outcome, told) = explain(&site, &code);
+    assert!(outcome == "cannot_prepare" && told.contains("cloakroom check"), "{told}");
+    fs::rename(&away, site.nginx.public()).unwrap();
+    until("it is placed again", || (site.get(&link).status == 303).then_some(()));
 }

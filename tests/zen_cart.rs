@@ -330,3 +330,65 @@ fn a_link_that_cannot_be_taken_away_is_told_and_one_that_was_is_remembered() {
     assert!(cloakroom.say(&["stub", "sweep"]).contains("none lies there now"));
     assert!(!link.exists());
 }
+
+/// What `check` finds of Zen Cart's directory: verdict, check, and all that it says.
+fn checked(shop: &Shop, more: &[&str]) -> Vec<(String, String, String)> {
+    let conf = shop.nginx.conf();
+    let rotation = shop.directory.path().join("logrotate.d");
+    let all = [&["--json", "check", "--nginx-conf", conf.to_str().unwrap(), "--logrotate", rotation.to_str().unwrap()], more].concat();
+    let output = shop.cloakroom.command(&all);
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let findings = all["parts"].as_array().unwrap().iter().flat_map(|part| part["findings"].as_array().unwrap());
+    let word = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let ours = findings.filter(|finding| finding["check"].as_str().unwrap().starts_with("zen-cart"));
+    ours.map(|finding| (word(finding, "verdict"), word(finding, "check"), finding.to_string())).collect()
+}
+
+#[test]
+fn a_check_looks_at_the_directory_the_shops_own_clean_up_and_what_customers_see() {
+    let shop = Shop::open("6h", true, |_| {});
+    let only = |row: &str, more: &[&str], verdict: &str, check: &str, words: &[&str]| {
+        let all = checked(&shop, more);
+        let fits = |(found, name, text): &&(String, String, String)| {
+            found == verdict && name == check && words.iter().all(|word| text.contains(word))
+        };
+        assert_eq!(all.iter().filter(fits).count(), 1, "{row}: {words:?} in {all:#?}");
+    };
+    until("it is looked after", || shop.public().join(".cloakroom-9999999999").exists().then_some(()));
+    only("no shop around it", &[], "not-asked", "zen-cart", &["no Zen Cart is seen around it"]);
+    let includes = shop.directory.path().join("includes");
+    fs::create_dir_all(includes.join("extra_configures")).unwrap();
+    fs::write(includes.join("application_top.php"), "<?php").unwrap();
+    let file = includes.join("extra_configures/cloakroom.php");
+    let place = file.to_str().unwrap();
+    only("not said", &[], "fault", "zen-cart-clean-up", &["older than 0 seconds", "315360000", place]);
+    fs::write(&file, "<?php\ndefine('SYMLINK_GARBAGE_COLLECTION_THRESHOLD', 3600);\n").unwrap();
+    only("an hour", &[], "fault", "zen-cart-clean-up", &["is 3600 in", &format!("{place}:2"), "replace"]);
+    fs::write(&file, "<?php\ndefine('SYMLINK_GARBAGE_COLLECTION_THRESHOLD', TEN_YEARS);\n").unwrap();
+    only("a word", &[], "not-asked", "zen-cart-clean-up", &["only PHP can read"]);
+    let constants = format!("<?php\ndefine('SYMLINK_GARBAGE_COLLECTION_THRESHOLD', {THRESHOLD});\n");
+    fs::write(&file, &constants).unwrap();
+    only("as the README says", &[], "ok", "zen-cart", &["its own clean-up keeps still"]);
+
+    // The shipped location refuses names with a dot in front, which Zen Cart's have if nothing else is said.
+    only("dots", &["--url"], "fault", "zen-cart-live", &["begin with a dot", "DOWNLOADS_SKIP_DOT_PREFIX_ON_REDIRECT", place]);
+    fs::write(&file, format!("{constants}define('DOWNLOADS_SKIP_DOT_PREFIX_ON_REDIRECT', true);\n")).unwrap();
+    only("no dots", &["--url"], "ok", "zen-cart-live", &["came as it is"]);
+    assert_eq!((shop.names(), shop.got("download")), (BTreeSet::new(), Vec::new()), "nothing is left");
+    assert_eq!(fs::read_dir(shop.directory.path().join("download")).unwrap().count(), 0, "nothing is left");
+
+    // Somebody else takes links away, whatever the sources say.
+    let master = shop.master("a.zip", b"small");
+    let name = name_of(&shop.click(&master, ""));
+    until("it is known", || (shop.cloakroom.json(&["explain", &name])["outcome"] == "there").then_some(()));
+    until("it is listed", || (shop.cloakroom.json(&["stub", "list"])["zen_carts"][0]["links_total"] == 1).then_some(()));
+    fs::remove_dir_all(shop.public().join(&name)).unwrap();
+    shop.click(&master, "");
+    until("it is missed", || (shop.cloakroom.json(&["stub", "list"])["zen_carts"][0]["lost_total"] == 1).then_some(()));
+    only("others", &[], "warning", "zen-cart-clean-up", &["1 of ", "no other job"]);
+
+    let away = shop.public().with_extension("away");
+    fs::rename(shop.public(), &away).unwrap();
+    only("no directory", &[], "fault", "zen-cart", &["no directory", "DIR_FS_DOWNLOAD_PUBLIC"]);
+    fs::rename(&away, shop.public()).unwrap();
+}

@@ -113,6 +113,15 @@ pub struct PlacedView {
     pub there: Option<bool>,
     /// Why it could not be removed, the last time that was tried.
     pub not_removed: Option<String>,
+    /// Why a copy could not be made, the last time that was tried.
+    #[serde(default)]
+    pub not_made: Option<String>,
+    /// Since when each try to make it failed.
+    #[serde(default)]
+    pub not_made_since: Option<String>,
+    /// Bytes that were copied of one that is being made, and of how many.
+    #[serde(default)]
+    pub copied: Option<(u64, u64)>,
 }
 
 /// Asks for a sweep.
@@ -230,6 +239,9 @@ impl PlacedView {
         let Lying { placed, customer, delivery, why, is_there } = lying;
         let entry = site.configuration.directory(&placed.directory);
         let path = placed.path();
+        let preparation = matches!(why, Why::Preparing(_)).then(|| site.copies.preparation(&placed.name));
+        let done = preparation.as_ref().map(|preparation| preparation.done);
+        let (not_made, since) = preparation.map_or((None, None), |preparation| (preparation.trouble, preparation.since));
         let (state, until) = match why {
             Why::Open(until) => ("open", Some(until)),
             Why::Grace(until) => ("grace", Some(until)),
@@ -259,23 +271,29 @@ impl PlacedView {
             delivery_state: delivery.as_ref().map(|delivery| delivery.state.word().to_owned()),
             placed: placed.placed.to_string(),
             state: state.to_owned(),
-            why: sentence(why),
+            why: sentence(why, not_made.as_deref()),
             until: until.map(ToString::to_string),
             there: *is_there,
             not_removed: match why {
                 Why::Going(_, trouble) => trouble.as_ref().map(|trouble| trouble.why.clone()),
                 _ => None,
             },
+            not_made,
+            not_made_since: since.map(|since| since.to_string()),
+            copied: done.map(|done| (done.copied, done.total)),
         }
     }
 }
 
 /// Why something is there, in a sentence.
-fn sentence(why: &Why) -> String {
+fn sentence(why: &Why, not_made: Option<&str>) -> String {
     match why {
         Why::Open(until) => format!("its download is open, and can be gone on with until {until}"),
         Why::Grace(until) => format!("its download is over, and can be asked for again until {until}"),
-        Why::Preparing(due) => format!("it is not there yet: it is being made, or tried again at {due}"),
+        Why::Preparing(due) => match not_made {
+            Some(trouble) => format!("it could not be made, and is tried again at {due}: {trouble}"),
+            None => "it is not there yet: it is being made, or waits for those before it".to_owned(),
+        },
         Why::Sold(Some(until)) => format!("it can be fetched until {until}, when its grant ends"),
         Why::Sold(None) => "it can be fetched for ever: its grant never ends".to_owned(),
         Why::Due(cause) => format!("{}: it goes now", cause_words(*cause)),

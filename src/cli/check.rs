@@ -30,12 +30,16 @@ mod public_login;
 mod public_login_live;
 mod public_nginx;
 mod public_planted;
+mod public_waiting;
 mod reach;
 mod report;
 mod shut;
 mod system;
 mod tls;
 mod visit;
+mod zen_cart;
+mod zen_cart_live;
+mod zen_cart_shop;
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -180,7 +184,9 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     }
     system.extend(masters::look(configuration, &people));
     system.extend(public::look(configuration, &people));
+    system.extend(public_waiting::look(configuration));
     system.extend(public_login::look(configuration, &people));
+    system.extend(zen_cart::look(configuration, &people));
     system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));

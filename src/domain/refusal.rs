@@ -95,6 +95,8 @@ refusals! {
     TooManyNetworks = "too_many_networks" 429 "This link was used from too many places." "Use a network from which it worked before, such as the one where you began, or ask the shop for a new link.";
     /// The file is still being prepared.
     Preparing = "preparing" 503 "The file is being prepared." "Try again in a moment.";
+    /// The file cannot be brought to where it can be sent from before something is mended.
+    CannotPrepare = "cannot_prepare" 503 "The file cannot be prepared at the moment." "Your download is not lost. Try again later; if that does not help, tell the shop, with the code below.";
     /// More is asked than can be answered.
     Overloaded = "overloaded" 503 "Too many people are asking at once." "Try again in a moment.";
     /// What is remembered cannot be reached.
@@ -112,6 +114,7 @@ impl Refusal {
                 | Self::TooManyConnections
                 | Self::DownloadRunning
                 | Self::Preparing
+                | Self::CannotPrepare
                 | Self::Overloaded
                 | Self::StoreDown
                 | Self::RemoteDown
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn each_refusal_has_a_code_of_its_own_and_reads_back_from_it() {
-        assert_eq!(Refusal::ALL.len(), 31);
+        assert_eq!(Refusal::ALL.len(), 32);
         for &refusal in Refusal::ALL {
             assert_eq!(refusal.code().parse(), Ok(refusal));
             assert!((400..=503).contains(&refusal.status()), "{refusal}");

@@ -34,6 +34,7 @@ pub(super) const fn why(refusal: Refusal) -> &'static str {
         Refusal::ByteBudget => "It may be resumed and repeated, but not without end, and that limit is reached.",
         Refusal::TooManyNetworks => "It works from a few networks only. A phone that changes between Wi-Fi and mobile data uses two.",
         Refusal::Preparing => "It is being brought to where it can be sent from.",
+        Refusal::CannotPrepare => "Your link is in order, but something has to be mended first at the place where the file is sent from.",
         Refusal::Overloaded => "Your link is not the cause of this.",
         Refusal::StoreDown => "It cannot be looked up right now who may download what, and without that nothing is sent.",
         Refusal::RemoteDown => "The place where it is kept does not answer.",

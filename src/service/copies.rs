@@ -14,6 +14,7 @@ use super::credential::{self, NotGiven};
 use super::download::known;
 use super::following::{Following, again, differ, follow_one, sold, stay_behind};
 use super::method::first_that_works;
+use super::preparation::Preparation;
 use super::site::{Current, Site};
 use super::trace::Trace;
 use crate::clock;
@@ -28,7 +29,7 @@ use crate::domain::placed::{DirectoryName, Made, NewCopy, Placed, PlacedName, St
 use crate::domain::policy::{Edition, Method, Policy};
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
-use crate::public::{Copied, Done, NotCopied, Progress, PublicDirectory};
+use crate::public::{Copied, NotCopied, Progress, PublicDirectory};
 use crate::random;
 use crate::storage::Storages;
 use crate::store::{Down, Store};
@@ -58,15 +59,8 @@ struct Work {
     progress: Arc<Progress>,
     tries: u32,
     trouble: Option<String>,
-}
-
-/// How far a copy is that is not there yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preparation {
-    /// How many bytes are done.
-    pub done: Done,
-    /// Why the last try failed.
-    pub trouble: Option<String>,
+    /// Since when it fails.
+    since: Option<Moment>,
 }
 
 impl Copies {
@@ -78,7 +72,8 @@ impl Copies {
     /// How far the copy is.
     pub fn preparation(&self, name: &PlacedName) -> Preparation {
         let works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
-        works.get(name).map_or_else(Preparation::default, |work| Preparation { done: work.progress.done(), trouble: work.trouble.clone() })
+        let told = |work: &Work| Preparation { done: work.progress.done(), trouble: work.trouble.clone(), since: work.since };
+        works.get(name).map(told).unwrap_or_default()
     }
 
     fn begin(&self, name: &PlacedName) -> Arc<Progress> {
@@ -98,6 +93,7 @@ impl Copies {
         let work = works.entry(name.clone()).or_default();
         let is_news = work.trouble.as_deref() != Some(why);
         work.trouble = Some(why.to_owned());
+        work.since.get_or_insert(now);
         let later = AGAIN_FIRST.millis().saturating_mul(1 << work.tries.min(16)).min(AGAIN_LAST.millis());
         work.tries = work.tries.saturating_add(1);
         (now + Span::from_millis(later), is_news)
@@ -215,7 +211,7 @@ pub fn url_of(directory: &Directory, placed: &Placed) -> String {
 }
 
 /// Leads a click to the copy of its grant: the click's own path on this site, or a URL. Where the copy is not there it is made,
-/// and the answer is [`Refusal::Preparing`].
+/// and the answer is [`Refusal::Preparing`]; where that fails again and again, [`Refusal::CannotPrepare`].
 pub(super) async fn visit(
     site: &Site,
     store: &dyn Store,
@@ -234,7 +230,7 @@ pub(super) async fn visit(
     if let Some(placed) = placed.filter(|placed| placed.stay == Stay::Live) {
         let Some(directory) = site.directories.named(&placed.directory).map(Arc::clone) else {
             trace.failed(|| format!("the copy lies in `{}`, and no [[directory]] has this name any more", placed.directory));
-            return Err(Refusal::Preparing);
+            return Err(Refusal::CannotPrepare);
         };
         let (look, row) = (Arc::clone(&directory), placed.clone());
         // The disk may be slow, and may not be there.
@@ -254,7 +250,7 @@ pub(super) async fn visit(
             }
             Ok(Err(_)) | Err(_) => {
                 trace.failed(|| format!("`{}` cannot be looked into", directory.entry.path.display()));
-                return Err(Refusal::Preparing);
+                return Err(Refusal::CannotPrepare);
             }
         }
     }
@@ -262,8 +258,13 @@ pub(super) async fn visit(
         store.copy_for(grant, copy, now).await.map_err(|down| trace.down(down))?;
         site.copies.wake();
     }
-    trace.failed(|| "the copy is not there yet: it is being made".to_owned());
-    Err(Refusal::Preparing)
+    let preparation = current(store, grant).await.map_err(|down| trace.down(down))?.map(|placed| site.copies.preparation(&placed.name));
+    let preparation = preparation.unwrap_or_default();
+    trace.failed(|| match &preparation.trouble {
+        Some(trouble) => format!("the copy could not be made, and is tried again: {trouble}"),
+        None => "the copy is not there yet: it is being made".to_owned(),
+    });
+    Err(preparation.refusal(now))
 }
 
 /// Who makes the copies of one directory.
@@ -417,6 +418,10 @@ struct Wanted {
 
 /// Makes a copy of what the master is now, and shows it if it is still that.
 fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wanted: &Wanted, progress: &Progress) -> Result<Made, String> {
+    // An open directory could be filled wherever it was moved.
+    if let Some(fault) = directory.fault() {
+        return Err(format!("{} {fault}", directory.entry.path.display()));
+    }
     let (master, version) = storages.open_file(&placed.file).map_err(|absent| format!("the master cannot be copied: {absent}"))?;
     if wanted.sold.as_ref().is_some_and(|sold| differ(sold, &version)) {
         return Err("the master is another version than the one that was sold, which its policy keeps: put that one back".to_owned());

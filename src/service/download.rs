@@ -234,7 +234,7 @@ async fn click(
             Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(target, version, method))),
             Ok(to) => return Ok(Outcome::Copy(Hidden(to))),
             // Until the copy is there, it goes by the next method that can work.
-            Err(Refusal::Preparing) if falls_back(site, dialect, &target.file, &target.methods) => {
+            Err(Refusal::Preparing | Refusal::CannotPrepare) if falls_back(site, dialect, &target.file, &target.methods) => {
                 method = choose(site, dialect, &target.file, &sending(&target.methods), trace)?;
             }
             Err(refusal) => return Err(refusal),
@@ -276,7 +276,9 @@ async fn click(
         Some(Ok(away::Sent { to, counted })) => (to, Some(counted)),
         Some(Err(away::NotSent::Refused(refusal))) => return Err(refusal),
         // The delivery is open: it goes on by the next method that can work, or when there is room again.
-        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target.file, &target.methods) => return Err(Refusal::Preparing),
+        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target.file, &target.methods) => {
+            return Err(Refusal::CannotPrepare);
+        }
         Some(Err(away::NotSent::NotPlaced)) | None => {
             let token = token::mint_delivery(site.name(), clicked.delivery, key);
             (address::delivery_path(site.public_url(), &token, &target.file), None)

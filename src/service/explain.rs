@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 mod click;
+mod ended;
 mod ids;
 mod public;
 mod zen_cart;
@@ -305,6 +306,10 @@ fn advice(refusal: Refusal) -> Option<String> {
         }
         Refusal::StoreDown => {
             "the daemon's log tells why its store does not answer; `cloakroom check` and `cloakroom store info` look at the file"
+        }
+        Refusal::Preparing => "wait: its copy is being made, as `cloakroom grant show GRANT` tells",
+        Refusal::CannotPrepare => {
+            "nothing can be placed in public: `cloakroom stub list` names the directory and what is wrong with it, `cloakroom check` what mends it; it is tried again by itself"
         }
         Refusal::LimitReached => "give the grant another download with `cloakroom grant extend --max +1`",
         Refusal::DownloadRunning => {

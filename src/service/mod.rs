@@ -32,6 +32,7 @@ mod masters;
 mod method;
 pub mod metrics;
 pub mod places;
+pub mod preparation;
 mod public;
 mod reconcile;
 pub mod refusals;

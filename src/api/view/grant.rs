@@ -10,7 +10,8 @@ use crate::domain::history::{Act, Entry};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{Placed, Stay, What};
-use crate::service::copies::{Offered, Preparation};
+use crate::service::copies::Offered;
+use crate::service::preparation::Preparation;
 use crate::service::{amend, issue};
 
 /// A grant.

@@ -10,7 +10,7 @@ use http::Method;
 use super::finding::{Finding, Verdict, or_ok};
 use super::http::{Answer, Customer, Place};
 use super::probe::{Probe, hexadecimal};
-use super::{counted, nginx, public_live, reach, shut};
+use super::{counted, nginx, public_live, reach, shut, zen_cart_live};
 use crate::api::About;
 use crate::cli::client::Client;
 use crate::cli::terminal::grouped;
@@ -92,7 +92,9 @@ impl<'a> Visit<'a> {
 /// whatever happens.
 pub(super) async fn look(mut visit: Visit<'_>, grant: &mut Option<String>) -> Vec<Finding> {
     if visit.probe.is_none() {
-        return shut::rules(&mut visit).await;
+        let mut found = shut::rules(&mut visit).await;
+        found.extend(zen_cart_live::look(&mut visit).await);
+        return found;
     }
     let mut found = reach::look(&mut visit).await;
     if found.iter().any(|finding| finding.verdict == Verdict::Fault) {
@@ -108,6 +110,7 @@ pub(super) async fn look(mut visit: Visit<'_>, grant: &mut Option<String>) -> Ve
     found.extend(shut::look(&mut visit).await);
     found.extend(shut::rules(&mut visit).await);
     found.extend(public_live::look(&mut visit).await);
+    found.extend(zen_cart_live::look(&mut visit).await);
     found.extend(connections(&mut visit).await);
     found.extend(counted::look(&mut visit, grant).await);
     found

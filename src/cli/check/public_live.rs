@@ -20,8 +20,8 @@ use crate::public::ASIDE;
 const END_BYTES: u64 = 64 * 1024;
 
 /// A line of a log comes within a moment.
-const LOOKS: usize = 30;
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOKS: usize = 30;
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// All public directories.
 pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
@@ -231,7 +231,8 @@ async fn told(configuration: &Configuration, planted: &Planted, at: &str) -> Opt
     Some(fault.found(found).right("a line for each request").add(format!("access_log {} cloakroom_public;", log.display()), at))
 }
 
-fn end_of(log: &Path) -> io::Result<String> {
+/// The end of a log.
+pub(super) fn end_of(log: &Path) -> io::Result<String> {
     use std::io::{Read as _, Seek as _};
     let mut file = fs::File::open(log)?;
     let size = file.metadata()?.len();

@@ -253,7 +253,7 @@ fn new_name() -> String {
 }
 
 /// Gives `path` the owner and group of what lies in `directory`, and this mode, whatever the umask is.
-fn as_in(directory: &Path, path: &Path, mode: u32) -> io::Result<()> {
+pub(super) fn as_in(directory: &Path, path: &Path, mode: u32) -> io::Result<()> {
     let (above, there) = (fs::metadata(directory)?, fs::metadata(path)?);
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     let owner = rustix::process::geteuid().is_root().then(|| above.uid());
@@ -261,7 +261,7 @@ fn as_in(directory: &Path, path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// What changes if it is run by PHP or by server-side includes, or compressed.
-fn content() -> String {
+pub(super) fn content() -> String {
     let mut text = "<?php echo 'run ' . (6 * 7); ?>\n<!--#echo var=\"DATE_LOCAL\" -->\n<html><script>alert(1)</script>\n".to_owned();
     while text.len() < BYTES {
         text.push_str(&hexadecimal(&random::bytes::<16>()));

@@ -152,8 +152,9 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add(Add { file, customer, max, valid_for, policy }) => {
             let wanted = NewGrant { file, customer, policy, max_downloads: max, valid_for };
-            let issued: Issued = client("add")?.post("/api/v1/grants", &wanted)?;
-            link::tell(common, &issued)
+            let client = client("add")?;
+            let issued: Issued = client.post("/api/v1/grants", &wanted)?;
+            link::tell(common, &client, &issued)
         }
         Command::List(List { customer, file, before, limit }) => {
             let (before, limit) = (before.map(|id| id.to_string()), limit.to_string());

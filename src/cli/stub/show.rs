@@ -51,6 +51,7 @@ pub(super) fn list(page: &Page<'_>, now: Moment, wide: Option<usize>, signs: Sig
         let what = terminal::counted(missing, "was taken away by others: it is", "were taken away by others: they are");
         blocks.push(format!("{what} made again, a stub when its link is clicked, a copy at once"));
     }
+    blocks.extend(not_made(placed));
     blocks.extend(not_removed(placed));
     blocks.extend(directories.iter().filter_map(directory));
     if let Some(next) = next {
@@ -108,11 +109,34 @@ fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<
 fn state(one: &PlacedView) -> &str {
     match (one.state.as_str(), &one.not_removed, one.there) {
         ("going", Some(_), _) => "not removed",
+        ("preparing", ..) if one.not_made.is_some() => "not made",
         ("open" | "grace" | "sold", _, Some(false)) => "taken away",
         ("due", ..) => "goes now",
         ("going", ..) => "going",
         (state, ..) => state,
     }
+}
+
+/// Copies that could not be made, and why: each reason once.
+fn not_made(placed: &[PlacedView]) -> Option<String> {
+    let mut whys: Vec<(&str, &PlacedView, u64)> = Vec::new();
+    for one in placed {
+        let Some(why) = one.not_made.as_deref() else { continue };
+        match whys.iter_mut().find(|(known, ..)| *known == why) {
+            Some((_, _, number)) => *number += 1,
+            None => whys.push((why, one, 1)),
+        }
+    }
+    if whys.is_empty() {
+        return None;
+    }
+    let mut lines = vec!["not made, and tried again; customers are asked to wait, or told that it cannot be done now:".to_owned()];
+    lines.extend(whys.iter().take(SHOWN_MAX).map(|(why, one, number)| {
+        let number = terminal::counted(*number, "copy", "copies");
+        paragraph("  ", &format!("{number}: {}; `cloakroom explain {}` tells what mends it", terminal::visible(why), one.name))
+    }));
+    lines.extend(rest(whys.len()));
+    Some(lines.join("\n"))
 }
 
 /// What could not be removed, and why.

@@ -1,5 +1,6 @@
 //! Grants, links and deliveries by their ids: whether they open anything now, and why.
 
+use super::public::remedy;
 use super::{Explanation, Unexplained, advice};
 use crate::clock;
 use crate::domain::delivery::{Delivery, State};
@@ -7,8 +8,9 @@ use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
-use crate::domain::placed::What;
+use crate::domain::placed::{Stay, What};
 use crate::domain::refusal::Refusal;
+use crate::service::copies::current;
 use crate::service::site::Site;
 use crate::service::trace::Step;
 use crate::store::Down;
@@ -73,7 +75,9 @@ async fn grant(site: &Site, id: GrantId) -> Result<Option<Explanation>, Down> {
     let answered = if good == 0 { links.first().map_or(Ok(()), |link| link.check(now)) } else { Ok(()) };
     let is_the_links = found.refusal.is_none() && answered.is_err();
     found.step(answered, format!("{good} of {} links are answered", links.len()));
-    let mends = if is_the_links { Some(format!("make a new one with `cloakroom link new {id}`")) } else { mends(&grant, found.refusal) };
+    let by_links = is_the_links.then(|| format!("make a new one with `cloakroom link new {id}`"));
+    let by_copy = of_copy(site, &mut found, &grant, now).await?;
+    let mends = by_links.or(by_copy).or_else(|| mends(&grant, found.refusal));
     Ok(Some(found.told(format!("{id}, {}", grant.file), mends)))
 }
 
@@ -87,8 +91,29 @@ async fn link(site: &Site, id: LinkId) -> Result<Option<Explanation>, Down> {
     found.step(answered, of_link(&link, answered));
     let by_link = found.refusal.map(|_| format!("make a new one with `cloakroom link new {}`", grant.id));
     of_grant(&mut found, &grant, now);
-    let mends = by_link.or_else(|| mends(&grant, found.refusal));
+    let by_copy = of_copy(site, &mut found, &grant, now).await?;
+    let mends = by_link.or(by_copy).or_else(|| mends(&grant, found.refusal));
     Ok(Some(found.told(id.to_string(), mends)))
+}
+
+/// Where the copy of a grant is, if it has one; what mends it, if that is all that is wrong.
+async fn of_copy(site: &Site, found: &mut Found, grant: &Grant, now: Moment) -> Result<Option<String>, Down> {
+    let Some(placed) = current(&*site.store, grant.id).await? else { return Ok(None) };
+    let path = site.configuration.directory(&placed.directory).map_or_else(|| placed.path().into(), |entry| entry.path.join(placed.path()));
+    let path = path.display();
+    if placed.stay == Stay::Live {
+        found.step(Ok(()), format!("it is fetched as a copy, {path}"));
+        return Ok(None);
+    }
+    let is_all = found.refusal.is_none();
+    let preparation = site.copies.preparation(&placed.name);
+    let text = match &preparation.trouble {
+        Some(trouble) => format!("its copy {path} could not be made, and is tried again: {trouble}"),
+        None => format!("its copy {path} is being made: {} of {} bytes", preparation.done.copied, preparation.done.total),
+    };
+    found.step(Err(preparation.refusal(now)), text);
+    let wait = || format!("`cloakroom grant show {}` tells how far it is", grant.id);
+    Ok(is_all.then(|| preparation.trouble.as_ref().map_or_else(wait, |trouble| remedy(site, &placed, trouble))))
 }
 
 fn of_link(link: &Link, outcome: Result<(), Refusal>) -> String {
@@ -179,7 +204,8 @@ fn of_grant(found: &mut Found, grant: &Grant, now: Moment) {
     found.step(unit, format!("{} of {most} downloads used, {} running", grant.used, grant.reserved));
 }
 
-fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
+/// The command that opens a grant again.
+pub(super) fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
     let id = grant.id;
     match refusal? {
         Refusal::Suspended => Some(format!("`cloakroom grant resume {id}` opens it again")),

@@ -4,11 +4,10 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ended::{self, Ended};
 use super::{Explanation, Unexplained, split};
+use crate::clock;
 use crate::config::Directory;
-use crate::domain::grant::{Amendment, Standing};
-use crate::domain::history::Act;
-use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::placed::{CopyState, Placed, PlacedName, Stay, What};
 use crate::public::{ASIDE, Done, PublicDirectory};
@@ -96,10 +95,16 @@ async fn path(site: &Site, directory: &Directory, inside: &str) -> Result<Explan
         if inside.trim_end_matches('/') != placed.path() && inside.trim_end_matches('/') != first {
             steps.push(step(false, format!("nothing of ours is called so: under this name lies `{}` alone", placed.leaf)));
         }
+        let Stay::Gone(_) = placed.stay else { return ours(site, placed, steps).await };
+        let was = ours(site, placed, steps).await?;
         // What others put where ours was is not ours.
-        if !matches!(placed.stay, Stay::Gone(_)) || !lies(site, directory, &first).await.is_some_and(|(there, _)| there) {
-            return ours(site, placed, steps).await;
+        if !lies(site, directory, &first).await.is_some_and(|(there, _)| there) {
+            return Ok(was);
         }
+        let mut found = foreign(site, directory, &first).await;
+        found.steps.push(step(true, "under this name lay something of ours before, of which this is known:"));
+        found.steps.extend(was.steps);
+        return Ok(found);
     }
     Ok(foreign(site, directory, &first).await)
 }
@@ -200,7 +205,15 @@ async fn ours(site: &Site, placed: Placed, before: Vec<Step>) -> Result<Explanat
     steps.extend(before);
     let is_missing = *is_there == Some(false) && matches!(why, Why::Open(_) | Why::Grace(_) | Why::Sold(_) | Why::Due(_));
     if is_missing {
-        steps.push(step(false, "it is not there: others took it away, and the next click on the link makes another one"));
+        steps.push(step(
+            false,
+            match placed.what {
+                What::Stub(_) => "it is not there: others took it away, and the next click on the link makes another one",
+                What::Copy(_) => {
+                    "it is not there: others took it away, and it is made again when that is noticed, at the next click at the latest"
+                }
+            },
+        ));
     }
     if directory.is_none() {
         steps.push(step(
@@ -238,15 +251,16 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
         Why::Preparing(due) => {
             let preparation = site.copies.preparation(&placed.name);
             let Done { copied, checked, total } = preparation.done;
-            let text = match preparation.trouble {
+            let text = match &preparation.trouble {
                 Some(trouble) => format!("it could not be made, and is tried again at {due}: {trouble}"),
                 None if checked > 0 => format!("it is copied and being compared with the master: {checked} of {total} bytes"),
                 None => format!("it is being made: {copied} of {total} bytes"),
             };
+            let mends = preparation.trouble.as_ref().map(|trouble| remedy(site, placed, trouble));
             (
-                "preparing",
+                preparation.refusal(clock::now()).code(),
                 step(false, text),
-                format!("`cloakroom grant show {grant}` tells how far it is; `cloakroom check` what is wrong with the directory"),
+                mends.unwrap_or_else(|| format!("`cloakroom grant show {grant}` tells how far it is")),
             )
         }
         Why::Due(cause) => {
@@ -262,14 +276,30 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
             )
         }
         Why::Gone(at) => {
-            let text = format!("it is gone since {at}: {}", ended(site, lying, *at).await?);
-            (
-                "gone",
-                step(false, text),
-                format!("a click on a good link makes another one: `cloakroom explain {grant}` tells whether there is one"),
-            )
+            let Ended { why, advice } = ended::told(site, lying, *at).await?;
+            ("gone", step(false, format!("it is gone since {at}: {why}")), advice)
         }
     })
+}
+
+/// What to do where a copy cannot be made.
+pub(super) fn remedy(site: &Site, placed: &Placed, trouble: &str) -> String {
+    let Some(directory) = site.configuration.directory(&placed.directory) else {
+        return format!("configure the [[directory]] `{}` again, or revoke the grant {}", placed.directory, placed.grant);
+    };
+    let path = directory.path.display();
+    let mends = if trouble.contains("the master") {
+        let master = site.storages.named(&placed.file.storage).map(|storage| storage.entry.path.join(placed.file.path.as_str()));
+        let master = master.map_or_else(|| placed.file.to_string(), |master| master.display().to_string());
+        format!("see that {master} is there, and that the daemon may read it")
+    } else if trouble.contains("os error 28") || trouble.contains("os error 122") {
+        format!("make room: `df -h {path}` and `df -i {path}` tell how much there is")
+    } else {
+        format!("see that {path} is there, and that the daemon may write there")
+    };
+    format!(
+        "{mends}; `cloakroom check` looks at it. It is tried again by itself, within 5 minutes; until it is there customers get 503 on their links"
+    )
 }
 
 fn words(cause: Cause) -> String {
@@ -280,25 +310,4 @@ fn words(cause: Cause) -> String {
         Cause::Overdrawn => "more was sent of it than its grant has bytes for".to_owned(),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
-}
-
-/// Why something went at `gone`, as far as it can be told afterwards.
-async fn ended(site: &Site, lying: &Lying, gone: Moment) -> Result<String, Down> {
-    let grant = lying.placed.grant;
-    let stood = site.store.history(grant).await?.into_iter().rev().find_map(|entry| match entry.act {
-        Act::Amended(Amendment::Stand(standing)) if entry.author.at <= gone => Some((standing, entry.author)),
-        _ => None,
-    });
-    if let Some((standing @ (Standing::Revoked | Standing::Suspended), author)) = stood {
-        let what = if standing == Standing::Revoked { "revoked" } else { "suspended" };
-        return Ok(format!("{} {what} its grant at {}", author.name, author.at));
-    }
-    let account = site.store.account(grant, lying.placed.what.delivery()).await?;
-    let over = account.map(|account| inventory::cause(&account, lying.delivery.as_ref()));
-    Ok(match over {
-        Some(Cause::Over(at)) if at <= gone => words(Cause::Over(at)),
-        Some(Cause::Over(_)) => "others took it away, or it could not be placed, as the log of that moment tells".to_owned(),
-        Some(cause) => words(cause),
-        None => words(Cause::Unknown),
-    })
 }
