@@ -10,6 +10,7 @@ mod daemon;
 mod feed_log;
 mod finding;
 mod http;
+mod left_over;
 mod live;
 mod logins;
 mod masters;

@@ -30,6 +30,7 @@ pub mod path;
 pub mod place;
 pub mod placed;
 pub mod policy;
+pub mod probe;
 pub mod purpose;
 pub mod question;
 pub mod range;

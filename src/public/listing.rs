@@ -58,15 +58,14 @@ impl Listing {
 }
 
 impl PublicDirectory {
-    /// The names in the directory, without the one for what is half made and those that are `expected` there. Of others those
-    /// of `asked` are told, and the first `most` of the rest.
-    pub fn list(&self, expected: &[&str], asked: &BTreeSet<OsString>, most: usize) -> Result<Listing, Errno> {
+    /// The names in the directory, without the one for what is half made and those for which `is_expected` holds. Of others
+    /// those of `asked` are told, and the first `most` of the rest.
+    pub fn list(&self, is_expected: impl Fn(&OsStr) -> bool, asked: &BTreeSet<OsString>, most: usize) -> Result<Listing, Errno> {
         let mut listing = Listing::default();
         for entry in Dir::read_from(&self.root)? {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            let is_expected = [".", "..", ASIDE].iter().chain(expected).any(|expected| name == *expected);
-            if !is_expected {
+            if ![".", "..", ASIDE].iter().any(|skipped| name == *skipped) && !is_expected(name) {
                 listing.add(name, asked, most);
             }
         }

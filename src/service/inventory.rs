@@ -184,7 +184,7 @@ pub(super) fn cause(account: &Account, delivery: Option<&Delivery>) -> Cause {
 pub async fn foreigners(site: &Site, directory: &Arc<PublicDirectory>) -> Result<Result<Foreigners, String>, Down> {
     let open = Arc::clone(directory);
     let nothing = BTreeSet::new();
-    let listing = match tokio::task::spawn_blocking(move || open.list(&[], &nothing, FOREIGN_TOLD_MAX)).await {
+    let listing = match tokio::task::spawn_blocking(move || open.list(|_| false, &nothing, FOREIGN_TOLD_MAX)).await {
         Ok(Ok(listing)) => listing,
         Ok(Err(error)) => return Ok(Err(error.to_string())),
         Err(ended) => return Ok(Err(ended.to_string())),

@@ -15,6 +15,7 @@ use crate::domain::moment::{Moment, Span};
 use crate::domain::path::FilePath;
 use crate::domain::placed::{Placed, Stay, What};
 use crate::domain::policy::Edition;
+use crate::domain::probe;
 use crate::storage::Absent;
 use crate::store::{Down, LIST_MAX};
 
@@ -95,7 +96,9 @@ pub(super) async fn look(site: &Site, files: Masters, known: &mut Known) -> Resu
                 }
             }
             Err(Absent::NoFile | Absent::NotAFile) => {
-                if known.insert(file.clone(), None) != Some(None) {
+                let is_news = known.insert(file.clone(), None) != Some(None);
+                // A check takes its file away again.
+                if is_news && !probe::is_young(file.path.file_name(), clock::now()) {
                     tracing::warn!(event = "master_gone", %file, "stubs lead nowhere until it is back; copies of it stay");
                 }
             }

@@ -16,7 +16,9 @@ use super::masters::Masters;
 use super::public::{is_there, remember, take_away, take_out};
 use super::site::Site;
 use crate::clock;
+use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
+use crate::domain::probe;
 use crate::public::{Listing, NotPlaced, Others, PublicDirectory, Taken, Tidied};
 use crate::store::{Down, LIST_MAX};
 
@@ -25,6 +27,11 @@ const STEP: usize = 128;
 
 /// Names that belong in a public directory, and are not ours: a web server's configuration, a file system's own.
 const EXPECTED: [&str; 2] = [".htaccess", "lost+found"];
+
+/// Whether nobody wonders that `name` lies in a public directory: for a moment that of a check does.
+fn is_expected(name: &OsStr, now: Moment) -> bool {
+    EXPECTED.iter().any(|expected| name == *expected) || name.to_str().is_some_and(|name| probe::is_young(name, now))
+}
 
 /// So many foreign files are named in the log, and remembered as said, for each directory.
 pub(super) const FOREIGN_MAX: usize = 100;
@@ -66,7 +73,7 @@ pub(super) async fn reconcile(site: &Site, back: &HashSet<DirectoryName>, said: 
 
 /// The names in each directory that can be listed, once what was half done there is done.
 async fn listed(site: &Site, said: &Said) -> Result<HashMap<DirectoryName, Listing>, Down> {
-    let mut all = HashMap::new();
+    let (mut all, now) = (HashMap::new(), clock::now());
     for directory in site.directories.iter() {
         let name = &directory.entry.name;
         let (work, upkeep, known) = (Arc::clone(directory), Arc::clone(&site.upkeep), said.get(name).cloned().unwrap_or_default());
@@ -75,7 +82,7 @@ async fn listed(site: &Site, said: &Said) -> Result<HashMap<DirectoryName, Listi
                 return Ok(None);
             }
             let tidied = work.tidy(|name| upkeep.try_hold(name))?;
-            Ok::<_, rustix::io::Errno>(Some((tidied, work.list(&EXPECTED, &known, FOREIGN_MAX)?)))
+            Ok::<_, rustix::io::Errno>(Some((tidied, work.list(|name| is_expected(name, now), &known, FOREIGN_MAX)?)))
         });
         match look.await {
             Ok(Ok(Some((tidied, names)))) => {
@@ -290,8 +297,8 @@ pub(super) async fn without_rows(site: &Site, directory: &DirectoryName, names: 
 
 /// The names of `names` that are not expected.
 pub(super) fn listing(names: &[OsString], said: &BTreeSet<OsString>) -> Listing {
-    let mut listing = Listing::default();
-    for name in names.iter().filter(|name| !EXPECTED.iter().any(|expected| name == expected)) {
+    let (mut listing, now) = (Listing::default(), clock::now());
+    for name in names.iter().filter(|name| !is_expected(name, now)) {
         listing.add(name, said, FOREIGN_MAX);
     }
     listing

@@ -293,3 +293,16 @@ fn a_check_that_is_stopped_takes_copies_and_user_name_away() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert_eq!(all(&site), before);
 }
+
+#[test]
+fn a_user_name_that_a_killed_check_left_is_taken_out_and_others_stay() {
+    let site = site();
+    let file = site.nginx.htpasswd();
+    let old = cloakroom::domain::probe::name(cloakroom::domain::moment::Moment::from_seconds(1_700_000_000), [7; 12]);
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{before}{old}:x\nanna:x\n")).unwrap();
+    let said = String::from_utf8(run(&site, &["--url"]).stdout).unwrap();
+    assert!(said.contains("a check before was cut off: 1 thing of it taken away"), "{said}");
+    let after = fs::read_to_string(&file).unwrap();
+    assert!(after.contains("anna:x\n") && !after.contains("cloakroom-check-"), "{after}");
+}

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use cloakroom::domain::moment::Moment;
+use cloakroom::domain::probe::name;
 use serde_json::Value;
 
 use super::lived::reload;
@@ -43,6 +45,8 @@ fn all_is_well_as_shipped_with_a_public_directory_and_nothing_stays_behind() {
         }
         // The stub of the counted download goes with its grant.
         until("nothing is left", || left(&site).is_empty().then_some(()));
+        let told: Vec<String> = site.cloakroom.log().into_iter().filter(|line| line.contains(" WARN ")).collect();
+        assert!(told.is_empty(), "the daemon wonders: {told:#?}");
     }
 }
 
@@ -68,6 +72,8 @@ fn each_fault_of_a_public_directory_is_found_with_the_command_that_mends_it() {
     mode(&public, 0o2750);
     mode(&aside, 0o755);
     found("an open .cloakroom", "public-aside", &["the daemon does not start", "0700"]);
+    mode(&aside, 0o500);
+    found("a .cloakroom that nobody writes", "public-aside", &["none is placed", "chmod 700"]);
     mode(&aside, 0o700);
     let away = public.with_extension("away");
     fs::rename(&public, &away).unwrap();
@@ -76,6 +82,42 @@ fn each_fault_of_a_public_directory_is_found_with_the_command_that_mends_it() {
     assert_eq!(seen, 3);
     let clean = wrong(&run(&site, &["--json"]));
     assert!(clean.is_empty(), "{clean:#?}");
+}
+
+#[test]
+fn what_a_check_left_that_was_killed_is_taken_away_by_a_later_one_and_nothing_else() {
+    let site = site(&NginxSetup::default());
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec.unsigned_abs();
+    let named = |age: u64, random: u8, extension: &str| format!("{}{extension}", name(Moment::from_seconds(now - age), [random; 12]));
+    let (masters, public) = (site.nginx.downloads(), site.nginx.public());
+    let plant = |age: u64| {
+        fs::write(masters.join(named(age, 1, ".html")), "x").unwrap();
+        fs::write(public.join(named(age, 2, ".php")), "x").unwrap();
+        let stub = public.join(named(age, 3, ""));
+        fs::create_dir(&stub).unwrap();
+        for leaf in ["check.php", "index.html"] {
+            std::os::unix::fs::symlink("/etc/passwd", stub.join(leaf)).unwrap();
+        }
+        stub
+    };
+    let (old, young) = (plant(601), plant(60));
+    // What others put into it, or called nearly so, stays.
+    let theirs = public.join(named(900, 4, ""));
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("check.php"), "theirs").unwrap();
+    let linked = public.join(named(900, 5, ""));
+    std::os::unix::fs::symlink(&theirs, &linked).unwrap();
+    let output = run(&site, &["--url"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("a check before was cut off: 3 things of it taken away"), "{said}");
+    assert!(!old.exists() && young.join("check.php").is_symlink() && linked.is_symlink());
+    assert_eq!(fs::read_to_string(theirs.join("check.php")).unwrap(), "theirs");
+    let mut left = left(&site);
+    left.sort();
+    let mut expected = [named(60, 1, ".html"), named(60, 2, ".php"), named(60, 3, ""), named(900, 4, ""), named(900, 5, "")];
+    expected.sort();
+    until("only these are left", || (self::left(&site).len() == 5).then_some(()));
+    assert!(expected.iter().all(|name| left.contains(name)), "{left:?}");
 }
 
 #[test]

@@ -6,13 +6,12 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use crate::clock;
 use crate::config::{Configuration, Storage};
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::path::FilePath;
+use crate::domain::probe;
 use crate::random;
-
-/// What is planted begins so.
-const NAME: &str = "cloakroom-check-";
 
 /// A planted file has so many bytes: enough for compression to be worth it, and for ranges.
 const BYTES: usize = 48 * 1024;
@@ -76,7 +75,7 @@ impl Probe {
 
     /// A page, which compression and filters of the site would change first, with text that is nowhere else.
     fn plant(storage: &Storage) -> io::Result<Self> {
-        let name = format!("{NAME}{}.html", hexadecimal(&random::bytes::<8>()));
+        let name = format!("{}.html", probe::name(clock::now(), random::bytes()));
         let path = storage.path.join(&name);
         let above = fs::metadata(&storage.path)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path)?;

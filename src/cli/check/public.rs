@@ -41,6 +41,7 @@ fn one(directory: &Directory, people: &People, locks: &str, daemon: Option<u32>)
         ];
     };
     let mut wrong = owner(directory, &found, people);
+    wrong.extend(filled(directory, &found, people));
     wrong.extend(writers(directory, &found, people));
     wrong.extend(entered(directory, &found, people));
     wrong.extend(aside(directory, &found, people));
@@ -66,6 +67,28 @@ fn owner(directory: &Directory, found: &Metadata, people: &People) -> Vec<Findin
             .right(format!("it belongs to {name}"))
             .run(format!("chown {name} {shown}")),
     ]
+}
+
+/// Whether the daemon, which has it, may work there.
+fn filled(directory: &Directory, found: &Metadata, people: &People) -> Vec<Finding> {
+    if found.uid() != people.daemon.user {
+        return Vec::new();
+    }
+    let shown = directory.path.display();
+    let wishes = [Wish::Enter, Wish::Read, Wish::Write];
+    let Some(obstacle) = wishes.iter().find_map(|wish| people.accounts.obstacle(&people.daemon, &directory.path, *wish)) else {
+        return Vec::new();
+    };
+    let (name, path) = (&people.daemon.name, obstacle.path.display());
+    let what = match obstacle.wish {
+        Wish::Enter => "cannot enter it",
+        Wish::Read => "cannot see what is there",
+        Wish::Write => "can put nothing there",
+    };
+    let run = if obstacle.path == directory.path { format!("chmod 2750 {shown}") } else { format!("chmod o+x {path}") };
+    let fault = Finding::fault("public-owner", format!("Cloakroom, as {name}, {what}: no stub and no copy is placed"));
+    let fault = fault.found(format!("{path} has mode {}", obstacle.shown)).right(format!("{name} may read, write and enter it")).run(run);
+    vec![people.or_restart(fault, &obstacle)]
 }
 
 /// Who else may write there or look into it.
@@ -154,6 +177,10 @@ fn aside(directory: &Directory, found: &Metadata, people: &People) -> Vec<Findin
                 .run(format!("mv {shown} /root/found-in-public")),
         ];
     }
+    if there.mode() & 0o700 != 0o700 {
+        let fault = Finding::fault("public-aside", "the daemon cannot work where stubs are made: none is placed");
+        return vec![fault.found(format!("{shown} has mode {mode}")).right("0700").run(format!("chmod 700 {shown}"))];
+    }
     if there.dev() != found.dev() {
         let fault = Finding::fault("public-aside", "what is made aside cannot be moved into place: no stub can be placed");
         return vec![
@@ -196,7 +223,54 @@ fn holder(locks: &str, device: u64, inode: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::cli::check::accounts::Accounts;
+    use crate::config::PublicUrl;
+    use crate::domain::placed::DirectoryName;
+
+    #[test]
+    fn whether_the_daemon_may_fill_a_directory_is_judged_by_its_mode_whoever_checks() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("pub");
+        fs::create_dir(&path).unwrap();
+        let set = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        // A user who is not root, who may do all things, has the directory, in a test that may be root's.
+        let (owner, root) = (4_000_000, rustix::process::geteuid().is_root());
+        if root {
+            std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        }
+        let owner = if root { owner } else { rustix::process::geteuid().as_raw() };
+        let accounts = || Accounts::parse(&format!("shop:x:{owner}:4000000::/:\n"), "");
+        let directory = Directory {
+            name: DirectoryName::parse("pub").unwrap(),
+            path: path.clone(),
+            url: PublicUrl { origin: String::new(), host: String::new(), path: "/pub/".to_owned() },
+            hard_links: false,
+            credentials: None,
+        };
+        let mut seen = 0;
+        for (above, mode, words) in [
+            (0o755, 0o2750, None),
+            (0o755, 0o700, None),
+            (0o755, 0o550, Some("can put nothing there")),
+            (0o755, 0o350, Some("cannot see what is there")),
+            (0o755, 0o650, Some("cannot enter it")),
+            (if root { 0o700 } else { 0o600 }, 0o2750, Some("cannot enter it")),
+        ] {
+            set(place.path(), 0o755);
+            set(&path, mode);
+            let found = fs::metadata(&path).unwrap();
+            set(place.path(), above);
+            let people = People::of(accounts(), None, owner, None);
+            let told = filled(&directory, &found, &people);
+            assert_eq!(told.first().map(|finding| finding.says.contains(words.unwrap_or("?"))), words.map(|_| true), "{mode:o}: {told:?}");
+            seen += 1;
+        }
+        set(place.path(), 0o755);
+        assert_eq!(seen, 6);
+    }
 
     #[test]
     fn the_holder_of_a_lock_is_told_by_the_kernel() {

@@ -15,8 +15,9 @@ use super::http::Answer;
 use super::live::Visit;
 use super::probe::hexadecimal;
 use crate::auth::replace::replace;
+use crate::clock;
 use crate::config::{Directory, Storage};
-use crate::domain::placed::PlacedName;
+use crate::domain::probe;
 use crate::proof::htpasswd::edit;
 use crate::proof::htpasswd::make::{self, New};
 use crate::random;
@@ -76,7 +77,7 @@ impl fmt::Debug for Login {
 
 impl Login {
     fn plant(file: &Path) -> io::Result<Self> {
-        let (user, password) = (format!("cloakroom-check-{}", hexadecimal(&random::bytes::<8>())), make::password(random::bytes()));
+        let (user, password) = (new_name(), make::password(random::bytes()));
         let hash = make::hash(New::Apr1, password.as_bytes(), random::bytes()).map_err(io::Error::other)?;
         // Below Cloakroom's own lines, where those of people are, it stays until it is removed.
         let added = replace(file, false, random::bytes(), |bytes| (Some(edit::put(bytes, &user, &hash).0), ()));
@@ -140,11 +141,11 @@ impl Planted {
     /// A master, and stubs of it.
     pub(super) fn stubs(storage: &Storage, directory: &Directory) -> io::Result<Self> {
         let mut planted = Self::nothing(Kind::Stub);
-        let name = PlacedName::new(random::bytes()).to_string();
+        let name = new_name();
         let stub = directory.path.join(&name);
         let own = format!("{}{name}/", directory.url.path);
         planted.names.push(name);
-        let master = storage.path.join(format!("cloakroom-check-{}.php", hexadecimal(&random::bytes::<8>())));
+        let master = storage.path.join(format!("{}.php", new_name()));
         planted.file(&storage.path, &master)?;
         DirBuilder::new().mode(0o750).create(&stub)?;
         planted.made.push(stub.clone());
@@ -164,9 +165,8 @@ impl Planted {
     pub(super) fn copies(directory: &Directory) -> io::Result<Self> {
         let mut planted = Self::nothing(Kind::Copy);
         for leaf in LEAVES {
-            let name = PlacedName::new(random::bytes()).to_string();
-            let (stem, extension) = leaf.rsplit_once('.').unwrap_or((leaf, ""));
-            let whole = format!("{stem}-{name}.{extension}");
+            let name = new_name();
+            let whole = format!("{name}.{}", leaf.rsplit_once('.').map_or("", |(_, extension)| extension));
             let path = directory.path.join(&whole);
             planted.names.push(name);
             planted.file(&directory.path, &path)?;
@@ -245,6 +245,11 @@ impl Planted {
 pub(super) fn basic(user: &str, password: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{user}:{password}"));
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
+}
+
+/// A name that the daemon knows as that of a check.
+fn new_name() -> String {
+    probe::name(clock::now(), random::bytes())
 }
 
 /// Gives `path` the owner and group of what lies in `directory`, and this mode, whatever the umask is.

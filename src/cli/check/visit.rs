@@ -9,6 +9,7 @@ use tokio::signal::unix::SignalKind;
 use super::counted;
 use super::finding::Finding;
 use super::http::Place;
+use super::left_over;
 use super::live::{self, Visit};
 use super::probe::Probe;
 use super::report::Part;
@@ -16,6 +17,7 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::reload::key_faults;
 use crate::cli::serve::hear;
+use crate::clock;
 use crate::config::Configuration;
 use crate::keys;
 
@@ -24,6 +26,7 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 /// Asks the site; `named` is the file to use where none is to be planted.
 pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<SocketAddr>, named: Option<&str>) -> Result<Part, Failure> {
+    let left = left_over::tidy(configuration, clock::now());
     let scheme = if place.is_https { "https" } else { "http" };
     let at = connect.map_or_else(String::new, |address| format!(", at {address}"));
     let title = format!("The site, as a customer: {scheme}://{}{}{at}", place.authority, configuration.public_url.path);
@@ -39,7 +42,8 @@ pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<
     };
     let ring = keys::load(&configuration.keys).map_err(|faults| Failure::named(&key_faults(configuration, &faults)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(error.to_string()))?;
-    let mut findings: Vec<Finding> = probe.iter().map(|probe| Finding::ok("probe", of_probe(probe))).collect();
+    let probed = probe.iter().map(|probe| Finding::ok("probe", of_probe(probe)));
+    let mut findings: Vec<Finding> = left.into_iter().chain(probed).collect();
     let mut grant = None;
     let ended = runtime.block_on(async {
         let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
