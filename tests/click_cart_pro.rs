@@ -9,7 +9,7 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use servers::http::Answer;
+use servers::http::{Answer, Download};
 use servers::nginx::{Nginx, NginxSetup};
 use servers::site::{Site, content};
 use servers::until;
@@ -17,6 +17,8 @@ use servers::until;
 /// What a customer was told.
 struct Sold {
     grant: String,
+    /// The path of the link.
+    link: String,
     /// The path of the copy.
     copy: String,
     login: Login,
@@ -28,8 +30,18 @@ struct Login {
     password: String,
 }
 
+impl Login {
+    fn basic(&self) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password)))
+    }
+}
+
 fn shop(directory: &str, policy: &str) -> Site {
-    let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+    shop_around(&NginxSetup { passwords: true, ..NginxSetup::default() }, directory, policy)
+}
+
+fn shop_around(setup: &NginxSetup, directory: &str, policy: &str) -> Site {
+    let nginx = Nginx::start(setup);
     let (path, htpasswd) = (nginx.goods(), nginx.htpasswd().display().to_string());
     Site::copying_to(nginx, &path, &format!("htpasswd = \"{htpasswd}\"\n{directory}"), policy, true)
 }
@@ -39,14 +51,41 @@ fn sell(shop: &Site, more: &[&str]) -> Sold {
     let made = shop.cloakroom.json(&[&["grant", "add", "--file", "masters/a.zip"][..], more].concat());
     let word = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     let login = Login { user: word(&made["copy"]["user"]), password: word(&made["copy"]["password"]) };
-    let sold = Sold { grant: word(&made["grant"]["id"]), copy: shop.target(&word(&made["copy"]["url"])), login };
-    until("the copy", || (get(shop, &sold.copy, &sold.login).status == 200).then_some(()));
+    let [link, copy] = [&made["url"], &made["copy"]["url"]].map(|url| shop.target(&word(url)));
+    let sold = Sold { grant: word(&made["grant"]["id"]), link, copy, login };
+    until("the copy", || (page(shop, &sold)["copies"][0]["state"] == "live").then_some(()));
     sold
 }
 
 fn get(shop: &Site, target: &str, login: &Login) -> Answer {
-    let value = format!("Basic {}", STANDARD.encode(format!("{}:{}", login.user, login.password)));
-    shop.ask("GET", target, &[("Authorization", &value)])
+    shop.ask("GET", target, &[("Authorization", &login.basic())])
+}
+
+/// The status alone: nothing is downloaded.
+fn head(shop: &Site, target: &str, login: &Login) -> u16 {
+    shop.ask("HEAD", target, &[("Authorization", &login.basic())]).status
+}
+
+fn page(shop: &Site, sold: &Sold) -> Value {
+    shop.cloakroom.json(&["grant", "show", &sold.grant])
+}
+
+fn ends(shop: &Site, sold: &Sold) -> jiff::Timestamp {
+    page(shop, sold)["expires"].as_str().unwrap().parse().unwrap()
+}
+
+/// How many downloads of a grant are used, and how each of its deliveries stands.
+fn counts(shop: &Site, sold: &Sold) -> (u64, Vec<String>) {
+    let page = page(shop, sold);
+    let states = page["deliveries"].as_array().unwrap().iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned());
+    (page["used"].as_u64().unwrap(), states.collect())
+}
+
+/// Waits until so many downloads are counted; each is a delivery of its own, and there are no others.
+#[track_caller]
+fn counted(shop: &Site, sold: &Sold, times: usize) {
+    let wanted = (times as u64, vec!["completed".to_owned(); times]);
+    until(&format!("{times} downloads are counted; {:?}", counts(shop, sold)), || (counts(shop, sold) == wanted).then_some(()));
 }
 
 /// The user names of a grant that open the directory, the newest first.
@@ -58,12 +97,6 @@ fn users(shop: &Site, grant: &str) -> Vec<String> {
 fn login(shop: &Site, user: &str) -> Login {
     let page = shop.cloakroom.json(&["credential", "show", user]);
     Login { user: user.to_owned(), password: page["password"].as_str().unwrap_or_else(|| panic!("{page}")).to_owned() }
-}
-
-fn completed(shop: &Site) -> usize {
-    let list = shop.cloakroom.json(&["delivery", "list"]);
-    let rows = list.as_array().or_else(|| list["deliveries"].as_array()).unwrap();
-    rows.iter().filter(|delivery| delivery["state"] == "completed").count()
 }
 
 /// What lies in the public directory.
@@ -81,47 +114,96 @@ fn lines(shop: &Site) -> Vec<String> {
 }
 
 #[test]
-fn a_copy_and_its_password_live_and_end_with_the_grant_and_a_rotation_shuts_nobody_out() {
-    let shop = shop("overlap = \"1h\"", "resume_grace = \"1s\"");
+fn a_copy_and_its_password_live_by_the_time_of_the_grant_and_a_rotation_shuts_nobody_out() {
+    let shop = shop("overlap = \"3s\"", "resume_grace = \"1s\"");
     let bytes = content(300_000);
     shop.master("a.zip", &bytes);
-    let (sold, other) = (sell(&shop, &["--max", "unlimited"]), sell(&shop, &["--max", "unlimited"]));
+    let (other, sold) = (sell(&shop, &["--max", "unlimited"]), sell(&shop, &["--max", "unlimited", "--for", "15s"]));
+    let ends = ends(&shop, &sold);
     assert_ne!(sold.login.user, other.login.user, "each has its own");
+    assert_eq!((copies(&shop).len(), lines(&shop).len()), (2, 2));
     assert_eq!(shop.get(&sold.copy).status, 401, "nobody without a password");
     assert_eq!(get(&shop, &sold.copy.replace("a-", "b-"), &sold.login).status, 404);
+    assert_eq!(shop.get(&sold.link).header("location"), Some(sold.copy.as_str()));
+    assert_eq!(counts(&shop, &sold), (0, Vec::new()), "nothing was downloaded");
 
     // As often as the customer likes.
-    let before = completed(&shop);
-    for _ in 0..2 {
+    for time in 1..=2 {
         let answer = get(&shop, &sold.copy, &sold.login);
-        assert_eq!(answer.status, 200);
+        assert_eq!((answer.status, answer.header("Content-Disposition")), (200, Some("attachment")));
         assert!(answer.body == bytes);
-        assert_eq!(answer.header("Content-Disposition"), Some("attachment"));
+        counted(&shop, &sold, time);
     }
-    until("the downloads are counted", || (completed(&shop) > before).then_some(()));
 
-    // All of them get another one; what was sent by mail yesterday still works.
+    // All of them get another one; what was sent by mail yesterday works until the overlap is over.
     let told = shop.cloakroom.say(&["credential", "rotate", "goods"]);
     assert!(told.starts_with("goods: 2 user names were replaced; those before open until "), "{told}");
     let both = users(&shop, &sold.grant);
-    assert_eq!((both.len(), &both[1]), (2, &sold.login.user));
-    let fresh = login(&shop, &both[0]);
+    assert_eq!((both.len(), &both[1], lines(&shop).len()), (2, &sold.login.user, 4));
+    let (fresh, others) = (login(&shop, &both[0]), login(&shop, &users(&shop, &other.grant)[0]));
     assert_ne!(fresh.password, sold.login.password);
-    for login in [&sold.login, &fresh] {
+    for (time, login) in [(3, &sold.login), (4, &fresh)] {
         assert!(get(&shop, &sold.copy, login).body == bytes, "{}", login.user);
+        counted(&shop, &sold, time);
     }
+    until("the overlap is over", || (head(&shop, &sold.copy, &sold.login) == 401).then_some(()));
+    assert_eq!((users(&shop, &sold.grant), lines(&shop).len()), (vec![fresh.user.clone()], 2));
+    assert!(get(&shop, &sold.copy, &fresh).body == bytes);
+    counted(&shop, &sold, 5);
+    assert!(jiff::Timestamp::now() < ends, "all this was before the end: the machine is too busy for this test");
 
-    // The end: of both user names, and of the copy; the other customer notices nothing.
-    shop.cloakroom.say(&["grant", "revoke", &sold.grant]);
-    for login in [&sold.login, &fresh] {
-        until("nobody enters by what has ended", || (get(&shop, &sold.copy, login).status == 401).then_some(()));
-    }
+    // The end: of the user name, and of the copy; the other customer notices nothing.
+    until("nobody enters by what has ended", || (head(&shop, &sold.copy, &fresh) == 401).then_some(()));
+    assert!(jiff::Timestamp::now() >= ends, "not before its time");
     until("the copy is gone", || (copies(&shop).len() == 1).then_some(()));
-    assert_eq!(get(&shop, &sold.copy, &other.login).status, 404);
-    assert_eq!((users(&shop, &sold.grant).len(), lines(&shop).len()), (0, 2));
-    assert!(get(&shop, &other.copy, &other.login).body == bytes);
+    assert_eq!(get(&shop, &sold.copy, &others).status, 404);
+    assert_eq!(get(&shop, &sold.copy, &sold.login).status, 401);
+    assert_eq!(shop.get(&sold.link).status, 410);
+    assert_eq!((users(&shop, &sold.grant).len(), lines(&shop).len()), (0, 1));
+    assert!(get(&shop, &other.copy, &others).body == bytes);
+    counted(&shop, &other, 1);
+    // What was refused counted nowhere.
+    counted(&shop, &sold, 5);
     shop.cloakroom.say(&["grant", "revoke", &other.grant]);
     until("nothing is left", || (copies(&shop).is_empty() && lines(&shop).is_empty()).then_some(()));
+    let list = shop.cloakroom.json(&["stub", "list"]);
+    assert_eq!((list["placed"].as_array().unwrap().len(), list["directories"][0]["foreign_total"].as_u64()), (0, Some(0)), "{list}");
+}
+
+#[test]
+fn who_downloads_slowly_while_the_password_is_rotated_gets_every_byte_and_goes_on_with_the_new_one() {
+    let setup = NginxSetup { passwords: true, server: "limit_rate 150k;".to_owned(), ..NginxSetup::default() };
+    let shop = shop_around(&setup, "overlap = \"1s\"", "");
+    let bytes = content(900_000);
+    shop.master("a.zip", &bytes);
+    let (slow, paused) = (sell(&shop, &["--max", "3"]), sell(&shop, &["--max", "3"]));
+    let begin = |sold: &Sold, login: &Login, range: &str| {
+        let headers = [("Authorization", login.basic()), ("Range", range.to_owned())];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Download::open(shop.nginx.port, "GET", &sold.copy, if range.is_empty() { &headers[..1] } else { &headers })
+    };
+    let mut running = begin(&slow, &slow.login, "");
+    running.read(1000);
+    let mut half = begin(&paused, &paused.login, "");
+    let mut half = half.read(100_000).answer.body.clone();
+    shop.cloakroom.say(&["credential", "rotate", "goods"]);
+    let fresh = |sold: &Sold| login(&shop, &users(&shop, &sold.grant)[0]);
+    let (slows, pauseds) = (fresh(&slow), fresh(&paused));
+    for (sold, login) in [(&slow, &slow.login), (&paused, &paused.login)] {
+        until("the old one has ended", || (head(&shop, &sold.copy, login) == 401).then_some(()));
+    }
+    assert_eq!(counts(&shop, &slow).0, 0, "it is still on its way");
+    let rest = begin(&paused, &pauseds, "bytes=100000-");
+    assert!(running.finish().body == bytes);
+    counted(&shop, &slow, 1);
+    let rest = rest.finish();
+    assert_eq!(rest.status, 206);
+    half.extend(rest.body);
+    assert!(half == bytes);
+    assert!(begin(&slow, &slows, "").finish().body == bytes);
+    counted(&shop, &slow, 2);
+    // Both halves are of one download, under whichever name.
+    counted(&shop, &paused, 1);
 }
 
 #[test]
@@ -129,8 +211,7 @@ fn who_has_a_grant_whose_time_is_over_is_shut_out_within_a_second() {
     let shop = shop("", "resume_grace = \"1s\"");
     shop.master("a.zip", &content(1000));
     let sold = sell(&shop, &["--max", "unlimited", "--for", "4s"]);
-    let grant = shop.cloakroom.json(&["grant", "show", &sold.grant]);
-    let ends: jiff::Timestamp = grant["expires"].as_str().or_else(|| grant["grant"]["expires"].as_str()).unwrap().parse().unwrap();
+    let ends = ends(&shop, &sold);
     until("401", || (get(&shop, &sold.copy, &sold.login).status == 401).then_some(()));
     // Its end is said in whole seconds; a second more is for what the download that began last may still resume.
     let late = jiff::Timestamp::now().as_millisecond() - ends.as_millisecond();

@@ -438,6 +438,8 @@ fn whoever_makes_a_grant_is_told_when_its_copy_is_not_there_yet_and_what_to_do()
     // There is no place for it.
     let away = site.nginx.goods().with_extension("away");
     fs::rename(site.nginx.goods(), &away).unwrap();
+    // Until it is looked at, the one that was moved is still open.
+    site.cloakroom.logged(&["directory_lost"]);
     let output = site.cloakroom.command(&add);
     let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && said.lines().count() == 4, "{said}");

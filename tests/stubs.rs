@@ -87,6 +87,23 @@ fn a_stub_goes_when_its_delivery_is_over_and_a_revoked_one_at_once() {
 }
 
 #[test]
+fn a_stub_whose_address_went_round_goes_when_its_bytes_are_used_up() {
+    let site = site("");
+    site.master("a.zip", &content(1000));
+    let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
+    let to = click(&site, &link, &[]);
+    // Three times the size; what is fetched once more is known afterwards.
+    for agent in ["one", "two", "three", "four"] {
+        assert_eq!(site.ask("GET", &to, &[("User-Agent", agent)]).status, 200, "{agent}");
+    }
+    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    assert_eq!(get(&site, &to).status, 404);
+    let path = site.nginx.public().join(to.strip_prefix("/pub/").unwrap());
+    let told = site.cloakroom.say(&["explain", path.to_str().unwrap()]);
+    assert!(told.contains("more was sent of it than its grant has bytes for"), "{told}");
+}
+
+#[test]
 fn a_stub_that_others_took_away_is_made_again_under_another_name() {
     let site = site("");
     site.master("a.zip", &content(1000));

@@ -310,6 +310,7 @@ fn cause_words(cause: Cause) -> String {
         Cause::Revoked => "its grant was revoked".to_owned(),
         Cause::Suspended => "its grant was suspended".to_owned(),
         Cause::Over(at) => format!("its time was over at {at}"),
+        Cause::Overdrawn => "more was sent of it than its grant has bytes for".to_owned(),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
 }

@@ -243,6 +243,8 @@ pub struct Change {
     pub bytes: u64,
     /// Bytes that were reported beyond these, and cannot have been sent: they count nowhere.
     pub bytes_beyond: u64,
+    /// Whether more was sent than the bytes of the delivery or of the grant: what was placed for them goes.
+    pub is_overdrawn: bool,
 }
 
 impl Change {
@@ -259,6 +261,7 @@ impl Change {
             size: delivery.version.size,
             bytes: 0,
             bytes_beyond: 0,
+            is_overdrawn: false,
         }
     }
 }

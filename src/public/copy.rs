@@ -52,7 +52,7 @@ impl PublicDirectory {
             if there.st_ino == stat.st_ino && there.st_dev == stat.st_dev {
                 return Ok(Copied { how: How::HardLink, inode: there.st_ino, checksum: None });
             }
-            if !is_this(placed, &there) {
+            if !self.is_this(placed, &there) {
                 return Err(of_others().into());
             }
             if version(&there) == version(&stat)
@@ -89,7 +89,7 @@ impl PublicDirectory {
     /// its place.
     fn exchange(&self, placed: &Placed) -> Result<(), NotPlaced> {
         let (aside, path) = (making(&placed.name), placed.path());
-        if !look(&self.root, &path).map_err(step("look for the copy"))?.is_some_and(|there| is_this(placed, &there)) {
+        if !look(&self.root, &path).map_err(step("look for the copy"))?.is_some_and(|there| self.is_this(placed, &there)) {
             return Err(of_others());
         }
         let exchange = || renameat_with(&self.aside, aside.as_str(), &self.root, path.as_str(), RenameFlags::EXCHANGE);
@@ -108,7 +108,7 @@ impl PublicDirectory {
             Err(error) => return Err(step("exchange the copy for the one before")(error)),
         }
         let before = look(&self.aside, &aside).map_err(step("look at the copy before"))?;
-        if before.is_some_and(|before| is_this(placed, &before)) {
+        if before.is_some_and(|before| self.is_this(placed, &before)) {
             return self.drop_aside(&aside);
         }
         exchange().map_err(step("put back what is not ours"))?;
@@ -119,7 +119,7 @@ impl PublicDirectory {
     /// process ended, and goes back to its place.
     pub fn drop_copy(&self, placed: &Placed) -> Result<(), NotPlaced> {
         let aside = making(&placed.name);
-        let is_ours = |stat: &Stat| is_half_made(stat) || is_this(placed, stat);
+        let is_ours = |stat: &Stat| is_half_made(stat) || self.is_this(placed, stat);
         let lies = || look(&self.aside, &aside).map_err(step("look at what was half copied"));
         match lies()? {
             None => return Ok(()),
@@ -141,7 +141,7 @@ impl PublicDirectory {
 
     /// Whether the copy is there.
     pub fn has_copy(&self, placed: &Placed) -> Result<bool, Errno> {
-        Ok(look(&self.root, &placed.path())?.is_some_and(|stat| is_this(placed, &stat)))
+        Ok(look(&self.root, &placed.path())?.is_some_and(|stat| self.is_this(placed, &stat)))
     }
 
     /// Takes a copy away. Calling it again is free.
@@ -161,7 +161,7 @@ impl PublicDirectory {
             }
         }
         let stat = look(&self.aside, &gone).map_err(step("look at what was taken out"))?;
-        if stat.is_some_and(|stat| is_this(placed, &stat)) {
+        if stat.is_some_and(|stat| self.is_this(placed, &stat)) {
             rustix::fs::unlinkat(&self.aside, gone.as_str(), AtFlags::empty()).map_err(step("remove the copy"))?;
             return Ok(Taken::Gone);
         }
@@ -178,6 +178,20 @@ impl PublicDirectory {
             return None;
         }
         Some((name, self.drop_aside(entry).map(|()| Taken::Gone)))
+    }
+
+    /// Whether `stat` is of what was made for this row. A hard link belongs to whoever has the master: it is known by its inode,
+    /// or, where nobody wrote that down, by its other names, beside which nothing is lost.
+    fn is_this(&self, placed: &Placed, stat: &Stat) -> bool {
+        let made = match &placed.what {
+            What::Stub(_) => None,
+            What::Copy(state) => state.made.as_ref(),
+        };
+        let is_link = match made {
+            Some(made) => made.how == How::HardLink && made.inode == stat.st_ino,
+            None => self.entry.hard_links && stat.st_nlink > 1,
+        };
+        is_our(FileType::RegularFile, stat) || (is_link && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
     fn drop_aside(&self, aside: &str) -> Result<(), NotPlaced> {
@@ -305,18 +319,4 @@ fn is_half_made(stat: &Stat) -> bool {
 /// What changes when a file's content does, and what a copy has of its master.
 const fn version(stat: &Stat) -> (i64, i64, u64) {
     (stat.st_size, stat.st_mtime, stat.st_mtime_nsec)
-}
-
-/// Whether `stat` is of what was made for this row. A hard link belongs to whoever has the master: it is known by its inode,
-/// or, where nobody wrote that down, by its other names, beside which nothing is lost.
-fn is_this(placed: &Placed, stat: &Stat) -> bool {
-    let made = match &placed.what {
-        What::Stub(_) => None,
-        What::Copy(state) => state.made.as_ref(),
-    };
-    let is_link = match made {
-        Some(made) => made.how == How::HardLink && made.inode == stat.st_ino,
-        None => stat.st_nlink > 1,
-    };
-    is_our(FileType::RegularFile, stat) || (is_link && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }

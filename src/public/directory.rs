@@ -1,5 +1,6 @@
 //! The directories of a configuration, open, each held by this process alone.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -255,8 +256,8 @@ pub(super) fn open_aside(root: &OwnedFd, name: &str, mode: Mode) -> Result<Owned
 }
 
 /// What lies at `path` below `directory`, not followed.
-pub(super) fn look(directory: &OwnedFd, path: &str) -> Result<Option<rustix::fs::Stat>, Errno> {
-    match rustix::fs::statat(directory, path, AtFlags::SYMLINK_NOFOLLOW) {
+pub(super) fn look(directory: &OwnedFd, path: &(impl AsRef<OsStr> + ?Sized)) -> Result<Option<rustix::fs::Stat>, Errno> {
+    match rustix::fs::statat(directory, path.as_ref(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(error),

@@ -1,5 +1,8 @@
 //! What lies under a name of a public directory, looked at and not touched.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
@@ -16,8 +19,8 @@ pub struct Seen {
 
 impl PublicDirectory {
     /// What lies under `name`, which is one part of a path, not followed; `None` where nothing does.
-    pub fn seen(&self, name: &str) -> Result<Option<Seen>, Errno> {
-        if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
+    pub fn seen(&self, name: &OsStr) -> Result<Option<Seen>, Errno> {
+        if name.is_empty() || name == "." || name == ".." || name.as_bytes().iter().any(|byte| [b'/', 0].contains(byte)) {
             return Ok(None);
         }
         let stat = look(&self.root, name)?;

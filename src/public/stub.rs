@@ -126,16 +126,6 @@ impl PublicDirectory {
         }
         Ok(found)
     }
-
-    /// Whether anything lies there under `name`, whoever's; what cannot be looked at lies there.
-    pub fn has(&self, name: &str) -> bool {
-        look(&self.root, name).map_or(true, |stat| stat.is_some())
-    }
-
-    /// The names in the directory, ours and others', without the one for what is half made.
-    pub fn names(&self) -> Result<Vec<String>, Errno> {
-        Ok(entries(&self.root)?.into_iter().filter(|name| name != super::directory::ASIDE).collect())
-    }
 }
 
 /// The names in a directory. A name that is no UTF-8 is given with replacement characters, and is nobody's.

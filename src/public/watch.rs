@@ -40,9 +40,9 @@ const MASTERS: On = PUBLIC.union(On::CLOSE_WRITE).union(On::ATTRIB);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hint {
     /// A name came into a public directory.
-    Came(DirectoryName, String),
+    Came(DirectoryName, OsString),
     /// A name left a public directory.
-    Left(DirectoryName, String),
+    Left(DirectoryName, OsString),
     /// A public directory itself was moved or taken away.
     Directory(DirectoryName),
     /// The master at this path may be another one, or be gone.
@@ -247,7 +247,7 @@ fn hint(place: &Place, was: Was, name: Option<&OsStr>) -> Option<Hint> {
         (Place::Public(directory), _) if itself => Some(Hint::Directory(directory.clone())),
         (Place::Public(directory), Some(name)) if name == ASIDE => Some(Hint::Directory(directory.clone())),
         (Place::Public(directory), Some(name)) => {
-            let (directory, name) = (directory.clone(), name.to_string_lossy().into_owned());
+            let (directory, name) = (directory.clone(), name.to_owned());
             let came = was.intersects(Was::CREATE | Was::MOVED_TO);
             Some(if came { Hint::Came(directory, name) } else { Hint::Left(directory, name) })
         }

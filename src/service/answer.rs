@@ -277,6 +277,7 @@ fn note_opened(site: &Site, question: &Question, counted: Counted, bytes: u64, i
         size: bytes,
         bytes: 0,
         bytes_beyond: 0,
+        is_overdrawn: false,
     };
     super::settle::note(site, &change);
 }

@@ -2,6 +2,7 @@
 //! A copy keeps its name, since customers have its URL.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copies::{make, new_copy};
@@ -160,7 +161,7 @@ pub(super) async fn sold(site: &Site, grant: Option<&Grant>) -> Result<Option<Ve
 /// Copies that others took away are made again: under their names, or under others where something else lies there.
 pub(super) async fn again(site: &Site, store: &dyn Store, directory: &Arc<PublicDirectory>, lost: Vec<Placed>) -> Result<(), Down> {
     let (work, now) = (Arc::clone(directory), clock::now());
-    let look = move || lost.into_iter().partition(|placed| work.has(&placed.path()));
+    let look = move || lost.into_iter().partition(|placed| work.has(OsStr::new(&placed.path())));
     let (taken, free): (Vec<Placed>, Vec<Placed>) = tokio::task::spawn_blocking(look).await.unwrap_or_default();
     let names = |rows: &[Placed]| rows.iter().map(|placed| placed.name.clone()).collect::<Vec<_>>();
     if !free.is_empty() {

@@ -1,6 +1,7 @@
 //! What lies in public directories: for whom, why it is still there, until when; and what is not ours.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::retries::Trouble;
@@ -11,7 +12,7 @@ use crate::domain::delivery::{Delivery, State};
 use crate::domain::grant::Standing;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
-use crate::public::{PublicDirectory, Seen};
+use crate::public::{Listing, PublicDirectory, Seen, shown};
 use crate::store::{Down, LIST_MAX};
 
 /// So many foreign names of a directory are told; their number is told whole.
@@ -63,6 +64,8 @@ pub enum Cause {
     Suspended,
     /// The time of its delivery, or of a copy's grant, was over at this moment.
     Over(Moment),
+    /// More was sent than the delivery or the grant has bytes.
+    Overdrawn,
     /// Its delivery or its grant is not known any more.
     Unknown,
 }
@@ -172,6 +175,7 @@ pub(super) fn cause(account: &Account, delivery: Option<&Delivery>) -> Cause {
     match account.grant.standing {
         Standing::Revoked => Cause::Revoked,
         Standing::Suspended => Cause::Suspended,
+        Standing::Active if delivery.is_some_and(|delivery| account.is_overdrawn(delivery)) => Cause::Overdrawn,
         Standing::Active => delivery.map_or(Cause::Unknown, |delivery| Cause::Over(delivery.grace_ends(&account.grant.policy))),
     }
 }
@@ -179,26 +183,27 @@ pub(super) fn cause(account: &Account, delivery: Option<&Delivery>) -> Cause {
 /// What is not ours in a directory. `Err` where it cannot be looked into.
 pub async fn foreigners(site: &Site, directory: &Arc<PublicDirectory>) -> Result<Result<Foreigners, String>, Down> {
     let open = Arc::clone(directory);
-    let names = match tokio::task::spawn_blocking(move || open.names()).await {
-        Ok(Ok(names)) => names,
+    let nothing = BTreeSet::new();
+    let listing = match tokio::task::spawn_blocking(move || open.list(&[], &nothing, FOREIGN_TOLD_MAX)).await {
+        Ok(Ok(listing)) => listing,
         Ok(Err(error)) => return Ok(Err(error.to_string())),
         Err(ended) => return Ok(Err(ended.to_string())),
     };
-    let ours = known(site, directory, &names).await?;
-    let mut foreign: Vec<String> = names.into_iter().filter(|name| !ours.there.contains(name)).collect();
-    foreign.sort_unstable();
-    let (total, open) = (foreign.len(), Arc::clone(directory));
-    foreign.truncate(FOREIGN_TOLD_MAX);
-    let tell = move || -> Vec<Foreign> {
-        let told = foreign.into_iter().filter_map(|name| {
-            let seen = open.seen(&name).ok().flatten()?;
-            let note = note(&name, &seen, ours.gone.contains(&name));
+    let Listing { ours, mut others } = listing;
+    let (ours, gone) = unknown(site, directory, ours).await?;
+    let open = Arc::clone(directory);
+    let tell = move || {
+        for name in &ours {
+            others.add(OsStr::new(name), &BTreeSet::new(), FOREIGN_TOLD_MAX);
+        }
+        let told = others.first.iter().filter_map(|found| {
+            let (seen, name) = (open.seen(found).ok().flatten()?, shown(found));
+            let note = note(&name, &seen, gone.contains(&name));
             Some(Foreign { name, kind: seen.kind, note })
         });
-        told.collect()
+        Foreigners { total: others.total, first: told.collect() }
     };
-    let first = tokio::task::spawn_blocking(tell).await.unwrap_or_default();
-    Ok(Ok(Foreigners { total, first }))
+    Ok(Ok(tokio::task::spawn_blocking(tell).await.unwrap_or_default()))
 }
 
 /// What to know of something foreign.
@@ -211,29 +216,21 @@ pub(super) fn note(name: &str, seen: &Seen, was_ours: bool) -> &'static str {
     }
 }
 
-/// Names in a directory that we know.
-#[derive(Default)]
-struct Known {
-    /// What should lie there.
-    there: HashSet<String>,
-    /// What does not any more.
-    gone: HashSet<String>,
-}
-
-async fn known(site: &Site, directory: &PublicDirectory, names: &[String]) -> Result<Known, Down> {
-    let mut known = Known::default();
-    let ours: Vec<PlacedName> = names.iter().filter_map(|name| Placed::name_in(name)).collect();
-    for part in ours.chunks(LIST_MAX) {
+/// Those of `names` in a directory, which have the form of ours, under which nothing of ours should lie; and those of them
+/// under which something of ours lay.
+async fn unknown(site: &Site, directory: &PublicDirectory, mut names: HashSet<String>) -> Result<(HashSet<String>, HashSet<String>), Down> {
+    let mut gone = HashSet::new();
+    let asked: Vec<PlacedName> = names.iter().filter_map(|name| Placed::name_in(name)).collect();
+    for part in asked.chunks(LIST_MAX) {
         for placed in site.store.placed(part.to_vec()).await? {
             if placed.directory != directory.entry.name {
                 continue;
             }
-            let in_directory = placed.path().split('/').next().unwrap_or_default().to_owned();
             match placed.stay {
-                Stay::Preparing | Stay::Live | Stay::Going => known.there.insert(in_directory),
-                Stay::Gone(_) => known.gone.insert(in_directory),
-            };
+                Stay::Preparing | Stay::Live | Stay::Going => drop(names.remove(&placed.entry())),
+                Stay::Gone(_) => drop(gone.insert(placed.entry())),
+            }
         }
     }
-    Ok(known)
+    Ok((names, gone))
 }

@@ -362,6 +362,7 @@ mod tests {
             size: 2,
             bytes: 0,
             bytes_beyond: 0,
+            is_overdrawn: false,
         };
         metrics.changed(&change);
         change.state = State::Completed;

@@ -1,6 +1,6 @@
 //! What lies in public directories goes when its time is over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -10,6 +10,7 @@ use super::site::Site;
 use super::upkeep::LINGER;
 use crate::clock;
 use crate::domain::account::{CopyReport, Reported, Seen};
+use crate::domain::credential::{Holder, UserName};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Span;
 use crate::domain::placed::{CopyState, DirectoryName, Placed, PlacedName, What};
@@ -28,6 +29,7 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
     }
     let known = site.store.placed(named.iter().map(|(name, _)| name.clone()).collect()).await?;
     let known: HashMap<&PlacedName, &Placed> = known.iter().map(|placed| (&placed.name, placed)).collect();
+    let holders = holders(site, named.iter().filter_map(|(_, told)| told.user.as_deref())).await?;
     let arrived = named.into_iter().filter_map(|(name, told)| {
         let placed = known.get(&name)?;
         let (request, report) = (told.request.clone(), told.report.clone());
@@ -41,12 +43,28 @@ pub(super) async fn reports(site: &Site, public: &[PublicReport]) -> Result<Vec<
                 // It was fetched before it was written down that it is there: it holds what the master is.
                 let version = made.or_else(|| site.storages.look(&placed.file).ok())?;
                 let version = site.copies.following.version_of(&name, report.from.map(|(_, total)| total), version);
-                let told = CopyReport::new(placed.grant, version, told.client.clone(), told.user.as_deref(), request, report);
-                Some(Arrived::Copy(told))
+                // The grant's customer is one and the same under the next user name: a rotation cuts no download in two.
+                let is_customer = |user: &str| match holders.get(user) {
+                    Some(Holder::Grant(grant)) => *grant == placed.grant,
+                    Some(Holder::Everybody) => true,
+                    None => false,
+                };
+                let user = told.user.as_deref().map(|user| if is_customer(user) { placed.grant.to_string() } else { user.to_owned() });
+                Some(Arrived::Copy(CopyReport::new(placed.grant, version, told.client.clone(), user.as_deref(), request, report)))
             }
         }
     });
     Ok(arrived.collect())
+}
+
+/// Whom those user names are for that are ours.
+async fn holders(site: &Site, users: impl Iterator<Item = &str>) -> Result<HashMap<String, Holder>, Down> {
+    let ours: HashSet<UserName> = users.filter_map(|user| user.parse().ok()).collect();
+    if ours.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let known = site.store.credentials_named(ours.into_iter().collect()).await?;
+    Ok(known.into_iter().map(|known| (known.user.to_string(), known.holder)).collect())
 }
 
 /// After so many failures in a row in one directory the rest of a step is not tried: what is wrong is the directory.

@@ -7,7 +7,8 @@
 //! | gone | there | it is taken away |
 //! | – | there | it is not ours: said once, counted, never touched |
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use super::following;
@@ -16,7 +17,7 @@ use super::public::{is_there, remember, take_away, take_out};
 use super::site::Site;
 use crate::clock;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay, What};
-use crate::public::{NotPlaced, PublicDirectory, Taken, Tidied};
+use crate::public::{Listing, NotPlaced, Others, PublicDirectory, Taken, Tidied};
 use crate::store::{Down, LIST_MAX};
 
 /// So much is taken away, or made again, in one step.
@@ -25,21 +26,28 @@ const STEP: usize = 128;
 /// Names that belong in a public directory, and are not ours: a web server's configuration, a file system's own.
 const EXPECTED: [&str; 2] = [".htaccess", "lost+found"];
 
+/// So many foreign files are named in the log, and remembered as said, for each directory.
+pub(super) const FOREIGN_MAX: usize = 100;
+
 /// What a whole look found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The masters of what is in public.
     pub(super) masters: Masters,
     /// What is not ours.
-    pub(super) foreign: BTreeMap<DirectoryName, Vec<String>>,
+    pub(super) foreign: BTreeMap<DirectoryName, Others>,
     rows: usize,
     missing: Vec<Placed>,
     going: Vec<Placed>,
 }
 
-/// Looks at everything once. Of directories in `back` all that is missing is placed again.
-pub(super) async fn reconcile(site: &Site, back: &HashSet<DirectoryName>) -> Result<Found, Down> {
-    let mut names = listed(site).await?;
+/// What is known already to be foreign in each directory.
+pub(super) type Said = HashMap<DirectoryName, BTreeSet<OsString>>;
+
+/// Looks at everything once. Of directories in `back` all that is missing is placed again. Of what is foreign and not in
+/// `said` only the first are told.
+pub(super) async fn reconcile(site: &Site, back: &HashSet<DirectoryName>, said: &Said) -> Result<Found, Down> {
+    let mut names = listed(site, said).await?;
     let mut found = compared(site, &mut names).await?;
     tracing::debug!(event = "looked", rows = found.rows, missing = found.missing.len(), going = found.going.len());
     for step in std::mem::take(&mut found.missing).chunks(STEP) {
@@ -49,30 +57,30 @@ pub(super) async fn reconcile(site: &Site, back: &HashSet<DirectoryName>) -> Res
         take_away(site, step.to_vec()).await;
     }
     for (directory, left) in names {
-        let foreign = without_rows(site, &directory, left).await?;
+        let known = said.get(&directory).cloned().unwrap_or_default();
+        let foreign = without_rows(site, &directory, left, known).await?;
         found.foreign.insert(directory, foreign);
     }
     Ok(found)
 }
 
 /// The names in each directory that can be listed, once what was half done there is done.
-async fn listed(site: &Site) -> Result<HashMap<DirectoryName, HashSet<String>>, Down> {
+async fn listed(site: &Site, said: &Said) -> Result<HashMap<DirectoryName, Listing>, Down> {
     let mut all = HashMap::new();
     for directory in site.directories.iter() {
-        let (work, upkeep) = (Arc::clone(directory), Arc::clone(&site.upkeep));
+        let name = &directory.entry.name;
+        let (work, upkeep, known) = (Arc::clone(directory), Arc::clone(&site.upkeep), said.get(name).cloned().unwrap_or_default());
         let look = tokio::task::spawn_blocking(move || {
             if work.fault().is_some() {
                 return Ok(None);
             }
             let tidied = work.tidy(|name| upkeep.try_hold(name))?;
-            Ok::<_, rustix::io::Errno>(Some((tidied, work.names()?)))
+            Ok::<_, rustix::io::Errno>(Some((tidied, work.list(&EXPECTED, &known, FOREIGN_MAX)?)))
         });
-        let name = &directory.entry.name;
         match look.await {
             Ok(Ok(Some((tidied, names)))) => {
-                let names: HashSet<String> = names.into_iter().collect();
                 let ended = tidied.into_iter().filter_map(|one| ended(name, one));
-                forget_stubs(site, ended.filter(|ended| !names.contains(ended.as_str())).collect()).await?;
+                forget_stubs(site, ended.filter(|ended| !names.ours.contains(ended.as_str())).collect()).await?;
                 all.insert(name.clone(), names);
             }
             // Whoever watches says so.
@@ -116,7 +124,7 @@ fn ended(directory: &DirectoryName, tidied: Tidied) -> Option<PlacedName> {
 
 /// Goes through the rows, page by page, and strikes out the names that they explain. A row that is written meanwhile has no
 /// name in the list, and is in hand.
-async fn compared(site: &Site, names: &mut HashMap<DirectoryName, HashSet<String>>) -> Result<Found, Down> {
+async fn compared(site: &Site, names: &mut HashMap<DirectoryName, Listing>) -> Result<Found, Down> {
     let mut found = Found::default();
     let mut after = None;
     loop {
@@ -126,7 +134,7 @@ async fn compared(site: &Site, names: &mut HashMap<DirectoryName, HashSet<String
         for placed in page {
             found.rows += 1;
             let Some(names) = names.get_mut(&placed.directory) else { continue };
-            let is_listed = names.remove(&placed.entry());
+            let is_listed = names.ours.remove(&placed.entry());
             match placed.stay {
                 Stay::Live => {
                     found.masters.entry(placed.file.clone()).or_default().by(&placed);
@@ -242,42 +250,49 @@ async fn take_what_is_ours(site: &Site, directory: &DirectoryName, rows: Vec<Pla
     take_out(site, directory, ours).await
 }
 
-/// What lies there under names that no row explains: what is ours after all is taken away, the rest is given.
-pub(super) async fn without_rows(
-    site: &Site,
-    directory: &DirectoryName,
-    names: impl IntoIterator<Item = String>,
-) -> Result<Vec<String>, Down> {
-    let (mut ours, mut foreign) = (HashMap::new(), Vec::new());
-    for name in names.into_iter().filter(|name| !EXPECTED.contains(&name.as_str())) {
-        match Placed::name_in(&name) {
-            Some(placed) => drop(ours.insert(placed, name)),
-            None => foreign.push(name),
-        }
-    }
-    let asked: Vec<PlacedName> = ours.keys().cloned().collect();
+/// What lies there under names that no row explains: what is ours after all is taken away, the rest is told; of what is not
+/// in `said`, the first.
+pub(super) async fn without_rows(site: &Site, directory: &DirectoryName, names: Listing, said: BTreeSet<OsString>) -> Result<Others, Down> {
+    let Listing { mut ours, mut others } = names;
+    let asked: HashSet<PlacedName> = ours.iter().filter_map(|name| Placed::name_in(name)).collect();
+    let asked: Vec<PlacedName> = asked.into_iter().collect();
     for step in asked.chunks(LIST_MAX) {
         let mut over = Vec::new();
         for known in site.store.placed(step.to_vec()).await? {
-            if known.directory != *directory || ours.get(&known.name) != Some(&known.entry()) {
+            if known.directory != *directory || !ours.contains(&known.entry()) {
                 continue;
             }
             if matches!(known.stay, Stay::Gone(_)) && !site.upkeep.is_in_hand(&known.name) {
                 over.push(known);
             } else {
-                ours.remove(&known.name);
+                ours.remove(&known.entry());
             }
         }
         for step in over.chunks(STEP) {
             for placed in take_what_is_ours(site, directory, step.to_vec()).await {
-                ours.remove(&placed.name);
+                ours.remove(&placed.entry());
             }
         }
     }
-    foreign.extend(ours.into_values());
-    foreign.sort_unstable();
-    let Some(work) = site.directories.named(directory).map(Arc::clone) else { return Ok(Vec::new()) };
+    let Some(work) = site.directories.named(directory).map(Arc::clone) else { return Ok(Others::default()) };
     // What was seen a moment ago may be gone, and was ours if it went so soon.
-    let there = move || foreign.into_iter().filter(|name| work.has(name)).collect();
+    let there = move || {
+        let before = others.first.len();
+        others.first.retain(|name| work.has(name));
+        others.total -= before - others.first.len();
+        for name in ours.iter().map(OsStr::new).filter(|name| work.has(name)) {
+            others.add(name, &said, FOREIGN_MAX);
+        }
+        others
+    };
     Ok(tokio::task::spawn_blocking(there).await.unwrap_or_default())
+}
+
+/// The names of `names` that are not expected.
+pub(super) fn listing(names: &[OsString], said: &BTreeSet<OsString>) -> Listing {
+    let mut listing = Listing::default();
+    for name in names.iter().filter(|name| !EXPECTED.iter().any(|expected| name == expected)) {
+        listing.add(name, said, FOREIGN_MAX);
+    }
+    listing
 }

@@ -49,8 +49,9 @@ async fn settle_all(site: &Site, mut reports: Vec<Arrived>, position: Option<Fee
         note(site, change);
     }
     let offered_again = |change: &Change| change.before == State::Open && change.state == State::Offered;
-    if (are_copies && !changes.is_empty()) || changes.iter().any(offered_again) {
-        // An offer ends sooner than what was open; what was fetched at a copy's address has begun, or was the last of it.
+    let is_urgent = |change: &Change| change.is_overdrawn || offered_again(change);
+    if (are_copies && !changes.is_empty()) || changes.iter().any(is_urgent) {
+        // What has no bytes left goes at once. An offer ends sooner than what was open; what was fetched at a copy's address has begun, or was the last of it.
         site.wake.notify_one();
     }
     // Of a copy one report begins a delivery, and is settled.

@@ -4,6 +4,7 @@
 //! when a directory is back, when more happened than could be told, and on time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use tokio::time::Instant;
 
 use super::masters::{self, Known, Led, Masters};
 use super::places;
-use super::reconcile::{missing, reconcile, without_rows};
+use super::reconcile::{FOREIGN_MAX, listing, missing, reconcile, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay};
-use crate::public::{Directories, Ear, Hint};
+use crate::public::{Directories, Ear, Hint, Others, shown};
 use crate::storage::Storages;
 use crate::store::{Down, LIST_MAX};
 
@@ -34,9 +35,6 @@ const WHOLE_LOOK_WHEN_DEAF: Duration = Duration::from_secs(5);
 
 /// After a whole look there is none for so many times as long as it took.
 const REST: u32 = 10;
-
-/// So many foreign files are named in the log, and remembered as said, for each directory.
-const FOREIGN_SAID_MAX: usize = 100;
 
 /// Keeps public directories and what is remembered of them alike; never ends by itself.
 pub async fn watch(current: &Current) {
@@ -70,9 +68,12 @@ struct Watcher {
     masters: Known,
 }
 
+/// What is foreign in a directory.
 #[derive(Debug, Default)]
 struct Foreign {
-    said: BTreeSet<String>,
+    said: BTreeSet<OsString>,
+    /// How many more were said to be there.
+    more: usize,
     count: usize,
 }
 
@@ -98,7 +99,8 @@ impl Watcher {
         watch.begin(&mut self.ear);
         // Listening begins before the look, so that nothing happens unseen between them.
         watch.at_directories(&site.directories);
-        let found = reconcile(&site, &self.back).await?;
+        let said = self.foreign.iter().map(|(directory, foreign)| (directory.clone(), foreign.said.clone())).collect();
+        let found = reconcile(&site, &self.back, &said).await?;
         self.back.clear();
         let kept: HashSet<PathBuf> = found.masters.keys().filter_map(|file| masters::path(&site, file)).collect();
         watch.keep_masters(&kept);
@@ -107,8 +109,8 @@ impl Watcher {
         }
         self.masters.retain(|file, _| found.masters.contains_key(file));
         masters::look(&site, found.masters, &mut self.masters).await?;
-        for (directory, names) in found.foreign {
-            self.all_foreign(&directory, names);
+        for (directory, others) in found.foreign {
+            self.all_foreign(&directory, others);
         }
         self.tell(&site);
         Ok(())
@@ -198,7 +200,7 @@ impl Watcher {
     /// Looks at what hints are about.
     async fn take(&mut self, site: &Site, hints: Vec<Hint>) -> Result<Next, Down> {
         let mut next = Next::Listen;
-        let mut came: BTreeMap<DirectoryName, Vec<String>> = BTreeMap::new();
+        let mut came: BTreeMap<DirectoryName, Vec<OsString>> = BTreeMap::new();
         let (mut left, mut files, now) = (Vec::new(), HashSet::new(), Instant::now());
         for hint in hints {
             match hint {
@@ -225,7 +227,7 @@ impl Watcher {
     }
 
     /// Names that are gone: what we take away ourselves has a row that says so.
-    async fn left(&mut self, site: &Site, names: Vec<(DirectoryName, String)>) -> Result<(), Down> {
+    async fn left(&mut self, site: &Site, names: Vec<(DirectoryName, OsString)>) -> Result<(), Down> {
         let mut ours: Vec<PlacedName> = Vec::new();
         for (directory, name) in names {
             if let Some(foreign) = self.foreign.get_mut(&directory)
@@ -233,7 +235,7 @@ impl Watcher {
             {
                 foreign.count = foreign.count.saturating_sub(1);
             }
-            ours.extend(Placed::name_in(&name));
+            ours.extend(name.to_str().and_then(Placed::name_in));
         }
         for step in ours.chunks(LIST_MAX) {
             let mut rows = site.store.placed(step.to_vec()).await?;
@@ -244,8 +246,10 @@ impl Watcher {
     }
 
     /// Names that are new: our own lead to masters to listen at.
-    async fn came(&mut self, site: &Site, directory: &DirectoryName, names: Vec<String>) -> Result<(), Down> {
-        let ours: Vec<PlacedName> = names.iter().filter_map(|name| Placed::name_in(name)).collect();
+    async fn came(&mut self, site: &Site, directory: &DirectoryName, names: Vec<OsString>) -> Result<(), Down> {
+        let said = self.foreign.get(directory).map(|foreign| foreign.said.clone()).unwrap_or_default();
+        let names = listing(&names, &said);
+        let ours: Vec<PlacedName> = names.ours.iter().filter_map(|name| Placed::name_in(name)).collect();
         let mut files = Masters::new();
         for step in ours.chunks(LIST_MAX) {
             for placed in site.store.placed(step.to_vec()).await? {
@@ -258,37 +262,43 @@ impl Watcher {
         // It may have changed before anybody listened.
         let new = files.into_iter().filter(|(file, _)| !self.masters.contains_key(file));
         masters::look(site, new.collect(), &mut self.masters).await?;
-        let foreign = without_rows(site, directory, names).await?;
-        self.some_foreign(directory, foreign);
+        let others = without_rows(site, directory, names, said).await?;
+        self.some_foreign(directory, others);
         Ok(())
     }
 
     /// All that is foreign in `directory`.
-    fn all_foreign(&mut self, directory: &DirectoryName, names: Vec<String>) {
+    fn all_foreign(&mut self, directory: &DirectoryName, others: Others) {
         let foreign = self.foreign.entry(directory.clone()).or_default();
-        foreign.said.retain(|name| names.contains(name));
-        foreign.count = foreign.said.len();
-        self.some_foreign(directory, names);
+        foreign.said.clone_from(&others.known);
+        foreign.count = 0;
+        let more = std::mem::take(&mut foreign.more);
+        self.add_foreign(directory, others, more);
     }
 
-    /// Says of these names that they are foreign, unless that was said.
-    fn some_foreign(&mut self, directory: &DirectoryName, names: Vec<String>) {
+    /// What is foreign of that which came.
+    fn some_foreign(&mut self, directory: &DirectoryName, others: Others) {
+        // What was there before is counted.
+        let total = others.total - others.known.len();
+        self.add_foreign(directory, Others { known: BTreeSet::new(), total, ..others }, 0);
+    }
+
+    /// Says of these that they are foreign, unless that was said: of so many `more` as there are that are not named.
+    fn add_foreign(&mut self, directory: &DirectoryName, others: Others, more: usize) {
+        let Others { known, first, total } = others;
         let foreign = self.foreign.entry(directory.clone()).or_default();
-        let mut more = 0;
-        for name in names {
-            if foreign.said.contains(&name) {
-                continue;
-            }
-            foreign.count += 1;
-            if foreign.said.len() < FOREIGN_SAID_MAX {
-                tracing::warn!(event = "foreign_file", %directory, path = name, "it is not ours and stays");
+        foreign.count += total;
+        let mut unsaid = total - known.len();
+        for name in first {
+            if foreign.said.len() < FOREIGN_MAX {
+                tracing::warn!(event = "foreign_file", %directory, path = shown(&name), "it is not ours and stays");
                 foreign.said.insert(name);
-            } else {
-                more += 1;
+                unsaid -= 1;
             }
         }
-        if more > 0 {
-            tracing::warn!(event = "foreign_files", %directory, more, "they are not ours and stay");
+        foreign.more += unsaid;
+        if unsaid > more {
+            tracing::warn!(event = "foreign_files", %directory, more = unsaid, "they are not ours and stay");
         }
     }
 

@@ -282,6 +282,7 @@ impl Kept {
         let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported, reset)).flatten()?;
         self.records.count(Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count_changes(std::slice::from_ref(&change));
+        self.public.overdrawn(&change);
         Some(change)
     }
 

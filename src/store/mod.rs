@@ -66,6 +66,17 @@ const DUE_MAX: usize = 128;
 /// So long after a try to take something out of a public directory it is tried again, unless it is known to be gone.
 const GOING_AGAIN: Span = Span::from_seconds(60);
 
+/// What was gone for so long is forgotten: until then its name explains itself, and a late report of it is counted.
+const GONE_KEPT: Span = Span::from_days(30);
+
+/// So much is forgotten in one step.
+const FORGOTTEN_MAX: usize = 1000;
+
+/// What was gone at this moment or before it is forgotten at `now`.
+fn long_gone(now: Moment) -> Moment {
+    Moment::EPOCH + now.since(Moment::EPOCH + GONE_KEPT)
+}
+
 /// A list is never longer than this, whatever is asked for.
 pub const LIST_MAX: usize = 1000;
 
@@ -287,7 +298,8 @@ pub trait Store: CredentialStore + PlaceStore + Send + Sync {
     /// How far the feed was read.
     fn position(&self) -> Later<'_, Option<FeedPosition>>;
 
-    /// Ends what is due, or a part of it: then `next` is over already.
+    /// Ends what is due, or a part of it: then `next` is over already. Forgets some of what left the public directories long
+    /// ago.
     fn close_due(&self, now: Moment) -> Later<'_, Closing>;
 
     /// Decides whether the client of a delivery is sent away, and with `stub` where to: to the stub of the delivery that is

@@ -209,6 +209,14 @@ fn each_fault_of_the_written_location_is_found_with_the_line_to_change() {
         seen += 1;
     }
     assert_eq!(seen, WRITTEN.len());
+    for (instead, words) in [
+        (&[("    disable_symlinks on from=", "    # ")][..], &["a link that somebody else puts", "disable_symlinks on from=/", "goods/;"]),
+        (&[("    disable_symlinks on from=", "    disable_symlinks off; # ")], &["any file that nginx may read", "replace", "goods/;"]),
+    ] {
+        spoil(&site, &NginxSetup { instead, ..setup() });
+        let finding = only(&wrong(&run(&site, &["--json"])), "public-off", words, "links among the copies");
+        assert_eq!(finding["verdict"], "warning", "{finding}");
+    }
     let above = site.nginx.htpasswd();
     let server = format!("location /old/ {{ alias {}/; }}", above.parent().unwrap().display());
     site.nginx.rewrite(&NginxSetup { server, ..setup() });

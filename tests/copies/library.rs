@@ -26,3 +26,9 @@ pub fn steps() -> &'static str {
     static MADE: OnceLock<(TempDir, String)> = OnceLock::new();
     &MADE.get_or_init(|| compiled("stubs_kept/steps.c", &["-DCOPIES", "-shared", "-fPIC"])).1
 }
+
+/// A program that does harm in a directory of copies.
+pub fn hostile() -> &'static str {
+    static MADE: OnceLock<(TempDir, String)> = OnceLock::new();
+    &MADE.get_or_init(|| compiled("copies/hostile.c", &[])).1
+}

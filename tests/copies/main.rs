@@ -7,6 +7,7 @@ mod servers;
 mod disks;
 mod filling;
 mod following;
+mod hostile;
 mod library;
 mod served;
 mod shop;

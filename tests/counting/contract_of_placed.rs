@@ -138,6 +138,24 @@ pub async fn a_name_that_is_taken_is_never_given_again<S: Store>(store: Arc<S>) 
     assert_eq!(store.placed_for(grant_id(1)).await.unwrap().len(), 2);
 }
 
+pub async fn what_is_gone_is_forgotten_after_a_month_and_nothing_else<S: Store>(store: Arc<S>) {
+    issued(&*store, None).await;
+    for number in 1..=4 {
+        placed(&*store, number, at(u64::from(number))).await;
+    }
+    store.placed_gone(vec![placed_name(2), placed_name(1)], at(9)).await.unwrap();
+    store.placed_gone(vec![placed_name(3)], at(10)).await.unwrap();
+    let listed = async || names(&store.placed_for(grant_id(1)).await.unwrap());
+    for (now, left) in [(9 + 30 * DAY - 1, &[1, 2, 3, 4][..]), (9 + 30 * DAY, &[3, 4]), (10 + 30 * DAY, &[4]), (999 * DAY, &[4])] {
+        close(&*store, now).await;
+        assert_eq!(listed().await, left.iter().map(|number| placed_name(*number)).collect::<Vec<_>>(), "{now}");
+        let known = store.placed((1..=4).map(placed_name).collect()).await.unwrap();
+        assert_eq!(known.len(), left.len(), "{now}");
+    }
+    assert_eq!(known(&*store, 4).await.stay, Stay::Going, "what may still lie there is never forgotten");
+    assert!(store.delivery(delivery_id(1)).await.unwrap().is_some());
+}
+
 pub async fn where_directories_lie_and_lay_is_kept_whole<S: Store>(store: Arc<S>) {
     let place = |name: &str, path: &str, inode: Option<u64>, left: Option<u64>| Place {
         directory: directory(name),
@@ -232,6 +250,26 @@ pub async fn what_a_person_decides_brings_the_look_forward<S: Store>(store: Arc<
     assert!(permit.opened && there.is_some_and(|there| there.name == placed_name(3)));
     let grant = store.grant(grant_id(1)).await.unwrap().unwrap();
     assert_eq!((grant.used, grant.reserved), (0, 2), "no unit more");
+}
+
+pub async fn what_has_no_bytes_left_brings_the_look_forward<S: Store>(store: Arc<S>) {
+    issued(&*store, Some(2)).await;
+    placed(&*store, 1, at(0)).await;
+    placed(&*store, 2, at(0)).await;
+    for number in 1..=5 {
+        let seen = Some(Seen { client: client(1).key(), address: client(1).address });
+        let (request, report) = (request_id(&format!("b{number}")), sent(0, SIZE - 1, SIZE, at(number)));
+        let changes = store.settle(vec![Reported { delivery: delivery_id(1), request, report, seen }], None).await.unwrap();
+        assert_eq!((changes.len(), changes[0].is_overdrawn), (1, number > 2), "{number}");
+        // Twice the size for each delivery, four times for the grant.
+        let going = names(&close(&*store, number).await.going);
+        let expected: &[u32] = match number {
+            3 => &[1],
+            5 => &[2],
+            _ => &[],
+        };
+        assert_eq!(going, expected.iter().map(|number| placed_name(*number)).collect::<Vec<_>>(), "{number}");
+    }
 }
 
 pub async fn the_end_of_a_delivery_brings_the_look_forward<S: Store>(store: Arc<S>) {

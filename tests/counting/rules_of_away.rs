@@ -146,8 +146,22 @@ fn nobody_is_sent_away_any_more_when_more_was_sent_than_the_bytes_of_the_deliver
     let mut shop = Shop::new(Some(2));
     let delivery = shop.sent_away(1, 1, at(0));
     for (number, sent_away) in [(1, Ok(())), (2, Ok(())), (3, Err(Refusal::ByteBudget))] {
-        shop.seen(delivery, &format!("r{number}"), 1, sent(0, SIZE - 1, SIZE, at(number)));
+        let change = shop.seen(delivery, &format!("r{number}"), 1, sent(0, SIZE - 1, SIZE, at(number))).unwrap();
+        assert_eq!(change.is_overdrawn, sent_away.is_err(), "{number}");
+        assert_eq!(shop.account.stays_until(delivery, at(number)).is_some(), sent_away.is_ok(), "{number}: what lies there goes");
         assert_eq!(shop.account.send_away(&away(delivery, 1, at(number), true)).map(drop), sent_away, "{number}");
+    }
+}
+
+#[test]
+fn when_the_bytes_of_a_grant_are_used_up_what_was_placed_for_any_of_its_deliveries_goes() {
+    let mut shop = Shop::new(Some(2));
+    let (one, other) = (shop.sent_away(1, 1, at(0)), shop.sent_away(2, 2, at(0)));
+    for number in 1..=5 {
+        let change = shop.seen(one, &format!("r{number}"), 1, sent(0, SIZE - 1, SIZE, at(1))).unwrap();
+        let of = |delivery| shop.account.stays_until(delivery, at(1)).is_some();
+        // Two of each delivery, four of the grant.
+        assert_eq!((of(one), of(other), change.is_overdrawn), (number <= 2, number <= 4, number > 2), "{number}");
     }
 }
 

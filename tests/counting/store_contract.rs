@@ -77,10 +77,12 @@ contract! {
     a_client_is_sent_to_the_one_stub_of_its_delivery
     who_is_not_sent_away_gets_no_stub
     a_name_that_is_taken_is_never_given_again
+    what_is_gone_is_forgotten_after_a_month_and_nothing_else
     where_directories_lie_and_lay_is_kept_whole
     what_has_to_go_is_told_until_it_is_gone
     a_stub_stays_while_its_delivery_goes_on
     what_a_person_decides_brings_the_look_forward
+    what_has_no_bytes_left_brings_the_look_forward
     the_end_of_a_delivery_brings_the_look_forward
     of_thousands_in_public_each_page_and_each_step_has_some
     credentials_are_found_as_they_were_put_until_they_end

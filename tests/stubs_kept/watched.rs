@@ -1,7 +1,11 @@
 //! What others do in a public directory and to the masters is noticed.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::pub_directory::{agree, click, clicked, idle, link, master, name, names, names_in, rows, said, site};
 use crate::servers::until;
@@ -51,6 +55,38 @@ fn what_is_not_ours_is_said_once_and_never_touched() {
     for foreign in ["index.html", "0123456789abcdefghjkmnpqrs", "path=link", &format!("{}/theirs", name(&to))] {
         assert_eq!(said(&site.cloakroom, &["foreign_file", foreign]), 1, "{foreign}: {:#?}", site.cloakroom.log());
     }
+}
+
+#[test]
+fn of_thousands_of_names_that_are_not_ours_the_first_are_told_whatever_bytes_they_have() {
+    let mut site = site("");
+    let link = master(&site, "a.zip", 1000);
+    let there = site.nginx.public();
+    assert!(site.cloakroom.stop());
+    for number in 0..3000 {
+        fs::write(there.join(format!("{number:04}")), "").unwrap();
+    }
+    fs::write(there.join(OsStr::from_bytes(b"00\xfc")), "").unwrap();
+    site.cloakroom.start();
+    site.cloakroom.logged(&["foreign_files", "more=2901"]);
+    let told = || said(&site.cloakroom, &["foreign_file "]);
+    assert_eq!((told(), said(&site.cloakroom, &["foreign_file", "0098"]), said(&site.cloakroom, &["foreign_file", "0099"])), (100, 1, 1));
+    let to = click(&site, &link, "one");
+    assert_eq!(site.get(&to).status, 200);
+    // What is named goes, and there is room for names of others; of those that are not named nothing is said again.
+    for number in 0..100 {
+        fs::remove_file(there.join(format!("{number:04}"))).unwrap();
+    }
+    let pid = Pid::from_raw(i32::try_from(site.cloakroom.pid()).unwrap()).unwrap();
+    until("others are named", || {
+        kill_process(pid, Signal::HUP).unwrap();
+        (told() == 200).then_some(())
+    });
+    assert_eq!(said(&site.cloakroom, &["foreign_file", "path=\"00\\\\xfc\""]), 1, "{:#?}", site.cloakroom.log());
+    assert_eq!(said(&site.cloakroom, &["foreign_files"]), 1);
+    let page = site.cloakroom.json(&["stub", "list"]);
+    let directory = &page["directories"][0];
+    assert_eq!((directory["foreign_total"].as_u64(), directory["foreign"].as_array().map(Vec::len)), (Some(2901), Some(100)));
 }
 
 #[test]

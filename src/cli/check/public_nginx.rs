@@ -17,7 +17,6 @@ const OFF: &[(&str, &str, &str)] = &[
     ("ssi", "ssi off;", "a page among the files would be run on the server, and changed on its way"),
     ("autoindex", "autoindex off;", "everybody sees the names of the stubs, and each name opens its file"),
     ("open_file_cache", "open_file_cache off;", "a stub that was taken away is served on for a while"),
-    ("disable_symlinks", "disable_symlinks off;", "nginx does not follow the stub to the file: customers see 403"),
     ("auth_request", "auth_request off;", "Cloakroom is asked about its own stubs, and refuses them"),
 ];
 
@@ -44,6 +43,7 @@ pub(super) fn look(site: &NginxSite<'_>, configuration: &Configuration) -> Vec<F
             wrong.extend(login(site, location, directory));
             wrong.extend(run(site, location));
             wrong.extend(off(location));
+            wrong.extend(links(location, configuration, directory));
             wrong.extend(headers(location));
             wrong.extend(shut(site, location, url));
             let says = format!("{url} is downloaded from {}, never run, shown, listed or changed", directory.path.display());
@@ -220,6 +220,29 @@ fn off(location: &Level<'_>) -> Vec<Finding> {
         found.push(mended(fault, location, none, "max_ranges 64;"));
     }
     found
+}
+
+/// Stubs are links, which nginx has to follow; copies are files, and a link among them is somebody else's.
+fn links(location: &Level<'_>, configuration: &Configuration, directory: &Directory) -> Option<Finding> {
+    let with_stubs = configuration.storages.iter().any(|storage| storage.stub.as_ref() == Some(&directory.name));
+    let written = location.value("disable_symlinks");
+    let holds = written.filter(|one| one.argument(0) != "off");
+    if with_stubs {
+        let fault = Finding::fault("public-off", "nginx does not follow the stub to the file: customers see 403");
+        return holds.map(|holds| {
+            mended(fault.found(holds.shown()).right("`disable_symlinks off;` where stubs are"), location, holds, "disable_symlinks off;")
+        });
+    }
+    if holds.is_some() {
+        return None;
+    }
+    let says = "a link that somebody else puts among the copies shows any file that nginx may read";
+    let right = format!("disable_symlinks on from={}/;", plain_path(directory));
+    let warning = Finding::warning("public-off", says).right("copies are files: no link is followed where only copies are");
+    Some(match written {
+        Some(off) => mended(warning.found(off.shown()), location, off, &right),
+        None => warning.found("no `disable_symlinks`").add(right, location.shown()),
+    })
 }
 
 /// What a browser does with a file.

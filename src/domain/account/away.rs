@@ -49,11 +49,18 @@ impl Account {
         sent.ok_or(Refusal::UnknownLink)
     }
 
-    /// Until when what was placed for `delivery` stays: as long as the delivery can be joined, and not beyond the moment
-    /// at which a person withdraws the grant. `None` where it has to go now.
+    /// Whether more was sent than the bytes of `delivery` or of the grant.
+    pub fn is_overdrawn(&self, delivery: &Delivery) -> bool {
+        self.affordable(delivery, 0).is_err()
+    }
+
+    /// Until when what was placed for `delivery` stays: as long as a click would lead there ([`Account::send_away`]). So it
+    /// goes with the delivery's time, when a person withdraws the grant, and when more was sent than there are bytes for,
+    /// whoever has its address. `None` where it has to go now.
     pub fn stays_until(&self, delivery: DeliveryId, now: Moment) -> Option<Moment> {
         self.grant.standing.check().ok()?;
         let live = |delivery: &&Delivery| delivery.is_live(&self.grant.policy, now);
-        self.delivery(delivery).filter(live).map(|delivery| delivery.grace_ends(&self.grant.policy))
+        let joined = self.delivery(delivery).filter(live).filter(|delivery| !self.is_overdrawn(delivery));
+        joined.map(|delivery| delivery.grace_ends(&self.grant.policy))
     }
 }

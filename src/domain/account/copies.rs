@@ -25,7 +25,8 @@ pub struct CopyReport {
     pub version: Version,
     /// Who asked, by address and agent.
     pub client: Client,
-    /// Whose download it is: by the user name, else by the address. Agents are free to choose, and tell nobody apart here.
+    /// Whose download it is: by the user name, of which all that the grant's customer has had are one, else by the address.
+    /// Agents are free to choose, and tell nobody apart here.
     pub key: ClientKey,
     /// The request.
     pub request: RequestId,
@@ -36,7 +37,8 @@ pub struct CopyReport {
 }
 
 impl CopyReport {
-    /// What was sent of a copy of `grant` that holds `version`, to `client`, who logged in as `user`.
+    /// What was sent of a copy of `grant` that holds `version`, to `client`, who logged in as `user`: any text that is the same
+    /// for one person and another for others.
     pub fn new(grant: GrantId, version: Version, client: Client, user: Option<&str>, request: RequestId, report: Report) -> Self {
         let mut random = [0; 8];
         // One line that is read twice, before and after a crash, makes one delivery.

@@ -40,7 +40,9 @@ impl Account {
     /// the most that the request may have sent, or an old one is corrected once more.
     pub fn report(&mut self, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
         let Self { grant, deliveries } = self;
-        deliveries.change(reported.delivery, |delivery| settle(grant, delivery, reported, reset)).flatten()
+        let change = deliveries.change(reported.delivery, |delivery| settle(grant, delivery, reported, reset)).flatten()?;
+        let is_overdrawn = self.delivery(reported.delivery).is_some_and(|delivery| self.is_overdrawn(delivery));
+        Some(Change { is_overdrawn, ..change })
     }
 
     /// Ends what is due: forgets offers after their lifetime, and closes deliveries after their grace. An open one is

@@ -1,5 +1,6 @@
 //! What lies in public, by its path on the disk, its address, or its name alone.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,7 +128,7 @@ fn of_directory(directory: &Directory, first: &str) -> Explanation {
 async fn lies(site: &Site, directory: &Directory, name: &str) -> Option<(bool, String)> {
     let open: Arc<PublicDirectory> = Arc::clone(site.directories.named(&directory.name)?);
     let (name, was_ours) = (name.to_owned(), Placed::name_in(name).is_some());
-    let look = move || match open.seen(&name) {
+    let look = move || match open.seen(OsStr::new(&name)) {
         Ok(Some(seen)) => {
             let note = if was_ours { inventory::note(&name, &seen, false) } else { "" };
             (true, if note.is_empty() { format!("a {}", seen.kind) } else { format!("a {}, {note}", seen.kind) })
@@ -306,6 +307,7 @@ fn words(cause: Cause) -> String {
         Cause::Revoked => "its grant was revoked".to_owned(),
         Cause::Suspended => "its grant was suspended".to_owned(),
         Cause::Over(at) => format!("its time was over at {at}"),
+        Cause::Overdrawn => "more was sent of it than its grant has bytes for".to_owned(),
         Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! What lies in public.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use super::{Kept, Limits, Memory};
@@ -11,7 +11,8 @@ use crate::domain::place::Place;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::store::{
-    Arrived, CopiesDue, DUE_MAX, Down, Later, PlaceStore, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away,
+    Arrived, CopiesDue, DUE_MAX, Down, FORGOTTEN_MAX, Later, PlaceStore, SentAway, is_copy, long_gone, look, lost, made as store_made,
+    new_placed, send_away,
 };
 
 /// Of what is gone, so many are remembered.
@@ -24,7 +25,8 @@ pub(super) struct Public {
     /// Copies that are to be made, and when.
     preparing: BTreeSet<(DirectoryName, Moment, PlacedName)>,
     of_grant: BTreeMap<GrantId, BTreeSet<PlacedName>>,
-    gone: VecDeque<PlacedName>,
+    /// What is gone, and since when.
+    gone: BTreeSet<(Moment, PlacedName)>,
     places: Vec<Place>,
 }
 
@@ -37,15 +39,32 @@ impl Public {
         match placed.stay {
             Stay::Live | Stay::Going => drop(self.due.insert((placed.due, placed.name.clone()))),
             Stay::Preparing => drop(self.preparing.insert((placed.directory.clone(), placed.due, placed.name.clone()))),
-            Stay::Gone(_) => self.gone.push_back(placed.name.clone()),
+            Stay::Gone(gone) => drop(self.gone.insert((gone, placed.name.clone()))),
         }
         self.of_grant.entry(placed.grant).or_default().insert(placed.name.clone());
         self.placed.insert(placed.name.clone(), placed);
-        while self.gone.len() > GONE_MAX
-            && let Some(oldest) = self.gone.pop_front().and_then(|oldest| self.placed.remove(&oldest))
+        while self.gone.len() > GONE_MAX {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets what was gone first.
+    fn forget_oldest(&mut self) {
+        let oldest = self.gone.pop_first().and_then(|(_, oldest)| self.placed.remove(&oldest));
+        if let Some(oldest) = oldest
             && let Some(names) = self.of_grant.get_mut(&oldest.grant)
         {
             names.remove(&oldest.name);
+        }
+    }
+
+    /// Forgets a part of what was gone before `before` or at it.
+    fn forget_gone(&mut self, before: Moment) {
+        for _ in 0..FORGOTTEN_MAX {
+            if self.gone.first().is_none_or(|(gone, _)| *gone > before) {
+                return;
+            }
+            self.forget_oldest();
         }
     }
 
@@ -105,6 +124,13 @@ impl Public {
         }
     }
 
+    /// What has no bytes left is looked at now.
+    pub(super) fn overdrawn(&mut self, change: &Change) {
+        if change.is_overdrawn {
+            self.hasten(change.grant, |_| true);
+        }
+    }
+
     /// What is to be looked at, at most `most`.
     pub(super) fn due(&self, now: Moment, most: usize) -> Vec<Placed> {
         let due = self.due.iter().take_while(|(due, _)| *due <= now).take(most);
@@ -127,6 +153,7 @@ impl Kept {
             }
             self.public.put(looked);
         }
+        self.public.forget_gone(long_gone(now));
         going
     }
 

@@ -15,7 +15,9 @@ use crate::domain::path::FilePath;
 use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::store::record::{Unreadable, Written, checksum, leaf};
-use crate::store::{CopiesDue, DUE_MAX, Down, SentAway, is_copy, look, lost, made as store_made, new_placed, send_away};
+use crate::store::{
+    CopiesDue, DUE_MAX, Down, FORGOTTEN_MAX, SentAway, is_copy, long_gone, look, lost, made as store_made, new_placed, send_away,
+};
 
 /// Reads a row that a statement selected by its columns.
 pub(super) fn placed(row: &Row<'_>) -> Result<Placed, Fault> {
@@ -339,6 +341,8 @@ impl Working {
                 going.push(looked);
             }
         }
+        let forgotten = [rows::millis(long_gone(now)), rows::stored(FORGOTTEN_MAX as u64)];
+        self.database.prepare_cached(schema::FORGET_GONE)?.execute(forgotten)?;
         let next: Option<i64> = rows::value(&self.database, schema::PLACED_NEXT_DUE, [])?;
         Ok((going, next.map(|next| Moment::from_millis(next.cast_unsigned()))))
     }

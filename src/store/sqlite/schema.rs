@@ -300,7 +300,8 @@ statements! {
     PLACED_FROM = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name > ?1 ORDER BY p.name LIMIT ?2");
     PLACED_ENDED = "SELECT p.name, p.due FROM deliveries d JOIN placed p ON p.delivery = d.id WHERE p.name = ?1 AND p.stay = 'live' \
         AND d.closed IS NOT NULL AND p.due > d.closed";
-    /// With those that lie in each and are not gone; of copies that are yet to be made nothing does.
+    FORGET_GONE = "DELETE FROM placed WHERE name IN (SELECT name FROM placed WHERE gone IS NOT NULL AND gone <= ?1 ORDER BY gone, name LIMIT ?2)";
+    /// With those that lie in each, and are not gone.
     PLACES = "SELECT w.directory, w.path, w.device, w.inode, w.left_at, (SELECT count(*) FROM placed p WHERE p.due IS NOT NULL \
         AND p.directory = w.directory AND p.placed <= coalesce(w.left_at, p.placed)) FROM places w ORDER BY w.directory, w.path";
     ALL_PLACES = "SELECT directory, path, device, inode, left_at FROM places ORDER BY directory, path";

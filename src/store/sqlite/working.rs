@@ -328,6 +328,9 @@ impl Working {
         let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { return Ok(None) };
         self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count(std::slice::from_ref(&change));
+        if change.is_overdrawn {
+            self.hasten(grant)?;
+        }
         Ok(Some(change))
     }
 
