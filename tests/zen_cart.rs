@@ -287,7 +287,7 @@ fn its_links_are_listed_explained_and_swept_with_the_rule_that_keeps_them() {
     let other = name_of(&shop.click(&master, ""));
     until("that is noticed", || (listed()["lost_total"] == 1).then_some(()));
     shop.cloakroom.logged(&["zen_cart_lost", "SYMLINK_GARBAGE_COLLECTION_THRESHOLD"]);
-    assert!(cloakroom.say(&["stub", "list"]).contains("1 link was taken away before their time by others"));
+    assert!(cloakroom.say(&["stub", "list"]).contains("1 link was taken away before its time by others"));
     let (outcome, told) = explain(&name);
     assert!(outcome == "gone" && told.contains("others took it away before its time") && told.contains("THRESHOLD"), "{told}");
     assert_eq!(explain(&other).0, "there");

@@ -100,11 +100,13 @@ impl Rule {
     /// What it says, in a sentence.
     pub fn sentence(self) -> String {
         match self {
-            Self::Made => "nobody used it yet, as far as is known: it stays for `keep` after it was made".to_owned(),
-            Self::Asked(at) => format!("a request for it ended at {at}: it stays for `keep` after that"),
-            Self::Read => "its file is being read: it stays, but for no more than 7 days after it was made".to_owned(),
-            Self::Left(at) => format!("its file was read until {at}, or may have been: it stays for `keep` after that, an hour at most"),
-            Self::End => "it stays for as long as any: 7 days after it was made".to_owned(),
+            Self::Made => "nobody used it yet, as far as is known, and it stays for `keep` after it was made".to_owned(),
+            Self::Asked(at) => format!("a request for it ended at {at}, and it stays for `keep` after that"),
+            Self::Read => "its file is being read, and meanwhile it stays, for 7 days after it was made at most".to_owned(),
+            Self::Left(at) => {
+                format!("its file was read until {at}, or may have been, and it stays for `keep` after that, an hour at most")
+            }
+            Self::End => "no link stays for longer than 7 days after it was made".to_owned(),
         }
     }
 }

@@ -32,7 +32,10 @@ fn one(directory: &Directory, people: &People, locks: &str, daemon: Option<u32>)
     let shown = directory.path.display();
     let Some(found) = fs::metadata(&directory.path).ok().filter(Metadata::is_dir) else {
         let group = group(people);
-        let fault = Finding::fault("public", format!("there is no place for the stubs of `{}`: the daemon does not start", directory.name));
+        let fault = Finding::fault(
+            "public",
+            format!("nothing can be placed in `{}`: customers who click get 503, or go by another method", directory.name),
+        );
         return vec![
             fault
                 .found(format!("no directory {shown}"))

@@ -61,18 +61,20 @@ pub(super) fn list(page: &Page<'_>, now: Moment, wide: Option<usize>, signs: Sig
     blocks.join("\n\n")
 }
 
-/// Where a table is whole, without cutting ids.
+/// Where a table is whole, without cutting ids; in a narrower one a file is its name alone, without its directories.
 const WITH_DELIVERY: usize = 150;
 
 /// In a narrower terminal a name in public would be cut to what says nothing.
 const WITH_NAME: usize = 110;
 
-/// What is left out there.
-const NARROW: &str = "in a wider terminal, or in a pipe, the names in public are shown, too";
+/// In a narrower terminal customers and files would be.
+const WITH_DIRECTORY: usize = 100;
 
 fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<usize>, signs: Signs) -> String {
     let with_delivery = wide.is_none_or(|wide| wide >= WITH_DELIVERY);
     let with_name = wide.is_none_or(|wide| wide >= WITH_NAME);
+    let hides_directory = with_directory && wide.is_some_and(|wide| wide < WITH_DIRECTORY);
+    let with_directory = with_directory && !hides_directory;
     let mut columns =
         vec![Column::Text("why"), Column::Text("until"), Column::Long("customer"), Column::Long("file"), Column::Text("grant")];
     if with_name {
@@ -87,7 +89,7 @@ fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<
     let row = |one: &PlacedView| {
         let until = one.until.as_ref().map_or_else(|| "-".to_owned(), |until| ago(until, now));
         let customer = if one.customer.is_empty() { "-".to_owned() } else { one.customer.clone() };
-        let file = if with_name { one.file.as_str() } else { one.file.rsplit('/').next().unwrap_or_default() };
+        let file = if with_delivery { one.file.as_str() } else { one.file.rsplit('/').next().unwrap_or_default() };
         let mut cells = vec![state(one).to_owned(), until, customer, file.to_owned(), one.grant_id.clone()];
         if with_name {
             cells.insert(0, one.name.clone());
@@ -102,7 +104,26 @@ fn table(placed: &[PlacedView], with_directory: bool, now: Moment, wide: Option<
     };
     let rows: Vec<Vec<String>> = placed.iter().map(row).collect();
     let table = terminal::table_within(&columns, &rows, wide, signs).trim_end().to_owned();
-    if with_name { table } else { format!("{table}\n\n{NARROW}") }
+    let mut blocks = vec![table];
+    blocks.extend(legend(placed));
+    if !with_name {
+        let hidden = if hides_directory { "directories and names in public" } else { "the names in public" };
+        blocks.push(paragraph("", &format!("in a wider terminal, or in a pipe, {hidden} are shown, too")));
+    }
+    blocks.join("\n\n")
+}
+
+/// What the words of the states mean, of those that are shown.
+fn legend(placed: &[PlacedView]) -> Option<String> {
+    let shown = |state: &str| placed.iter().any(|one| self::state(one) == state);
+    let words = [
+        ("open", "the download runs, or can be gone on with"),
+        ("grace", "the download is over, and its client can ask for parts of the file again"),
+        ("sold", "a copy, which stays as long as its grant"),
+        ("preparing", "a copy that is being made"),
+    ];
+    let said: Vec<String> = words.iter().filter(|(state, _)| shown(state)).map(|(state, means)| format!("{state}: {means}")).collect();
+    (!said.is_empty()).then(|| paragraph("", &said.join("; ")))
 }
 
 /// Why it is there, in a word or three.
@@ -130,7 +151,7 @@ fn not_made(placed: &[PlacedView]) -> Option<String> {
     if whys.is_empty() {
         return None;
     }
-    let mut lines = vec!["not made, and tried again; customers are asked to wait, or told that it cannot be done now:".to_owned()];
+    let mut lines = vec!["not made, and tried again; customers who click get 503:".to_owned()];
     lines.extend(whys.iter().take(SHOWN_MAX).map(|(why, one, number)| {
         let number = terminal::counted(*number, "copy", "copies");
         paragraph("  ", &format!("{number}: {}; `cloakroom explain {}` tells what mends it", terminal::visible(why), one.name))
@@ -158,7 +179,7 @@ fn not_removed(placed: &[PlacedView]) -> Option<String> {
 fn directory(one: &DirectoryView) -> Option<String> {
     let DirectoryView { name, path, fault, foreign_total, foreign, .. } = one;
     if let Some(fault) = fault {
-        return Some(format!("directory {name}: {} {}", terminal::visible(path), terminal::visible(fault)));
+        return Some(paragraph("", &format!("directory {name}: {path} {fault}")));
     }
     let total = foreign_total.filter(|total| *total > 0)?;
     let head = terminal::counted(total as u64, "name that is not ours; it is", "names that are not ours; they are");

@@ -59,11 +59,15 @@ fn said(one: &ZenCartView, now: Moment) -> Vec<String> {
         said.push(paragraph("  ", &format!("not looked after, and tried again: {}", terminal::visible(fault))));
     }
     if let (1.., Some(at)) = (one.lost_total, &one.lost_at) {
-        let number = terminal::counted(one.lost_total as u64, "link was", "links were");
+        let number = terminal::counted(
+            one.lost_total as u64,
+            "link was taken away before its time by others",
+            "links were taken away before their time by others",
+        );
         said.push(paragraph(
             "  ",
             &format!(
-                "{number} taken away before their time by others, the last {}: Zen Cart's own clean-up mostly. Define \
+                "{number}, the last {}: Zen Cart's own clean-up mostly. Define \
                  SYMLINK_GARBAGE_COLLECTION_THRESHOLD in the shop, as conf-examples/zencart/README.md tells",
                 ago(at, now)
             ),
