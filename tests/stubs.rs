@@ -6,11 +6,10 @@ mod servers;
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
-use servers::cloakroom::Cloakroom;
 use servers::http::{Answer, Download};
 use servers::nginx::NginxSetup;
 use servers::site::{Site, content};
-use servers::until;
+use servers::{names_in, until};
 
 fn site(policy: &str) -> Site {
     Site::with_stubs(&NginxSetup::default(), &format!("method = [\"stub\"]\n{policy}"), true)
@@ -22,17 +21,6 @@ fn click(site: &Site, link: &str, headers: &[(&str, &str)]) -> String {
     let answer = site.ask("GET", link, headers);
     assert_eq!(answer.status, 303, "{}", answer.text());
     answer.header("location").unwrap().to_owned()
-}
-
-fn deliveries(cloakroom: &Cloakroom) -> Vec<String> {
-    let list = cloakroom.json(&["delivery", "list"]);
-    let rows = list.as_array().or_else(|| list["deliveries"].as_array()).unwrap();
-    rows.iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
-}
-
-fn names(site: &Site) -> Vec<String> {
-    let entries = fs::read_dir(site.nginx.public()).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != ".cloakroom").collect()
 }
 
 fn get(site: &Site, target: &str) -> Answer {
@@ -48,7 +36,7 @@ fn a_click_leads_to_a_plain_file_whose_download_is_counted_once() {
     let to = click(&site, &link, &[]);
     assert!(to.starts_with("/pub/") && to.ends_with("/Gr%C3%BC%C3%9Fe%20%26%20K%C3%BCsse.zip"), "{to}");
     assert_eq!(to.split('/').nth(2).unwrap().len(), 26, "{to}");
-    assert_eq!(deliveries(&site.cloakroom), ["open"]);
+    assert_eq!(site.cloakroom.states(), ["open"]);
 
     let answer = get(&site, &to);
     assert_eq!((answer.status, answer.body.len()), (200, bytes.len()));
@@ -61,10 +49,10 @@ fn a_click_leads_to_a_plain_file_whose_download_is_counted_once() {
     ] {
         assert_eq!(answer.header(name), Some(value), "{name}");
     }
-    until("the download is completed", || (deliveries(&site.cloakroom) == ["completed"]).then_some(()));
+    until("the download is completed", || (site.cloakroom.states() == ["completed"]).then_some(()));
     assert_eq!(get(&site, &to).status, 200, "it stays for the rest of its grace");
     assert_eq!(click(&site, &link, &[]), to, "whoever clicks again goes on with it");
-    assert_eq!(names(&site).len(), 1);
+    assert_eq!(names_in(&site.nginx.public()).len(), 1);
 }
 
 #[test]
@@ -74,7 +62,7 @@ fn a_stub_goes_when_its_delivery_is_over_and_a_revoked_one_at_once() {
     let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
     let to = click(&site, &link, &[]);
     assert_eq!(get(&site, &to).status, 200);
-    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    until("the stub is gone", || names_in(&site.nginx.public()).is_empty().then_some(()));
     assert_eq!(get(&site, &to).status, 404);
 
     let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
@@ -82,7 +70,7 @@ fn a_stub_goes_when_its_delivery_is_over_and_a_revoked_one_at_once() {
     let to = click(&site, &site.target(url), &[]);
     assert_eq!(get(&site, &to).status, 200);
     site.cloakroom.say(&["grant", "revoke", grant]);
-    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    until("the stub is gone", || names_in(&site.nginx.public()).is_empty().then_some(()));
     assert_eq!(get(&site, &to).status, 404);
 }
 
@@ -96,7 +84,7 @@ fn a_stub_whose_address_went_round_goes_when_its_bytes_are_used_up() {
     for agent in ["one", "two", "three", "four"] {
         assert_eq!(site.ask("GET", &to, &[("User-Agent", agent)]).status, 200, "{agent}");
     }
-    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    until("the stub is gone", || names_in(&site.nginx.public()).is_empty().then_some(()));
     assert_eq!(get(&site, &to).status, 404);
     let path = site.nginx.public().join(to.strip_prefix("/pub/").unwrap());
     let told = site.cloakroom.say(&["explain", path.to_str().unwrap()]);
@@ -115,7 +103,7 @@ fn a_stub_that_others_took_away_is_made_again_under_another_name() {
     assert_ne!(first, second);
     assert_eq!(get(&site, &second).status, 200);
     site.cloakroom.logged(&["stub_missing"]);
-    until("the download is completed", || (deliveries(&site.cloakroom) == ["completed"]).then_some(()));
+    until("the download is completed", || (site.cloakroom.states() == ["completed"]).then_some(()));
 }
 
 #[test]
@@ -166,12 +154,12 @@ fn a_reload_leaves_no_stub_behind_in_a_directory_that_is_moved_or_left_out() {
         assert_eq!(get(&site, &to).status, 200);
     }
     site.cloakroom.say(&["grant", "revoke", grant]);
-    until("the stub is gone", || names(&site).is_empty().then_some(()));
+    until("the stub is gone", || names_in(&site.nginx.public()).is_empty().then_some(()));
     until("its row is gone", || site.cloakroom.say(&["stub", "list"]).starts_with("nothing of ours lies in public").then_some(()));
     fs::write(site.cloakroom.config(), &moved).unwrap();
     reload(&site, "reloaded");
     click(&site, &site.target(&site.cloakroom.link("masters/a.zip", 1)), &[]);
-    assert_eq!(names(&site).len(), 0);
+    assert_eq!(names_in(&site.nginx.public()).len(), 0);
     assert_eq!(fs::read_dir(&other).unwrap().count(), 2, "the stub and what is half made");
 }
 
@@ -209,7 +197,7 @@ fn a_download_is_counted_whatever_its_client_calls_itself() {
         let link = site.target(&site.cloakroom.link("masters/a.zip", 1));
         let to = click(&site, &link, &[]);
         assert_eq!(asked_as(&site, &to, agent), 200);
-        let completed = || deliveries(&site.cloakroom).iter().filter(|state| *state == "completed").count();
+        let completed = || site.cloakroom.states().iter().filter(|state| *state == "completed").count();
         until("the download is counted", || (completed() == done + 1).then_some(()));
     }
     assert!(site.nginx.access_log().metadata().unwrap().len() < 7 * 4096, "an agent makes no line long");
@@ -225,7 +213,7 @@ fn a_path_with_slashes_too_many_is_counted_like_any_other() {
         let to = click(&site, &link, &[]);
         let to = to.replacen("/pub/", odd, 1).replace("/a.zip", "//a.zip");
         assert_eq!(get(&site, &to).status, 200, "{to}");
-        let completed = || deliveries(&site.cloakroom).iter().filter(|state| *state == "completed").count();
+        let completed = || site.cloakroom.states().iter().filter(|state| *state == "completed").count();
         until("the download is counted", || (completed() == done + 1).then_some(()));
     }
 }

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::disks::{Disk, run};
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::site::content;
-use crate::servers::until;
-use crate::shop::{aside, copies, grant, names, until_copy, until_trouble};
+use crate::servers::{names_in, until};
+use crate::shop::{aside, copies, grant, until_copy, until_trouble};
 
 /// A daemon that nobody asks for bytes, with masters and copies in these places.
 pub fn daemon(masters: &Path, goods: &Path, directory: &str) -> Cloakroom {
@@ -46,7 +46,7 @@ pub fn plain() -> (TempDir, PathBuf, PathBuf) {
 /// The one copy that lies there, whole.
 #[track_caller]
 pub fn only(goods: &Path) -> PathBuf {
-    let names = names(goods);
+    let names = names_in(goods);
     assert_eq!((names.len(), aside(goods)), (1, Vec::new()), "{names:?}");
     goods.join(&names[0])
 }
@@ -79,7 +79,7 @@ fn assert_shares_blocks(disk: &Disk) {
         assert_eq!(until_copy(&cloakroom, id, "live")["how"], "reflink");
     }
     assert!(before.saturating_sub(room()) < 20 << 20, "eight copies of 20 MiB take less room than one");
-    let copies = names(&goods);
+    let copies = names_in(&goods);
     assert_eq!(copies.len(), 8);
     let copy = goods.join(&copies[0]);
     assert_alike(&copy, &master);
@@ -116,7 +116,7 @@ fn a_hard_link_is_made_only_where_it_is_allowed_and_leaves_the_master_as_it_is()
         assert_eq!(copy.metadata().unwrap().ino() == master.metadata().unwrap().ino(), links == 2);
         cloakroom.say(&["grant", "revoke", &id]);
         until_copy(&cloakroom, &id, "gone");
-        assert_eq!((names(&goods).len(), aside(&goods).len()), (0, 0));
+        assert_eq!((names_in(&goods).len(), aside(&goods).len()), (0, 0));
         assert_eq!((fs::read(&master).unwrap(), master.metadata().unwrap().nlink()), (content(1000), 1));
     }
 }
@@ -156,7 +156,7 @@ fn a_copy_on_another_file_system_is_made_when_there_is_room() {
     let id = grant(&cloakroom, "masters/a.zip", &[]);
     until_trouble(&cloakroom, &id, "No space left on device");
     cloakroom.logged(&["ERROR", "not_copied", &id, "No space left on device"]);
-    assert_eq!((names(&goods), aside(&goods)), (Vec::new(), Vec::new()), "nothing is left behind");
+    assert_eq!((names_in(&goods), aside(&goods)), (Vec::new(), Vec::new()), "nothing is left behind");
     // One that waits for room keeps no other from being made.
     let small = grant(&cloakroom, "masters/small.zip", &[]);
     assert_eq!(until_copy(&cloakroom, &small, "live")["how"], "copied");
@@ -168,8 +168,8 @@ fn a_copy_on_another_file_system_is_made_when_there_is_room() {
     fs::rename(&away, &master).unwrap();
     disk.grow(16);
     assert_eq!(until_copy(&cloakroom, &id, "live")["trouble"], serde_json::Value::Null);
-    assert_eq!((names(&goods).len(), aside(&goods).len()), (2, 0));
-    let copy = names(&goods).into_iter().find(|name| name.starts_with("a-")).unwrap();
+    assert_eq!((names_in(&goods).len(), aside(&goods).len()), (2, 0));
+    let copy = names_in(&goods).into_iter().find(|name| name.starts_with("a-")).unwrap();
     assert_alike(&goods.join(copy), &master);
 }
 
@@ -195,7 +195,7 @@ pub fn is_whole(path: &Path, mark: &[u8]) -> bool {
 }
 
 fn each_is(goods: &Path, mark: &[u8]) -> bool {
-    names(goods).iter().all(|name| is_whole(&goods.join(name), mark))
+    names_in(goods).iter().all(|name| is_whole(&goods.join(name), mark))
 }
 
 /// Writes other ends into it, in its place.
@@ -263,7 +263,7 @@ fn a_daemon_that_dies_in_the_middle_makes_the_copy_whole_at_its_next_start() {
     let half = until_half(&goods);
     let seen = copies(&cloakroom, &id);
     cloakroom.kill();
-    assert_eq!(names(&goods), Vec::<String>::new(), "nobody sees half a copy");
+    assert_eq!(names_in(&goods), Vec::<String>::new(), "nobody sees half a copy");
     assert!(half.exists() && seen[0]["state"] == "preparing", "{seen:?}");
     let (done, total) = (seen[0]["copied"][0].as_u64().unwrap(), seen[0]["copied"][1].as_u64().unwrap());
     assert!(done <= total && total == 1 << 30, "{seen:?}");
@@ -275,7 +275,7 @@ fn a_daemon_that_dies_in_the_middle_makes_the_copy_whole_at_its_next_start() {
     let second = grant(&cloakroom, "masters/a.iso", &[]);
     until_half(&goods);
     assert!(cloakroom.stop());
-    assert_eq!((names(&goods).len(), aside(&goods)), (1, Vec::new()));
+    assert_eq!((names_in(&goods).len(), aside(&goods)), (1, Vec::new()));
     cloakroom.start();
     until_copy(&cloakroom, &second, "live");
 }
@@ -335,10 +335,10 @@ fn a_master_that_is_taken_away_while_it_is_copied_leaves_nothing_behind_and_is_c
     let cloakroom = daemon(&masters, &goods, "");
     for remove in [|master: &Path, away: &Path| fs::rename(master, away), |master: &Path, _: &Path| fs::remove_file(master)] {
         let id = in_the_middle(&cloakroom, &goods, || remove(&master, &away).unwrap());
-        let before = names(&goods);
+        let before = names_in(&goods);
         cloakroom.logged(&["ERROR", "not_copied", &id, "the master was taken away while it was copied", "it is tried again"]);
         until_trouble(&cloakroom, &id, "there is no such file");
-        assert_eq!((names(&goods), aside(&goods)), (before, Vec::new()), "nothing is left behind");
+        assert_eq!((names_in(&goods), aside(&goods)), (before, Vec::new()), "nothing is left behind");
         if away.exists() {
             fs::rename(&away, &master).unwrap();
         } else {
@@ -347,7 +347,7 @@ fn a_master_that_is_taken_away_while_it_is_copied_leaves_nothing_behind_and_is_c
         until_copy(&cloakroom, &id, "live");
     }
     until("all of them are whole", || (each_is(&goods, b"marked") && aside(&goods).is_empty()).then_some(()));
-    assert!(names(&goods).len() >= 2);
+    assert!(names_in(&goods).len() >= 2);
 }
 
 #[test]

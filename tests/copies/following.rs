@@ -5,12 +5,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::filling::{assert_alike, daemon, daemon_with, is_whole, large, only, plain, sha256, until_half};
-use crate::served::{buy, deliveries, get, used};
-use crate::servers::cloakroom::Cloakroom;
+use crate::served::{buy, get, used};
 use crate::servers::http::Download;
 use crate::servers::site::{Site, content};
-use crate::servers::until;
-use crate::shop::{aside, copies, grant, names, until_copy};
+use crate::servers::{names_in, until};
+use crate::shop::{aside, copies, grant, until_copy};
 
 /// Puts another file into the place of `path`, as people do who take care.
 fn replace(path: &Path, bytes: &[u8]) {
@@ -22,10 +21,6 @@ fn replace(path: &Path, bytes: &[u8]) {
 #[track_caller]
 fn until_bytes(copy: &Path, bytes: &[u8]) {
     until("a copy of the new version", || (fs::read(copy).unwrap() == bytes).then_some(()));
-}
-
-fn said(cloakroom: &Cloakroom, words: &[&str]) -> usize {
-    cloakroom.log().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
 }
 
 #[test]
@@ -65,11 +60,11 @@ fn a_copy_follows_its_master_at_once_and_at_the_start_and_one_that_keeps_its_ver
             let sold = fs::metadata(&marker).unwrap().modified().unwrap();
             fs::File::options().write(true).open(&master).unwrap().set_modified(sold).unwrap();
             assert_eq!(copies(&cloakroom, &id)[0]["state"], "preparing");
-            assert!(names(&goods).is_empty(), "no other version takes its place");
-            assert_eq!(said(&cloakroom, &["copy_follows"]), 0);
-            assert_eq!(said(&cloakroom, &["master_changed"]), 0);
+            assert!(names_in(&goods).is_empty(), "no other version takes its place");
+            assert_eq!(cloakroom.said(&["copy_follows"]), 0);
+            assert_eq!(cloakroom.said(&["master_changed"]), 0);
         }
-        let left = names(&goods).len();
+        let left = names_in(&goods).len();
         assert_eq!((left, aside(&goods)), (usize::from(follows), Vec::new()));
         assert_eq!(copies(&cloakroom, &id).len(), 1, "it is one copy all the time");
     }
@@ -92,7 +87,7 @@ fn a_hard_link_follows_its_master_and_the_one_before_is_no_name_of_anything() {
     assert_eq!((inode(&copy), fs::metadata(&kept).unwrap().nlink()), (inode(&master), 1));
     cloakroom.say(&["grant", "revoke", &id]);
     until_copy(&cloakroom, &id, "gone");
-    assert_eq!((names(&goods).len(), aside(&goods).len(), fs::read(&master).unwrap()), (0, 0, b"second".to_vec()));
+    assert_eq!((names_in(&goods).len(), aside(&goods).len(), fs::read(&master).unwrap()), (0, 0, b"second".to_vec()));
 }
 
 #[test]
@@ -110,7 +105,7 @@ fn a_master_that_is_gone_keeps_its_copies_and_is_said_once() {
     fs::write(&master, b"second").unwrap();
     cloakroom.logged(&["master_back", "masters/a.zip"]);
     until_bytes(&copy, b"second");
-    assert_eq!((said(&cloakroom, &["master_gone"]), only(&goods)), (1, copy));
+    assert_eq!((cloakroom.said(&["master_gone"]), only(&goods)), (1, copy));
 }
 
 #[test]
@@ -131,7 +126,7 @@ fn what_others_put_in_the_place_of_a_copy_is_not_exchanged_for_a_new_one() {
     fs::create_dir(&copy).unwrap();
     fs::write(copy.join("theirs"), "theirs").unwrap();
     until("a copy under another name", || {
-        let other = names(&goods).into_iter().find(|name| *name != copy.file_name().unwrap().to_str().unwrap())?;
+        let other = names_in(&goods).into_iter().find(|name| *name != copy.file_name().unwrap().to_str().unwrap())?;
         is_whole(&goods.join(other), b"second").then_some(())
     });
     assert_eq!(fs::read_to_string(copy.join("theirs")).unwrap(), "theirs");
@@ -173,7 +168,7 @@ fn a_daemon_that_dies_between_the_exchange_and_its_row_ends_with_the_new_version
     replace(&master, b"the third one");
     cloakroom.start();
     until("theirs is back in its place", || fs::read_to_string(copy.join("theirs")).ok());
-    until("a copy under another name", || (names(&goods).len() == 2 && copies(&cloakroom, &id).len() == 2).then_some(()));
+    until("a copy under another name", || (names_in(&goods).len() == 2 && copies(&cloakroom, &id).len() == 2).then_some(()));
     until_copy(&cloakroom, &id, "live");
     assert_eq!(aside(&goods), Vec::<String>::new());
 }
@@ -195,7 +190,7 @@ fn who_is_fetching_a_copy_that_is_exchanged_gets_every_byte_of_the_one_before_an
     assert_eq!(get(&site, &bought.link).header("location"), Some(bought.copy.as_str()));
     assert!(running.finish().body == first);
     until("both are counted", || (used(&site.cloakroom, &bought.id) == 2).then_some(()));
-    assert_eq!(deliveries(&site.cloakroom), ["completed", "completed"]);
+    assert_eq!(site.cloakroom.states(), ["completed", "completed"]);
 
     // Who has a part of the one before begins anew.
     let resumed = site.ask("GET", &bought.copy, &[login[0], ("Range", "bytes=1000-"), ("If-Range", &etag)]);

@@ -9,8 +9,7 @@ use std::thread;
 use crate::library::hostile;
 use crate::served::{Bought, buy, get};
 use crate::servers::site::{Site, content};
-use crate::servers::until;
-use crate::shop::names;
+use crate::servers::{names_in, until};
 
 const SECONDS: &str = "30";
 
@@ -148,9 +147,9 @@ fn a_hostile_process_in_the_directory_of_copies_loses_nothing_and_makes_us_copy_
     assert_eq!(state(&after), state(&untouched));
     assert!(is_version(&fs::read(site.nginx.downloads().join("a.zip")).unwrap()));
     // And then everything goes on.
-    let before = names(&there);
+    let before = names_in(&there);
     let bought = buy(&site, "masters/a.zip", &[]);
     until("the copy", || (bought.fetch(&site).status == 200).then_some(()));
     assert!(is_version(&bought.fetch(&site).body));
-    assert_eq!(names(&there).len(), before.len() + 1);
+    assert_eq!(names_in(&there).len(), before.len() + 1);
 }

@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::Answer;
 use crate::servers::site::{Site, content};
-use crate::servers::until;
-use crate::shop::{aside, copies, names, until_copy};
+use crate::servers::{names_in, until};
+use crate::shop::{aside, copies, until_copy};
 
 /// What a customer is told.
 pub struct Bought {
@@ -49,12 +49,6 @@ impl Bought {
     }
 }
 
-pub fn deliveries(cloakroom: &Cloakroom) -> Vec<String> {
-    let list = cloakroom.json(&["delivery", "list"]);
-    let rows = list.as_array().or_else(|| list["deliveries"].as_array()).unwrap();
-    rows.iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
-}
-
 pub fn get(site: &Site, target: &str) -> Answer {
     site.ask("GET", target, &[])
 }
@@ -73,11 +67,11 @@ fn a_grant_has_a_copy_which_is_served_counted_once_each_time_and_gone_when_it_is
     assert!(copy.starts_with("/goods/Gr%C3%BC%C3%9Fe%20%26%20K%C3%BCsse-"), "{copy}");
     let live = until_copy(&site.cloakroom, id, "live");
     assert_eq!(live["size"], bytes.len());
-    assert_eq!((names(&site.nginx.goods()).len(), aside(&site.nginx.goods()).len()), (1, 0));
+    assert_eq!((names_in(&site.nginx.goods()).len(), aside(&site.nginx.goods()).len()), (1, 0));
 
     let answer = get(&site, link);
     assert_eq!((answer.status, answer.header("location")), (303, Some(copy.as_str())));
-    assert_eq!(deliveries(&site.cloakroom), Vec::<String>::new(), "a click begins nothing");
+    assert_eq!(site.cloakroom.states(), Vec::<String>::new(), "a click begins nothing");
     assert_eq!(get(&site, copy).status, 401, "it asks for a password");
     for time in 1..=2 {
         let answer = bought.fetch(&site);
@@ -93,11 +87,11 @@ fn a_grant_has_a_copy_which_is_served_counted_once_each_time_and_gone_when_it_is
         }
         until("the download is counted", || (used(&site.cloakroom, id) == time).then_some(()));
     }
-    assert_eq!(deliveries(&site.cloakroom), ["completed", "completed"]);
+    assert_eq!(site.cloakroom.states(), ["completed", "completed"]);
     until_copy(&site.cloakroom, id, "gone");
     let answer = bought.fetch(&site);
     assert_eq!(answer.status, 401, "nobody is let in any more: {}", answer.text());
-    assert!(names(&site.nginx.goods()).is_empty());
+    assert!(names_in(&site.nginx.goods()).is_empty());
     assert_eq!(get(&site, link).status, 403, "all downloads are used");
 }
 
@@ -111,7 +105,7 @@ fn a_copy_goes_with_its_grant_and_one_that_is_good_again_gets_another_one() {
     until_copy(&site.cloakroom, id, "live");
     site.cloakroom.say(&["grant", "suspend", id]);
     until_copy(&site.cloakroom, id, "gone");
-    assert_eq!((bought.fetch(&site).status, get(&site, link).status, names(&goods).len()), (401, 403, 0));
+    assert_eq!((bought.fetch(&site).status, get(&site, link).status, names_in(&goods).len()), (401, 403, 0));
 
     site.cloakroom.say(&["grant", "resume", id]);
     let second = site.target(until_copy(&site.cloakroom, id, "live")["url"].as_str().unwrap());
@@ -130,7 +124,7 @@ fn a_copy_goes_with_its_grant_and_one_that_is_good_again_gets_another_one() {
     assert_eq!(get(&site, link).status, 303);
     site.cloakroom.say(&["grant", "revoke", id]);
     until_copy(&site.cloakroom, id, "gone");
-    assert_eq!((names(&goods).len(), aside(&goods).len(), copies(&site.cloakroom, id).len()), (0, 0, 3));
+    assert_eq!((names_in(&goods).len(), aside(&goods).len(), copies(&site.cloakroom, id).len()), (0, 0, 3));
 }
 
 #[test]
@@ -145,7 +139,7 @@ fn who_has_begun_before_the_end_can_go_on_after_it() {
     until("the grant is over", || (get(&site, link).status == 410).then_some(()));
     let rest = bought.fetch_from(&site, copy, &[("Range", "bytes=100000-")]);
     assert!(rest.status == 206 && rest.body == bytes[100_000..], "{}", rest.status);
-    until("the download is completed", || (deliveries(&site.cloakroom) == ["completed"]).then_some(()));
+    until("the download is completed", || (site.cloakroom.states() == ["completed"]).then_some(()));
     until_copy(&site.cloakroom, id, "gone");
     assert_eq!((bought.fetch(&site).status, used(&site.cloakroom, id)), (401, 1));
 }
@@ -157,7 +151,7 @@ fn a_copy_that_others_took_away_is_made_again_under_its_name() {
     let bought = buy(&site, "masters/a.zip", &[]);
     let Bought { id, link, copy: first, .. } = &bought;
     until_copy(&site.cloakroom, id, "live");
-    fs::remove_file(site.nginx.goods().join(&names(&site.nginx.goods())[0])).unwrap();
+    fs::remove_file(site.nginx.goods().join(&names_in(&site.nginx.goods())[0])).unwrap();
     // A click is told to wait, unless it is there again already.
     let answer = get(&site, link);
     assert!(answer.status == 303 || answer.header("retry-after").is_some(), "{} {}", answer.status, answer.text());
@@ -167,13 +161,13 @@ fn a_copy_that_others_took_away_is_made_again_under_its_name() {
     assert_eq!(bought.fetch(&site).status, 200);
 
     // Nobody clicks.
-    fs::remove_file(site.nginx.goods().join(&names(&site.nginx.goods())[0])).unwrap();
+    fs::remove_file(site.nginx.goods().join(&names_in(&site.nginx.goods())[0])).unwrap();
     until("the copy, without a click", || (bought.fetch(&site).status == 200).then_some(()));
     let said = |log: &[String]| log.iter().filter(|line| line.contains("copy_missing")).count();
     assert_eq!(said(&site.cloakroom.log()), 2, "{:#?}", site.cloakroom.log());
 
     // Something else has its place.
-    let place = site.nginx.goods().join(&names(&site.nginx.goods())[0]);
+    let place = site.nginx.goods().join(&names_in(&site.nginx.goods())[0]);
     fs::remove_file(&place).unwrap();
     fs::create_dir(&place).unwrap();
     fs::write(place.join("theirs"), "theirs").unwrap();
@@ -204,7 +198,7 @@ fn while_a_copy_is_prepared_the_next_method_sends_the_file() {
     let before = fs::metadata(&master).unwrap();
     fs::remove_dir(goods.join(".cloakroom")).unwrap();
     fs::write(goods.join(".cloakroom"), "theirs").unwrap();
-    fs::remove_file(goods.join(&names(&goods)[0])).unwrap();
+    fs::remove_file(goods.join(&names_in(&goods)[0])).unwrap();
     let answer = get(&site, &link);
     let to = answer.header("location").unwrap().to_owned();
     assert!(answer.status == 303 && to.starts_with("/dl/d/"), "{} {to}", answer.status);

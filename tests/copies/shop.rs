@@ -1,12 +1,11 @@
 //! What is asked of a daemon that copies.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::servers::cloakroom::Cloakroom;
-use crate::servers::until;
+use crate::servers::{names_in, until};
 
 /// The copies of a grant, the newest first.
 pub fn copies(cloakroom: &Cloakroom, grant: &str) -> Vec<Value> {
@@ -35,16 +34,7 @@ pub fn grant(cloakroom: &Cloakroom, file: &str, more: &[&str]) -> String {
     made["grant"]["id"].as_str().unwrap().to_owned()
 }
 
-/// What lies in a public directory, but for what is half made.
-pub fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name != ".cloakroom");
-    names.sort();
-    names
-}
-
 /// What is half made.
 pub fn aside(directory: &Path) -> Vec<String> {
-    names(&directory.join(".cloakroom"))
+    names_in(&directory.join(".cloakroom"))
 }

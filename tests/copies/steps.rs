@@ -14,8 +14,8 @@ use crate::filling::{daemon, plain, sha256};
 use crate::library::steps;
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::site::content;
-use crate::servers::until;
-use crate::shop::{aside, names};
+use crate::servers::{names_in, until};
+use crate::shop::aside;
 
 /// More steps than the play has.
 const STEPS_MAX: u32 = 1000;
@@ -58,7 +58,7 @@ impl Stage {
     #[track_caller]
     fn seen(&self, step: u32) -> Vec<usize> {
         // What is ours may be exchanged, or go, while we look.
-        let bytes = names(&self.goods).into_iter().filter_map(|name| fs::read(self.goods.join(name)).ok());
+        let bytes = names_in(&self.goods).into_iter().filter_map(|name| fs::read(self.goods.join(name)).ok());
         let version = |bytes: Vec<u8>| {
             let version = SIZES.iter().position(|size| bytes == content(*size));
             version.unwrap_or_else(|| panic!("{} step {step}: {} bytes that are no version of the master", self.how, bytes.len()))
@@ -147,7 +147,7 @@ fn assert_kept(stage: &Stage, cloakroom: &Cloakroom, step: u32, played: &Played)
     assert!(grants.len() <= 1 && (played.sold.is_none() || grants.len() == 1), "{how} step {step}: {listed} {played:?}");
     let links = |copies: u64| assert_eq!(stage.master().metadata().unwrap().nlink(), 1 + if *how == "hard-link" { copies } else { 0 });
     let Some(grant) = grants.first() else {
-        assert_eq!((names(goods), aside(goods)), (Vec::new(), Vec::new()), "{how} step {step}: a file that nobody knows of");
+        assert_eq!((names_in(goods), aside(goods)), (Vec::new(), Vec::new()), "{how} step {step}: a file that nobody knows of");
         links(0);
         return;
     };
@@ -160,7 +160,7 @@ fn assert_kept(stage: &Stage, cloakroom: &Cloakroom, step: u32, played: &Played)
         assert_eq!(copies.len(), 1, "{how} step {step}: {page}");
         let (copy, is_over) = (&copies[0], page["state"] == "revoked");
         let is_right = if is_over {
-            copy["state"] == "gone" && names(goods).is_empty()
+            copy["state"] == "gone" && names_in(goods).is_empty()
         } else {
             let is_its_version = copy["size"] == SIZES[version] && stage.seen(step) == [version];
             let is_made = copy["how"] == *how || copy["how"] == "found";
@@ -172,7 +172,7 @@ fn assert_kept(stage: &Stage, cloakroom: &Cloakroom, step: u32, played: &Played)
     let is_over = page["state"] == "revoked";
     assert!(is_over || !played.revoked, "{how} step {step}: {page} {played:?}");
     let copies = u64::from(!is_over);
-    assert!(names(goods).len() as u64 == copies && names(masters) == ["a.zip"], "{how} step {step}");
+    assert!(names_in(goods).len() as u64 == copies && names_in(masters) == ["a.zip"], "{how} step {step}");
     links(copies);
     assert!(fs::read(stage.master()).unwrap() == content(SIZES[version]), "{how} step {step}: the master");
     if let Some((_, url)) = &played.sold {
@@ -187,7 +187,7 @@ fn begin_again(stage: &Stage, cloakroom: &mut Cloakroom, kept: &Path) {
         let _ = fs::remove_file(cloakroom.state().join(name));
     }
     fs::copy(kept, cloakroom.state().join("cloakroom.db")).unwrap();
-    for name in names(&stage.goods) {
+    for name in names_in(&stage.goods) {
         fs::remove_file(stage.goods.join(name)).unwrap();
     }
     assert_eq!(aside(&stage.goods), Vec::<String>::new());

@@ -180,6 +180,19 @@ impl Cloakroom {
         until(&format!("a log line with {words:?}"), || self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word))))
     }
 
+    /// How many lines of its log have all of these words.
+    pub fn said(&self, words: &[&str]) -> usize {
+        self.log().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// How its deliveries stand.
+    #[track_caller]
+    pub fn states(&self) -> Vec<String> {
+        let list = self.json(&["delivery", "list"]);
+        let rows = list.as_array().or_else(|| list["deliveries"].as_array()).unwrap();
+        rows.iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// Runs a command with its configuration.
     pub fn command(&self, arguments: &[&str]) -> Output {
         Program::configured(&self.config()).args(arguments).output()

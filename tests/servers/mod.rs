@@ -10,7 +10,9 @@ pub mod program;
 pub mod secrecy;
 pub mod site;
 
+use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +32,15 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         thread::park_timeout(LOOK);
     }
     panic!("{what}: not within {:?}", LOOK * u32::try_from(LOOKS).unwrap());
+}
+
+/// What lies in a public directory, but for what is half made: none where there is no such directory.
+pub fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".cloakroom");
+    names.sort_unstable();
+    names
 }
 
 /// A port of loopback on which nobody listens now.

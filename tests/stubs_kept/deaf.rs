@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::pub_directory::{agree, click, master, name, said, site};
+use crate::pub_directory::{agree, click, master, name, site};
 use crate::servers::site::Site;
 
 /// Starts the daemon in a namespace of its own where `limit` is 0.
@@ -35,7 +35,7 @@ fn without_instances_or_watches_of_inotify_it_says_so_once_and_looks_at_everythi
         site.master("a.zip", b"a new version");
         site.cloakroom.logged(&["master_changed", "stubs=1"]);
         assert!(agree(&site).is_empty());
-        assert_eq!(said(&site.cloakroom, &["watch_off"]), 1, "{script}: {:#?}", site.cloakroom.log());
+        assert_eq!(site.cloakroom.said(&["watch_off"]), 1, "{script}: {:#?}", site.cloakroom.log());
     }
 }
 

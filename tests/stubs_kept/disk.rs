@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tokio::time::Instant;
 
-use crate::pub_directory::{agree, click, clicked, master, name, names, rows, said, site};
+use crate::pub_directory::{agree, click, clicked, master, name, names, rows, site};
 use crate::servers::until;
 
 /// A small file system in memory, mounted. Unmounted with this value.
@@ -52,7 +52,7 @@ fn what_is_mounted_over_the_directory_gets_the_stubs_and_so_does_what_lies_below
     agree(&site);
     drop(mounted);
     clicked(&site, &link, "three");
-    until("it is back", || (said(&site.cloakroom, &["directory_back"]) == 2).then_some(()));
+    until("it is back", || (site.cloakroom.said(&["directory_back"]) == 2).then_some(()));
     until("both are there", || (names(&site).contains(&name(&one)) && names(&site).contains(&name(&two))).then_some(()));
     assert_eq!((site.get(&one).status, site.get(&two).status), (200, 200));
 }
@@ -108,10 +108,10 @@ fn what_cannot_be_removed_is_said_once_tried_again_and_removed_when_it_can_be() 
     until("it was tried again", || (began.elapsed().as_secs() >= 4).then_some(()));
     assert_eq!(names(&site), there);
     assert_eq!(rows(&site.cloakroom, "going").len(), there.len());
-    assert_eq!(said(&site.cloakroom, &["not_removed"]), 1, "{:#?}", site.cloakroom.log());
+    assert_eq!(site.cloakroom.said(&["not_removed"]), 1, "{:#?}", site.cloakroom.log());
     mounted.remount("rw");
     assert!(until("they are gone", || names(&site).is_empty().then_some(true)));
     site.cloakroom.logged(&["removes_again"]);
     assert!(agree(&site).is_empty());
-    assert_eq!(said(&site.cloakroom, &["not_removed"]), 1);
+    assert_eq!(site.cloakroom.said(&["not_removed"]), 1);
 }

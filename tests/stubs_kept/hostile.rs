@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::library::hostile;
-use crate::pub_directory::{around, clicked, link, master, rows, said};
+use crate::pub_directory::{around, clicked, link, master, rows};
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::content;
 use crate::servers::until;
@@ -108,7 +108,7 @@ fn a_hostile_process_in_the_public_directory_loses_nothing_and_makes_us_place_an
     let master = site.nginx.downloads().join("a.zip");
     assert!(tree.ours.iter().all(|to| Path::new(to) == master), "{tree:?}");
     assert!(fs::read(&master).unwrap() == bytes);
-    assert!(said(&site.cloakroom, &["foreign_file"]) > 0);
+    assert!(site.cloakroom.said(&["foreign_file"]) > 0);
     // And then everything goes on.
     let to = until("a click leads to a stub", || {
         let answer = clicked(&site, &link, "afterwards");

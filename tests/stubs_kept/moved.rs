@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::pub_directory::{click, link, master, name, names_in, rows, said, site, store};
+use crate::pub_directory::{click, link, master, name, rows, site, store};
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::nginx::{Nginx, NginxSetup};
 use crate::servers::site::{Site, content};
-use crate::servers::until;
+use crate::servers::{names_in, until};
 
 /// Has the public directory lie at `to` from the next start on.
 fn configure(site: &Site, from: &Path, to: &Path) {
@@ -58,7 +58,7 @@ fn revoke_all(cloakroom: &Cloakroom) {
 #[track_caller]
 fn nothing_is_lost(cloakroom: &Cloakroom) {
     for event in ["stub_missing", "copy_missing", "not_removed"] {
-        assert_eq!(said(cloakroom, &[event]), 0, "{event}: {:#?}", cloakroom.log());
+        assert_eq!(cloakroom.said(&[event]), 0, "{event}: {:#?}", cloakroom.log());
     }
 }
 
@@ -133,7 +133,7 @@ fn what_lies_where_nobody_can_look_is_never_forgotten_and_goes_when_it_can_be_re
     site.cloakroom.start();
     site.cloakroom.say(&["stub", "sweep"]);
     until("it is gone", || (names_in(&from).is_empty() && rows(&site.cloakroom, "gone") == [stub.as_str()]).then_some(()));
-    assert_eq!((said(&site.cloakroom, &["stub_missing"]), names_in(&to)), (0, Vec::new()));
+    assert_eq!((site.cloakroom.said(&["stub_missing"]), names_in(&to)), (0, Vec::new()));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_directory_that_was_moved_itself_is_the_same_and_one_that_was_removed_is_wai
     let from = restarted_at(&mut site, &to, |from| fs::rename(from, &to).unwrap());
     assert_eq!(name(&click(&site, &link, "one")), stub);
     assert_eq!((names_in(&to), rows(&site.cloakroom, "live")), (vec![stub.clone()], vec![stub.clone()]));
-    assert_eq!(said(&site.cloakroom, &["directory_"]), 0, "{:#?}", site.cloakroom.log());
+    assert_eq!(site.cloakroom.said(&["directory_"]), 0, "{:#?}", site.cloakroom.log());
     nothing_is_lost(&site.cloakroom);
 
     assert!(site.cloakroom.stop());
@@ -205,6 +205,6 @@ fn a_copy_that_is_another_name_of_its_master_goes_from_a_disk_that_the_directory
     nothing_is_lost(&site.cloakroom);
     site.cloakroom.say(&["grant", "revoke", grant]);
     until("it is gone from both", || (names_in(&to).is_empty() && names_in(&from).is_empty()).then_some(()));
-    assert_eq!(said(&site.cloakroom, &["foreign_file"]), 0);
+    assert_eq!(site.cloakroom.said(&["foreign_file"]), 0);
     assert_eq!(fs::read(site.nginx.downloads().join("a.zip")).unwrap(), content(1000), "its master stays");
 }

@@ -1,7 +1,7 @@
 //! A site with stubs, and what lies in its public directory.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -11,7 +11,7 @@ use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::Answer;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::{Site, content};
-use crate::servers::until;
+use crate::servers::{names_in, until};
 
 /// A site whose files travel by stub.
 #[track_caller]
@@ -57,15 +57,6 @@ pub fn name(to: &str) -> String {
     to.split('/').nth(2).unwrap().to_owned()
 }
 
-/// The names in a public directory, without the one for what is half made.
-pub fn names_in(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != ".cloakroom").collect();
-    names.sort_unstable();
-    names
-}
-
 /// The names in the site's public directory.
 pub fn names(site: &Site) -> Vec<String> {
     names_in(&site.nginx.public())
@@ -92,11 +83,6 @@ pub fn agree(site: &Site) -> Vec<String> {
         let aside = names_in(&site.nginx.public().join(".cloakroom"));
         (live == there && aside.is_empty() && rows(&site.cloakroom, "going").is_empty()).then_some(live)
     })
-}
-
-/// How many lines of the log have all of these words.
-pub fn said(cloakroom: &Cloakroom, words: &[&str]) -> usize {
-    cloakroom.log().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
 }
 
 /// How often the threads of the daemon have gone to sleep so far.

@@ -8,11 +8,11 @@ use std::thread;
 use rusqlite::Connection;
 
 use crate::library::steps;
-use crate::pub_directory::{agree, around, names, names_in, rows, store};
+use crate::pub_directory::{agree, around, names, rows, store};
 use crate::servers::http::try_get;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::{Site, content};
-use crate::servers::until;
+use crate::servers::{names_in, until};
 
 /// Hands that work at it at once.
 const HANDS: u32 = 2;

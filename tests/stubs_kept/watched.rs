@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::pub_directory::{agree, click, clicked, idle, link, master, name, names, names_in, rows, said, site};
-use crate::servers::until;
+use crate::pub_directory::{agree, click, clicked, idle, link, master, name, names, rows, site};
+use crate::servers::{names_in, until};
 
 #[test]
 fn a_stub_that_others_took_away_is_noticed_and_made_again_at_the_next_click() {
@@ -53,7 +53,7 @@ fn what_is_not_ours_is_said_once_and_never_touched() {
     idle(&site.cloakroom);
     fs::remove_file(there.join("link")).unwrap();
     for foreign in ["index.html", "0123456789abcdefghjkmnpqrs", "path=link", &format!("{}/theirs", name(&to))] {
-        assert_eq!(said(&site.cloakroom, &["foreign_file", foreign]), 1, "{foreign}: {:#?}", site.cloakroom.log());
+        assert_eq!(site.cloakroom.said(&["foreign_file", foreign]), 1, "{foreign}: {:#?}", site.cloakroom.log());
     }
 }
 
@@ -69,8 +69,8 @@ fn of_thousands_of_names_that_are_not_ours_the_first_are_told_whatever_bytes_the
     fs::write(there.join(OsStr::from_bytes(b"00\xfc")), "").unwrap();
     site.cloakroom.start();
     site.cloakroom.logged(&["foreign_files", "more=2901"]);
-    let told = || said(&site.cloakroom, &["foreign_file "]);
-    assert_eq!((told(), said(&site.cloakroom, &["foreign_file", "0098"]), said(&site.cloakroom, &["foreign_file", "0099"])), (100, 1, 1));
+    let told = || site.cloakroom.said(&["foreign_file "]);
+    assert_eq!((told(), site.cloakroom.said(&["foreign_file", "0098"]), site.cloakroom.said(&["foreign_file", "0099"])), (100, 1, 1));
     let to = click(&site, &link, "one");
     assert_eq!(site.get(&to).status, 200);
     // What is named goes, and there is room for names of others; of those that are not named nothing is said again.
@@ -82,8 +82,8 @@ fn of_thousands_of_names_that_are_not_ours_the_first_are_told_whatever_bytes_the
         kill_process(pid, Signal::HUP).unwrap();
         (told() == 200).then_some(())
     });
-    assert_eq!(said(&site.cloakroom, &["foreign_file", "path=\"00\\\\xfc\""]), 1, "{:#?}", site.cloakroom.log());
-    assert_eq!(said(&site.cloakroom, &["foreign_files"]), 1);
+    assert_eq!(site.cloakroom.said(&["foreign_file", "path=\"00\\\\xfc\""]), 1, "{:#?}", site.cloakroom.log());
+    assert_eq!(site.cloakroom.said(&["foreign_files"]), 1);
     let page = site.cloakroom.json(&["stub", "list"]);
     let directory = &page["directories"][0];
     assert_eq!((directory["foreign_total"].as_u64(), directory["foreign"].as_array().map(Vec::len)), (Some(2901), Some(100)));
@@ -136,8 +136,8 @@ fn a_master_that_is_gone_is_said_once_and_its_stubs_wait_for_it() {
     fs::rename(&aside, &there).unwrap();
     site.cloakroom.logged(&["master_back", "masters/a.zip"]);
     assert_eq!(site.get(&to).status, 200);
-    assert_eq!(said(&site.cloakroom, &["master_gone"]), 1);
-    assert_eq!(said(&site.cloakroom, &["master_changed"]), 0);
+    assert_eq!(site.cloakroom.said(&["master_gone"]), 1);
+    assert_eq!(site.cloakroom.said(&["master_changed"]), 0);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_directory_that_was_taken_away_and_came_back_empty_gets_its_stubs_again() {
     assert_eq!(agree(&site), both);
     assert_eq!((site.get(&one).status, site.get(&two).status), (200, 200), "who was on the way goes on");
     assert_eq!(site.get(&click(&site, &link, "three")).status, 200);
-    assert_eq!(said(&site.cloakroom, &["directory_lost"]), 1);
+    assert_eq!(site.cloakroom.said(&["directory_lost"]), 1);
     // Nobody took away what was in the one before.
     assert_eq!(names_in(&away), both);
     assert_eq!(rows(&site.cloakroom, "live").len(), 3);
@@ -179,7 +179,7 @@ fn a_directory_that_was_deleted_by_hand_works_again_once_it_is_there() {
     agree(&site);
     // Only what is ours inside was taken away.
     fs::remove_dir_all(site.nginx.public().join(".cloakroom")).unwrap();
-    until("it is back", || (said(&site.cloakroom, &["directory_back"]) == 2).then_some(()));
+    until("it is back", || (site.cloakroom.said(&["directory_back"]) == 2).then_some(()));
     assert_eq!(site.get(&click(&site, &link, "two")).status, 200);
     agree(&site);
     idle(&site.cloakroom);
