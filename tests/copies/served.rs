@@ -163,8 +163,8 @@ fn a_copy_that_others_took_away_is_made_again_under_its_name() {
     // Nobody clicks.
     fs::remove_file(site.nginx.goods().join(&names_in(&site.nginx.goods())[0])).unwrap();
     until("the copy, without a click", || (bought.fetch(&site).status == 200).then_some(()));
-    let said = |log: &[String]| log.iter().filter(|line| line.contains("copy_missing")).count();
-    assert_eq!(said(&site.cloakroom.log()), 2, "{:#?}", site.cloakroom.log());
+    // Of the first, who clicked and who watches may have noticed at the same moment.
+    assert!((2..=3).contains(&site.cloakroom.said(&["copy_missing"])), "{:#?}", site.cloakroom.log());
 
     // Something else has its place.
     let place = site.nginx.goods().join(&names_in(&site.nginx.goods())[0]);
