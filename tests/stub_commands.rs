@@ -478,7 +478,8 @@ fn who_clicks_where_no_stub_can_be_placed_is_told_that_and_not_to_wait_for_it() 
     let answer = site.get(&link);
     assert_eq!((answer.status, answer.header("cloakroom-refusal")), (503, Some("cannot_prepare")));
     assert!(answer.header("retry-after").is_some());
-    let code = answer.text().split("R-").nth(1).map(|rest| format!("R-{}", &rest[..9])).unwrap();
+    let text = answer.text();
+    let code = format!("R-{}", &text.split_once("R-").unwrap().1[..9]);
     let (outcome, told) = explain(&site, &code);
     assert!(outcome == "cannot_prepare" && told.contains("cloakroom check"), "{told}");
     fs::rename(&away, site.nginx.public()).unwrap();

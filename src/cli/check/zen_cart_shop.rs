@@ -122,11 +122,16 @@ fn without_comments(line: &str, in_comment: &mut bool) -> String {
 
 /// The value that `define('NAME', VALUE)` in `line` gives.
 fn defined<'l>(line: &'l str, name: &str) -> Option<&'l str> {
-    let (_, after) = line.split_once("define")?;
+    // `if (!defined('NAME')) define('NAME', VALUE);`
+    line.match_indices("define").find_map(|(place, word)| value_in(line.get(place + word.len()..)?, name))
+}
+
+/// The value in what follows `define`.
+fn value_in<'l>(after: &'l str, name: &str) -> Option<&'l str> {
     let inside = after.trim_start().strip_prefix('(')?.trim_start();
     let quoted = inside.strip_prefix(['\'', '"'])?.strip_prefix(name)?.strip_prefix(['\'', '"'])?;
     let value = quoted.trim_start().strip_prefix(',')?;
-    Some(value.rsplit_once(')').map_or(value, |(value, _)| value).trim().trim_matches(['\'', '"']))
+    Some(value.split_once(')').map_or(value, |(value, _)| value).trim().trim_matches(['\'', '"']))
 }
 
 /// `3600`, `10 * 365 * 86400`

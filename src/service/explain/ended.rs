@@ -1,6 +1,7 @@
 //! Why something is gone that lay in public, told afterwards: by its row, its grant, and what people did.
 
 use super::ids::mends;
+use super::public::words;
 use crate::clock;
 use crate::domain::account::Account;
 use crate::domain::delivery::{Delivery, State};
@@ -9,7 +10,7 @@ use crate::domain::history::Act;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{CopyState, Placed, Stay, What};
 use crate::domain::refusal::Refusal;
-use crate::service::inventory::Lying;
+use crate::service::inventory::{Cause, Lying};
 use crate::service::site::Site;
 use crate::store::Down;
 
@@ -32,6 +33,7 @@ pub(super) async fn told(site: &Site, lying: &Lying, gone: Moment) -> Result<End
         Some(why) => why,
         None => match &placed.what {
             What::Stub(_) => of_stub(&account, delivery.as_ref(), gone),
+            What::Copy(_) if !account.has_bytes_left() => words(Cause::Overdrawn),
             What::Copy(state) => of_copy(&account.grant, state, gone),
         },
     };
@@ -56,6 +58,9 @@ async fn withdrawn(site: &Site, placed: &Placed, gone: Moment) -> Result<Option<
 
 fn of_stub(account: &Account, delivery: Option<&Delivery>, gone: Moment) -> String {
     let Some(delivery) = delivery else { return "nothing is known of its download any more".to_owned() };
+    if account.is_overdrawn(delivery) {
+        return words(Cause::Overdrawn);
+    }
     let over = delivery.grace_ends(&account.grant.policy);
     if over > gone {
         return format!("others took it away, or it could not be placed, as the log of that moment tells; else it had stayed until {over}");

@@ -302,7 +302,7 @@ pub(super) fn remedy(site: &Site, placed: &Placed, trouble: &str) -> String {
     )
 }
 
-fn words(cause: Cause) -> String {
+pub(super) fn words(cause: Cause) -> String {
     match cause {
         Cause::Revoked => "its grant was revoked".to_owned(),
         Cause::Suspended => "its grant was suspended".to_owned(),
