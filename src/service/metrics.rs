@@ -332,7 +332,7 @@ mod tests {
         let of = |kind: Kind| format!("cloakroom_questions_total{{kind=\"{}\",outcome=\"refused\"}}", kind.word());
         assert_value(&metrics, &of(Kind::Authorize), seen / 2);
         assert_value(&metrics, &of(Kind::Download), seen / 2);
-        assert_eq!(seen, 31 * 32);
+        assert_eq!(seen, 32 * 33);
     }
 
     #[test]
@@ -420,7 +420,7 @@ mod tests {
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         assert_eq!((helps, types), (23, 23), "{text}");
         let series = text.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(series, 1 + 1 + 4 + 3 * 31 + 6 + 6 + 1 + 5 + 2 + 3 + 4 * 3, "{text}");
+        assert_eq!(series, 1 + 1 + 4 + 3 * 32 + 6 + 6 + 1 + 5 + 2 + 3 + 4 * 3, "{text}");
     }
 
     #[test]

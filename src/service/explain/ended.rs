@@ -56,6 +56,9 @@ async fn withdrawn(site: &Site, placed: &Placed, gone: Moment) -> Result<Option<
 
 fn of_stub(account: &Account, delivery: Option<&Delivery>, gone: Moment) -> String {
     let Some(delivery) = delivery else { return "nothing is known of its download any more".to_owned() };
+    if account.is_overdrawn(delivery) {
+        return "more was sent of it than its grant has bytes for".to_owned();
+    }
     let over = delivery.grace_ends(&account.grant.policy);
     if over > gone {
         return format!("others took it away, or it could not be placed, as the log of that moment tells; else it had stayed until {over}");
