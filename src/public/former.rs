@@ -36,7 +36,8 @@ impl Former {
     fn open_there(place: &Place, before: &[&Directories]) -> Result<PublicDirectory, String> {
         let nowhere = PublicUrl { origin: String::new(), host: String::new(), path: String::new() };
         let (name, path) = (place.directory.clone(), Path::new(&place.path).to_owned());
-        let entry = Directory { name, path, url: nowhere, hard_links: false, credentials: None };
+        // Nothing is made there; what was may be another name of its master, whatever is allowed now.
+        let entry = Directory { name, path, url: nowhere, hard_links: true, credentials: None };
         PublicDirectory::open(&entry, before)
     }
 
