@@ -76,7 +76,10 @@ pub async fn settle(current: &Current) -> Result<(), Down> {
     for (former, count) in open.former().zip(counts) {
         let (is_known, is_removed) = (before.contains(&former.place), former.is_removed());
         if count > 0 && !is_removed {
-            tell(&site, former, count, !is_known);
+            let was = site.directories.former().find(|was| was.place == former.place);
+            if was.is_none_or(|was| was.directory().is_ok() != former.directory().is_ok()) {
+                tell(&site, former, count);
+            }
             kept.push(former.place.clone());
         } else if is_known || count > 0 {
             tell_over(former, is_removed);
@@ -125,27 +128,27 @@ async fn each(site: &Site, mut told: impl FnMut(&Placed)) -> Result<(), Down> {
     }
 }
 
-/// Says what lies in a former place: each time while it cannot be reached, else once.
-fn tell(site: &Site, former: &Former, things: usize, is_news: bool) {
+/// Says what lies in a former place.
+fn tell(site: &Site, former: &Former, things: usize) {
     let Place { directory, path, .. } = &former.place;
     let now = site.directories.named(directory).map(|here| here.entry.path.display().to_string());
     let now = now.map_or_else(|| "no [[directory]] has this name any more".to_owned(), |now| format!("it is in {now} now"));
     match former.directory() {
-        Ok(_) if is_news => tracing::warn!(
+        Ok(_) => tracing::warn!(
             event = "directory_moved",
             %directory,
             path,
             things,
             "what was placed there stays there until its time is over, and is taken away then ({now}): keep that directory so long"
         ),
-        Ok(_) => tracing::debug!(event = "directory_moved", %directory, path, things),
         Err(why) => tracing::error!(
             event = "directory_out_of_reach",
             %directory,
             path,
             things,
             "what was placed there cannot be taken away ({now}): {path} {why}. Put it back; if all in it is gone for good, make an \
-             empty one for the daemon's user there: mkdir -p -m 0700 {path}/{ASIDE}"
+             empty one there: install -d -o {} -m 0700 {path}/{ASIDE}",
+            rustix::process::geteuid().as_raw()
         ),
     }
 }
