@@ -118,7 +118,7 @@ fn what_lies_where_nobody_can_look_is_never_forgotten_and_goes_when_it_can_be_re
     });
     let line = site.cloakroom.logged(&["directory_out_of_reach"]);
     assert!(line.contains(&format!(" -m 0700 {}/.cloakroom", from.display())), "{line}");
-    assert_eq!(said(&site.cloakroom, &["directory_out_of_reach"]), 1);
+    assert_eq!(site.cloakroom.said(&["directory_out_of_reach"]), 1);
     let told = checked(&site.cloakroom);
     assert!(told.contains("1 thing of ours may lie in") && told.contains("install -d -o "), "{told}");
     until("it is placed at the new path", || (names_in(&to) == [stub.as_str()]).then_some(()));
