@@ -20,7 +20,7 @@ CLICKS, LIVE = 20000, 100000
 VISIBLE_RATE, VISIBLE = 500, 2000
 GRACE_DUE_S = 40
 DUE_SECONDS_MAX = 300
-IDLE_SECONDS = 5
+IDLE_SECONDS, QUIET_SECONDS = 5, 15
 SMALL_COPIES, LARGE_MB, XFS_MB = 200, 1024, 4096
 BAR_VISIBLE_MS, BAR_RESTART_S, BAR_RSS_MB, BAR_GONE_S = 50, 2, 150, 1
 
@@ -95,7 +95,7 @@ class Placed:
         row.values.append(self.counted.serve())
         progress(f"  {row.values[-1]:12.2f} s                      {row.title}")
         # What lies there is compared with what is remembered, beside the first answers.
-        time.sleep(IDLE_SECONDS)
+        time.sleep(QUIET_SECONDS)
         row = self.counted.row("stub-rss", "the same, resident then", "MB", bar=below(BAR_RSS_MB, "MB"))
         row.values.append(self.rss(self.counted.daemon, "VmRSS"))
         progress(f"  {row.values[-1]:12.1f} MB                     {row.title}")
@@ -170,6 +170,8 @@ class Placed:
             with open(home / "masters" / name, "wb") as file:
                 for _ in range(size >> 20):
                     file.write(os.urandom(1 << 20))
+                # The first who copies would wait for the disk.
+                os.fsync(file.fileno())
             shown = f"{size >> 20} MB{where}"
             by_cp = self.counted.row(f"cp-{name}{where}", f"`{' '.join(command)}`, then `sync` of the file, {shown}", "/s")
             self.empty(home / "pub")
