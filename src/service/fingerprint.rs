@@ -106,7 +106,12 @@ mod tests {
     use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, PlacedName};
 
     fn version(seconds: u64) -> Version {
-        Version { size: 7, modified: Moment::from_seconds(seconds), etag: format!("\"{seconds}\""), media_type: "application/zip".to_owned() }
+        Version {
+            size: 7,
+            modified: Moment::from_seconds(seconds),
+            etag: format!("\"{seconds}\""),
+            media_type: "application/zip".to_owned(),
+        }
     }
 
     fn copy(made: Option<(u64, Option<u8>)>) -> Placed {
@@ -126,7 +131,8 @@ mod tests {
     #[test]
     fn a_checksum_is_told_of_the_version_whose_bytes_were_read_and_of_no_other() {
         let stub = Placed { what: What::Stub(DeliveryId::new([1; 12])), ..copy(None) };
-        let rows = [stub, copy(None), copy(Some((8, None))), copy(Some((7, Some(0xab)))), copy(Some((8, Some(0xcd)))), copy(Some((9, None)))];
+        let rows =
+            [stub, copy(None), copy(Some((8, None))), copy(Some((7, Some(0xab)))), copy(Some((8, Some(0xcd)))), copy(Some((9, None)))];
         for (seconds, sum) in [(7, Some("ab")), (8, Some("cd")), (9, None), (10, None)] {
             let found = of_copies(&rows, &version(seconds)).and_then(|found| found.sha256);
             assert_eq!(found, sum.map(|sum| sum.repeat(32)), "{seconds}");

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::filling::sha256;
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::Answer;
 use crate::servers::site::{Site, content};
 use crate::servers::{names_in, until};
-use crate::filling::sha256;
 use crate::shop::{aside, copies, until_copy, until_trouble};
 
 /// What a customer is told.
@@ -243,7 +243,6 @@ fn what_a_copy_was_is_known_after_its_master_was_replaced_and_what_to_do_where_i
     until_trouble(&site.cloakroom, &bought.id, "another version than the one that was sold");
     assert!(names_in(&goods).is_empty(), "no other version takes its place");
     let explained = site.cloakroom.json(&["explain", &bought.id]);
-    println!("{}", site.cloakroom.say_anyway(&["explain", &bought.id]));
     let advice = explained["advice"].as_str().unwrap();
     assert!(advice.contains("put the version that was sold back") && advice.contains("300000 bytes"), "{explained:#}");
 }
