@@ -212,7 +212,7 @@ def xfs(directory, megabytes):
     image, home = directory / "xfs.img", directory / "xfs"
     with open(image, "wb") as file:
         file.truncate(megabytes << 20)
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     for command in (["mkfs.xfs", "-q", "-m", "reflink=1", image], ["mount", "-o", "loop", image, home]):
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode != 0:
