@@ -2,6 +2,7 @@
 //! clean-up takes away what others are downloading; it is told to keep still (conf-examples/zencart).
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::site::{Current, Site};
 use crate::clock;
 use crate::config::ZenCart;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::probe;
 use crate::domain::zen_cart::{Name, REST, STAYS_MAX, Use, stays};
 use crate::feed::nginx_line::PublicReport;
 use crate::public::{Heard, LinkDirectory, Taken, ZenCartPub, ZenCartWatch};
@@ -372,7 +374,13 @@ fn look(path: &Path, open: Option<Arc<ZenCartPub>>, mut known: HashMap<String, L
         }
     }
     foreign.sort_unstable();
-    // Of one that was just made, nothing was there to lose.
-    let lost = known.into_values().filter(|link| !link.targets.is_empty()).collect();
+    // Of one that was just made, nothing was there to lose; and a check takes away its own.
+    let lost = known.into_values().filter(|link| !link.targets.is_empty() && !is_of_check(&link.targets)).collect();
     Ok(Found { directory, links, foreign, lost })
+}
+
+/// Whether a link leads to what `cloakroom check` put beside the masters.
+fn is_of_check(targets: &[PathBuf]) -> bool {
+    let is_probe = |target: &PathBuf| target.file_name().and_then(OsStr::to_str).and_then(probe::made).is_some();
+    !targets.is_empty() && targets.iter().all(is_probe)
 }
