@@ -5,12 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::config::ZenCart;
 use crate::domain::path::percent_encode;
 use crate::domain::zen_cart::Rule;
+use crate::public::shown;
 use crate::service::site::Site;
 use crate::service::zen_cart::{Kept, Lost, Seen};
 use crate::store::LIST_MAX;
-
-/// So many names that are not Zen Cart's are told; their number is told whole.
-const FOREIGN_TOLD_MAX: usize = 100;
 
 /// One `[[zen_cart]]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,8 +79,8 @@ impl ZenCartView {
             fault,
             links_total: links.len(),
             links: links.iter().take(LIST_MAX).map(|link| ZenCartLinkView::of(entry, link)).collect(),
-            foreign_total: foreign.len(),
-            foreign: foreign.into_iter().take(FOREIGN_TOLD_MAX).collect(),
+            foreign_total: foreign.total,
+            foreign: foreign.first.iter().map(|name| shown(name)).collect(),
             lost_total: lost.map_or(0, |lost: Lost| lost.total),
             lost_at: lost.map(|lost| lost.at.to_string()),
         }

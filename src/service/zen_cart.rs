@@ -1,17 +1,19 @@
 //! Looks after Zen Cart's own `pub/`: its links stay while they are used, and go when their time is over. Zen Cart's own
 //! clean-up takes away what others are downloading; it is told to keep still (conf-examples/zencart).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 mod known;
 
 use self::known::lock;
-pub use self::known::{Gone, Kept, Lost, Seen, ZenCarts};
+pub use self::known::{FOREIGN_TOLD_MAX, Gone, Kept, Lost, Seen, ZenCarts};
 use super::site::{Current, Site};
 use crate::clock;
 use crate::config::ZenCart;
@@ -19,7 +21,7 @@ use crate::domain::moment::{Moment, Span};
 use crate::domain::probe;
 use crate::domain::zen_cart::{Name, REST, STAYS_MAX, Use, stays};
 use crate::feed::nginx_line::PublicReport;
-use crate::public::{Heard, LinkDirectory, Taken, ZenCartPub, ZenCartWatch};
+use crate::public::{Heard, LinkDirectory, Others, Taken, ZenCartPub, ZenCartWatch, shown};
 
 /// A directory that cannot be used, or a link that cannot be taken away, is tried again.
 const AGAIN: Span = Span::from_seconds(60);
@@ -306,13 +308,13 @@ impl Tended {
         }
     }
 
-    fn foreign(&mut self, path: &Path, names: &[String]) {
-        if names.len() == self.foreign {
+    fn foreign(&mut self, path: &Path, others: &Others) {
+        if others.total == self.foreign {
             return;
         }
-        self.foreign = names.len();
-        let said = names.iter().take(SAID_MAX).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
-        tracing::info!(event = "zen_cart_foreign", path = %path.display(), count = names.len(), names = said, "not links of Zen Cart's: these stay");
+        self.foreign = others.total;
+        let said = others.first.iter().take(SAID_MAX).map(|name| shown(name).escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        tracing::info!(event = "zen_cart_foreign", path = %path.display(), count = others.total, names = said, "not links of Zen Cart's: these stay");
     }
 }
 
@@ -349,7 +351,7 @@ async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: V
 struct Found {
     directory: Arc<ZenCartPub>,
     links: HashMap<String, LinkDirectory>,
-    foreign: Vec<String>,
+    foreign: Others,
     /// Those that were known, and are not there any more.
     lost: Vec<LinkDirectory>,
 }
@@ -361,19 +363,24 @@ fn look(path: &Path, open: Option<Arc<ZenCartPub>>, mut known: HashMap<String, L
         None => Arc::new(ZenCartPub::open(path)?),
     };
     directory.tidy().map_err(|fault| fault.to_string())?;
-    let (mut links, mut foreign) = (HashMap::new(), Vec::new());
-    for name in directory.names().map_err(|error| format!("cannot be listed: {error}"))? {
+    let (mut links, mut foreign, nothing) = (HashMap::new(), Others::default(), BTreeSet::new());
+    let not_listed = |error: Errno| format!("cannot be listed: {error}");
+    for name in directory.names().map_err(not_listed)? {
+        let name = name.map_err(not_listed)?;
+        let Some(text) = name.to_str() else {
+            foreign.add(&name, &nothing, FOREIGN_TOLD_MAX);
+            continue;
+        };
         // One that is being made has no link yet.
-        let found = match known.remove(&name).filter(|link| !link.targets.is_empty()) {
+        let found = match known.remove(text).filter(|link| !link.targets.is_empty()) {
             Some(link) => Some(link),
-            None => directory.link_directory(&name).unwrap_or(None),
+            None => directory.link_directory(text).unwrap_or(None),
         };
         match found {
-            Some(link) => drop(links.insert(name, link)),
-            None => foreign.push(name),
+            Some(link) => drop(links.insert(text.to_owned(), link)),
+            None => foreign.add(&name, &nothing, FOREIGN_TOLD_MAX),
         }
     }
-    foreign.sort_unstable();
     // Of one that was just made, nothing was there to lose; and a check takes away its own.
     let lost = known.into_values().filter(|link| !link.targets.is_empty() && !is_of_check(&link.targets)).collect();
     Ok(Found { directory, links, foreign, lost })
