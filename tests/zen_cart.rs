@@ -327,8 +327,10 @@ fn a_link_that_cannot_be_taken_away_is_told_and_one_that_was_is_remembered() {
     fs::remove_dir_all(&way).unwrap();
     let age = || seconds_now() - made.rsplit('-').next().unwrap().parse::<u64>().unwrap();
     until("its time is over", || (age() > 1).then_some(()));
-    assert!(cloakroom.say(&["stub", "sweep"]).contains("none lies there now"));
+    let said = cloakroom.say(&["stub", "sweep"]);
+    assert!(said.contains(": 1 was taken away; none stays"), "{said}");
     assert!(!link.exists());
+    assert!(cloakroom.say(&["stub", "sweep"]).contains("none lies there now"));
 }
 
 /// What `check` finds of Zen Cart's directory: verdict, check, and all that it says.

@@ -163,6 +163,7 @@ struct Tended {
     links: HashMap<String, LinkDirectory>,
     foreign: usize,
     lost: Option<Lost>,
+    removed: usize,
 }
 
 impl Keeper {
@@ -221,6 +222,7 @@ impl Keeper {
     async fn look_at(&mut self, site: &Site, entry: &ZenCart, told: &mut Kept) -> Moment {
         let (path, now) = (entry.path.clone(), clock::now());
         let tended = self.tended.entry(path.clone()).or_default();
+        told.removed = tended.removed;
         let (open, known) = (tended.open.take(), std::mem::take(&mut tended.links));
         let looked = tokio::task::spawn_blocking(move || look(&path, open, known)).await;
         let Found { directory, links, foreign, lost } = match looked.unwrap_or_else(|panic| Err(panic.to_string())) {
@@ -254,8 +256,10 @@ impl Keeper {
             kept.insert(one.name.clone(), link);
             told.links.push(one);
         }
-        let failed = take(site, entry, &directory, over).await;
+        let (removed, failed) = take(site, entry, &directory, over).await;
         let tended = self.tended.entry(entry.path.clone()).or_default();
+        tended.removed += removed;
+        told.removed = tended.removed;
         (tended.open, tended.links) = (Some(directory), kept);
         if let Some(fault) = failed.first().and_then(|first| first.not_removed.clone()) {
             tended.failed(&entry.path, &fault);
@@ -318,19 +322,22 @@ impl Tended {
     }
 }
 
-/// Takes away links whose time is over; those that could not be, with what kept them.
-async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: Vec<Seen>) -> Vec<Seen> {
+/// Takes away links whose time is over: how many, and those that could not be, with what kept them.
+async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: Vec<Seen>) -> (usize, Vec<Seen>) {
     let (directory, path) = (Arc::clone(directory), entry.path.display());
-    let (given, mut failed) = (over.clone(), Vec::new());
+    let (given, mut removed, mut failed) = (over.clone(), 0, Vec::new());
     let work = move || over.into_iter().map(|one| (directory.take(&one.name), one)).collect::<Vec<_>>();
     let done = match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(panic) => return given.into_iter().map(|one| Seen { not_removed: Some(panic.to_string()), ..one }).collect(),
+        Err(panic) => return (0, given.into_iter().map(|one| Seen { not_removed: Some(panic.to_string()), ..one }).collect()),
     };
     for (taken, one) in done {
         let name = one.name.as_str();
         match taken {
-            Ok(Taken::Gone) => tracing::debug!(event = "zen_cart_removed", name, %path),
+            Ok(Taken::Gone) => {
+                removed += 1;
+                tracing::debug!(event = "zen_cart_removed", name, %path);
+            }
             Ok(Taken::WasGone) => {}
             Ok(Taken::Foreign(name)) => {
                 tracing::warn!(event = "zen_cart_foreign", name, %path, "it holds something else than links, and stays");
@@ -344,7 +351,7 @@ async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: V
         }
         site.zen_carts.went(Gone { directory: entry.path.clone(), link: one, at: clock::now(), is_by_us: true });
     }
-    failed
+    (removed, failed)
 }
 
 /// What lies in a directory.

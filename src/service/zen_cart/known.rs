@@ -44,6 +44,8 @@ pub struct Kept {
     pub foreign: Others,
     /// Links that others took away before their time, if there were any.
     pub lost: Option<Lost>,
+    /// How many Cloakroom took away, since the daemon was started.
+    pub removed: usize,
 }
 
 /// One of Zen Cart's links, as it was seen last.
@@ -88,7 +90,7 @@ pub struct Lost {
 impl Kept {
     /// One of which nothing is known yet.
     pub(super) fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), fault: None, links: Vec::new(), foreign: Others::default(), lost: None }
+        Self { path: path.to_owned(), fault: None, links: Vec::new(), foreign: Others::default(), lost: None, removed: 0 }
     }
 }
 
