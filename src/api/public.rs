@@ -1,7 +1,6 @@
 //! Calls about what lies in public directories.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -16,9 +15,6 @@ use crate::service::inventory::{self, After, Cause, Foreign, Foreigners, Lying, 
 use crate::service::site::Site;
 use crate::service::sweeping::{self, NotSwept, Swept};
 use crate::store::LIST_MAX;
-
-/// A look at Zen Cart's links is waited for so long; what is told then is what was seen before.
-const ZEN_CART_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which of it to list.
 #[derive(Clone, Debug, Deserialize)]
@@ -171,9 +167,7 @@ pub(super) async fn sweep(
 ) -> Result<Json<SweepView>, Problem> {
     let SweepOrder { dry_run } = problem::body(order)?;
     let swept = if dry_run { sweeping::rehearse(&site).await.map_err(NotSwept::Down) } else { sweeping::sweep_now(&site).await };
-    if !dry_run {
-        site.zen_carts.look_now(ZEN_CART_PATIENCE).await;
-    }
+    let zen_carts = if dry_run { zen_carts::views(&site) } else { zen_carts::swept(&site).await };
     let Swept { first, total, staying } = swept.map_err(|not| match not {
         NotSwept::Down(down) => Problem::down(down),
         NotSwept::NotCaughtUp => Problem::unavailable(
@@ -186,7 +180,7 @@ pub(super) async fn sweep(
         swept_total: total,
         staying,
         directories: directories(&site, None, true).await?,
-        zen_carts: zen_carts::views(&site),
+        zen_carts,
     }))
 }
 

@@ -1,16 +1,20 @@
 //! Zen Cart's own `pub/` and its links, as they are shown.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::config::ZenCart;
 use crate::domain::path::percent_encode;
 use crate::domain::zen_cart::Rule;
+use crate::public::shown;
 use crate::service::site::Site;
 use crate::service::zen_cart::{Kept, Lost, Seen};
 use crate::store::LIST_MAX;
 
-/// So many names that are not Zen Cart's are told; their number is told whole.
-const FOREIGN_TOLD_MAX: usize = 100;
+/// A look at Zen Cart's links is waited for so long; what is told then is what was seen before.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One `[[zen_cart]]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +31,10 @@ pub struct ZenCartView {
     pub fault: Option<String>,
     /// How many links lie there.
     pub links_total: usize,
+    /// The time of so many of them is over.
+    pub over_total: usize,
+    /// So many a sweep took away that was asked for; in other answers none.
+    pub swept_total: usize,
     /// The first of them to go, at most 1000.
     pub links: Vec<ZenCartLinkView>,
     /// How many names in it are no links of Zen Cart's. They stay.
@@ -69,10 +77,23 @@ pub(super) fn views(site: &Site) -> Vec<ZenCartView> {
     site.configuration.zen_carts.iter().map(|entry| ZenCartView::of(entry, site.zen_carts.kept(&entry.path))).collect()
 }
 
+/// All of them, once they were looked at and what is over is taken away.
+pub(super) async fn swept(site: &Site) -> Vec<ZenCartView> {
+    let removed = |entry: &ZenCart| site.zen_carts.kept(&entry.path).map_or(0, |kept| kept.removed);
+    let before: Vec<usize> = site.configuration.zen_carts.iter().map(removed).collect();
+    site.zen_carts.look_now(PATIENCE).await;
+    let mut views = views(site);
+    for ((entry, view), before) in site.configuration.zen_carts.iter().zip(&mut views).zip(before) {
+        view.swept_total = removed(entry).saturating_sub(before);
+    }
+    views
+}
+
 impl ZenCartView {
     fn of(entry: &ZenCart, kept: Option<Kept>) -> Self {
         let looked = kept.is_some();
         let (fault, links, foreign, lost) = kept.map_or_else(Default::default, |kept| (kept.fault, kept.links, kept.foreign, kept.lost));
+        let now = clock::now();
         Self {
             path: entry.path.display().to_string(),
             url: entry.url.as_ref().map(|url| format!("{}{}", url.origin, url.path)),
@@ -80,9 +101,11 @@ impl ZenCartView {
             looked,
             fault,
             links_total: links.len(),
+            over_total: links.iter().filter(|link| link.until <= now).count(),
+            swept_total: 0,
             links: links.iter().take(LIST_MAX).map(|link| ZenCartLinkView::of(entry, link)).collect(),
-            foreign_total: foreign.len(),
-            foreign: foreign.into_iter().take(FOREIGN_TOLD_MAX).collect(),
+            foreign_total: foreign.total,
+            foreign: foreign.first.iter().map(|name| shown(name)).collect(),
             lost_total: lost.map_or(0, |lost: Lost| lost.total),
             lost_at: lost.map(|lost| lost.at.to_string()),
         }

@@ -57,19 +57,38 @@ impl Listing {
     }
 }
 
-impl PublicDirectory {
-    /// The names in the directory, without the one for what is half made and those for which `is_expected` holds. Of others
-    /// those of `asked` are told, and the first `most` of the rest.
-    pub fn list(&self, is_expected: impl Fn(&OsStr) -> bool, asked: &BTreeSet<OsString>, most: usize) -> Result<Listing, Errno> {
-        let mut listing = Listing::default();
-        for entry in Dir::read_from(&self.root)? {
-            let entry = entry?;
+/// The names in a public directory, while they are read.
+#[derive(Debug)]
+pub struct Names {
+    entries: Dir,
+}
+
+impl Names {
+    /// Adds further names to `listing`, as [`Listing::add`] does: all that are left, which gives `true`, or until it has
+    /// `ours` that have the form of ours. Those for which `is_expected` holds are not told.
+    pub fn read(
+        &mut self,
+        listing: &mut Listing,
+        ours: usize,
+        is_expected: impl Fn(&OsStr) -> bool,
+        asked: &BTreeSet<OsString>,
+        most: usize,
+    ) -> Result<bool, Errno> {
+        while listing.ours.len() < ours {
+            let Some(entry) = self.entries.next().transpose()? else { return Ok(true) };
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if ![".", "..", ASIDE].iter().any(|skipped| name == *skipped) && !is_expected(name) {
                 listing.add(name, asked, most);
             }
         }
-        Ok(listing)
+        Ok(false)
+    }
+}
+
+impl PublicDirectory {
+    /// The names in the directory, to be read, without the one for what is half made.
+    pub fn names(&self) -> Result<Names, Errno> {
+        Ok(Names { entries: Dir::read_from(&self.root)? })
     }
 
     /// Whether anything lies there under `name`, whoever's; what cannot be looked at lies there.

@@ -26,7 +26,7 @@ pub use copying::{Done, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
 pub use former::Former;
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
-pub use listing::{Listing, Others, shown};
+pub use listing::{Listing, Names, Others, shown};
 pub use seen::Seen;
 pub use stub::{Taken, Tidied};
 pub use watch::{Ear, Hint, Watch};

@@ -3,11 +3,12 @@
 //! What goes is moved aside in one step, looked at where nobody else can enter, and only unlinked if it is a directory with
 //! nothing but symbolic links; else it is put back.
 
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::directory::{NotPlaced, is_named, look, open_aside, step};
@@ -67,9 +68,11 @@ impl ZenCartPub {
         is_there && is_named(&self.root, ZEN_CART_ASIDE, &self.aside) == Ok(true)
     }
 
-    /// The names of everything in it.
-    pub fn names(&self) -> Result<Vec<String>, Errno> {
-        Ok(entries(&self.root)?.into_iter().filter(|name| name != ZEN_CART_ASIDE).collect())
+    /// The names of everything in it, one by one: there may be very many.
+    pub fn names(&self) -> Result<impl Iterator<Item = Result<OsString, Errno>>, Errno> {
+        let names = Dir::read_from(&self.root)?.map(|entry| Ok(OsString::from_vec(entry?.file_name().to_bytes().to_vec())));
+        let is_skipped = |name: &OsString| [".", "..", ZEN_CART_ASIDE].iter().any(|skipped| name == *skipped);
+        Ok(names.filter(move |name| !name.as_ref().is_ok_and(is_skipped)))
     }
 
     /// The link directory `name`; `None` where it is not there or not one of Zen Cart's.
@@ -84,7 +87,7 @@ impl ZenCartPub {
         let Some(found) = links(&inside)? else { return Ok(None) };
         let target = |link: &String| {
             let target = rustix::fs::readlinkat(&inside, link.as_str(), Vec::new()).ok()?;
-            Some(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
+            Some(PathBuf::from(OsString::from_vec(target.into_bytes())))
         };
         let changed = Moment::from_seconds(u64::try_from(rustix::fs::fstat(&inside)?.st_mtime).unwrap_or_default());
         Ok(Some(LinkDirectory { name: name.to_owned(), told, changed, targets: found.iter().filter_map(target).collect() }))

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::sync::Arc;
 
+use super::listing;
 use super::retries::Trouble;
 use super::site::Site;
 use crate::clock;
@@ -183,13 +184,16 @@ pub(super) fn cause(account: &Account, delivery: Option<&Delivery>) -> Cause {
 /// What is not ours in a directory. `Err` where it cannot be looked into.
 pub async fn foreigners(site: &Site, directory: &Arc<PublicDirectory>) -> Result<Result<Foreigners, String>, Down> {
     let open = Arc::clone(directory);
-    let nothing = BTreeSet::new();
-    let listing = match tokio::task::spawn_blocking(move || open.list(|_| false, &nothing, FOREIGN_TOLD_MAX)).await {
-        Ok(Ok(listing)) => listing,
+    let names = match tokio::task::spawn_blocking(move || open.names()).await {
+        Ok(Ok(names)) => names,
         Ok(Err(error)) => return Ok(Err(error.to_string())),
         Err(ended) => return Ok(Err(ended.to_string())),
     };
-    let Listing { ours, mut others } = listing;
+    let read = listing::read(site, &directory.entry.name, names, |_| false, &BTreeSet::new(), FOREIGN_TOLD_MAX).await?;
+    let Listing { ours, mut others } = match read {
+        Ok(listing) => listing,
+        Err(fault) => return Ok(Err(fault)),
+    };
     let (ours, gone) = unknown(site, directory, ours).await?;
     let open = Arc::clone(directory);
     let tell = move || {

@@ -27,6 +27,7 @@ pub mod htpasswd;
 pub mod inventory;
 pub mod issue;
 mod jwt;
+mod listing;
 mod login;
 mod masters;
 mod method;

@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use super::following;
+use super::listing;
 use super::masters::Masters;
 use super::public::{is_there, remember, take_away, take_out};
 use super::site::Site;
@@ -76,29 +77,39 @@ async fn listed(site: &Site, said: &Said) -> Result<HashMap<DirectoryName, Listi
     let (mut all, now) = (HashMap::new(), clock::now());
     for directory in site.directories.iter() {
         let name = &directory.entry.name;
-        let (work, upkeep, known) = (Arc::clone(directory), Arc::clone(&site.upkeep), said.get(name).cloned().unwrap_or_default());
+        let (work, upkeep) = (Arc::clone(directory), Arc::clone(&site.upkeep));
         let look = tokio::task::spawn_blocking(move || {
             if work.fault().is_some() {
                 return Ok(None);
             }
             let tidied = work.tidy(|name| upkeep.try_hold(name))?;
-            Ok::<_, rustix::io::Errno>(Some((tidied, work.list(|name| is_expected(name, now), &known, FOREIGN_MAX)?)))
+            Ok::<_, rustix::io::Errno>(Some((tidied, work.names()?)))
         });
         match look.await {
             Ok(Ok(Some((tidied, names)))) => {
+                let known = said.get(name).cloned().unwrap_or_default();
+                let names = match listing::read(site, name, names, move |name| is_expected(name, now), &known, FOREIGN_MAX).await? {
+                    Ok(names) => names,
+                    Err(fault) => {
+                        not_listed(name, &fault);
+                        continue;
+                    }
+                };
                 let ended = tidied.into_iter().filter_map(|one| ended(name, one));
                 forget_stubs(site, ended.filter(|ended| !names.ours.contains(ended.as_str())).collect()).await?;
                 all.insert(name.clone(), names);
             }
             // Whoever watches says so.
             Ok(Ok(None)) => {}
-            Ok(Err(error)) => {
-                tracing::error!(event = "not_listed", directory = %name, "what lies there is not compared with what is remembered: {error}");
-            }
-            Err(panic) => tracing::error!(event = "not_listed", directory = %name, "{panic}"),
+            Ok(Err(error)) => not_listed(name, &error.to_string()),
+            Err(panic) => not_listed(name, &panic.to_string()),
         }
     }
     Ok(all)
+}
+
+fn not_listed(directory: &DirectoryName, fault: &str) {
+    tracing::error!(event = "not_listed", %directory, "what lies there is not compared with what is remembered: {fault}");
 }
 
 /// Of a stub that was half made or half taken away nothing is left; a copy that was half made is made anew.

@@ -1,23 +1,27 @@
 //! Looks after Zen Cart's own `pub/`: its links stay while they are used, and go when their time is over. Zen Cart's own
 //! clean-up takes away what others are downloading; it is told to keep still (conf-examples/zencart).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 mod known;
 
 use self::known::lock;
-pub use self::known::{Gone, Kept, Lost, Seen, ZenCarts};
+pub use self::known::{FOREIGN_TOLD_MAX, Gone, Kept, Lost, Seen, ZenCarts};
 use super::site::{Current, Site};
 use crate::clock;
 use crate::config::ZenCart;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::probe;
 use crate::domain::zen_cart::{Name, REST, STAYS_MAX, Use, stays};
 use crate::feed::nginx_line::PublicReport;
-use crate::public::{Heard, LinkDirectory, Taken, ZenCartPub, ZenCartWatch};
+use crate::public::{Heard, LinkDirectory, Others, Taken, ZenCartPub, ZenCartWatch, shown};
 
 /// A directory that cannot be used, or a link that cannot be taken away, is tried again.
 const AGAIN: Span = Span::from_seconds(60);
@@ -159,6 +163,7 @@ struct Tended {
     links: HashMap<String, LinkDirectory>,
     foreign: usize,
     lost: Option<Lost>,
+    removed: usize,
 }
 
 impl Keeper {
@@ -217,6 +222,7 @@ impl Keeper {
     async fn look_at(&mut self, site: &Site, entry: &ZenCart, told: &mut Kept) -> Moment {
         let (path, now) = (entry.path.clone(), clock::now());
         let tended = self.tended.entry(path.clone()).or_default();
+        told.removed = tended.removed;
         let (open, known) = (tended.open.take(), std::mem::take(&mut tended.links));
         let looked = tokio::task::spawn_blocking(move || look(&path, open, known)).await;
         let Found { directory, links, foreign, lost } = match looked.unwrap_or_else(|panic| Err(panic.to_string())) {
@@ -250,8 +256,10 @@ impl Keeper {
             kept.insert(one.name.clone(), link);
             told.links.push(one);
         }
-        let failed = take(site, entry, &directory, over).await;
+        let (removed, failed) = take(site, entry, &directory, over).await;
         let tended = self.tended.entry(entry.path.clone()).or_default();
+        tended.removed += removed;
+        told.removed = tended.removed;
         (tended.open, tended.links) = (Some(directory), kept);
         if let Some(fault) = failed.first().and_then(|first| first.not_removed.clone()) {
             tended.failed(&entry.path, &fault);
@@ -304,29 +312,32 @@ impl Tended {
         }
     }
 
-    fn foreign(&mut self, path: &Path, names: &[String]) {
-        if names.len() == self.foreign {
+    fn foreign(&mut self, path: &Path, others: &Others) {
+        if others.total == self.foreign {
             return;
         }
-        self.foreign = names.len();
-        let said = names.iter().take(SAID_MAX).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
-        tracing::info!(event = "zen_cart_foreign", path = %path.display(), count = names.len(), names = said, "not links of Zen Cart's: these stay");
+        self.foreign = others.total;
+        let said = others.first.iter().take(SAID_MAX).map(|name| shown(name).escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        tracing::info!(event = "zen_cart_foreign", path = %path.display(), count = others.total, names = said, "not links of Zen Cart's: these stay");
     }
 }
 
-/// Takes away links whose time is over; those that could not be, with what kept them.
-async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: Vec<Seen>) -> Vec<Seen> {
+/// Takes away links whose time is over: how many, and those that could not be, with what kept them.
+async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: Vec<Seen>) -> (usize, Vec<Seen>) {
     let (directory, path) = (Arc::clone(directory), entry.path.display());
-    let (given, mut failed) = (over.clone(), Vec::new());
+    let (given, mut removed, mut failed) = (over.clone(), 0, Vec::new());
     let work = move || over.into_iter().map(|one| (directory.take(&one.name), one)).collect::<Vec<_>>();
     let done = match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(panic) => return given.into_iter().map(|one| Seen { not_removed: Some(panic.to_string()), ..one }).collect(),
+        Err(panic) => return (0, given.into_iter().map(|one| Seen { not_removed: Some(panic.to_string()), ..one }).collect()),
     };
     for (taken, one) in done {
         let name = one.name.as_str();
         match taken {
-            Ok(Taken::Gone) => tracing::debug!(event = "zen_cart_removed", name, %path),
+            Ok(Taken::Gone) => {
+                removed += 1;
+                tracing::debug!(event = "zen_cart_removed", name, %path);
+            }
             Ok(Taken::WasGone) => {}
             Ok(Taken::Foreign(name)) => {
                 tracing::warn!(event = "zen_cart_foreign", name, %path, "it holds something else than links, and stays");
@@ -340,14 +351,14 @@ async fn take(site: &Site, entry: &ZenCart, directory: &Arc<ZenCartPub>, over: V
         }
         site.zen_carts.went(Gone { directory: entry.path.clone(), link: one, at: clock::now(), is_by_us: true });
     }
-    failed
+    (removed, failed)
 }
 
 /// What lies in a directory.
 struct Found {
     directory: Arc<ZenCartPub>,
     links: HashMap<String, LinkDirectory>,
-    foreign: Vec<String>,
+    foreign: Others,
     /// Those that were known, and are not there any more.
     lost: Vec<LinkDirectory>,
 }
@@ -359,20 +370,31 @@ fn look(path: &Path, open: Option<Arc<ZenCartPub>>, mut known: HashMap<String, L
         None => Arc::new(ZenCartPub::open(path)?),
     };
     directory.tidy().map_err(|fault| fault.to_string())?;
-    let (mut links, mut foreign) = (HashMap::new(), Vec::new());
-    for name in directory.names().map_err(|error| format!("cannot be listed: {error}"))? {
+    let (mut links, mut foreign, nothing) = (HashMap::new(), Others::default(), BTreeSet::new());
+    let not_listed = |error: Errno| format!("cannot be listed: {error}");
+    for name in directory.names().map_err(not_listed)? {
+        let name = name.map_err(not_listed)?;
+        let Some(text) = name.to_str() else {
+            foreign.add(&name, &nothing, FOREIGN_TOLD_MAX);
+            continue;
+        };
         // One that is being made has no link yet.
-        let found = match known.remove(&name).filter(|link| !link.targets.is_empty()) {
+        let found = match known.remove(text).filter(|link| !link.targets.is_empty()) {
             Some(link) => Some(link),
-            None => directory.link_directory(&name).unwrap_or(None),
+            None => directory.link_directory(text).unwrap_or(None),
         };
         match found {
-            Some(link) => drop(links.insert(name, link)),
-            None => foreign.push(name),
+            Some(link) => drop(links.insert(text.to_owned(), link)),
+            None => foreign.add(&name, &nothing, FOREIGN_TOLD_MAX),
         }
     }
-    foreign.sort_unstable();
-    // Of one that was just made, nothing was there to lose.
-    let lost = known.into_values().filter(|link| !link.targets.is_empty()).collect();
+    // Of one that was just made, nothing was there to lose; and a check takes away its own.
+    let lost = known.into_values().filter(|link| !link.targets.is_empty() && !is_of_check(&link.targets)).collect();
     Ok(Found { directory, links, foreign, lost })
+}
+
+/// Whether a link leads to what `cloakroom check` put beside the masters.
+fn is_of_check(targets: &[PathBuf]) -> bool {
+    let is_probe = |target: &PathBuf| target.file_name().and_then(OsStr::to_str).and_then(probe::made).is_some();
+    !targets.is_empty() && targets.iter().all(is_probe)
 }

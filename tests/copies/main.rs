@@ -4,6 +4,7 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod clock;
 mod disks;
 mod filling;
 mod following;

@@ -4,6 +4,7 @@
 
 pub mod apache;
 pub mod cloakroom;
+pub mod faketime;
 pub mod http;
 pub mod nginx;
 pub mod program;

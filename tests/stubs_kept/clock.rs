@@ -3,35 +3,11 @@
 use std::fs;
 
 use crate::pub_directory::{agree, click, master, name, site};
+use crate::servers::faketime::set;
 use crate::servers::site::Site;
 
 const HOUR: i64 = 3600;
 const TEN_YEARS: i64 = 3650 * 24 * HOUR;
-
-/// Debian's libfaketime, wherever this machine keeps it.
-fn libfaketime() -> String {
-    let found = fs::read_dir("/usr/lib").unwrap().filter_map(|entry| {
-        let path = entry.ok()?.path().join("faketime/libfaketimeMT.so.1");
-        path.exists().then(|| path.to_str().unwrap().to_owned())
-    });
-    found.into_iter().next().expect("faketime is installed (tests/run does it)")
-}
-
-/// Sets the daemon's clock to so many seconds from the real time, and starts it anew.
-#[track_caller]
-fn set(site: &mut Site, offset: i64) {
-    site.cloakroom.kill();
-    let file = site.cloakroom.state().join("offset");
-    fs::write(&file, format!("{offset:+}\n")).unwrap();
-    site.cloakroom.environment = vec![
-        ("LD_PRELOAD", libfaketime()),
-        ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap().to_owned()),
-        ("FAKETIME_NO_CACHE", "1".to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ];
-    site.cloakroom.start();
-}
 
 /// What the daemon waits for by the system's clock, in seconds from now: what follows that clock when it is set.
 fn alarms(site: &Site) -> Vec<u64> {
@@ -62,16 +38,16 @@ fn a_clock_set_back_keeps_what_is_there_and_one_set_forward_ends_it_once() {
     let url = master(&site, "a.zip", 1000);
     let to = click(&site, &url, "one");
     for offset in [-HOUR, HOUR, -TEN_YEARS, 0] {
-        set(&mut site, offset);
+        set(&mut site.cloakroom, offset);
         assert_eq!(agree(&site), [name(&to)], "{offset}");
         assert_eq!(site.get(&to).status, 200, "{offset}");
     }
-    set(&mut site, TEN_YEARS);
+    set(&mut site.cloakroom, TEN_YEARS);
     let gone = || agree(&site).is_empty().then_some(());
     crate::servers::until("its grace is over", gone);
     assert_eq!(site.get(&to).status, 404);
     for offset in [0, -HOUR] {
-        set(&mut site, offset);
+        set(&mut site.cloakroom, offset);
         assert!(agree(&site).is_empty(), "what has ended stays ended");
         let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
         let new = click(&site, &site.target(made["url"].as_str().unwrap()), "one");

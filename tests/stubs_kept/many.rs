@@ -16,6 +16,9 @@ const MANY: usize = 10_000;
 /// No answer may take longer; a debug build on a busy machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// So many that the daemon asks its store what it knows while it reads them.
+const CROWD: usize = 130_000;
+
 /// A name of 26 letters.
 fn name(number: usize) -> String {
     format!("{number:026}")
@@ -68,4 +71,29 @@ fn very_many_that_are_due_at_once_delay_no_answer_and_are_all_gone() {
     assert!(took.len() >= 40 && last < PATIENCE, "{last:?}");
     assert_eq!(agree(&site).len(), 21);
     assert_eq!(site.get(&to).status, 200);
+}
+
+#[test]
+fn a_crowd_of_names_that_look_like_ours_is_counted_and_what_is_ours_among_them_stays() {
+    let mut site = site("");
+    let url = master(&site, "a.zip", 1000);
+    let (stays, goes) = (click(&site, &url, "stays"), click(&site, &url, "goes"));
+    site.cloakroom.kill();
+    let public = site.nginx.public();
+    for number in 0..CROWD {
+        fs::File::create(public.join(name(number))).unwrap();
+    }
+    // Nobody lists a directory in the order in which it was filled: one of ours is told early, one late, or neither.
+    fs::remove_dir_all(public.join(crate::pub_directory::name(&goes))).unwrap();
+    site.cloakroom.start();
+    let directory = || site.cloakroom.json(&["stub", "list"])["directories"][0].clone();
+    let logged = site.cloakroom.logged(&["foreign_files"]);
+    assert!(logged.contains(&format!("more={}", CROWD - 100)), "{logged}");
+    let found = directory();
+    assert_eq!(found["foreign_total"], CROWD, "{found}");
+    let first: Vec<&str> = found["foreign"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(first, (0..100).map(name).collect::<Vec<_>>());
+    assert_eq!(rows(&site.cloakroom, "live"), [crate::pub_directory::name(&stays)]);
+    assert_eq!((site.get(&stays).status, site.get(&goes).status), (200, 404));
+    assert_eq!(names(&site).len(), CROWD + 1, "nothing of others is touched");
 }

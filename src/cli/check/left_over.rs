@@ -1,14 +1,17 @@
 //! What a check that was cut off left behind: a later one takes it away.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::finding::Finding;
 use super::public_planted::LEAVES;
+use super::zen_cart::folders;
+use super::zen_cart_shop::Shop;
 use crate::auth::replace::replace;
 use crate::cli::terminal::counted;
 use crate::config::Configuration;
@@ -17,11 +20,13 @@ use crate::domain::probe;
 use crate::proof::htpasswd::edit;
 use crate::random;
 
-/// Takes away what checks left in storages, public directories and files of passwords, if they cannot run any more at `now`.
+/// Takes away what checks left in storages, public directories, beside Zen Cart's masters and in files of passwords, if they cannot run any more at `now`.
 pub(super) fn tidy(configuration: &Configuration, now: Moment) -> Option<Finding> {
-    let storages = configuration.storages.iter().map(|storage| storage.path.as_path());
-    let directories = configuration.directories.iter().map(|directory| directory.path.as_path());
-    let taken: usize = storages.chain(directories).filter_map(|path| in_directory(path, now).ok()).sum();
+    let storages = configuration.storages.iter().map(|storage| storage.path.clone());
+    let directories = configuration.directories.iter().map(|directory| directory.path.clone());
+    let zen_carts = configuration.zen_carts.iter().flat_map(|entry| folders(entry, Shop::around(&entry.path).ok().as_ref()));
+    let all: BTreeSet<PathBuf> = storages.chain(directories).chain(zen_carts).collect();
+    let taken: usize = all.iter().filter_map(|path| in_directory(path, now).ok()).sum();
     let files = configuration.directories.iter().filter_map(|directory| directory.credentials.as_ref());
     let withdrawn: usize = files.map(|credentials| in_passwords(&credentials.htpasswd, now)).sum();
     let number = u64::try_from(taken + withdrawn).unwrap_or(u64::MAX);

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, or_ok};
 use super::live::{Visit, shown};
-use super::probe::hexadecimal;
 use super::public_live::{LOOK, LOOKS, end_of};
 use super::public_planted::{as_in, content};
 use super::zen_cart::folders;
 use super::zen_cart_shop::Shop;
 use crate::clock;
 use crate::config::{Feed, ZenCart};
+use crate::domain::probe;
 use crate::random;
 
 const CHECK: &str = "zen-cart-live";
@@ -49,7 +49,7 @@ impl Planted {
         let letters: String = random::bytes::<LETTERS>().iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let plain = format!("{letters}-{}", clock::now().seconds());
         let mut planted = Self { bytes: content().into_bytes(), dotted: format!(".{plain}"), plain, made: Vec::new() };
-        let master = masters.join(format!("cloakroom-check-{}.zip", hexadecimal(&random::bytes::<8>())));
+        let master = masters.join(format!("{}.zip", probe::name(clock::now(), random::bytes())));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&master)?;
         planted.made.push(master.clone());
         file.write_all(&planted.bytes)?;

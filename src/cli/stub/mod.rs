@@ -54,10 +54,8 @@ pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
             if common.json {
                 say_json(&page)
             } else {
-                {
-                    let page = show::Page { answer: &page, is_later: after.is_some(), more: &more, most };
-                    say(show::list(&page, clock::now(), width(), signs()))
-                }
+                let page = show::Page { answer: &page, is_later: after.is_some(), more: &more, most };
+                say(show::list(&page, clock::now(), width(), signs()))
             }
         }
         Command::Sweep { dry_run } => {

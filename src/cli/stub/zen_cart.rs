@@ -115,30 +115,93 @@ fn kept(link: &ZenCartLinkView, now: Moment) -> String {
 /// What a sweep did with them, or would do.
 pub(super) fn swept(view: &SweepView, now: Moment) -> Vec<String> {
     let one = |one: &ZenCartView| {
-        let over = one.links.iter().filter(|link| is_over(link, now)).count();
+        let (over, gone) = (one.over_total, one.swept_total);
         let staying = one.links_total.saturating_sub(over);
-        let goes = match (view.dry_run, over) {
-            (_, 0) => "none has to go".to_owned(),
-            (true, over) => format!("{over} would be taken away"),
-            (false, over) => format!("{over} could not be taken away, or are just going"),
+        let taken = terminal::counted(gone as u64, "was taken away", "were taken away");
+        let left = format!("{} could not be taken away, or just {}", terminal::grouped(over as u64), if over == 1 { "goes" } else { "go" });
+        let goes = match (view.dry_run, over, gone) {
+            (true, 0, _) => "none has to go".to_owned(),
+            (true, over, _) => format!("{} would be taken away", terminal::grouped(over as u64)),
+            (false, 0, 0) => "none had to go".to_owned(),
+            (false, 0, _) => taken,
+            (false, _, 0) => left,
+            (false, ..) => format!("{taken}, {left}"),
         };
         let next = one.links.iter().find(|link| !is_over(link, now)).map(|link| ago(&link.until, now));
         let stays = match (staying, next) {
-            (0, _) | (_, None) => "none stays".to_owned(),
-            (staying, Some(next)) => {
-                format!("{}, the next goes {next}", terminal::counted(staying as u64, "stays", "stay"))
+            (0, _) => "none stays".to_owned(),
+            (staying, next) => {
+                let next = next.map_or_else(String::new, |next| format!(", the next goes {next}"));
+                format!("{}{next}", terminal::counted(staying as u64, "stays", "stay"))
             }
         };
-        let mut lines = vec![if one.links_total == 0 {
+        let mut lines = vec![if one.links_total + gone == 0 {
             head(one)
         } else {
             format!("Zen Cart's links in {}: {goes}; {stays}", terminal::visible(&one.path))
         }];
-        let over = one.links.iter().filter(|link| is_over(link, now)).take(NAMES_MAX);
+        let named = one.links.iter().filter(|link| is_over(link, now)).take(NAMES_MAX);
         let target = |link: &ZenCartLinkView| link.targets.first().map_or_else(|| "nothing".to_owned(), |target| terminal::visible(target));
-        lines.extend(over.map(|link| format!("  {}, to {}", terminal::visible(&link.path), target(link))));
+        lines.extend(named.map(|link| format!("  {}, to {}", terminal::visible(&link.path), target(link))));
+        if over > NAMES_MAX {
+            lines.push(format!("  and {} more", terminal::grouped((over - NAMES_MAX) as u64)));
+        }
         lines.extend(said(one, now));
         lines.join("\n")
     };
     view.zen_carts.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_sweep_says_how_many_it_took_away_and_how_many_more_there_are_than_it_names() {
+        let now = Moment::from_seconds(1_900_000_000);
+        let told = |dry_run: bool, (links, over, swept): (usize, usize, usize), named: &[i64]| {
+            let link = |after: &i64| {
+                let until = Moment::from_seconds(now.seconds().saturating_add_signed(*after));
+                json!({
+                    "name": "a", "path": format!("/pub/{after}"), "url": null, "targets": ["/m/a.zip"], "made": now.to_string(),
+                    "until": until.to_string(), "by": "made", "used": null, "why": "", "not_removed": null,
+                })
+            };
+            let one = json!({
+                "path": "/pub", "url": null, "keep_seconds": 60, "looked": true, "fault": null, "links_total": links,
+                "over_total": over, "swept_total": swept, "links": named.iter().map(link).collect::<Vec<_>>(),
+                "foreign_total": 0, "foreign": [], "lost_total": 0, "lost_at": null,
+            });
+            let view = json!({
+                "dry_run": dry_run, "swept": [], "swept_total": 0, "staying": 0, "directories": [], "zen_carts": [one],
+            });
+            swept_first(&serde_json::from_value(view).unwrap(), now)
+        };
+        let mut seen = 0;
+        for (dry_run, numbers, named, head, lines) in [
+            (true, (0, 0, 0), &[][..], ": none lies there now", 1),
+            (true, (2, 0, 0), &[3600, 7200], ": none has to go; 2 stay, the next goes in 1 h", 1),
+            (true, (1502, 1500, 0), &[-9, -8, -7, -6, -5, -4], ": 1,500 would be taken away; 2 stay", 7),
+            (false, (2, 0, 0), &[3600], ": none had to go; 2 stay, the next goes in 1 h", 1),
+            (false, (0, 0, 1), &[], ": 1 was taken away; none stays", 1),
+            (false, (1, 0, 1200), &[3600], ": 1,200 were taken away; 1 stays, the next goes in 1 h", 1),
+            (false, (1, 1, 0), &[-9], ": 1 could not be taken away, or just goes; none stays", 2),
+            (false, (2, 2, 3), &[-9, -9], ": 3 were taken away, 2 could not be taken away, or just go; none stays", 3),
+        ] {
+            let text = told(dry_run, numbers, named);
+            assert_eq!((text[0].as_str(), text.len()), (format!("Zen Cart's links in /pub{head}").as_str(), lines), "{text:#?}");
+            seen += 1;
+            if numbers.1 > NAMES_MAX {
+                assert_eq!(text[lines - 1], "  and 1,495 more");
+            }
+        }
+        assert_eq!(seen, 8);
+    }
+
+    /// The lines about the first directory.
+    fn swept_first(view: &SweepView, now: Moment) -> Vec<String> {
+        swept(view, now)[0].lines().map(str::to_owned).collect()
+    }
 }

@@ -1,5 +1,7 @@
 //! What lies in Zen Cart's own `pub/`, by its path on the disk, its address, or the name of its link alone.
 
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Explanation, split};
@@ -72,22 +74,43 @@ pub(super) async fn explain(site: &Site, named: &InZenCart<'_>) -> Explanation {
     let targets = link.map(|link| link.targets.clone()).unwrap_or_default();
     let look = move || {
         let missing: Vec<PathBuf> = targets.into_iter().filter(|target| !target.exists()).collect();
-        (place.symlink_metadata().is_ok(), missing)
+        (Lies::at(&place), missing)
     };
     let (lies, missing) = tokio::task::spawn_blocking(look).await.unwrap_or_default();
     let (outcome, steps, advice) = if let Some(link) = link {
         there(entry, link, &missing)
-    } else if kept.as_ref().is_some_and(|kept| kept.foreign.iter().any(|foreign| foreign == name)) {
+    } else if lies == Lies::Other || lies == Lies::Links && Name::parse(name).is_none() {
         foreign(name)
     } else if let Some(gone) = site.zen_carts.gone(&entry.path, name) {
         went(&gone)
     } else {
-        unknown(entry, name, kept.as_ref(), lies)
+        unknown(entry, name, kept.as_ref(), lies != Lies::Not)
     };
     Explanation { subject, outcome: outcome.to_owned(), steps, advice: Some(advice) }
 }
 
 type Told = (&'static str, Vec<Step>, String);
+
+/// What lies at a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Lies {
+    /// Nothing, or what nobody may look at.
+    #[default]
+    Not,
+    /// A directory with nothing but symbolic links, or with nothing.
+    Links,
+    /// Anything else.
+    Other,
+}
+
+impl Lies {
+    fn at(place: &Path) -> Self {
+        let Ok(found) = place.symlink_metadata() else { return Self::Not };
+        let is_link = |entry: io::Result<DirEntry>| entry.and_then(|entry| entry.file_type()).is_ok_and(|kind| kind.is_symlink());
+        let is_links = || fs::read_dir(place).is_ok_and(|mut entries| entries.all(is_link));
+        if found.is_dir() && is_links() { Self::Links } else { Self::Other }
+    }
+}
 
 fn of_directory(entry: &ZenCart, name: &str, kept: Option<&Kept>) -> Explanation {
     let path = entry.path.display();

@@ -9,9 +9,13 @@ use tokio::sync::Notify;
 
 use crate::domain::moment::Moment;
 use crate::domain::zen_cart::Rule;
+use crate::public::Others;
 
 /// So many that were taken away are remembered, for those who ask what became of one.
 const GONE_MAX: usize = 1000;
+
+/// So many foreign names of a directory are told; their number is told whole.
+pub const FOREIGN_TOLD_MAX: usize = 100;
 
 /// What is known of all of them, over reloads.
 #[derive(Debug, Default)]
@@ -36,10 +40,12 @@ pub struct Kept {
     pub fault: Option<String>,
     /// Its links, those that go first first.
     pub links: Vec<Seen>,
-    /// The names in it that are not Zen Cart's links, sorted; they stay.
-    pub foreign: Vec<String>,
+    /// What in it is not one of Zen Cart's links, and stays; the first [`FOREIGN_TOLD_MAX`] by name.
+    pub foreign: Others,
     /// Links that others took away before their time, if there were any.
     pub lost: Option<Lost>,
+    /// How many Cloakroom took away, since the daemon was started.
+    pub removed: usize,
 }
 
 /// One of Zen Cart's links, as it was seen last.
@@ -84,7 +90,7 @@ pub struct Lost {
 impl Kept {
     /// One of which nothing is known yet.
     pub(super) fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), fault: None, links: Vec::new(), foreign: Vec::new(), lost: None }
+        Self { path: path.to_owned(), fault: None, links: Vec::new(), foreign: Others::default(), lost: None, removed: 0 }
     }
 }
 
