@@ -33,6 +33,9 @@ const WHOLE_LOOK: Duration = Duration::from_hours(1);
 /// The same where nothing, or not all, is told.
 const WHOLE_LOOK_WHEN_DEAF: Duration = Duration::from_secs(5);
 
+/// The same while something could not be placed that lies at a former place of its directory: the disk may have room again.
+const WHOLE_LOOK_WHEN_WAITING: Duration = Duration::from_secs(10);
+
 /// After a whole look there is none for so many times as long as it took.
 const REST: u32 = 10;
 
@@ -64,6 +67,8 @@ struct Watcher {
     lost: BTreeMap<DirectoryName, String>,
     /// Directories that were away; what is missing there is placed again.
     back: HashSet<DirectoryName>,
+    /// Whether something could not be placed again.
+    waits: bool,
     foreign: HashMap<DirectoryName, Foreign>,
     masters: Known,
 }
@@ -102,6 +107,7 @@ impl Watcher {
         let said = self.foreign.iter().map(|(directory, foreign)| (directory.clone(), foreign.said.clone())).collect();
         let found = reconcile(&site, &self.back, &said).await?;
         self.back.clear();
+        self.waits = found.waiting > 0;
         let kept: HashSet<PathBuf> = found.masters.keys().filter_map(|file| masters::path(&site, file)).collect();
         watch.keep_masters(&kept);
         for path in &kept {
@@ -124,7 +130,12 @@ impl Watcher {
                 upkeep.look.notified().await;
                 return;
             }
-            let whole = began + if self.deaf.is_some() { WHOLE_LOOK_WHEN_DEAF } else { WHOLE_LOOK };
+            let whole = began
+                + match &self.deaf {
+                    Some(_) => WHOLE_LOOK_WHEN_DEAF,
+                    None if self.waits => WHOLE_LOOK_WHEN_WAITING,
+                    None => WHOLE_LOOK,
+                };
             let next = whole.min(Instant::now() + if self.lost.is_empty() { LOOK } else { LOOK_FOR_LOST });
             tokio::select! {
                 hints = self.ear.heard(&upkeep.watch) => {
@@ -240,7 +251,7 @@ impl Watcher {
         for step in ours.chunks(LIST_MAX) {
             let mut rows = site.store.placed(step.to_vec()).await?;
             rows.retain(|placed| placed.stay == Stay::Live && !self.lost.contains_key(&placed.directory));
-            missing(site, &rows, &HashSet::new()).await;
+            self.waits |= missing(site, &rows, &HashSet::new()).await > 0;
         }
         Ok(())
     }

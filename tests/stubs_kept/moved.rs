@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::pub_directory::{click, link, master, name, rows, site, store};
+use crate::disk::Mounted;
+use crate::library::steps;
+use crate::pub_directory::{click, clicked, link, master, name, rows, site, store};
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::nginx::{Nginx, NginxSetup};
 use crate::servers::site::{Site, content};
@@ -208,4 +210,72 @@ fn a_copy_that_is_another_name_of_its_master_goes_from_a_disk_that_the_directory
     until("it is gone from both", || (names_in(&to).is_empty() && names_in(&from).is_empty()).then_some(()));
     assert_eq!(site.cloakroom.said(&["foreign_file"]), 0);
     assert_eq!(fs::read(site.nginx.downloads().join("a.zip")).unwrap(), content(1000), "its master stays");
+}
+
+#[test]
+fn what_finds_no_room_at_the_new_path_stays_at_the_one_before_and_is_placed_when_there_is_room() {
+    let mut site = site("");
+    let link = master(&site, "a.zip", 1000);
+    let mut stubs: Vec<String> = (0..12).map(|customer| name(&click(&site, &link, &format!("customer {customer}")))).collect();
+    stubs.sort_unstable();
+    let to = elsewhere(&site);
+    let mounted = Mounted::at(&to, "size=1m,nr_inodes=8,mode=0755");
+    let from = restarted_at(&mut site, &to, |_| {});
+    site.cloakroom.logged(&["not_placed", "No space left on device"]);
+    let placed = names_in(&to).len();
+    assert!((1..12).contains(&placed), "{placed}");
+    // Who clicks finds no room either, and loses nothing by it.
+    let answers: Vec<u16> = (0..12).map(|customer| clicked(&site, &link, &format!("customer {customer}")).status).collect();
+    assert!(answers.contains(&303) && answers.iter().any(|status| status / 100 == 5), "{answers:?}");
+    assert_eq!((names_in(&from), rows(&site.cloakroom, "live")), (stubs.clone(), stubs.clone()));
+    assert_eq!((rows(&site.cloakroom, "gone").len(), rows(&site.cloakroom, "going").len()), (0, 0));
+    assert_eq!(site.cloakroom.said(&["stub_missing"]), 0, "nobody took anything away");
+    assert_eq!(site.cloakroom.said(&["not_placed", "again"]), 1, "it is said once: {:#?}", site.cloakroom.log());
+    mounted.remount("nr_inodes=200");
+    until("all are placed", || (names_in(&to) == stubs).then_some(()));
+    assert_eq!((names_in(&from), rows(&site.cloakroom, "live")), (stubs.clone(), stubs));
+    nothing_is_lost(&site.cloakroom);
+    assert!(site.cloakroom.stop());
+    drop(mounted);
+}
+
+/// More steps than a move has.
+const STEPS_MAX: u32 = 200;
+
+#[test]
+fn killed_before_each_step_of_a_move_everything_stays_where_it_was_and_is_placed_at_the_new_path() {
+    let mut site = site("");
+    let link = master(&site, "a.zip", 1000);
+    let mut stubs: Vec<String> = (0..3).map(|customer| name(&click(&site, &link, &format!("customer {customer}")))).collect();
+    stubs.sort_unstable();
+    assert!(site.cloakroom.stop());
+    let (from, to) = (site.nginx.public(), elsewhere(&site));
+    configure(&site, &from, &to);
+    let kept = fs::read(store(&site.cloakroom)).unwrap();
+    let mut killed = 0;
+    for step in 1..STEPS_MAX {
+        for name in ["cloakroom.db-wal", "cloakroom.db-shm"] {
+            let _ = fs::remove_file(site.cloakroom.state().join(name));
+        }
+        fs::write(store(&site.cloakroom), &kept).unwrap();
+        fs::remove_dir_all(&to).unwrap();
+        fs::create_dir(&to).unwrap();
+        site.cloakroom.environment = vec![("LD_PRELOAD", steps().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
+        site.cloakroom.launch();
+        until("it is killed, or all is placed", || (site.cloakroom.has_ended() || names_in(&to) == stubs).then_some(()));
+        let is_over = !site.cloakroom.has_ended() && site.cloakroom.stop();
+        site.cloakroom.kill();
+        site.cloakroom.environment.clear();
+        site.cloakroom.start();
+        until(&format!("step {step}: all is placed"), || (names_in(&to) == stubs).then_some(()));
+        assert_eq!((names_in(&from), rows(&site.cloakroom, "live")), (stubs.clone(), stubs.clone()), "step {step}");
+        nothing_is_lost(&site.cloakroom);
+        assert!(site.cloakroom.stop(), "step {step}: it ends well");
+        if is_over {
+            assert!(killed > 8, "only {killed} steps: the library does not see them");
+            return;
+        }
+        killed += 1;
+    }
+    panic!("a move has more than {STEPS_MAX} steps");
 }
