@@ -144,6 +144,11 @@ impl PublicDirectory {
         Ok(look(&self.root, &placed.path())?.is_some_and(|stat| self.is_this(placed, &stat)))
     }
 
+    /// Whether something lies where the copy belongs of which nobody can tell that it is that.
+    pub fn holds_other(&self, placed: &Placed) -> Result<bool, Errno> {
+        Ok(look(&self.root, &placed.path())?.is_some_and(|stat| !self.is_this(placed, &stat)))
+    }
+
     /// Takes a copy away. Calling it again is free.
     pub fn take_copy(&self, placed: &Placed) -> Result<Taken, NotPlaced> {
         self.drop_copy(placed)?;

@@ -105,6 +105,20 @@ async fn listed(site: &Site, said: &Said) -> Result<HashMap<DirectoryName, Listi
     Ok(all)
 }
 
+/// Ends what was half done where directories were before. What is known of the rows stays: all that lies there goes with them.
+pub(super) async fn tidy_former(site: &Site) {
+    for former in site.directories.former() {
+        let Ok(open) = former.directory().map(Arc::clone) else { continue };
+        let (work, upkeep) = (Arc::clone(&open), Arc::clone(&site.upkeep));
+        let tidied = tokio::task::spawn_blocking(move || work.tidy(|name| upkeep.try_hold(name)));
+        match tidied.await {
+            Ok(Ok(tidied)) => tidied.into_iter().for_each(|one| drop(ended(&open.entry.name, one))),
+            Ok(Err(error)) => tracing::debug!(event = "not_tidied", path = former.place.path, "{error}"),
+            Err(panic) => tracing::error!(event = "not_tidied", path = former.place.path, "{panic}"),
+        }
+    }
+}
+
 /// Of a stub that was half made or half taken away nothing is left, unless it lies where its directory was before, too; a copy
 /// that was half made is made anew.
 async fn forget_stubs(site: &Site, tidied: Vec<PlacedName>) -> Result<(), Down> {

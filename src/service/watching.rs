@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::masters::{self, Known, Led, Masters};
 use super::places;
-use super::reconcile::{FOREIGN_MAX, listing, missing, reconcile, without_rows};
+use super::reconcile::{FOREIGN_MAX, listing, missing, reconcile, tidy_former, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay};
@@ -95,6 +95,7 @@ impl Watcher {
                 site.upkeep.retries().hasten(&directory.entry.name, Instant::now());
             }
         }
+        tidy_former(&site).await;
         self.directories = Some(Arc::clone(&site.directories));
         self.storages = Some(Arc::clone(&site.storages));
         if site.directories.is_empty() {
@@ -126,7 +127,8 @@ impl Watcher {
     async fn listen(&mut self, current: &Current, upkeep: &Upkeep, rested: Instant) {
         let began = Instant::now();
         loop {
-            if self.directories.as_ref().is_none_or(|directories| directories.is_empty()) {
+            // What lies where a directory was before has to go, too, when that can be reached.
+            if self.directories.as_ref().is_none_or(|directories| directories.is_empty() && directories.former().next().is_none()) {
                 upkeep.look.notified().await;
                 return;
             }
