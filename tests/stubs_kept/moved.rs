@@ -296,6 +296,45 @@ fn a_copy_of_which_nobody_can_tell_any_more_that_it_is_one_keeps_its_row_until_s
 }
 
 #[test]
+fn a_copy_keeps_the_version_that_was_sold_when_its_directory_is_moved_after_the_master_was_replaced() {
+    let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+    let from = nginx.goods();
+    let directory = format!("htpasswd = \"{}\"", nginx.htpasswd().display());
+    let mut site = Site::copying_to(nginx, &from, &directory, "version = \"purchased\"", true);
+    let to = from.with_extension("new");
+    for replaced in [true, false] {
+        let (name, to) = (format!("{replaced}.zip"), to.with_extension(if replaced { "one" } else { "two" }));
+        site.master(&name, &content(1000));
+        let made = site.cloakroom.json(&["grant", "add", "--file", &format!("masters/{name}"), "--max", "3"]);
+        let grant = made["grant"]["id"].as_str().unwrap();
+        until("the copy is there", || (names_in(&from).len() == 1 && rows(&site.cloakroom, "live").len() == 1).then_some(()));
+        let copy = names_in(&from);
+        let path = site.nginx.downloads().join(&name);
+        // What was sold is not at its place any more: another one is, or nothing.
+        let next = path.with_extension("next");
+        fs::rename(&path, &next).unwrap();
+        if replaced {
+            fs::write(&path, content(2000)).unwrap();
+        }
+        fs::create_dir(&to).unwrap();
+        configure(&site, &from, &to);
+        assert!(site.cloakroom.stop());
+        site.cloakroom.start();
+        let is_live = || (names_in(&to) == copy && rows(&site.cloakroom, "live").len() == 1).then_some(());
+        until("it is made again", is_live);
+        assert_eq!(fs::read(to.join(&copy[0])).unwrap(), content(1000), "of what was sold");
+        site.cloakroom.say(&["grant", "revoke", grant]);
+        until("it is gone from both", || (names_in(&to).is_empty() && names_in(&from).is_empty()).then_some(()));
+        until("its row says so", || rows(&site.cloakroom, "going").is_empty().then_some(()));
+        assert_eq!(site.cloakroom.said(&["not_copied"]), 0, "{:#?}", site.cloakroom.log());
+        nothing_is_lost(&site.cloakroom);
+        assert!(site.cloakroom.stop());
+        configure(&site, &to, &from);
+        site.cloakroom.start();
+    }
+}
+
+#[test]
 fn what_finds_no_room_at_the_new_path_stays_at_the_one_before_and_is_placed_when_there_is_room() {
     let mut site = site("");
     let link = master(&site, "a.zip", 1000);
