@@ -12,7 +12,7 @@ use super::zen_carts::{self, ZenCartView};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, What};
 use crate::service::inventory::{self, After, Cause, Foreign, Foreigners, Lying, Why};
-use crate::service::site::Site;
+use crate::service::site::{Current, Site};
 use crate::service::sweeping::{self, NotSwept, Swept};
 use crate::store::LIST_MAX;
 
@@ -163,10 +163,11 @@ pub(super) async fn list(State(site): State<Arc<Site>>, which: Result<Query<Whic
 
 pub(super) async fn sweep(
     State(site): State<Arc<Site>>,
+    State(current): State<Current>,
     order: Result<Json<SweepOrder>, JsonRejection>,
 ) -> Result<Json<SweepView>, Problem> {
     let SweepOrder { dry_run } = problem::body(order)?;
-    let swept = if dry_run { sweeping::rehearse(&site).await.map_err(NotSwept::Down) } else { sweeping::sweep_now(&site).await };
+    let swept = if dry_run { sweeping::rehearse(&site).await.map_err(NotSwept::Down) } else { sweeping::sweep_now(&current).await };
     let zen_carts = if dry_run { zen_carts::views(&site) } else { zen_carts::swept(&site).await };
     let Swept { first, total, staying } = swept.map_err(|not| match not {
         NotSwept::Down(down) => Problem::down(down),

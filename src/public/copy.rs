@@ -144,6 +144,24 @@ impl PublicDirectory {
         Ok(look(&self.root, &placed.path())?.is_some_and(|stat| self.is_this(placed, &stat)))
     }
 
+    /// The copy, open for reading; `None` where it is not there. One that is another name of its master is not meant: its bytes
+    /// are whatever the master's are.
+    pub fn open_copy(&self, placed: &Placed) -> Result<Option<File>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.root, placed.path(), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        Ok((is_our(FileType::RegularFile, &stat) && stat.st_nlink == 1).then_some(file))
+    }
+
+    /// Whether something lies where the copy belongs of which nobody can tell that it is that.
+    pub fn holds_other(&self, placed: &Placed) -> Result<bool, Errno> {
+        Ok(look(&self.root, &placed.path())?.is_some_and(|stat| !self.is_this(placed, &stat)))
+    }
+
     /// Takes a copy away. Calling it again is free.
     pub fn take_copy(&self, placed: &Placed) -> Result<Taken, NotPlaced> {
         self.drop_copy(placed)?;

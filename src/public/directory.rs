@@ -130,6 +130,14 @@ impl Directories {
         all
     }
 
+    /// The same directories, with these former places; nothing is opened, and nothing is known of those that `self` has not.
+    #[must_use]
+    pub fn with_former_unseen(&self, places: &[Place]) -> Self {
+        let known = |place: &Place| self.former.iter().find(|known| known.place == *place).map(Arc::clone);
+        let former = places.iter().map(|place| known(place).unwrap_or_else(|| Arc::new(Former::unseen(place))));
+        Self { here: self.here.clone(), former: former.collect() }
+    }
+
     /// The places where directories were before.
     pub fn former(&self) -> impl Iterator<Item = &Arc<Former>> {
         self.former.iter()
@@ -200,7 +208,12 @@ impl PublicDirectory {
         let is_directory = |stat: &rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let stat = rustix::fs::fstat(&self.root).ok().filter(is_directory);
         let id = stat.map(|stat| FileId { device: stat.st_dev, inode: stat.st_ino });
-        Place { directory: self.entry.name.clone(), path: self.entry.path.display().to_string(), id, left: None }
+        Place { id, ..self.place_unseen() }
+    }
+
+    /// Where it is configured to lie; nobody looks there.
+    pub fn place_unseen(&self) -> Place {
+        Place { directory: self.entry.name.clone(), path: self.entry.path.display().to_string(), id: None, left: None }
     }
 
     /// What is wrong with the directory now, if anything: it was taken away, replaced, or unmounted.

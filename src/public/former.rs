@@ -28,9 +28,15 @@ impl Former {
         let open = match has_aside {
             Ok(true) => Self::open_there(place, before),
             Ok(false) => Err(format!("holds no `{ASIDE}`, so it is not the directory that was there")),
+            Err(_) if is_removed(place) => Err("is not there any more".to_owned()),
             Err(error) => Err(format!("cannot be opened: {error}")),
         };
         Self { place: place.clone(), open: open.map(Arc::new) }
+    }
+
+    /// One of which nobody knows yet what lies there.
+    pub(super) fn unseen(place: &Place) -> Self {
+        Self { place: place.clone(), open: Err("does not answer".to_owned()) }
     }
 
     fn open_there(place: &Place, before: &[&Directories]) -> Result<PublicDirectory, String> {
@@ -51,12 +57,17 @@ impl Former {
         self.open.as_ref().is_ok_and(|open| open.fault().is_none())
     }
 
-    /// Whether the directory was taken away: the file system on which it was is there, and nothing is at its path. Of a file
-    /// system that is not mounted nobody can tell.
+    /// Whether nothing is at its path now, as far as that can be told: see [`is_removed`].
     pub fn is_removed(&self) -> bool {
-        let path = Path::new(&self.place.path);
-        let is_missing = fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        let above = path.parent().and_then(|above| fs::metadata(above).ok());
-        is_missing && above.zip(self.place.id).is_some_and(|(above, id)| above.dev() == id.device)
+        is_removed(&self.place)
     }
+}
+
+/// Whether the directory that was at `place` was removed or renamed: the file system on which it was is there, and nothing is
+/// at its path. Of a file system that is not mounted nobody can tell.
+pub fn is_removed(place: &Place) -> bool {
+    let path = Path::new(&place.path);
+    let is_missing = fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let above = path.parent().and_then(|above| fs::metadata(above).ok());
+    is_missing && above.zip(place.id).is_some_and(|(above, id)| above.dev() == id.device)
 }

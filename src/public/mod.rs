@@ -24,7 +24,7 @@ mod zen_cart_watch;
 pub use copy::Copied;
 pub use copying::{Done, NotCopied, Progress};
 pub use directory::{ASIDE, Directories, DirectoryFault, NotPlaced, PublicDirectory};
-pub use former::Former;
+pub use former::{Former, is_removed};
 pub use htpasswd_file::{HtpasswdFile, NotWritten, Written};
 pub use listing::{Listing, Names, Others, shown};
 pub use seen::Seen;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::download::Counted;
-use super::reconcile::missing;
+use super::reconcile::{is_before, missing};
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::PublicUrl;
@@ -106,8 +106,11 @@ pub(super) async fn to_stub(
             // Whoever had it in hand could not place it, or took it away.
             Ok(false) if waited && !is_live(store, &placed).await? => {}
             // It lies where the directory was before: it is placed here, too, as all that does.
-            Ok(false) if site.directories.former_of(&placed).next().is_some() => {
-                missing(site, std::slice::from_ref(&placed), &HashSet::from([placed.directory.clone()])).await;
+            Ok(false) if is_before(site, &placed) => {
+                if missing(site, std::slice::from_ref(&placed), &HashSet::new()).await > 0 {
+                    trace.failed(|| format!("the stub {} cannot be placed in `{}` now", placed.name, directory.entry.name));
+                    return Err(NotSent::NotPlaced);
+                }
             }
             Ok(false) => {
                 tracing::warn!(event = "stub_missing", delivery = %delivery, directory = %directory.entry.name, "a stub was taken away by others; another one is made");

@@ -16,6 +16,7 @@ use super::following::{Following, again, differ, follow_one, sold, stay_behind};
 use super::method::first_that_works;
 use super::preparation::{NotMade, Preparation, Trouble};
 use super::site::{Current, Site};
+use super::source::Source;
 use super::trace::Trace;
 use crate::clock;
 use crate::config::Directory;
@@ -29,7 +30,7 @@ use crate::domain::placed::{DirectoryName, Made, NewCopy, Placed, PlacedName, St
 use crate::domain::policy::{Edition, Method, Policy};
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
-use crate::public::{Copied, NotCopied, Progress, PublicDirectory};
+use crate::public::{Copied, Former, NotCopied, Progress, PublicDirectory};
 use crate::random;
 use crate::storage::Storages;
 use crate::store::{Down, Store};
@@ -356,8 +357,11 @@ impl Drop for Stops {
 /// Makes a copy where none is, or one of another version.
 pub(super) async fn make(site: &Site, place: &Arc<PublicDirectory>, placed: Placed) -> Result<(), Down> {
     let grant = site.store.grant(placed.grant).await?;
-    let wanted =
-        Wanted { edition: grant.as_ref().map_or(Edition::Latest, |grant| grant.policy.edition), sold: sold(site, grant.as_ref()).await? };
+    let wanted = Wanted {
+        edition: grant.as_ref().map_or(Edition::Latest, |grant| grant.policy.edition),
+        sold: sold(site, grant.as_ref()).await?,
+        former: site.directories.former_of(&placed).map(Arc::clone).collect(),
+    };
     let progress = site.copies.begin(&placed.name);
     let _stops = Stops(Arc::clone(&progress));
     let (storages, into, row) = (Arc::clone(&site.storages), Arc::clone(place), placed.clone());
@@ -415,20 +419,19 @@ struct Wanted {
     edition: Edition,
     /// The one that was sold, where that is kept.
     sold: Option<Version>,
+    /// Where that one may lie, too.
+    former: Vec<Arc<Former>>,
 }
 
-/// Makes a copy of what the master is now, and shows it if it is still that.
+/// Makes a copy of what the master is now, or was when it was sold, and shows it if it is still that.
 fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wanted: &Wanted, progress: &Progress) -> Result<Made, NotMade> {
     // An open directory could be filled wherever it was moved.
     if let Some(fault) = directory.fault() {
         return Err(NotMade::Directory(format!("{} {fault}", directory.entry.path.display())));
     }
-    let (master, version) = storages.open_file(&placed.file).map_err(NotMade::Master)?;
-    if let Some(sold) = wanted.sold.as_ref().filter(|sold| differ(sold, &version)) {
-        return Err(NotMade::Sold(sold.clone()));
-    }
-    let copied = directory.make_copy(placed, &master, wanted.edition, progress)?;
-    let now = storages.look(&placed.file);
+    let Source { file, version, is_master } = Source::open(storages, &wanted.former, placed, wanted.sold.as_ref())?;
+    let copied = directory.make_copy(placed, &file, wanted.edition, progress)?;
+    let now = if is_master { storages.look(&placed.file) } else { Ok(version.clone()) };
     if now.as_ref() != Ok(&version) {
         directory.drop_copy(placed)?;
         return Err(now.map_or_else(NotMade::Taken, |_| NotCopied::Changed.into()));

@@ -44,6 +44,7 @@ mod running;
 mod secrecy;
 pub mod settle;
 pub mod site;
+mod source;
 pub mod stream;
 pub mod streams;
 pub mod sweeping;

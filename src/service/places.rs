@@ -5,6 +5,8 @@
 //! is over. So whoever has its address has it from either, and no row is forgotten while its file may be somewhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::site::{Current, Site};
 use crate::clock;
@@ -55,12 +57,22 @@ pub async fn left_behind(site: &Site, next: &Directories) -> Result<Vec<LeftBehi
     Ok(left.collect())
 }
 
+/// So long a disk may take to say what lies where directories are and were. Meanwhile nobody is answered at the start.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What `look` sees, unless the disk takes too long: one that never answers holds up nothing but the thread that asked.
+async fn seen<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(look)).await.ok()?.ok()
+}
+
 /// Remembers where the directories lie now, and opens the places where they were before and something of ours may lie. To be
 /// done before anything is placed or taken away, and now and then from there on.
 pub async fn settle(current: &Current) -> Result<(), Down> {
     let site = current.site();
     let before = site.store.places().await?;
-    let here: Vec<Place> = site.directories.iter().map(|directory| directory.place()).collect();
+    let directories = Arc::clone(&site.directories);
+    let here: Option<Vec<Place>> = seen(move || directories.iter().map(|directory| directory.place()).collect()).await;
+    let here = here.unwrap_or_else(|| site.directories.iter().map(|directory| directory.place_unseen()).collect());
     let now = clock::now();
     let (mut places, mut moved) = place::settle(&before, &here, now);
     if places.iter().any(|place| place.left == Some(now)) {
@@ -70,20 +82,22 @@ pub async fn settle(current: &Current) -> Result<(), Down> {
         (places, moved) = place::settle(&before, &here, latest);
     }
     let former: Vec<Place> = places.iter().filter(|place| place.left.is_some()).cloned().collect();
-    let counts = lying(&site, &former).await?;
-    let open = site.directories.with_former(&former, &site.directories);
-    let mut kept = Vec::new();
-    for (former, count) in open.former().zip(counts) {
-        let (is_known, is_removed) = (before.contains(&former.place), former.is_removed());
-        if count > 0 && !is_removed {
-            let was = site.directories.former().find(|was| was.place == former.place);
-            if was.is_none_or(|was| was.directory().is_ok() != former.directory().is_ok()) {
-                tell(&site, former, count);
-            }
-            kept.push(former.place.clone());
-        } else if is_known || count > 0 {
-            tell_over(former, is_removed);
-        }
+    let counts: Vec<(Place, usize)> = former.iter().cloned().zip(lying(&site, &former).await?).collect();
+    let kept: Vec<Place> = counts.iter().filter(|(_, count)| *count > 0).map(|(place, _)| place.clone()).collect();
+    for (place, _) in counts.iter().filter(|(place, count)| *count == 0 && before.contains(place)) {
+        let Place { directory, path, .. } = place;
+        tracing::info!(event = "directory_left", %directory, path, "nothing of ours is left there");
+    }
+    let (asked, known) = (kept.clone(), Arc::clone(&site.directories));
+    let open = if kept.is_empty() { None } else { seen(move || known.with_former(&asked, &known)).await };
+    let open = open.unwrap_or_else(|| site.directories.with_former_unseen(&kept));
+    let is_as_it_was = |former: &&Arc<Former>| {
+        let mut known = site.directories.former();
+        known.any(|was| was.place == former.place && was.directory().err() == former.directory().err())
+    };
+    for former in open.former().filter(|former| !is_as_it_was(former)) {
+        let things = counts.iter().find(|(place, _)| *place == former.place).map_or(0, |(_, count)| *count);
+        tell(&site, former, things).await;
     }
     places.retain(|place| place.left.is_none() || kept.contains(place));
     site.upkeep.moved(moved);
@@ -92,11 +106,30 @@ pub async fn settle(current: &Current) -> Result<(), Down> {
     {
         tracing::warn!(event = "places_not_kept", "where public directories lie is not remembered yet: {down}");
     }
-    if !kept.iter().eq(site.directories.former().map(|former| &former.place)) {
+    if site.directories.former().count() != kept.len() || !open.former().all(|former| is_as_it_was(&former)) {
         // A reload that comes between does the same.
-        current.exchange(&site, site.with_directories(open.with_former(&kept, &open)));
+        current.exchange(&site, site.with_directories(open));
     }
     Ok(())
+}
+
+/// Opens those places again where directories were before that could not be reached.
+pub(super) async fn reach(current: &Current) {
+    let (site, is_open) = (current.site(), |former: &Arc<Former>| former.directory().is_ok());
+    if site.directories.former().all(is_open) {
+        return;
+    }
+    let known = Arc::clone(&site.directories);
+    let again = move || {
+        let places: Vec<Place> = known.former().map(|former| former.place.clone()).collect();
+        known.with_former(&places, &known)
+    };
+    if let Some(again) = seen(again).await
+        && again.former().map(is_open).ne(site.directories.former().map(is_open))
+    {
+        // Where a reload comes between, the next look does the same.
+        current.exchange(&site, site.with_directories(again));
+    }
 }
 
 fn is_other(before: &[Place], now: &[Place]) -> bool {
@@ -129,10 +162,11 @@ async fn each(site: &Site, mut told: impl FnMut(&Placed)) -> Result<(), Down> {
 }
 
 /// Says what lies in a former place.
-fn tell(site: &Site, former: &Former, things: usize) {
+async fn tell(site: &Site, former: &Arc<Former>, things: usize) {
     let Place { directory, path, .. } = &former.place;
     let now = site.directories.named(directory).map(|here| here.entry.path.display().to_string());
     let now = now.map_or_else(|| "no [[directory]] has this name any more".to_owned(), |now| format!("it is in {now} now"));
+    let look = Arc::clone(former);
     match former.directory() {
         Ok(_) => tracing::warn!(
             event = "directory_moved",
@@ -140,6 +174,14 @@ fn tell(site: &Site, former: &Former, things: usize) {
             path,
             things,
             "what was placed there stays there until its time is over, and is taken away then ({now}): keep that directory so long"
+        ),
+        Err(_) if seen(move || look.is_removed()).await == Some(true) => tracing::warn!(
+            event = "directory_left",
+            %directory,
+            path,
+            things,
+            "the directory is not at its path any more, and nobody waits for what was placed there ({now}): if it was renamed, all that \
+             is in it stays; put it back until that is over, or remove it"
         ),
         Err(why) => tracing::error!(
             event = "directory_out_of_reach",
@@ -151,10 +193,4 @@ fn tell(site: &Site, former: &Former, things: usize) {
             rustix::process::geteuid().as_raw()
         ),
     }
-}
-
-fn tell_over(former: &Former, is_removed: bool) {
-    let Place { directory, path, .. } = &former.place;
-    let says = if is_removed { "the directory was removed, and all that was in it" } else { "nothing of ours is left there" };
-    tracing::info!(event = "directory_left", %directory, path, "{says}");
 }

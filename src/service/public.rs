@@ -16,7 +16,7 @@ use crate::domain::moment::Span;
 use crate::domain::placed::{CopyState, DirectoryName, Placed, PlacedName, What};
 use crate::domain::policy::Policy;
 use crate::feed::nginx_line::PublicReport;
-use crate::public::{Directories, NotPlaced, PublicDirectory, Taken};
+use crate::public::{Directories, Former, NotPlaced, PublicDirectory, Taken};
 use crate::store::{Arrived, Down};
 
 /// What requests in public directories report, of the deliveries and copies that they are of. Those of what is not ours are
@@ -211,13 +211,7 @@ fn take_everywhere(directories: &Directories, placed: &Placed) -> Result<Taken, 
     let failed = |fault: NotPlaced| NotTaken::Failed(fault.to_string());
     let mut outcomes: Vec<Result<Taken, NotTaken>> = Vec::with_capacity(1);
     outcomes.extend(directories.named(&placed.directory).map(|here| take(here, placed).map_err(failed)));
-    outcomes.extend(directories.former_of(placed).map(|former| match former.directory() {
-        Ok(open) => take(open, &as_before(placed)).map_err(failed),
-        Err(why) => {
-            let path = &former.place.path;
-            Err(NotTaken::OutOfReach(format!("it may lie in {path}, where the directory was before, which {why}")))
-        }
-    }));
+    outcomes.extend(directories.former_of(placed).filter_map(|former| take_before(former, placed).transpose()));
     // One of others is told; of our own, that it was somewhere.
     let rank = |taken: &Taken| match taken {
         Taken::WasGone => 0,
@@ -226,6 +220,26 @@ fn take_everywhere(directories: &Directories, placed: &Placed) -> Result<Taken, 
     };
     let taken: Vec<Taken> = outcomes.into_iter().collect::<Result<_, _>>()?;
     Ok(taken.into_iter().max_by_key(rank).unwrap_or(Taken::WasGone))
+}
+
+/// Takes `placed` out of a place where its directory was before; `None` where that is not at its path any more.
+fn take_before(former: &Former, placed: &Placed) -> Result<Option<Taken>, NotTaken> {
+    let path = &former.place.path;
+    let open = match former.directory() {
+        Ok(open) => open,
+        Err(_) if former.is_removed() => return Ok(None),
+        Err(why) => return Err(NotTaken::OutOfReach(format!("it may lie in {path}, where the directory was before, which {why}"))),
+    };
+    // Until it was made again where the directory is now its row tells of the one that lies here.
+    let known = if is_there(open, placed) == Ok(true) { placed.clone() } else { as_before(placed) };
+    if matches!(placed.what, What::Copy(_)) && open.holds_other(&known).is_ok_and(|is_other| is_other) {
+        let entry = placed.path();
+        return Err(NotTaken::OutOfReach(format!(
+            "{path}/{entry}, where the directory was before, is of another user: it may be the copy, which was another name of its \
+             master, and nobody can tell since that was replaced; if it is, remove it"
+        )));
+    }
+    take(open, &known).map(Some).map_err(|fault| NotTaken::Failed(fault.to_string()))
 }
 
 fn take(directory: &PublicDirectory, placed: &Placed) -> Result<Taken, NotPlaced> {

@@ -2,7 +2,7 @@
 //!
 //! | row | file | then |
 //! |---|---|---|
-//! | live | – | of a stub the row is gone, and the next click makes another; in a directory that was away or is at another place it is placed again; a copy is made again |
+//! | live | – | of a stub the row is gone, and the next click makes another; in a directory that was away, and where it lies at a former place of its directory, it is placed again; a copy is made again |
 //! | going | – or there | it is taken away |
 //! | gone | there | it is taken away |
 //! | – | there | it is not ours: said once, counted, never touched |
@@ -10,6 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
+
+use rustix::io::Errno;
 
 use super::following;
 use super::listing;
@@ -44,6 +46,8 @@ pub(super) struct Found {
     pub(super) masters: Masters,
     /// What is not ours.
     pub(super) foreign: BTreeMap<DirectoryName, Others>,
+    /// So many could not be placed again, and are to be tried again soon.
+    pub(super) waiting: usize,
     rows: usize,
     missing: Vec<Placed>,
     going: Vec<Placed>,
@@ -59,7 +63,7 @@ pub(super) async fn reconcile(site: &Site, back: &HashSet<DirectoryName>, said: 
     let mut found = compared(site, &mut names).await?;
     tracing::debug!(event = "looked", rows = found.rows, missing = found.missing.len(), going = found.going.len());
     for step in std::mem::take(&mut found.missing).chunks(STEP) {
-        missing(site, step, back).await;
+        found.waiting += missing(site, step, back).await;
     }
     for step in std::mem::take(&mut found.going).chunks(STEP) {
         take_away(site, step.to_vec()).await;
@@ -83,7 +87,7 @@ async fn listed(site: &Site, said: &Said) -> Result<HashMap<DirectoryName, Listi
                 return Ok(None);
             }
             let tidied = work.tidy(|name| upkeep.try_hold(name))?;
-            Ok::<_, rustix::io::Errno>(Some((tidied, work.names()?)))
+            Ok::<_, Errno>(Some((tidied, work.names()?)))
         });
         match look.await {
             Ok(Ok(Some((tidied, names)))) => {
@@ -112,11 +116,26 @@ fn not_listed(directory: &DirectoryName, fault: &str) {
     tracing::error!(event = "not_listed", %directory, "what lies there is not compared with what is remembered: {fault}");
 }
 
-/// Of a stub that was half made or half taken away nothing is left; a copy that was half made is made anew.
+/// Ends what was half done where directories were before. What is known of the rows stays: all that lies there goes with them.
+pub(super) async fn tidy_former(site: &Site) {
+    for former in site.directories.former() {
+        let Ok(open) = former.directory().map(Arc::clone) else { continue };
+        let (work, upkeep) = (Arc::clone(&open), Arc::clone(&site.upkeep));
+        let tidied = tokio::task::spawn_blocking(move || work.tidy(|name| upkeep.try_hold(name)));
+        match tidied.await {
+            Ok(Ok(tidied)) => tidied.into_iter().for_each(|one| drop(ended(&open.entry.name, one))),
+            Ok(Err(error)) => tracing::debug!(event = "not_tidied", path = former.place.path, "{error}"),
+            Err(panic) => tracing::error!(event = "not_tidied", path = former.place.path, "{panic}"),
+        }
+    }
+}
+
+/// Of a stub that was half made or half taken away nothing is left, unless it lies where its directory was before, too; a copy
+/// that was half made is made anew.
 async fn forget_stubs(site: &Site, tidied: Vec<PlacedName>) -> Result<(), Down> {
     for step in tidied.chunks(LIST_MAX) {
         let mut known = site.store.placed(step.to_vec()).await?;
-        known.retain(|placed| matches!(placed.what, What::Stub(_)));
+        known.retain(|placed| matches!(placed.what, What::Stub(_)) && !is_before(site, placed));
         if !known.is_empty() {
             site.store.placed_gone(known.into_iter().map(|placed| placed.name).collect(), clock::now()).await?;
         }
@@ -170,13 +189,15 @@ async fn compared(site: &Site, names: &mut HashMap<DirectoryName, Listing>) -> R
     }
 }
 
-/// Rows whose files were not seen: those that are really missing are made again where their directory was away, else they
-/// are gone.
-pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<DirectoryName>) {
+/// Rows whose files were not seen: those that are really missing are made again where their directory was away or lies
+/// elsewhere now, else they are gone. Gives how many could not be made again, and keep their rows: they lie where their
+/// directory was before.
+pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<DirectoryName>) -> usize {
     let mut by_directory: BTreeMap<&DirectoryName, Vec<Placed>> = BTreeMap::new();
     for placed in rows.iter().filter(|placed| !site.upkeep.is_in_hand(&placed.name)) {
         by_directory.entry(&placed.directory).or_default().push(placed.clone());
     }
+    let mut waiting = 0;
     for (name, rows) in by_directory {
         let Some(directory) = site.directories.named(name) else { continue };
         let work = Arc::clone(directory);
@@ -186,70 +207,106 @@ pub(super) async fn missing(site: &Site, rows: &[Placed], back: &HashSet<Directo
             if work.fault().is_none() { missing } else { Vec::new() }
         };
         let missing = tokio::task::spawn_blocking(look).await.unwrap_or_default();
-        let lost = if back.contains(name) { place_again(site, directory, missing).await } else { missing };
-        site.metrics.public.lost.inc_by(lost.len() as u64);
-        let (stubs, copies): (Vec<Placed>, Vec<Placed>) = lost.into_iter().partition(|placed| matches!(placed.what, What::Stub(_)));
-        if let Some(first) = stubs.first() {
-            let stubs = stubs.len();
+        let (copies, stubs): (Vec<Placed>, Vec<Placed>) = missing.into_iter().partition(|placed| matches!(placed.what, What::Copy(_)));
+        // Nobody took away what was never here.
+        let is_back = |placed: &Placed| back.contains(name) || is_before(site, placed);
+        let (back, mut lost): (Vec<Placed>, Vec<Placed>) = stubs.into_iter().partition(is_back);
+        if let Some(first) = lost.first() {
+            let stubs = lost.len();
             tracing::warn!(event = "stub_missing", directory = %name, stubs, first = %first.name, "others took stubs away; they are made again when they are asked for");
         }
+        let again = place_again(site, directory, back).await;
+        waiting += again.waiting;
+        lost.extend(again.lost);
+        site.metrics.public.lost.inc_by((lost.len() + copies.iter().filter(|copy| !is_back(copy)).count()) as u64);
         if let Some(first) = copies.first() {
-            let copies = copies.len();
+            let count = copies.len();
             let first = &first.name;
-            if back.contains(name) {
-                tracing::info!(event = "copies_again", directory = %name, copies, %first, "they are not there, and are made again");
+            if copies.iter().all(is_back) {
+                tracing::info!(event = "copies_again", directory = %name, copies = count, %first, "they are not there, and are made again");
             } else {
-                tracing::warn!(event = "copy_missing", directory = %name, copies, %first, "others took copies away; they are made again");
+                tracing::warn!(event = "copy_missing", directory = %name, copies = count, %first, "others took copies away; they are made again");
             }
         }
         // What lies where the directory was before goes from there, too.
-        let (before, stubs): (Vec<Placed>, Vec<Placed>) =
-            stubs.into_iter().partition(|placed| site.directories.former_of(placed).next().is_some());
+        let (before, lost): (Vec<Placed>, Vec<Placed>) = lost.into_iter().partition(|placed| is_before(site, placed));
         let gone = take_out(site, name, before).await;
-        remember(site, stubs.into_iter().chain(gone).map(|placed| placed.name).collect()).await;
+        remember(site, lost.into_iter().chain(gone).map(|placed| placed.name).collect()).await;
         if !copies.is_empty()
             && let Err(down) = following::again(site, &*site.store, directory, copies).await
         {
             tracing::warn!(event = "watch_waits", directory = %name, "copies that others took away are made again later: {down}");
         }
     }
+    waiting
 }
 
-/// Places the stubs that were in a directory that was away; gives what could not be placed, and the copies.
-async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, missing: Vec<Placed>) -> Vec<Placed> {
-    // A copy takes as long as the file is large, and is made like any other.
-    let (stubs, mut lost): (Vec<Placed>, Vec<Placed>) = missing.into_iter().partition(|placed| matches!(placed.what, What::Stub(_)));
+/// Whether `placed` may lie at a former place of its directory.
+pub(super) fn is_before(site: &Site, placed: &Placed) -> bool {
+    site.directories.former_of(placed).next().is_some()
+}
+
+/// What became of stubs that were to be placed again, and were not.
+#[derive(Default)]
+struct NotAgain {
+    /// They are nowhere any more, or others have put something into their place.
+    lost: Vec<Placed>,
+    /// So many lie where their directory was before, and are tried again.
+    waiting: usize,
+}
+
+/// Places stubs again.
+async fn place_again(site: &Site, directory: &Arc<PublicDirectory>, stubs: Vec<Placed>) -> NotAgain {
     // What somebody else has in hand is theirs.
     let row = |placed: Placed| Some((super::masters::path(site, &placed.file), site.upkeep.try_hold(&placed.name)?, placed));
     let rows: Vec<_> = stubs.into_iter().filter_map(row).collect();
     let work = Arc::clone(directory);
     let place = move || -> Vec<(Placed, Option<NotPlaced>)> {
         let placed = rows.into_iter().map(|(master, _held, placed)| {
-            let no_master = || NotPlaced { step: "find the master", error: rustix::io::Errno::NOENT };
+            let no_master = || NotPlaced { step: "find the master", error: Errno::NOENT };
             let outcome = master.map_or_else(|| Some(no_master()), |master| work.place_stub(&placed, &master).err());
             (placed, outcome)
         });
         placed.collect()
     };
-    let mut again = Vec::new();
-    let mut first = None;
+    let (mut again, mut not) = (Vec::new(), NotAgain::default());
+    let mut faults: BTreeMap<String, usize> = BTreeMap::new();
     for (placed, fault) in tokio::task::spawn_blocking(place).await.unwrap_or_default() {
-        match fault {
-            None => again.push(placed),
-            Some(fault) => {
-                first.get_or_insert(fault);
-                lost.push(placed);
-            }
+        let Some(fault) = fault else {
+            again.push(placed);
+            continue;
+        };
+        *faults.entry(fault.to_string()).or_default() += 1;
+        // What others made of it stays as it is; anything else may be over when it is tried again.
+        if is_before(site, &placed) && fault.error != Errno::EXIST {
+            not.waiting += 1;
+        } else {
+            not.lost.push(placed);
         }
     }
-    if let Some(fault) = first {
-        tracing::error!(event = "not_placed", directory = %directory.entry.name, "stubs could not be placed again: {fault}");
+    let name = &directory.entry.name;
+    for (why, stubs) in faults {
+        if site.upkeep.not_placed(name, &format!("again: {why}")) {
+            let (lost, waiting) = (not.lost.len(), not.waiting);
+            tracing::error!(
+                event = "not_placed",
+                directory = %name,
+                stubs,
+                waiting,
+                lost,
+                "stubs could not be placed again: {why}. Those that wait lie where the directory was before, and are tried again; those \
+                 that are lost are made anew when they are asked for"
+            );
+        }
     }
     if !again.is_empty() {
-        tracing::info!(event = "placed_again", directory = %directory.entry.name, stubs = again.len());
-        take_what_is_over(site, &directory.entry.name, &again).await;
+        if not.waiting == 0 {
+            site.upkeep.placed(name);
+        }
+        tracing::info!(event = "placed_again", directory = %name, stubs = again.len());
+        take_what_is_over(site, name, &again).await;
     }
-    lost
+    not
 }
 
 /// Of what was placed again, some may have been given up meanwhile.

@@ -3,8 +3,9 @@
 use tokio::time::Instant;
 
 use super::inventory::{After, Lying, Why, lying};
+use super::places;
 use super::public::take_away;
-use super::site::Site;
+use super::site::{Current, Site};
 use crate::clock;
 use crate::domain::placed::{PlacedName, Stay};
 use crate::store::{Down, LIST_MAX};
@@ -75,7 +76,9 @@ impl Swept {
 }
 
 /// Takes away now what has to go, and tries again what could not be removed before.
-pub async fn sweep_now(site: &Site) -> Result<Swept, NotSwept> {
+pub async fn sweep_now(current: &Current) -> Result<Swept, NotSwept> {
+    places::reach(current).await;
+    let site = &current.site();
     if !*site.caught_up.borrow() {
         return Err(NotSwept::NotCaughtUp);
     }

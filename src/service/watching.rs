@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::masters::{self, Known, Led, Masters};
 use super::places;
-use super::reconcile::{FOREIGN_MAX, listing, missing, reconcile, without_rows};
+use super::reconcile::{FOREIGN_MAX, listing, missing, reconcile, tidy_former, without_rows};
 use super::site::{Current, Site};
 use super::upkeep::Upkeep;
 use crate::domain::placed::{DirectoryName, Placed, PlacedName, Stay};
@@ -32,6 +32,9 @@ const WHOLE_LOOK: Duration = Duration::from_hours(1);
 
 /// The same where nothing, or not all, is told.
 const WHOLE_LOOK_WHEN_DEAF: Duration = Duration::from_secs(5);
+
+/// The same while something could not be placed that lies at a former place of its directory: the disk may have room again.
+const WHOLE_LOOK_WHEN_WAITING: Duration = Duration::from_secs(10);
 
 /// After a whole look there is none for so many times as long as it took.
 const REST: u32 = 10;
@@ -64,6 +67,8 @@ struct Watcher {
     lost: BTreeMap<DirectoryName, String>,
     /// Directories that were away; what is missing there is placed again.
     back: HashSet<DirectoryName>,
+    /// Whether something could not be placed again.
+    waits: bool,
     foreign: HashMap<DirectoryName, Foreign>,
     masters: Known,
 }
@@ -90,6 +95,7 @@ impl Watcher {
                 site.upkeep.retries().hasten(&directory.entry.name, Instant::now());
             }
         }
+        tidy_former(&site).await;
         self.directories = Some(Arc::clone(&site.directories));
         self.storages = Some(Arc::clone(&site.storages));
         if site.directories.is_empty() {
@@ -102,6 +108,7 @@ impl Watcher {
         let said = self.foreign.iter().map(|(directory, foreign)| (directory.clone(), foreign.said.clone())).collect();
         let found = reconcile(&site, &self.back, &said).await?;
         self.back.clear();
+        self.waits = found.waiting > 0;
         let kept: HashSet<PathBuf> = found.masters.keys().filter_map(|file| masters::path(&site, file)).collect();
         watch.keep_masters(&kept);
         for path in &kept {
@@ -120,11 +127,17 @@ impl Watcher {
     async fn listen(&mut self, current: &Current, upkeep: &Upkeep, rested: Instant) {
         let began = Instant::now();
         loop {
-            if self.directories.as_ref().is_none_or(|directories| directories.is_empty()) {
+            // What lies where a directory was before has to go, too, when that can be reached.
+            if self.directories.as_ref().is_none_or(|directories| directories.is_empty() && directories.former().next().is_none()) {
                 upkeep.look.notified().await;
                 return;
             }
-            let whole = began + if self.deaf.is_some() { WHOLE_LOOK_WHEN_DEAF } else { WHOLE_LOOK };
+            let whole = began
+                + match &self.deaf {
+                    Some(_) => WHOLE_LOOK_WHEN_DEAF,
+                    None if self.waits => WHOLE_LOOK_WHEN_WAITING,
+                    None => WHOLE_LOOK,
+                };
             let next = whole.min(Instant::now() + if self.lost.is_empty() { LOOK } else { LOOK_FOR_LOST });
             tokio::select! {
                 hints = self.ear.heard(&upkeep.watch) => {
@@ -240,7 +253,7 @@ impl Watcher {
         for step in ours.chunks(LIST_MAX) {
             let mut rows = site.store.placed(step.to_vec()).await?;
             rows.retain(|placed| placed.stay == Stay::Live && !self.lost.contains_key(&placed.directory));
-            missing(site, &rows, &HashSet::new()).await;
+            self.waits |= missing(site, &rows, &HashSet::new()).await > 0;
         }
         Ok(())
     }

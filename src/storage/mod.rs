@@ -2,7 +2,7 @@
 //! cannot leave it.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
@@ -145,7 +145,7 @@ fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
 /// The entity tag is the one that nginx gives a static file, so that all that nginx does with its own (`If-Match`, which
 /// Firefox resumes with, `If-None-Match`, `If-Range`) holds with ours. What it cannot tell apart, two contents of one
 /// size within one second, the time in milliseconds does.
-fn version(handle: &OwnedFd, file: &FileRef) -> Result<Version, Absent> {
+fn version(handle: impl AsFd, file: &FileRef) -> Result<Version, Absent> {
     let stat = rustix::fs::fstat(handle).map_err(|error| Absent::Unreadable(error.to_string()))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Absent::NotAFile);
@@ -156,6 +156,11 @@ fn version(handle: &OwnedFd, file: &FileRef) -> Result<Version, Absent> {
     let etag = format!("\"{seconds:x}-{size:x}\"");
     let media_type = mime_guess::from_path(file.path.as_str()).first_raw().unwrap_or("application/octet-stream").to_owned();
     Ok(Version { size, modified, etag, media_type })
+}
+
+/// The version that an open file has as the content of `file`.
+pub fn version_of(handle: &File, file: &FileRef) -> Result<Version, Absent> {
+    version(handle, file)
 }
 
 fn moment(seconds: i64, nanos: u64) -> Moment {

@@ -9,7 +9,7 @@ use crate::pub_directory::{agree, click, clicked, master, name, names, rows, sit
 use crate::servers::until;
 
 /// A small file system in memory, mounted. Unmounted with this value.
-struct Mounted(PathBuf);
+pub struct Mounted(PathBuf);
 
 #[track_caller]
 fn run(words: &[&str], path: &Path) {
@@ -19,13 +19,13 @@ fn run(words: &[&str], path: &Path) {
 
 impl Mounted {
     #[track_caller]
-    fn at(path: &Path, options: &str) -> Self {
+    pub fn at(path: &Path, options: &str) -> Self {
         run(&["mount", "-t", "tmpfs", "-o", options, "tmpfs"], path);
         Self(path.to_owned())
     }
 
     #[track_caller]
-    fn remount(&self, options: &str) {
+    pub fn remount(&self, options: &str) {
         run(&["mount", "-o", &format!("remount,{options}")], &self.0);
     }
 }

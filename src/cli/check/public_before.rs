@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Configuration, StoreEntry};
 use crate::domain::place::{FileId, Place, settle};
 use crate::domain::placed::DirectoryName;
-use crate::public::ASIDE;
+use crate::public::{ASIDE, is_removed};
 use crate::store::sqlite;
 
 /// All places before, of the running daemon or of one that is started with this configuration.
@@ -40,6 +40,13 @@ fn one(configuration: &Configuration, before: &Place, things: u64, people: &Peop
     let Place { directory, path, left, .. } = before;
     let lies = format!("{} may lie in {path}", counted(things, "thing of ours", "things of ours"));
     let now = configuration.directory(directory);
+    if left.is_some() && is_removed(before) {
+        let says =
+            format!("{lies}, where `{directory}` was before, and that directory is not there any more: the daemon waits for none of it");
+        return Finding::warning("public-before", says)
+            .found(format!("no {path}"))
+            .right("gone for good; or, if it was renamed, back at its path until all in it is over");
+    }
     if !Path::new(path).join(ASIDE).is_dir() {
         let says = format!("{lies}, where `{directory}` was before, and nobody can take it away: that directory is not there");
         return Finding::fault("public-before", says)
