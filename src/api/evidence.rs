@@ -18,7 +18,7 @@ use crate::domain::delivery::{Delivery, State as Stands};
 use crate::domain::file::Version;
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
-use crate::service::fingerprint::{Fingerprint, fingerprint};
+use crate::service::fingerprint::{Fingerprint, fingerprint, of_copies};
 use crate::service::issue::NO_SUCH_GRANT;
 use crate::service::site::Site;
 use crate::store::Filter;
@@ -120,10 +120,14 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
     let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: DELIVERIES_MAX, ..Filter::default() }).await?;
     let are_all = deliveries.len() < DELIVERIES_MAX;
     deliveries.reverse();
+    let copies = site.store.placed_for(id).await?;
     let mut versions: Vec<(Version, Fingerprint)> = Vec::new();
     for delivery in &deliveries {
         if !versions.iter().any(|(known, _)| *known == delivery.version) {
-            let found = fingerprint(&site, &grant.file, &delivery.version).await;
+            let found = match of_copies(&copies, &delivery.version) {
+                Some(found) => found,
+                None => fingerprint(&site, &grant.file, &delivery.version).await,
+            };
             versions.push((delivery.version.clone(), found));
         }
     }

@@ -235,7 +235,8 @@ impl PlacedView {
         let path = placed.path();
         let preparation = matches!(why, Why::Preparing(_)).then(|| site.copies.preparation(&placed.name));
         let done = preparation.as_ref().map(|preparation| preparation.done);
-        let (not_made, since) = preparation.map_or((None, None), |preparation| (preparation.trouble, preparation.since));
+        let (not_made, since) =
+            preparation.map_or((None, None), |preparation| (preparation.trouble.map(|trouble| trouble.why), preparation.since));
         let (state, until) = match why {
             Why::Open(until) => ("open", Some(until)),
             Why::Grace(until) => ("grace", Some(until)),

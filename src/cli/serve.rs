@@ -323,6 +323,9 @@ fn streamed(head: crate::dialect::standalone::StreamHead, body: stream::FileBody
     response
 }
 
+/// Whoever removes, copies and lists files for the sweep lets those go first who answer.
+const SWEEP_NICE: i32 = 10;
+
 /// The thread that ends what is due, watches public directories, and brings numbers to the store.
 struct Sweep {
     handle: tokio::runtime::Handle,
@@ -334,7 +337,11 @@ struct Sweep {
 impl Sweep {
     fn start(current: Current) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed(format!("cannot start the sweep: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        // On Linux this is about the thread that starts. Where it is not allowed, sweeping is as important as answering.
+        let gently = || {
+            let _ = rustix::process::nice(SWEEP_NICE);
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(gently).build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let site = current.site();

@@ -2,8 +2,9 @@
 //!
 //! They are copied inside the kernel where it can, which shows them to nobody; so both files are read afterwards, side by
 //! side, and the checksum is of what was read. A master that is written to while it is copied, and whose time is set back,
-//! is found so, and so is a disk or a memory that does not keep what it is given. A copy that shares the master's blocks, or
-//! is another name of it, has no bytes of its own that could differ, and none of its bytes are read.
+//! is found so, and so are bytes that were mixed up on their way into the copy. What a disk made of them is not: both files may
+//! be read from the system's memory, without asking the disk. A copy that shares the master's blocks, or is another name of
+//! it, has no bytes of its own that could differ, and none of its bytes are read.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

@@ -14,7 +14,7 @@ use super::credential::{self, NotGiven};
 use super::download::known;
 use super::following::{Following, again, differ, follow_one, sold, stay_behind};
 use super::method::first_that_works;
-use super::preparation::Preparation;
+use super::preparation::{NotMade, Preparation, Trouble};
 use super::site::{Current, Site};
 use super::trace::Trace;
 use crate::clock;
@@ -58,7 +58,7 @@ pub struct Copies {
 struct Work {
     progress: Arc<Progress>,
     tries: u32,
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
     /// Since when it fails.
     since: Option<Moment>,
 }
@@ -88,11 +88,12 @@ impl Copies {
     }
 
     /// Remembers why the copy failed; tells when it is tried again, and whether that is news.
-    fn failed(&self, name: &PlacedName, why: &str, now: Moment) -> (Moment, bool) {
+    fn failed(&self, name: &PlacedName, why: &NotMade, now: Moment) -> (Moment, bool) {
         let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
         let work = works.entry(name.clone()).or_default();
-        let is_news = work.trouble.as_deref() != Some(why);
-        work.trouble = Some(why.to_owned());
+        let trouble = Some(Trouble::from(why));
+        let is_news = work.trouble != trouble;
+        work.trouble = trouble;
         work.since.get_or_insert(now);
         let later = AGAIN_FIRST.millis().saturating_mul(1 << work.tries.min(16)).min(AGAIN_LAST.millis());
         work.tries = work.tries.saturating_add(1);
@@ -368,7 +369,7 @@ pub(super) async fn make(site: &Site, place: &Arc<PublicDirectory>, placed: Plac
         copy(&storages, &into, &row, &wanted, &progress)
     });
     let made = made.await;
-    let made = made.unwrap_or_else(|panic| Err(panic.to_string()));
+    let made = made.unwrap_or_else(|panic| Err(NotMade::Ended(panic.to_string())));
     let Placed { name, grant, file, directory, .. } = &placed;
     match made {
         Ok(made) => {
@@ -417,26 +418,25 @@ struct Wanted {
 }
 
 /// Makes a copy of what the master is now, and shows it if it is still that.
-fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wanted: &Wanted, progress: &Progress) -> Result<Made, String> {
+fn copy(storages: &Storages, directory: &PublicDirectory, placed: &Placed, wanted: &Wanted, progress: &Progress) -> Result<Made, NotMade> {
     // An open directory could be filled wherever it was moved.
     if let Some(fault) = directory.fault() {
-        return Err(format!("{} {fault}", directory.entry.path.display()));
+        return Err(NotMade::Directory(format!("{} {fault}", directory.entry.path.display())));
     }
-    let (master, version) = storages.open_file(&placed.file).map_err(|absent| format!("the master cannot be copied: {absent}"))?;
-    if wanted.sold.as_ref().is_some_and(|sold| differ(sold, &version)) {
-        return Err("the master is another version than the one that was sold, which its policy keeps: put that one back".to_owned());
+    let (master, version) = storages.open_file(&placed.file).map_err(NotMade::Master)?;
+    if let Some(sold) = wanted.sold.as_ref().filter(|sold| differ(sold, &version)) {
+        return Err(NotMade::Sold(sold.clone()));
     }
-    let copied = directory.make_copy(placed, &master, wanted.edition, progress).map_err(|fault| fault.to_string())?;
+    let copied = directory.make_copy(placed, &master, wanted.edition, progress)?;
     let now = storages.look(&placed.file);
     if now.as_ref() != Ok(&version) {
-        directory.drop_copy(placed).map_err(|fault| fault.to_string())?;
-        return Err(now
-            .map_or_else(|absent| format!("the master was taken away while it was copied: {absent}"), |_| NotCopied::Changed.to_string()));
+        directory.drop_copy(placed)?;
+        return Err(now.map_or_else(NotMade::Taken, |_| NotCopied::Changed.into()));
     }
     if let Err(fault) = directory.show_copy(placed, copied) {
         // It may be large, and nobody sees it; the next try removes it, if it stays.
         let _ = directory.drop_copy(placed);
-        return Err(fault.to_string());
+        return Err(fault.into());
     }
     let Copied { how, inode, checksum } = copied;
     Ok(Made { how, inode, version, checksum })

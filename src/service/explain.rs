@@ -8,6 +8,7 @@ mod click;
 mod ended;
 mod ids;
 mod public;
+mod remedy;
 mod zen_cart;
 
 use self::ids::Id;

@@ -1,4 +1,4 @@
-//! The SHA-256 of a version that was delivered, as far as the file that lies there now can still show it.
+//! The SHA-256 of a version that was delivered, as far as its copy showed it, or the file that lies there now still can.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::site::Site;
 use crate::domain::checksum::Checksum;
 use crate::domain::file::{FileRef, Version};
+use crate::domain::placed::{Placed, What};
 
 /// Read at once; larger pieces are not faster.
 const PIECE: usize = 256 * 1024;
@@ -17,7 +18,7 @@ const PIECE: usize = 256 * 1024;
 /// What can be said about the content of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// SHA-256 in hexadecimal, if the file is still as it was.
+    /// SHA-256 in hexadecimal, if a copy of the version was read, or the file is still as it was.
     pub sha256: Option<String>,
     /// Why it holds for the version, or why there is none.
     pub sha256_note: String,
@@ -36,6 +37,18 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// What was written down of a copy of `version` among `rows`, if every byte of one was compared with the master's.
+pub fn of_copies(rows: &[Placed], version: &Version) -> Option<Fingerprint> {
+    let of_row = |row: &Placed| match &row.what {
+        What::Copy(state) => state.made.as_ref().filter(|made| made.version == *version)?.checksum,
+        What::Stub(_) => None,
+    };
+    rows.iter().find_map(of_row).map(|checksum| Fingerprint {
+        sha256: Some(checksum.to_string()),
+        sha256_note: "read when the copy of this version was made, and compared with the file of that time byte by byte".to_owned(),
+    })
 }
 
 /// Reads the master, on a thread of its own, if size and time of it are those of `version`.
@@ -81,4 +94,50 @@ fn read(site: &Site, file: &FileRef, version: &Version, given_up: &AtomicBool) -
 /// Whether size and time of change, to the millisecond, are the same.
 fn is_same(one: &Version, other: &Version) -> bool {
     (one.size, one.modified) == (other.size, other.modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::file::StorageName;
+    use crate::domain::id::{DeliveryId, GrantId};
+    use crate::domain::moment::Moment;
+    use crate::domain::path::FilePath;
+    use crate::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, PlacedName};
+
+    fn version(seconds: u64) -> Version {
+        Version {
+            size: 7,
+            modified: Moment::from_seconds(seconds),
+            etag: format!("\"{seconds}\""),
+            media_type: "application/zip".to_owned(),
+        }
+    }
+
+    fn copy(made: Option<(u64, Option<u8>)>) -> Placed {
+        let directory = DirectoryName::parse("goods").unwrap();
+        let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
+        let new = NewCopy { name: PlacedName::new([1; 16]), directory, leaf: "a.zip".to_owned() };
+        let row = new.row(GrantId::new([1; 12]), file, Moment::EPOCH);
+        let made = made.map(|(seconds, sum)| Made {
+            how: How::Copied,
+            inode: 1,
+            version: version(seconds),
+            checksum: sum.map(|sum| Checksum::new([sum; 32])),
+        });
+        Placed { what: What::Copy(CopyState { made, over: None }), ..row }
+    }
+
+    #[test]
+    fn a_checksum_is_told_of_the_version_whose_bytes_were_read_and_of_no_other() {
+        let stub = Placed { what: What::Stub(DeliveryId::new([1; 12])), ..copy(None) };
+        let rows =
+            [stub, copy(None), copy(Some((8, None))), copy(Some((7, Some(0xab)))), copy(Some((8, Some(0xcd)))), copy(Some((9, None)))];
+        for (seconds, sum) in [(7, Some("ab")), (8, Some("cd")), (9, None), (10, None)] {
+            let found = of_copies(&rows, &version(seconds)).and_then(|found| found.sha256);
+            assert_eq!(found, sum.map(|sum| sum.repeat(32)), "{seconds}");
+        }
+        let resized = Version { size: 8, ..version(7) };
+        assert_eq!(of_copies(&rows, &resized), None);
+    }
 }

@@ -176,6 +176,7 @@ impl Kept {
                 self.granted.insert((grant.created, grant.id), vec![link.id]);
                 self.records.write_down(grant.id, author, Act::Issued(link.id));
                 self.links.insert(link.id, link);
+                self.public.issued(&grant);
                 if let Some(copy) = copy {
                     self.public.put(copy.row(grant.id, grant.file.clone(), grant.created));
                 }

@@ -66,7 +66,8 @@ const DUE_MAX: usize = 128;
 /// So long after a try to take something out of a public directory it is tried again, unless it is known to be gone.
 const GOING_AGAIN: Span = Span::from_seconds(60);
 
-/// What was gone for so long is forgotten: until then its name explains itself, and a late report of it is counted.
+/// What was gone for so long is forgotten: until then its name explains itself, and a late report of it is counted. The first
+/// copy that was made for a grant that keeps its version stays known as long as the grant: it says which version that is.
 const GONE_KEPT: Span = Span::from_days(30);
 
 /// So much is forgotten in one step.
@@ -175,6 +176,11 @@ pub struct CopiesDue {
     pub going: usize,
     /// When the next one is due; `None` where none waits.
     pub next: Option<Moment>,
+}
+
+/// Whether a row says of which version a copy was, now or before.
+const fn was_made(placed: &Placed) -> bool {
+    matches!(&placed.what, What::Copy(state) if state.made.is_some())
 }
 
 /// Whether a row is that of a copy which people may be led to, or soon.

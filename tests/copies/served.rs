@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::filling::sha256;
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::Answer;
 use crate::servers::site::{Site, content};
 use crate::servers::{names_in, until};
-use crate::shop::{aside, copies, until_copy};
+use crate::shop::{aside, copies, until_copy, until_trouble};
 
 /// What a customer is told.
 pub struct Bought {
@@ -218,4 +219,30 @@ fn without_a_feed_a_number_of_downloads_is_refused_and_others_are_served() {
     let bought = buy(&site, "masters/a.zip", &[]);
     until_copy(&site.cloakroom, &bought.id, "live");
     assert_eq!((get(&site, &bought.link).status, bought.fetch(&site).status), (303, 200));
+}
+
+#[test]
+fn what_a_copy_was_is_known_after_its_master_was_replaced_and_what_to_do_where_it_has_to_be_made_again() {
+    let site = Site::with_copies("version = \"purchased\"", true);
+    let master = site.master("a.zip", &content(300_000));
+    let (sold, goods) = (sha256(&master), site.nginx.goods());
+    let bought = buy(&site, "masters/a.zip", &[]);
+    until_copy(&site.cloakroom, &bought.id, "live");
+    assert_eq!(bought.fetch(&site).status, 200);
+    until("it is counted", || (used(&site.cloakroom, &bought.id) == 1).then_some(()));
+    site.master("a.zip", &content(200_000));
+    site.cloakroom.say(&["grant", "suspend", &bought.id]);
+    until("it is gone", || names_in(&goods).is_empty().then_some(()));
+
+    let evidence = site.cloakroom.json(&["grant", "evidence", &bought.id]);
+    let version = &evidence["deliveries"][0]["version"];
+    assert_eq!((version["size"].as_u64(), version["sha256"].as_str()), (Some(300_000), Some(sold.as_str())), "{evidence:#}");
+    assert!(version["sha256_note"].as_str().unwrap().contains("when the copy of this version was made"), "{version}");
+
+    site.cloakroom.say(&["grant", "resume", &bought.id]);
+    until_trouble(&site.cloakroom, &bought.id, "another version than the one that was sold");
+    assert!(names_in(&goods).is_empty(), "no other version takes its place");
+    let explained = site.cloakroom.json(&["explain", &bought.id]);
+    let advice = explained["advice"].as_str().unwrap();
+    assert!(advice.contains("put the version that was sold back") && advice.contains("300000 bytes"), "{explained:#}");
 }

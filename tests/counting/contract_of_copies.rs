@@ -10,6 +10,7 @@ use cloakroom::domain::file::Version;
 use cloakroom::domain::grant::{Amendment, Standing};
 use cloakroom::domain::moment::{Moment, Span};
 use cloakroom::domain::placed::{CopyState, DirectoryName, How, Made, NewCopy, Placed, PlacedName, Stay, What};
+use cloakroom::domain::policy::Edition;
 use cloakroom::store::{Arrived, CopiesDue, Filter, Store};
 
 use crate::fixtures::*;
@@ -20,6 +21,7 @@ crate::store_contract::contract! {
     what_need_not_be_made_any_more_goes
     what_failed_is_tried_again_when_it_is_due
     a_copy_is_made_anew_and_made_again_under_its_name
+    which_version_was_sold_is_known_as_long_as_its_grant
     a_copy_that_is_used_up_waits_for_who_has_begun
     reports_of_copies_begin_deliveries_once_and_are_settled_with_the_position
 }
@@ -162,6 +164,45 @@ async fn a_copy_is_made_anew_and_made_again_under_its_name<S: Store>(store: Arc<
     store.placed_gone(vec![name(1)], at(7)).await.unwrap();
     store.copies_lost(vec![name(1)], at(8)).await.unwrap();
     assert_eq!(copies(&*store, 1).await, [(name(1), Stay::Gone(at(7)))]);
+}
+
+async fn which_version_was_sold_is_known_as_long_as_its_grant<S: Store>(store: Arc<S>) {
+    const DAY: u64 = 86_400;
+    for (of, edition) in [(1, Edition::Purchased), (2, Edition::Latest), (3, Edition::Purchased)] {
+        let mut grant = grant(of, None);
+        grant.policy.edition = edition;
+        store.issue(grant, link(of), author()).await.unwrap();
+    }
+    // Of each its first was never made; the third's second was not either.
+    for (number, of, is_made) in
+        [(1, 1, false), (2, 1, true), (3, 1, true), (4, 2, false), (5, 2, true), (6, 3, false), (7, 3, false), (8, 1, true)]
+    {
+        let now = at(u64::from(number));
+        store.copy_for(grant_id(of), new(number), now).await.unwrap();
+        if is_made {
+            store.copy_made(name(number), made(), now).await.unwrap();
+        }
+        store.placed_gone(vec![name(number)], now).await.unwrap();
+    }
+    store.close_due(at(30 * DAY)).await.unwrap();
+    assert_eq!((copies(&*store, 1).await.len(), copies(&*store, 2).await.len(), copies(&*store, 3).await.len()), (4, 2, 2));
+    for now in [40 * DAY, 41 * DAY, 4000 * DAY] {
+        store.close_due(at(now)).await.unwrap();
+        let left = store.placed_for(grant_id(1)).await.unwrap();
+        assert_eq!(left.iter().map(|placed| (&placed.name, placed.stay)).collect::<Vec<_>>(), [(&name(2), Stay::Gone(at(2)))], "{now}");
+        assert_eq!(left[0].what, What::Copy(CopyState { made: Some(made()), over: None }), "{now}");
+        assert_eq!((copies(&*store, 2).await, copies(&*store, 3).await), (vec![], vec![]), "{now}");
+    }
+
+    // What comes after it is forgotten as before.
+    let late = at(4001 * DAY);
+    store.copy_for(grant_id(1), new(9), late).await.unwrap();
+    store.copy_made(name(9), made(), late).await.unwrap();
+    store.placed_gone(vec![name(9)], late).await.unwrap();
+    store.close_due(at(4031 * DAY - 1)).await.unwrap();
+    assert_eq!(copies(&*store, 1).await.len(), 2);
+    store.close_due(at(4031 * DAY)).await.unwrap();
+    assert_eq!(copies(&*store, 1).await, [(name(2), Stay::Gone(at(2)))]);
 }
 
 async fn a_copy_that_is_used_up_waits_for_who_has_begun<S: Store>(store: Arc<S>) {

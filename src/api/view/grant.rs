@@ -190,7 +190,7 @@ impl CopyView {
             },
             copied: is_preparing.then_some((preparation.done.copied, preparation.done.total)),
             checked: is_preparing.then_some(preparation.done.checked),
-            trouble: preparation.trouble.filter(|_| is_preparing),
+            trouble: preparation.trouble.filter(|_| is_preparing).map(|trouble| trouble.why),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Grants, links and deliveries by their ids: whether they open anything now, and why.
 
-use super::public::remedy;
+use super::remedy::remedy;
 use super::{Explanation, Unexplained, advice};
 use crate::clock;
 use crate::domain::delivery::{Delivery, State};
@@ -113,7 +113,7 @@ async fn of_copy(site: &Site, found: &mut Found, grant: &Grant, now: Moment) -> 
     };
     found.step(Err(preparation.refusal(now)), text);
     let wait = || format!("`cloakroom grant show {}` tells how far it is", grant.id);
-    Ok(is_all.then(|| preparation.trouble.as_ref().map_or_else(wait, |trouble| remedy(site, &placed, trouble))))
+    Ok(is_all.then(|| preparation.trouble.as_ref().map_or_else(wait, |trouble| remedy(site, &placed, &trouble.mend))))
 }
 
 fn of_link(link: &Link, outcome: Result<(), Refusal>) -> String {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ended::{self, Ended};
+use super::remedy::remedy;
 use super::{Explanation, Unexplained, split};
 use crate::clock;
 use crate::config::Directory;
@@ -256,7 +257,7 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
                 None if checked > 0 => format!("it is copied and being compared with the master: {checked} of {total} bytes"),
                 None => format!("it is being made: {copied} of {total} bytes"),
             };
-            let mends = preparation.trouble.as_ref().map(|trouble| remedy(site, placed, trouble));
+            let mends = preparation.trouble.as_ref().map(|trouble| remedy(site, placed, &trouble.mend));
             (
                 preparation.refusal(clock::now()).code(),
                 step(false, text),
@@ -280,26 +281,6 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
             ("gone", step(false, format!("it is gone since {at}: {why}")), advice)
         }
     })
-}
-
-/// What to do where a copy cannot be made.
-pub(super) fn remedy(site: &Site, placed: &Placed, trouble: &str) -> String {
-    let Some(directory) = site.configuration.directory(&placed.directory) else {
-        return format!("configure the [[directory]] `{}` again, or revoke the grant {}", placed.directory, placed.grant);
-    };
-    let path = directory.path.display();
-    let mends = if trouble.contains("the master") {
-        let master = site.storages.named(&placed.file.storage).map(|storage| storage.entry.path.join(placed.file.path.as_str()));
-        let master = master.map_or_else(|| placed.file.to_string(), |master| master.display().to_string());
-        format!("see that {master} is there, and that the daemon may read it")
-    } else if trouble.contains("os error 28") || trouble.contains("os error 122") {
-        format!("make room: `df -h {path}` and `df -i {path}` tell how much there is")
-    } else {
-        format!("see that {path} is there, and that the daemon may write there")
-    };
-    format!(
-        "{mends}; `cloakroom check` looks at it. It is tried again by itself, within 5 minutes; until it is there customers get 503 on their links"
-    )
 }
 
 pub(super) fn words(cause: Cause) -> String {

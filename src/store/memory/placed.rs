@@ -1,18 +1,20 @@
 //! What lies in public.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
 use super::{Kept, Limits, Memory};
 use crate::domain::account::{Away, Change, CopyReport};
+use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
 use crate::domain::place::Place;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
+use crate::domain::policy::Edition;
 use crate::domain::refusal::Refusal;
 use crate::store::{
     Arrived, CopiesDue, DUE_MAX, Down, FORGOTTEN_MAX, Later, PlaceStore, SentAway, is_copy, long_gone, look, lost, made as store_made,
-    new_placed, send_away,
+    new_placed, send_away, was_made,
 };
 
 /// Of what is gone, so many are remembered.
@@ -27,10 +29,18 @@ pub(super) struct Public {
     of_grant: BTreeMap<GrantId, BTreeSet<PlacedName>>,
     /// What is gone, and since when.
     gone: BTreeSet<(Moment, PlacedName)>,
+    /// The grants that keep the version of their first copy.
+    keeping: HashSet<GrantId>,
     places: Vec<Place>,
 }
 
 impl Public {
+    pub(super) fn issued(&mut self, grant: &Grant) {
+        if grant.policy.edition == Edition::Purchased {
+            self.keeping.insert(grant.id);
+        }
+    }
+
     pub(super) fn put(&mut self, placed: Placed) {
         if let Some(before) = self.placed.get(&placed.name) {
             self.due.remove(&(before.due, before.name.clone()));
@@ -48,13 +58,18 @@ impl Public {
         }
     }
 
-    /// Forgets what was gone first.
+    /// Forgets what was gone first, unless it has to stay known.
     fn forget_oldest(&mut self) {
-        let oldest = self.gone.pop_first().and_then(|(_, oldest)| self.placed.remove(&oldest));
-        if let Some(oldest) = oldest
-            && let Some(names) = self.of_grant.get_mut(&oldest.grant)
-        {
-            names.remove(&oldest.name);
+        let Some((_, oldest)) = self.gone.pop_first() else { return };
+        let Some(grant) = self.placed.get(&oldest).map(|placed| placed.grant) else { return };
+        let is_kept =
+            self.keeping.contains(&grant) && self.of_grant(grant).iter().find(|row| was_made(row)).is_some_and(|row| row.name == oldest);
+        if is_kept {
+            return;
+        }
+        self.placed.remove(&oldest);
+        if let Some(names) = self.of_grant.get_mut(&grant) {
+            names.remove(&oldest);
         }
     }
 

@@ -330,6 +330,21 @@ impl Working {
         Ok(())
     }
 
+    /// Forgets a part of what was gone long ago. What has to stay known is passed over, and not looked at again.
+    fn forget_gone(&mut self, now: Moment) -> Result<(), Fault> {
+        let (gone, name) = &self.passed_over;
+        let from = params![rows::millis(long_gone(now)), gone, name, rows::stored(FORGOTTEN_MAX as u64)];
+        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?));
+        for (name, gone, stays) in rows::all(&self.database, schema::LONG_GONE, from, read)? {
+            if stays {
+                self.passed_over = (gone, name);
+            } else {
+                self.database.prepare_cached(schema::FORGET_GONE)?.execute([name])?;
+            }
+        }
+        Ok(())
+    }
+
     /// What has to leave the public directories, a part of it where much is due, and when something is due next.
     pub(super) fn placed_due(&mut self, now: Moment) -> Result<(Vec<Placed>, Option<Moment>), Fault> {
         let due = rows::all(&self.database, schema::PLACED_DUE, [rows::millis(now), rows::stored(DUE_MAX as u64)], placed)?;
@@ -341,8 +356,7 @@ impl Working {
                 going.push(looked);
             }
         }
-        let forgotten = [rows::millis(long_gone(now)), rows::stored(FORGOTTEN_MAX as u64)];
-        self.database.prepare_cached(schema::FORGET_GONE)?.execute(forgotten)?;
+        self.forget_gone(now)?;
         let next: Option<i64> = rows::value(&self.database, schema::PLACED_NEXT_DUE, [])?;
         Ok((going, next.map(|next| Moment::from_millis(next.cast_unsigned()))))
     }

@@ -299,7 +299,13 @@ statements! {
     PLACED_FROM = concat!("SELECT ", placed_columns!(), " FROM placed p WHERE p.name > ?1 ORDER BY p.name LIMIT ?2");
     PLACED_ENDED = "SELECT p.name, p.due FROM deliveries d JOIN placed p ON p.delivery = d.id WHERE p.name = ?1 AND p.stay = 'live' \
         AND d.closed IS NOT NULL AND p.due > d.closed";
-    FORGET_GONE = "DELETE FROM placed WHERE name IN (SELECT name FROM placed WHERE gone IS NOT NULL AND gone <= ?1 ORDER BY gone, name LIMIT ?2)";
+    /// With whether it is the first copy that was made for a grant that keeps its version.
+    LONG_GONE = "SELECT p.name, p.gone, p.what = 'copy' AND p.how IS NOT NULL \
+        AND EXISTS (SELECT 1 FROM grants g WHERE g.id = p.grant_id AND instr(g.policy, '\"version\":\"purchased\"') > 0) \
+        AND NOT EXISTS (SELECT 1 FROM placed f WHERE f.grant_id = p.grant_id AND f.what = 'copy' AND f.how IS NOT NULL \
+        AND (f.placed, f.name) < (p.placed, p.name)) \
+        FROM placed p WHERE p.gone IS NOT NULL AND p.gone <= ?1 AND (p.gone, p.name) > (?2, ?3) ORDER BY p.gone, p.name LIMIT ?4";
+    FORGET_GONE = "DELETE FROM placed WHERE name = ?1";
     /// With those that lie in each, and are not gone.
     PLACES = "SELECT w.directory, w.path, w.device, w.inode, w.left_at, (SELECT count(*) FROM placed p WHERE p.due IS NOT NULL \
         AND p.directory = w.directory AND p.placed <= coalesce(w.left_at, p.placed)) FROM places w ORDER BY w.directory, w.path";

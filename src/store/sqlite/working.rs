@@ -33,6 +33,9 @@ pub(super) const ACCOUNTS_MAX: usize = 8192;
 /// then is brought up to date then.
 const LOOKS_MAX: usize = 64;
 
+/// Before the first row of those that are gone.
+const FIRST: (i64, String) = (i64::MIN, String::new());
+
 /// One feed has one place; the name leaves room for more.
 pub(super) const FEED: &str = "access_log";
 
@@ -50,6 +53,8 @@ pub(super) struct Working {
     /// The grant and the row of each delivery that has not ended, of the accounts that are kept.
     pub(super) places: HashMap<DeliveryId, Place>,
     pub(super) changes: Changes,
+    /// The last row that was gone long ago and has to stay known: when it was gone, and its name.
+    pub(super) passed_over: (i64, String),
 }
 
 /// Where a delivery belongs.
@@ -65,7 +70,7 @@ pub(super) struct Place {
 impl Working {
     /// Keeps at least `accounts` of the accounts used last.
     pub(super) fn new(database: Connection, accounts: usize) -> Self {
-        Self { database, accounts: Recent::new(accounts), places: HashMap::new(), changes: Changes::default() }
+        Self { database, accounts: Recent::new(accounts), places: HashMap::new(), changes: Changes::default(), passed_over: FIRST }
     }
 
     /// Forgets everything that is not in the file.
@@ -73,6 +78,7 @@ impl Working {
         self.accounts.clear();
         self.places.clear();
         self.changes = Changes::default();
+        self.passed_over = FIRST;
     }
 
     /// Lets go of accounts that nobody used lately. Between batches: then all is written.
