@@ -71,6 +71,9 @@ pub(super) async fn to_stub(
         let Some(placed) = placed else {
             // Only rehearsed.
             trace.held(|| format!("a stub would be placed in `{}`", directory.entry.name));
+            if let Some(why) = site.upkeep.why_not_placed(&directory.entry.name) {
+                trace.failed(|| format!("none could be placed there when that was last tried: {why}"));
+            }
             return Ok(sent(site, &directory.entry.url, "", &permit));
         };
         let is_new = placed.name == name;

@@ -128,6 +128,14 @@ impl Upkeep {
         said.len() < SAID_MAX && said.insert(why.to_owned())
     }
 
+    /// Why nothing could be placed in `directory` since something could be, if that was tried.
+    pub(super) fn why_not_placed(&self, directory: &DirectoryName) -> Option<String> {
+        let said = lock(&self.not_placed);
+        let mut why: Vec<&str> = said.get(directory)?.iter().map(String::as_str).collect();
+        why.sort_unstable();
+        Some(why.join("; "))
+    }
+
     /// Something was placed in `directory`.
     pub(super) fn placed(&self, directory: &DirectoryName) {
         lock(&self.not_placed).remove(directory);
@@ -247,7 +255,9 @@ mod tests {
         let [one, other] = ["one", "other"].map(|name| DirectoryName::parse(name).expect("a name"));
         assert!(upkeep.not_placed(&one, "ENOSPC") && upkeep.not_placed(&one, "EACCES") && upkeep.not_placed(&other, "ENOSPC"));
         assert!(!upkeep.not_placed(&one, "ENOSPC") && !upkeep.not_placed(&other, "ENOSPC"));
+        assert_eq!(upkeep.why_not_placed(&one).as_deref(), Some("EACCES; ENOSPC"));
         upkeep.placed(&one);
+        assert_eq!((upkeep.why_not_placed(&one), upkeep.why_not_placed(&other).as_deref()), (None, Some("ENOSPC")));
         assert!(upkeep.not_placed(&one, "ENOSPC") && !upkeep.not_placed(&other, "ENOSPC"));
     }
 

@@ -46,6 +46,14 @@ impl Site {
         Self::of(nginx, cloakroom)
     }
 
+    /// With more lines under `[[storage]]` and in `cloakroom.toml`, and no feed but what these say.
+    #[track_caller]
+    pub fn storing(setup: &NginxSetup, storage: &str, more: &str) -> Self {
+        let nginx = Nginx::start(setup);
+        let cloakroom = Cloakroom::storing(&nginx, storage, more);
+        Self::of(nginx, cloakroom)
+    }
+
     /// With the public directory of the examples, `pub`, and stubs in it as the method of the policy `default`, which holds
     /// `policy`, too. Reports come from nginx's log if `is_measured`.
     #[track_caller]

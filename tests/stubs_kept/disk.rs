@@ -1,11 +1,15 @@
 //! A public directory on a file system of its own: mounted, full, read-only, and away.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::pub_directory::{agree, click, clicked, master, name, names, rows, site};
+use crate::servers::nginx::NginxSetup;
+use crate::servers::site::Site;
 use crate::servers::until;
 
 /// A small file system in memory, mounted. Unmounted with this value.
@@ -86,6 +90,66 @@ fn a_full_disk_refuses_what_is_new_and_keeps_what_is_there() {
     let again = crate::pub_directory::link(&site, "a.zip", 1);
     assert_eq!(site.get(&click(&site, &again, "one")).status, 200);
     drop(mounted);
+}
+
+/// Takes every place for a file that is left on a disk; gives what it took.
+fn fill(directory: &Path) -> Vec<PathBuf> {
+    let places = (0..1000).map(|number| directory.join(format!("others-{number}")));
+    let taken: Vec<PathBuf> = places.take_while(|path| fs::write(path, "").is_ok()).collect();
+    assert!((1..1000).contains(&taken.len()), "{}", taken.len());
+    taken
+}
+
+#[test]
+fn a_click_that_finds_no_room_keeps_its_delivery_which_goes_on_by_the_next_method_or_when_there_is_room() {
+    for (methods, sends) in [("[\"stub\"]", false), ("[\"stub\", \"handoff\"]", true)] {
+        let site = Site::with_stubs(&NginxSetup::default(), &format!("method = {methods}"), true);
+        let mounted = Mounted::at(&site.nginx.public(), "size=1m,nr_inodes=40,mode=0755");
+        let first = master(&site, "a.zip", 100_000);
+        clicked(&site, &first, "first");
+        site.cloakroom.logged(&["directory_back"]);
+        let made = site.cloakroom.json(&["grant", "add", "--file", "masters/a.zip", "--max", "1"]);
+        let (grant, link) = (made["grant"]["id"].as_str().unwrap(), site.target(made["url"].as_str().unwrap()));
+        let page = || site.cloakroom.json(&["grant", "show", grant]);
+        let delivery = || {
+            let all = page()["deliveries"].as_array().unwrap().clone();
+            assert_eq!(all.len(), 1, "{methods}: one delivery, and no other: {all:?}");
+            all[0].clone()
+        };
+        let counts = || (page()["used"].clone(), page()["reserved"].clone(), delivery()["state"].as_str().unwrap().to_owned());
+        let taken = fill(&site.nginx.public());
+
+        // The directory is right, and only placing finds that it is full: the unit is held already.
+        let answer = clicked(&site, &link, "one");
+        assert_eq!(counts(), (0.into(), 1.into(), "open".to_owned()), "{methods}");
+        site.cloakroom.logged(&["not_placed", "No space left on device"]);
+        let told = site.cloakroom.json(&["explain", &link]).to_string();
+        assert!(told.contains("none could be placed there when that was last tried") && told.contains("No space left"), "{told}");
+        assert_eq!((rows(&site.cloakroom, "live"), rows(&site.cloakroom, "going")), (Vec::new(), Vec::new()), "{methods}: nothing is left");
+        if sends {
+            let to = answer.header("location").unwrap();
+            assert!(to.starts_with("/dl/d/"), "{to}");
+            assert_eq!(clicked(&site, &link, "one").header("location"), Some(to));
+            assert_eq!(delivery()["away"], true);
+            assert_eq!(site.ask("GET", to, &[("Range", "bytes=0-49999"), ("User-Agent", "one")]).body.len(), 50_000);
+            assert_eq!(delivery()["away"], Value::Null, "what is sent to it passes by Cloakroom");
+        } else {
+            assert!(answer.status == 503 && answer.text().contains("Your download is not lost"), "{}", answer.text());
+            assert_eq!(clicked(&site, &link, "one").status, 503);
+        }
+        assert_eq!(counts(), (0.into(), 1.into(), "open".to_owned()), "{methods}");
+
+        // There is room again: the same download goes on, now from a stub, and counts once.
+        for path in taken {
+            fs::remove_file(path).unwrap();
+        }
+        let to = click(&site, &link, "one");
+        assert_eq!(agree(&site), [name(&to)], "{methods}");
+        let rest = if sends { "bytes=50000-" } else { "bytes=0-" };
+        assert_eq!(site.ask("GET", &to, &[("Range", rest), ("User-Agent", "one")]).status, 206);
+        until("it is counted", || (counts() == (1.into(), 0.into(), "completed".to_owned())).then_some(()));
+        drop(mounted);
+    }
 }
 
 #[test]
