@@ -82,7 +82,8 @@ pub async fn settle(current: &Current) -> Result<(), Down> {
         (places, moved) = place::settle(&before, &here, latest);
     }
     let former: Vec<Place> = places.iter().filter(|place| place.left.is_some()).cloned().collect();
-    let counts: Vec<(Place, usize)> = former.iter().cloned().zip(lying(&site, &former).await?).collect();
+    let counts = if former.is_empty() { Vec::new() } else { site.store.lying(former.clone()).await? };
+    let counts: Vec<(Place, u64)> = former.into_iter().zip(counts).collect();
     let kept: Vec<Place> = counts.iter().filter(|(_, count)| *count > 0).map(|(place, _)| place.clone()).collect();
     for (place, _) in counts.iter().filter(|(place, count)| *count == 0 && before.contains(place)) {
         let Place { directory, path, .. } = place;
@@ -136,20 +137,6 @@ fn is_other(before: &[Place], now: &[Place]) -> bool {
     before.len() != now.len() || now.iter().any(|place| !before.contains(place))
 }
 
-/// How much of ours may lie in each of these places.
-async fn lying(site: &Site, places: &[Place]) -> Result<Vec<usize>, Down> {
-    let mut counts = vec![0; places.len()];
-    if !places.is_empty() {
-        each(site, |placed| {
-            for (count, place) in counts.iter_mut().zip(places) {
-                *count += usize::from(place.may_hold(placed));
-            }
-        })
-        .await?;
-    }
-    Ok(counts)
-}
-
 /// Goes through what is there, going or to be made.
 async fn each(site: &Site, mut told: impl FnMut(&Placed)) -> Result<(), Down> {
     let mut after = None;
@@ -162,7 +149,7 @@ async fn each(site: &Site, mut told: impl FnMut(&Placed)) -> Result<(), Down> {
 }
 
 /// Says what lies in a former place.
-async fn tell(site: &Site, former: &Arc<Former>, things: usize) {
+async fn tell(site: &Site, former: &Arc<Former>, things: u64) {
     let Place { directory, path, .. } = &former.place;
     let now = site.directories.named(directory).map(|here| here.entry.path.display().to_string());
     let now = now.map_or_else(|| "no [[directory]] has this name any more".to_owned(), |now| format!("it is in {now} now"));

@@ -65,6 +65,10 @@ impl PlaceStore for Rehearsal<'_> {
     fn keep_places(&self, _: Vec<Place>) -> Later<'_, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    fn lying(&self, places: Vec<Place>) -> Later<'_, Vec<u64>> {
+        self.store.lying(places)
+    }
 }
 
 impl Store for Rehearsal<'_> {

@@ -254,15 +254,12 @@ mod tests {
         fn put_credentials(&self, _: Vec<DirectoryCredential>, _: Vec<DirectoryCredential>) -> Later<'_, bool> {
             down()
         }
-
         fn credentials(&self, _: DirectoryName, _: Moment) -> Later<'_, Vec<DirectoryCredential>> {
             down()
         }
-
         fn credentials_of(&self, _: GrantId, _: Moment) -> Later<'_, Vec<DirectoryCredential>> {
             down()
         }
-
         fn credentials_named(&self, _: Vec<UserName>) -> Later<'_, Vec<DirectoryCredential>> {
             down()
         }
@@ -272,8 +269,10 @@ mod tests {
         fn places(&self) -> Later<'_, Vec<crate::domain::place::Place>> {
             down()
         }
-
         fn keep_places(&self, _: Vec<crate::domain::place::Place>) -> Later<'_, ()> {
+            down()
+        }
+        fn lying(&self, _: Vec<crate::domain::place::Place>) -> Later<'_, Vec<u64>> {
             down()
         }
     }

@@ -10,4 +10,7 @@ pub trait PlaceStore {
 
     /// Remembers these, each directory and path once, in place of all that were known.
     fn keep_places(&self, places: Vec<Place>) -> Later<'_, ()>;
+
+    /// How much of what is there, going or to be made [may lie](Place::may_hold) in each of these, in their order.
+    fn lying(&self, places: Vec<Place>) -> Later<'_, Vec<u64>>;
 }

@@ -176,6 +176,18 @@ pub async fn where_directories_lie_and_lay_is_kept_whole<S: Store>(store: Arc<S>
     assert_eq!(store.places().await, Ok(Vec::new()));
 }
 
+pub async fn what_may_lie_in_a_place_is_counted_until_it_is_gone<S: Store>(store: Arc<S>) {
+    issued(&*store, Some(3)).await;
+    let first = placed(&*store, 1, at(5)).await;
+    let lies = |name: &str, left: Option<u64>| Place { directory: directory(name), path: "/x".to_owned(), id: None, left: left.map(at) };
+    let here = first.directory.to_string();
+    let places = vec![lies(&here, None), lies(&here, Some(4)), lies(&here, Some(5)), lies(&here, Some(6)), lies("nobodys", None)];
+    assert_eq!(store.lying(places.clone()).await, Ok(vec![1, 0, 1, 1, 0]));
+    assert_eq!(store.lying(Vec::new()).await, Ok(Vec::new()));
+    store.placed_gone(vec![first.name], at(7)).await.unwrap();
+    assert_eq!(store.lying(places).await, Ok(vec![0; 5]));
+}
+
 pub async fn what_has_to_go_is_told_until_it_is_gone<S: Store>(store: Arc<S>) {
     issued(&*store, Some(1)).await;
     let first = placed(&*store, 1, at(0)).await;

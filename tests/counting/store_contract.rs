@@ -79,6 +79,7 @@ contract! {
     a_name_that_is_taken_is_never_given_again
     what_is_gone_is_forgotten_after_a_month_and_nothing_else
     where_directories_lie_and_lay_is_kept_whole
+    what_may_lie_in_a_place_is_counted_until_it_is_gone
     what_has_to_go_is_told_until_it_is_gone
     a_stub_stays_while_its_delivery_goes_on
     what_a_person_decides_brings_the_look_forward

@@ -288,4 +288,13 @@ impl PlaceStore for Memory {
         places.sort_by(|one, other| (&one.directory, &one.path).cmp(&(&other.directory, &other.path)));
         Box::pin(async move { self.kept().map(|mut kept| kept.public.places = places) })
     }
+
+    fn lying(&self, places: Vec<Place>) -> Later<'_, Vec<u64>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let there = |placed: &&Placed| !matches!(placed.stay, Stay::Gone(_));
+            let count = |place: &Place| kept.public.placed.values().filter(there).filter(|placed| place.may_hold(placed)).count() as u64;
+            Ok(places.iter().map(count).collect())
+        })
+    }
 }

@@ -45,6 +45,12 @@ pub(super) fn add(database: &Connection, place: &Place) -> Result<(), Fault> {
     Ok(())
 }
 
+fn lying(database: &Connection, place: &Place) -> Result<u64, Fault> {
+    let (directory, left) = (place.directory.as_str(), place.left.map(rows::millis));
+    let count: i64 = database.prepare_cached(schema::LYING)?.query_row(params![directory, left], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
 impl Working {
     pub(super) fn keep_places(&mut self, places: &[Place]) -> Result<(), Fault> {
         self.database.prepare_cached(schema::FORGET_PLACES)?.execute([])?;
@@ -59,6 +65,10 @@ impl PlaceStore for Sqlite {
 
     fn keep_places(&self, places: Vec<Place>) -> Later<'_, ()> {
         Box::pin(self.decide(move |working| working.keep_places(&places)))
+    }
+
+    fn lying(&self, places: Vec<Place>) -> Later<'_, Vec<u64>> {
+        Box::pin(self.read(move |database| places.iter().map(|place| lying(database, place)).collect()))
     }
 }
 

@@ -309,6 +309,7 @@ statements! {
     /// With those that lie in each, and are not gone.
     PLACES = "SELECT w.directory, w.path, w.device, w.inode, w.left_at, (SELECT count(*) FROM placed p WHERE p.due IS NOT NULL \
         AND p.directory = w.directory AND p.placed <= coalesce(w.left_at, p.placed)) FROM places w ORDER BY w.directory, w.path";
+    LYING = "SELECT count(*) FROM placed WHERE due IS NOT NULL AND directory = ?1 AND placed <= coalesce(?2, placed)";
     ALL_PLACES = "SELECT directory, path, device, inode, left_at FROM places ORDER BY directory, path";
     ADD_PLACE = "INSERT INTO places (directory, path, device, inode, left_at) VALUES (?1, ?2, ?3, ?4, ?5)";
     FORGET_PLACES = "DELETE FROM places";
