@@ -18,6 +18,7 @@ use crate::domain::delivery::{Delivery, State as Stands};
 use crate::domain::file::Version;
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
+use crate::domain::placed::Placed;
 use crate::service::fingerprint::{Fingerprint, fingerprint, of_copies};
 use crate::service::issue::NO_SUCH_GRANT;
 use crate::service::site::Site;
@@ -151,7 +152,7 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
         clients: clients(&deliveries),
         deliveries: told.flatten().collect(),
         history: site.store.history(id).await?.iter().map(EntryView::of).collect(),
-        limits: limits(&site, &deliveries, are_all),
+        limits: limits(&site, &deliveries, &copies, are_all),
         grant: GrantView::of(&grant, now),
     }))
 }
@@ -184,7 +185,7 @@ fn meaning(delivery: &Delivery) -> &'static str {
 }
 
 /// What the numbers prove and what not.
-fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
+fn limits(site: &Site, deliveries: &[Delivery], copies: &[Placed], are_all: bool) -> Vec<String> {
     let is_started = |delivery: &Delivery| delivery.state == Stands::Started;
     let measured = site.configuration.knows_what_arrived();
     let told: &[(bool, &str)] = &[
@@ -222,8 +223,12 @@ fn limits(site: &Site, deliveries: &[Delivery], are_all: bool) -> Vec<String> {
         (true, "All times are UTC, by the clock of this server. Cloakroom does not know whether it was right."),
         (
             true,
-            "A SHA-256 is of the file as it lay there when this was made, and is told only where size and time of change are still those \
-             of the delivery. A change that kept both would not be noticed.",
+            "A SHA-256 that was read now is of the file as it lay there when this was made, and is told only where size and time of \
+             change are still those of the delivery. A change that kept both would not be noticed.",
+        ),
+        (
+            deliveries.iter().any(|delivery| of_copies(copies, &delivery.version).is_some()),
+            "A SHA-256 that was read when a copy was made is of its bytes at that time. What became of the copy later does not show in it.",
         ),
         (true, "Of a delivery that has ended, the last 16 requests and the 64 largest ranges are kept one by one; of others the number."),
         (true, "These are the seller's own records. Nobody else has confirmed them."),

@@ -238,6 +238,7 @@ fn what_a_copy_was_is_known_after_its_master_was_replaced_and_what_to_do_where_i
     let version = &evidence["deliveries"][0]["version"];
     assert_eq!((version["size"].as_u64(), version["sha256"].as_str()), (Some(300_000), Some(sold.as_str())), "{evidence:#}");
     assert!(version["sha256_note"].as_str().unwrap().contains("when the copy of this version was made"), "{version}");
+    assert!(evidence["limits"].to_string().contains("is of its bytes at that time"), "{evidence:#}");
 
     site.cloakroom.say(&["grant", "resume", &bought.id]);
     until_trouble(&site.cloakroom, &bought.id, "another version than the one that was sold");
