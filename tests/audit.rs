@@ -5,7 +5,6 @@ mod servers;
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -207,7 +206,8 @@ impl Apache {
         command.args(["-DFOREGROUND", "-f"]).arg(directory.path().join("apache.conf")).stdin(Stdio::null());
         let child = command.spawn().expect("apache2 is installed (tests/run does it)");
         let apache = Self { directory, child, port };
-        until("apache listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        // Written when it listens for good; before, its socket is opened once more.
+        until("apache listens", || apache.directory.path().join("pid").exists().then_some(()));
         apache
     }
 }

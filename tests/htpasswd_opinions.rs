@@ -186,7 +186,8 @@ impl Apache {
         let child =
             Command::new("apache2").args(["-X", "-f"]).arg(home.join("apache.conf")).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.expect("apache2 is installed (tests/run does it)");
-        until("apache listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        // Written when it listens for good; before, its socket is opened once more.
+        until("apache listens", || home.join("apache.pid").exists().then_some(()));
         Self { child, port }
     }
 }

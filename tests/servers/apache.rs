@@ -109,11 +109,13 @@ impl Apache {
             .stderr(Stdio::null())
             .spawn()
             .expect("apache2 is installed (tests/run does it)");
+        let pid_file = directory.path().join("apache.pid");
         let listens = until("apache listens or ends", || {
             if child.try_wait().unwrap().is_some() {
                 return Some(false);
             }
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(|_| true)
+            // Written when it listens for good: whoever connects before may meet a socket that is opened once more.
+            pid_file.exists().then_some(true)
         });
         let apache = Self { directory, child, port };
         assert!(listens || apache.error_log().contains("Address already in use"), "Apache does not start: {}", apache.error_log());
