@@ -11,7 +11,7 @@ use super::problem::{self, Problem};
 use super::zen_carts::{self, ZenCartView};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, What};
-use crate::service::inventory::{self, After, Cause, Foreign, Foreigners, Lying, Why};
+use crate::service::inventory::{self, After, Foreign, Foreigners, Lying, Why};
 use crate::service::site::{Current, Site};
 use crate::service::sweeping::{self, NotSwept, Swept};
 use crate::store::LIST_MAX;
@@ -292,21 +292,11 @@ fn sentence(why: &Why, not_made: Option<&str>) -> String {
         },
         Why::Sold(Some(until)) => format!("it can be fetched until {until}, when its grant ends"),
         Why::Sold(None) => "it can be fetched for ever: its grant never ends".to_owned(),
-        Why::Due(cause) => format!("{}: it goes now", cause_words(*cause)),
+        Why::Due(cause) => format!("{cause}: it goes now"),
         Why::Going(_, None) => "it is being taken away".to_owned(),
         Why::Going(again, Some(trouble)) => {
             format!("it could not be removed at {}, and is tried again at {again}: {}", trouble.at, trouble.why)
         }
         Why::Gone(at) => format!("it is gone since {at}"),
-    }
-}
-
-fn cause_words(cause: Cause) -> String {
-    match cause {
-        Cause::Revoked => "its grant was revoked".to_owned(),
-        Cause::Suspended => "its grant was suspended".to_owned(),
-        Cause::Over(at) => format!("its time was over at {at}"),
-        Cause::Overdrawn => "more was sent of it than its grant has bytes for".to_owned(),
-        Cause::Unknown => "nothing is known of its download any more".to_owned(),
     }
 }

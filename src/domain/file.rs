@@ -39,3 +39,10 @@ pub struct Version {
     /// Media type, ASCII.
     pub media_type: String,
 }
+
+impl Version {
+    /// Whether its bytes are others than those of `other`, as far as size and time of change tell.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        (self.size, self.modified) != (other.size, other.modified)
+    }
+}

@@ -12,7 +12,7 @@ use tokio::task::{self, JoinSet};
 
 use super::credential::{self, NotGiven};
 use super::download::known;
-use super::following::{Following, again, differ, follow_one, sold, stay_behind};
+use super::following::{Following, again, follow_one, sold, stay_behind};
 use super::method::first_that_works;
 use super::preparation::{NotMade, Preparation, Trouble};
 use super::site::{Current, Site};
@@ -391,7 +391,7 @@ pub(super) async fn make(site: &Site, place: &Arc<PublicDirectory>, placed: Plac
                 Some(there) if there.stay == Stay::Live => {
                     site.due(there.due);
                     // Whoever watches compared it with what it was before.
-                    if edition == Edition::Latest && site.storages.look(file).is_ok_and(|now| differ(&now, &version)) {
+                    if edition == Edition::Latest && site.storages.look(file).is_ok_and(|now| now.differs_from(&version)) {
                         site.copies.following.also(&there, clock::now());
                     }
                 }

@@ -68,7 +68,7 @@ fn read(site: &Site, file: &FileRef, version: &Version, given_up: &AtomicBool) -
         Ok(found) => found,
         Err(absent) => return Fingerprint::none(format!("the file is not there any more: {absent}")),
     };
-    if !is_same(&now, version) {
+    if now.differs_from(version) {
         return Fingerprint::none(CHANGED);
     }
     let mut hash = Sha256::new();
@@ -82,18 +82,13 @@ fn read(site: &Site, file: &FileRef, version: &Version, given_up: &AtomicBool) -
             Err(error) => return Fingerprint::none(format!("the file cannot be read: {error}")),
         }
     }
-    if !site.storages.look(file).is_ok_and(|after| is_same(&after, version)) {
+    if !site.storages.look(file).is_ok_and(|after| !after.differs_from(version)) {
         return Fingerprint::none("the file was changed while it was read");
     }
     Fingerprint {
         sha256: Some(Checksum::new(hash.finalize().into()).to_string()),
         sha256_note: "read now: size and time of the file are still those of the version that was delivered".to_owned(),
     }
-}
-
-/// Whether size and time of change, to the millisecond, are the same.
-fn is_same(one: &Version, other: &Version) -> bool {
-    (one.size, one.modified) == (other.size, other.modified)
 }
 
 #[cfg(test)]

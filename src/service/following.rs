@@ -99,11 +99,6 @@ impl Following {
     }
 }
 
-/// Whether `one` is not of the same bytes as `other`, as far as size and time tell.
-pub(super) fn differ(one: &Version, other: &Version) -> bool {
-    (one.size, one.modified) != (other.size, other.modified)
-}
-
 /// The version that a copy was made of.
 pub(super) fn made_of(placed: &Placed) -> Option<&Version> {
     match &placed.what {
@@ -133,7 +128,7 @@ async fn follow(site: &Site, directory: &Arc<PublicDirectory>, placed: Placed) -
     let (storages, file) = (Arc::clone(&site.storages), placed.file.clone());
     let version = tokio::task::spawn_blocking(move || storages.look(&file)).await;
     match (version, made_of(&placed)) {
-        (Ok(Ok(version)), Some(made)) if differ(&version, made) => make(site, directory, placed).await,
+        (Ok(Ok(version)), Some(made)) if version.differs_from(made) => make(site, directory, placed).await,
         // It is what it was again; or it is gone, and its copies stay.
         _ => Ok(()),
     }

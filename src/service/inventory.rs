@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
+use std::fmt;
 use std::sync::Arc;
 
 use super::listing;
+use super::public::is_there;
 use super::retries::Trouble;
 use super::site::Site;
 use crate::clock;
@@ -71,6 +73,19 @@ pub enum Cause {
     Unknown,
 }
 
+/// A clause.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Revoked => f.write_str("its grant was revoked"),
+            Self::Suspended => f.write_str("its grant was suspended"),
+            Self::Over(at) => write!(f, "its time was over at {at}"),
+            Self::Overdrawn => f.write_str("more was sent of it than its grant has bytes for"),
+            Self::Unknown => f.write_str("nothing is known of its download any more"),
+        }
+    }
+}
+
 /// Something in a public directory that is not ours, and that nobody but people removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
@@ -129,10 +144,7 @@ pub async fn lying(site: &Site, placed: Placed) -> Result<Lying, Down> {
     let is_there = match (site.directories.named(&placed.directory), placed.stay) {
         (Some(open), Stay::Live | Stay::Going) => {
             let (open, row) = (Arc::clone(open), placed.clone());
-            let look = move || match row.what {
-                What::Stub(_) => open.has_stub(&row).ok(),
-                What::Copy(_) => open.has_copy(&row).ok(),
-            };
+            let look = move || is_there(&open, &row).ok();
             tokio::task::spawn_blocking(look).await.ok().flatten()
         }
         _ => None,

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::following::{differ, made_of};
+use super::following::made_of;
 use super::public::{remember, take_out};
 use super::site::Site;
 use crate::clock;
@@ -162,7 +162,7 @@ async fn replaced(site: &Site, now: &HashMap<FileRef, Other>) -> Result<(), Down
 
 /// Whether a copy is to be made anew from now on: it is of another version, and keeps none.
 async fn follows(site: &Site, placed: &Placed, other: &Other) -> Result<bool, Down> {
-    if made_of(placed).is_none_or(|made| !differ(made, &other.version)) {
+    if made_of(placed).is_none_or(|made| !made.differs_from(&other.version)) {
         return Ok(false);
     }
     let grant = site.store.grant(placed.grant).await?;

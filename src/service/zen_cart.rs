@@ -13,7 +13,8 @@ use rustix::io::Errno;
 mod known;
 
 use self::known::lock;
-pub use self::known::{FOREIGN_TOLD_MAX, Gone, Kept, Lost, Seen, ZenCarts};
+pub use self::known::{Gone, Kept, Lost, Seen, ZenCarts};
+use super::inventory::FOREIGN_TOLD_MAX;
 use super::site::{Current, Site};
 use crate::clock;
 use crate::config::ZenCart;

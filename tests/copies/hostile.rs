@@ -6,10 +6,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::library::hostile;
 use crate::served::{Bought, buy, get};
+use crate::servers::compiled::Compiled;
 use crate::servers::site::{Site, content};
 use crate::servers::{names_in, until};
+
+/// Does harm in a directory of copies.
+static HOSTILE: Compiled = Compiled::of("copies/hostile.c", &[]);
 
 const SECONDS: &str = "30";
 
@@ -84,7 +87,7 @@ fn a_hostile_process_in_the_directory_of_copies_loses_nothing_and_makes_us_copy_
     fs::set_permissions(&there, PermissionsExt::from_mode(0o777)).unwrap();
     let other = OTHER.to_string();
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", &other, "--regid", &other, "--clear-groups", hostile()]);
+    command.args(["--reuid", &other, "--regid", &other, "--clear-groups", HOSTILE.path()]);
     command.arg(&there).args([SECONDS, target.to_str().unwrap()]).stdout(Stdio::piped());
     let running = command.spawn().expect("setpriv is installed (tests/run does it)");
     let reading = thread::spawn(move || running.wait_with_output().unwrap());

@@ -9,7 +9,6 @@ mod disks;
 mod filling;
 mod following;
 mod hostile;
-mod library;
 mod served;
 mod shop;
 mod steps;

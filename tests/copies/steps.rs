@@ -11,11 +11,14 @@ use tempfile::TempDir;
 
 use crate::disks::Disk;
 use crate::filling::{daemon, plain, sha256};
-use crate::library::steps;
 use crate::servers::cloakroom::Cloakroom;
+use crate::servers::compiled::Compiled;
 use crate::servers::site::content;
 use crate::servers::{names_in, until};
 use crate::shop::aside;
+
+/// Ends the daemon at a step of copying.
+static STEPS: Compiled = Compiled::of("stubs_kept/steps.c", &["-DCOPIES", "-shared", "-fPIC"]);
 
 /// More steps than the play has.
 const STEPS_MAX: u32 = 1000;
@@ -206,7 +209,7 @@ fn each_step(how: &'static str) -> (u32, [u32; Played::PARTS]) {
     let mut came = [0; Played::PARTS];
     for step in 1..STEPS_MAX {
         begin_again(&stage, &mut cloakroom, &kept);
-        cloakroom.environment = vec![("LD_PRELOAD", steps().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
+        cloakroom.environment = vec![("LD_PRELOAD", STEPS.path().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
         cloakroom.launch();
         let played = play(&stage, &mut cloakroom, step);
         stage.seen(step);

@@ -1,35 +1,17 @@
 //! A disk that fails below the store: full, broken, or not to be waited for.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::sync::OnceLock;
-
-use tempfile::TempDir;
 
 use crate::books::{Books, integrity, lines};
 use crate::servers::cloakroom::Cloakroom;
+use crate::servers::compiled::Compiled;
 use crate::servers::free_port;
 use crate::servers::http::{Answer, Download, get};
 use crate::servers::until;
 use crate::shop::Shop;
 
-/// The library that stands between the daemon and its disk, compiled once.
-pub fn library() -> &'static str {
-    static MADE: OnceLock<(TempDir, String)> = OnceLock::new();
-    let (_, path) = MADE.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("disk.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/preload.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&path).arg(source).arg("-ldl");
-        let output = cc.output().expect("cc is installed (tests/run does it)");
-        assert!(output.status.success(), "{output:?}");
-        let text = path.to_str().unwrap().to_owned();
-        (directory, text)
-    });
-    path
-}
+/// Stands between the daemon and its disk.
+pub static LIBRARY: Compiled = Compiled::of("crash/preload.c", &["-shared", "-fPIC", "-ldl"]);
 
 /// What fails, in the library's word; what the log says of it.
 const FAULTS: [(&str, &[&str]); 4] = [
@@ -66,7 +48,7 @@ fn fails_and_comes_back(fault: &str, words: &[&str]) {
     let mut shop = Shop::open("rate = \"1MB/s\"", &listener);
     shop.cloakroom.stop();
     let control = shop.cloakroom.state().join("fault");
-    shop.cloakroom.environment = vec![("LD_PRELOAD", library().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
+    shop.cloakroom.environment = vec![("LD_PRELOAD", LIBRARY.path().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
     shop.cloakroom.start();
     let port = shop.nginx.port;
     let signed = shop.cloakroom.sign("masters/small.bin");
@@ -133,7 +115,7 @@ fn a_store_that_cannot_be_made_is_no_half_store() {
     let mut shop = Shop::open("", "");
     assert!(shop.cloakroom.stop());
     let control = shop.cloakroom.state().join("fault");
-    shop.cloakroom.environment = vec![("LD_PRELOAD", library().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
+    shop.cloakroom.environment = vec![("LD_PRELOAD", LIBRARY.path().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
     for (fault, words) in [("enospc", "full"), ("short", "full"), ("eio", "disk I/O error"), ("fsync", "disk I/O error")] {
         let _ = fs::remove_file(shop.file());
         fs::write(&control, fault).unwrap();

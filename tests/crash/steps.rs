@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::books::{Books, integrity};
 use crate::customers::delivery_of;
-use crate::disk::library;
+use crate::disk::LIBRARY;
 use crate::servers::http::try_get;
 use crate::servers::until;
 use crate::shop::Shop;
@@ -87,7 +87,7 @@ fn every_other_step(hand: u32) -> (u32, u32) {
             }
         }
         // The lines of other plays tell of deliveries that are not there, and that is all that is read of them.
-        shop.cloakroom.environment = vec![("LD_PRELOAD", library().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
+        shop.cloakroom.environment = vec![("LD_PRELOAD", LIBRARY.path().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
         shop.cloakroom.launch();
         let answered = play(&mut shop);
         if !shop.cloakroom.has_ended() && shop.cloakroom.stop() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::disk::library;
+use crate::disk::LIBRARY;
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::{Download, get};
 use crate::servers::{free_port, until};
@@ -39,7 +39,7 @@ impl Alone {
         let mut cloakroom = Cloakroom::with(&format!("http://127.0.0.1:{port}/dl/"), &text);
         cloakroom.stop();
         let control = cloakroom.state().join("fault");
-        cloakroom.environment = vec![("LD_PRELOAD", library().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
+        cloakroom.environment = vec![("LD_PRELOAD", LIBRARY.path().to_owned()), ("CLOAKROOM_FAULT", control.to_str().unwrap().to_owned())];
         cloakroom.start();
         Self { cloakroom, port, control, _files: files }
     }

@@ -4,6 +4,7 @@
 
 pub mod apache;
 pub mod cloakroom;
+pub mod compiled;
 pub mod faketime;
 pub mod http;
 pub mod nginx;

@@ -6,11 +6,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::library::hostile;
 use crate::pub_directory::{around, clicked, link, master, rows};
+use crate::servers::compiled::Compiled;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::content;
 use crate::servers::until;
+
+/// Does harm in a public directory.
+static HOSTILE: Compiled = Compiled::of("stubs_kept/hostile.c", &[]);
 
 const SECONDS: &str = "30";
 
@@ -64,11 +67,11 @@ fn a_hostile_process_in_the_public_directory_loses_nothing_and_makes_us_place_an
     fs::set_permissions(&there, PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = if rustix::process::geteuid().is_root() {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", OTHER, "--regid", OTHER, "--clear-groups", hostile()]);
+        command.args(["--reuid", OTHER, "--regid", OTHER, "--clear-groups", HOSTILE.path()]);
         command
     } else {
         println!("not root: the hostile process is the daemon's own user, which owns and may enter what others may not");
-        Command::new(hostile())
+        Command::new(HOSTILE.path())
     };
     command.arg(&there).args([SECONDS, &target]).stdout(Stdio::piped());
     let running = command.spawn().expect("setpriv is installed (tests/run does it)");

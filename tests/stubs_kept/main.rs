@@ -7,7 +7,6 @@ mod customers;
 mod deaf;
 mod disk;
 mod hostile;
-mod library;
 mod many;
 mod moved;
 mod pub_directory;

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Mounted;
-use crate::library::steps;
 use crate::pub_directory::{click, clicked, link, master, name, rows, site, store};
 use crate::servers::cloakroom::Cloakroom;
 use crate::servers::nginx::{Nginx, NginxSetup};
 use crate::servers::site::{Site, content};
 use crate::servers::{names_in, until};
+use crate::steps::STEPS;
 
 /// Has the public directory lie at `to` from the next start on.
 fn configure(site: &Site, from: &Path, to: &Path) {
@@ -381,7 +381,7 @@ fn killed_before_each_step_of_a_move_everything_stays_where_it_was_and_is_placed
         fs::write(store(&site.cloakroom), &kept).unwrap();
         fs::remove_dir_all(&to).unwrap();
         fs::create_dir(&to).unwrap();
-        site.cloakroom.environment = vec![("LD_PRELOAD", steps().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
+        site.cloakroom.environment = vec![("LD_PRELOAD", STEPS.path().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
         site.cloakroom.launch();
         until("it is killed, or all is placed", || (site.cloakroom.has_ended() || names_in(&to) == stubs).then_some(()));
         let is_over = !site.cloakroom.has_ended() && site.cloakroom.stop();

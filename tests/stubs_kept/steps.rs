@@ -7,12 +7,15 @@ use std::thread;
 
 use rusqlite::Connection;
 
-use crate::library::steps;
 use crate::pub_directory::{agree, around, names, rows, store};
+use crate::servers::compiled::Compiled;
 use crate::servers::http::try_get;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::{Site, content};
 use crate::servers::{names_in, until};
+
+/// Ends the daemon at a step in a public directory.
+pub static STEPS: Compiled = Compiled::of("stubs_kept/steps.c", &["-shared", "-fPIC"]);
 
 /// Hands that work at it at once.
 const HANDS: u32 = 2;
@@ -92,7 +95,7 @@ fn every_other_step(hand: u32) -> (u32, [u32; 4]) {
     let (mut killed, mut came) = (0, [0; 4]);
     for step in (1 + hand..STEPS_MAX).step_by(HANDS as usize) {
         begin_again(&mut site, kept.path());
-        site.cloakroom.environment = vec![("LD_PRELOAD", steps().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
+        site.cloakroom.environment = vec![("LD_PRELOAD", STEPS.path().to_owned()), ("CLOAKROOM_KILL_AT", step.to_string())];
         site.cloakroom.launch();
         let played = play(&mut site, &link, &grant);
         if !site.cloakroom.has_ended() && site.cloakroom.stop() {

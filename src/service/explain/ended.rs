@@ -1,7 +1,6 @@
 //! Why something is gone that lay in public, told afterwards: by its row, its grant, and what people did.
 
 use super::ids::mends;
-use super::public::words;
 use crate::clock;
 use crate::domain::account::Account;
 use crate::domain::delivery::{Delivery, State};
@@ -63,7 +62,7 @@ fn of_stub(account: &Account, delivery: Option<&Delivery>, gone: Moment) -> Stri
     let over = delivery.grace_ends(&account.grant.policy);
     // What went for its time did so whatever was sent later.
     if over > gone && account.is_overdrawn(delivery) {
-        return words(Cause::Overdrawn);
+        return Cause::Overdrawn.to_string();
     }
     if over > gone {
         return format!("others took it away, or it could not be placed, as the log of that moment tells; else it had stayed until {over}");
@@ -82,7 +81,7 @@ fn of_copy(account: &Account, deliveries: &[Delivery], state: &CopyState, gone: 
     let grant = &account.grant;
     let is_held = state.over.is_some_and(|over| deliveries.iter().any(|delivery| holds(grant, delivery, over, gone)));
     if is_held && !account.has_bytes_left() {
-        return words(Cause::Overdrawn);
+        return Cause::Overdrawn.to_string();
     }
     match (grant.expires.filter(|expires| *expires <= gone), state.over) {
         (Some(expires), Some(over)) if over < expires => used_up(over),

@@ -12,7 +12,7 @@ use crate::config::Directory;
 use crate::domain::path::CanonicalPath;
 use crate::domain::placed::{CopyState, Placed, PlacedName, Stay, What};
 use crate::public::{ASIDE, Done, PublicDirectory};
-use crate::service::inventory::{self, Cause, Lying, Why};
+use crate::service::inventory::{self, Lying, Why};
 use crate::service::site::Site;
 use crate::service::trace::Step;
 use crate::store::Down;
@@ -264,9 +264,7 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
                 mends.unwrap_or_else(|| format!("`cloakroom grant show {grant}` tells how far it is")),
             )
         }
-        Why::Due(cause) => {
-            ("due", step(false, format!("it goes now: {}", words(*cause))), "`cloakroom stub sweep` takes it away now".to_owned())
-        }
+        Why::Due(cause) => ("due", step(false, format!("it goes now: {cause}")), "`cloakroom stub sweep` takes it away now".to_owned()),
         Why::Going(_, None) => ("going", step(false, "it is being taken away"), "`cloakroom stub sweep` tries it at once".to_owned()),
         Why::Going(again, Some(trouble)) => {
             let text = format!("it could not be removed at {}, and is tried again at {again}: {}", trouble.at, trouble.why);
@@ -281,14 +279,4 @@ async fn verdict(site: &Site, lying: &Lying) -> Result<(&'static str, Step, Stri
             ("gone", step(false, format!("it is gone since {at}: {why}")), advice)
         }
     })
-}
-
-pub(super) fn words(cause: Cause) -> String {
-    match cause {
-        Cause::Revoked => "its grant was revoked".to_owned(),
-        Cause::Suspended => "its grant was suspended".to_owned(),
-        Cause::Over(at) => format!("its time was over at {at}"),
-        Cause::Overdrawn => "more was sent of it than its grant has bytes for".to_owned(),
-        Cause::Unknown => "nothing is known of its download any more".to_owned(),
-    }
 }

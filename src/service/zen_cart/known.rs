@@ -14,9 +14,6 @@ use crate::public::Others;
 /// So many that were taken away are remembered, for those who ask what became of one.
 const GONE_MAX: usize = 1000;
 
-/// So many foreign names of a directory are told; their number is told whole.
-pub const FOREIGN_TOLD_MAX: usize = 100;
-
 /// What is known of all of them, over reloads.
 #[derive(Debug, Default)]
 pub struct ZenCarts {
@@ -40,7 +37,7 @@ pub struct Kept {
     pub fault: Option<String>,
     /// Its links, those that go first first.
     pub links: Vec<Seen>,
-    /// What in it is not one of Zen Cart's links, and stays; the first [`FOREIGN_TOLD_MAX`] by name.
+    /// What in it is not one of Zen Cart's links, and stays; the first [`FOREIGN_TOLD_MAX`](super::super::inventory::FOREIGN_TOLD_MAX) by name.
     pub foreign: Others,
     /// Links that others took away before their time, if there were any.
     pub lost: Option<Lost>,
