@@ -177,11 +177,11 @@ CREATE TABLE places (
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
-        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+        $($(#[$doc])* pub(in crate::store::sqlite) const $name: &str = $sql;)*
 
         /// Every statement.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
+        pub(in crate::store::sqlite) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
     };
 }
 
