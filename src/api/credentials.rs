@@ -70,8 +70,8 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<CredentialView>>, Problem> {
     let Which { directory, grant, before, limit } = problem::query(which)?;
     let limit = problem::limit(limit, LIST_MAX)?;
-    let grant: Option<GrantId> = grant.as_deref().map(|text| problem::read("grant", text)).transpose()?;
-    let before: Option<UserName> = before.as_deref().map(|text| problem::read("before", text)).transpose()?;
+    let grant: Option<GrantId> = grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?;
+    let before: Option<UserName> = before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
     let directory = directory.as_deref().map(|text| directory_of(&site, text)).transpose()?;
     let now = clock::now();
     let mut found = Vec::new();
@@ -104,7 +104,7 @@ pub(super) async fn show(
     State(site): State<Arc<Site>>,
     user: Result<Path<String>, PathRejection>,
 ) -> Result<Json<CredentialPage>, Problem> {
-    let user: UserName = problem::read("", &problem::name(user)?)?;
+    let user: UserName = problem::read_name(user)?;
     let known = site.store.credentials_named(vec![user]).await?.into_iter().next();
     let known =
         known.ok_or_else(|| Problem::unknown("there is no such user name: `cloakroom credential list` shows those that there are"))?;
@@ -124,7 +124,7 @@ pub(super) async fn replace(
 ) -> Result<Json<RotatedView>, Problem> {
     let directory = directory_of(&site, &problem::name(directory)?)?;
     let Rotation { overlap } = problem::body(body)?;
-    let overlap: Option<Span> = overlap.as_deref().map(|text| problem::read("overlap", text)).transpose()?;
+    let overlap: Option<Span> = overlap.as_deref().map(|text| problem::read_field("overlap", text)).transpose()?;
     let rotated = rotate(&site, &directory, overlap, &author).await.map_err(|fault| not_given(&fault))?;
     Ok(Json(RotatedView::of(directory.as_str(), &rotated)))
 }
@@ -139,6 +139,6 @@ fn not_given(fault: &NotGiven) -> Problem {
         NotGiven::File(_) => Problem::unavailable(format!(
             "the new user names are made and known to `cloakroom credential list`, and the web server does not know them yet: {text}"
         )),
-        NotGiven::Down(_) => Problem::unavailable(text),
+        NotGiven::Down(down) => Problem::down(*down),
     }
 }

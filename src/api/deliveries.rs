@@ -35,8 +35,8 @@ pub(super) async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Vec<ListedDelivery>>, Problem> {
     let which = problem::query(which)?;
-    let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read("grant", text)).transpose()?;
-    let before: Option<DeliveryId> = which.before.as_deref().map(|text| problem::read("before", text)).transpose()?;
+    let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?;
+    let before: Option<DeliveryId> = which.before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
     let limit = problem::limit(which.limit, LIST_MAX)?;
     if let Some(grant) = grant
         && site.store.grant(grant).await?.is_none()
@@ -63,7 +63,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     let delivery = if id == "newest" {
         site.store.deliveries(Filter { limit: 1, ..Filter::default() }).await?.into_iter().next()
     } else {
-        site.store.delivery(problem::read::<DeliveryId>("", &id)?).await?
+        site.store.delivery(id.parse::<DeliveryId>().map_err(|why| Problem::unreadable(format!("`{id}` {why}")))?).await?
     };
     let unknown = || {
         Problem::unknown(if id == "newest" {

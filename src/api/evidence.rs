@@ -115,7 +115,7 @@ pub struct VersionView {
 }
 
 pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<Evidence>, Problem> {
-    let id: GrantId = problem::read("", &problem::name(id)?)?;
+    let id: GrantId = problem::read_name(id)?;
     let unknown = || Problem::unknown(NO_SUCH_GRANT);
     let grant = site.store.grant(id).await?.ok_or_else(unknown)?;
     let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: DELIVERIES_MAX, ..Filter::default() }).await?;

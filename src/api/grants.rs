@@ -18,6 +18,7 @@ use crate::domain::id::GrantId;
 use crate::domain::path::FilePath;
 use crate::domain::placed::{Placed, Stay};
 use crate::domain::policy::Policy;
+use crate::domain::refusal::Refusal;
 use crate::service::amend::{NotAmended, Wish, amend};
 use crate::service::copies::url_of;
 use crate::service::issue::{Order, issue};
@@ -82,23 +83,23 @@ pub(super) async fn add(
     body: Result<Json<NewGrant>, JsonRejection>,
 ) -> Result<Json<Issued>, Problem> {
     let wanted = problem::body(body)?;
-    let file = file_of(&wanted.file)?;
+    let file = file_of(&wanted.file, Problem::of_body)?;
     if site.configuration.storage(&file.storage).is_none() {
         let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
         let (storage, known) = (&file.storage, names.join(", "));
-        return Err(Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]] (there are: {known})")));
+        return Err(Problem::of_body("file", format_args!("`{storage}` must be the name of a [[storage]] (there are: {known})")));
     }
     let policy = policy_of(&site, &wanted)?;
     let issued = issue(&site, Order { file, customer: wanted.customer, policy }, author).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }
 
-fn file_of(text: &str) -> Result<FileRef, Problem> {
-    let (storage, path) = text.split_once('/').ok_or_else(|| Problem::unreadable(format!("file: `{text}` must be STORAGE/PATH")))?;
-    let storage = StorageName::parse(storage).ok_or_else(|| {
-        Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`"))
-    })?;
-    let path = FilePath::parse(path).map_err(|why| Problem::unreadable(format!("file: `{text}`: {why}")))?;
+/// Reads the file that is named in a body or in a query, as `wrong` says.
+fn file_of(text: &str, wrong: fn(&str, String) -> Problem) -> Result<FileRef, Problem> {
+    let (storage, path) = text.split_once('/').ok_or_else(|| wrong("file", format!("`{text}` must be STORAGE/PATH")))?;
+    let storage = StorageName::parse(storage)
+        .ok_or_else(|| wrong("file", format!("`{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`")))?;
+    let path = FilePath::parse(path).map_err(|why| wrong("file", format!("`{text}`: {why}")))?;
     Ok(FileRef { storage, path })
 }
 
@@ -106,7 +107,7 @@ fn policy_of(site: &Site, wanted: &NewGrant) -> Result<Policy, Problem> {
     let name = wanted.policy.as_deref().unwrap_or("default");
     let mut policy = site.configuration.policy(name).cloned().ok_or_else(|| {
         let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        Problem::unreadable(format!("policy: there is no [[policy]] named `{name}` (there are: {})", known.join(", ")))
+        Problem::of_body("policy", format_args!("there is no [[policy]] named `{name}` (there are: {})", known.join(", ")))
     })?;
     if let Some(text) = &wanted.max_downloads {
         policy.max_downloads = field("max_downloads", text, wording::downloads)?;
@@ -119,7 +120,7 @@ fn policy_of(site: &Site, wanted: &NewGrant) -> Result<Policy, Problem> {
 
 /// Reads what stands in a field of a body.
 fn field<T>(name: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Problem> {
-    read(text).map_err(|why| Problem::unreadable(format!("{name}: `{text}` {why}")))
+    read(text).map_err(|why| Problem::of_body(name, format_args!("`{text}` {why}")))
 }
 
 pub(super) async fn list(
@@ -129,8 +130,8 @@ pub(super) async fn list(
     let Which { customer, file, before, limit } = problem::query(which)?;
     let which = Grants {
         customer,
-        file: file.as_deref().map(file_of).transpose()?,
-        before: before.as_deref().map(|text| problem::read("before", text)).transpose()?,
+        file: file.as_deref().map(|text| file_of(text, Problem::of_query)).transpose()?,
+        before: before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?,
         limit: problem::limit(limit, LIST_MAX)?,
     };
     if let Some(before) = which.before
@@ -143,7 +144,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<GrantPage>, Problem> {
-    let id: GrantId = problem::read("", &problem::name(id)?)?;
+    let id: GrantId = problem::read_name(id)?;
     let account = site.store.account(id, None).await?.ok_or_else(|| not_amended(&NotAmended::Unknown))?;
     let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: RECENT, ..Filter::default() }).await?;
     // Those that have not ended may be older than all of these.
@@ -173,7 +174,7 @@ async fn copies(site: &Site, grant: GrantId) -> Result<Vec<CopyView>, Problem> {
 }
 
 async fn changed(site: &Site, id: Result<Path<String>, PathRejection>, wish: Wish, author: Author) -> Result<Json<Amended>, Problem> {
-    let id = problem::read("", &problem::name(id)?)?;
+    let id = problem::read_name(id)?;
     let amended = amend(site, id, wish, author.0).await.map_err(|fault| not_amended(&fault))?;
     Ok(Json(Amended::of(amended, clock::now())))
 }
@@ -182,9 +183,13 @@ fn not_amended(fault: &NotAmended) -> Problem {
     let text = fault.to_string();
     match fault {
         NotAmended::Unknown => Problem::unknown(text),
-        NotAmended::Revoked(_) | NotAmended::Endless | NotAmended::Unlimited => Problem::conflict(text),
-        NotAmended::TooMany | NotAmended::Past(_) | NotAmended::TooFar | NotAmended::Nothing => Problem::unreadable(text),
-        NotAmended::Zone(_) | NotAmended::Down(..) => Problem::unavailable(text),
+        NotAmended::Revoked(_) => Problem::conflict(text).coded(Refusal::Revoked),
+        NotAmended::Endless | NotAmended::Unlimited => Problem::conflict(text),
+        NotAmended::TooMany => Problem::unreadable(&text).in_body("max_downloads", text),
+        NotAmended::Past(_) => Problem::unreadable(&text).in_body("until", text),
+        NotAmended::TooFar | NotAmended::Nothing => Problem::unreadable(text),
+        NotAmended::Zone(_) => Problem::unavailable(text),
+        NotAmended::Down(down, _) => Problem::down(*down).saying(text),
     }
 }
 

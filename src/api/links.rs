@@ -12,6 +12,7 @@ use super::problem::{self, Problem};
 use super::view::{Issued, LinkView, RevokedLink};
 use crate::clock;
 use crate::domain::id::{GrantId, LinkId};
+use crate::domain::refusal::Refusal;
 use crate::service::amend::revoke_link;
 use crate::service::issue::{NotIssued, issue_link};
 use crate::service::site::Site;
@@ -28,10 +29,14 @@ pub struct NewLink {
 /// Why no link was made.
 pub(super) fn not_issued(fault: &NotIssued) -> Problem {
     match fault {
-        NotIssued::Down(_) | NotIssued::Zone(_) => Problem::unavailable(fault.to_string()),
-        NotIssued::Absent(..) | NotIssued::Unknown => Problem::unknown(fault.to_string()),
-        NotIssued::Revoked(_) => Problem::conflict(fault.to_string()),
-        NotIssued::Customer | NotIssued::NoKey | NotIssued::Uncounted => Problem::unreadable(fault.to_string()),
+        NotIssued::Down(down) => Problem::down(*down).saying(fault.to_string()),
+        NotIssued::Zone(_) => Problem::unavailable(fault.to_string()),
+        NotIssued::Absent(..) => Problem::unknown(fault.to_string()).coded(Refusal::FileMissing),
+        NotIssued::Unknown => Problem::unknown(fault.to_string()),
+        NotIssued::Revoked(_) => Problem::conflict(fault.to_string()).coded(Refusal::Revoked),
+        NotIssued::Customer => Problem::unreadable(fault.to_string()).in_body("customer", fault),
+        NotIssued::Uncounted => Problem::unreadable(fault.to_string()).in_body("max_downloads", fault),
+        NotIssued::NoKey => Problem::unreadable(fault.to_string()),
     }
 }
 
@@ -41,9 +46,9 @@ pub(super) async fn add(
     Author(author): Author,
     body: Result<Json<NewLink>, JsonRejection>,
 ) -> Result<Json<Issued>, Problem> {
-    let grant: GrantId = problem::read("", &problem::name(grant)?)?;
+    let grant: GrantId = problem::read_name(grant)?;
     let wanted = problem::body(body)?;
-    let lasts = wanted.valid_for.as_deref().map(|text| problem::read("valid_for", text)).transpose()?;
+    let lasts = wanted.valid_for.as_deref().map(|text| problem::read_field("valid_for", text)).transpose()?;
     let issued = issue_link(&site, grant, lasts, author).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }
@@ -53,9 +58,10 @@ pub(super) async fn revoke(
     link: Result<Path<String>, PathRejection>,
     Author(author): Author,
 ) -> Result<Json<RevokedLink>, Problem> {
-    let link: LinkId = problem::read("", &problem::name(link)?)?;
+    let link: LinkId = problem::read_name(link)?;
     let revoked = revoke_link(&site, link, author).await?;
-    let (link, changed) =
-        revoked.ok_or_else(|| Problem::unknown("there is no such link; `cloakroom grant show` lists those of a grant"))?;
+    let (link, changed) = revoked.ok_or_else(|| {
+        Problem::unknown("there is no such link; `cloakroom grant show` lists those of a grant").coded(Refusal::UnknownLink)
+    })?;
     Ok(Json(RevokedLink { grant_id: link.grant.to_string(), link: LinkView::of(&link, clock::now()), changed }))
 }

@@ -20,10 +20,14 @@
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
+//! | `GET /api/v1/apikeys` | the keys of the API ([`ApiKeyView`]) |
+//! | `POST /api/v1/apikeys` | makes one, and tells its text once ([`NewApiKey`] → [`NewApiKeyView`]) |
+//! | `POST /api/v1/apikeys/{id}/revoke` | refuses it from now on ([`RevokedApiKey`]) |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
-//! The history of a grant keeps who called: the user at the other end of the socket, and its `User-Agent`. Errors are
-//! `application/problem+json` (RFC 9457): [`Problem`].
+//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
+//! its mode lets in who may do everything. The history of a grant keeps who called: the name of the key, or the user at the
+//! other end of the socket and its `User-Agent`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
 use std::fmt;
 use std::net::IpAddr;
@@ -31,31 +35,40 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
-use axum::routing::{get, post};
+use axum::middleware::from_fn_with_state;
+use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::about::About;
+pub use self::api_keys::NewApiKey;
+pub use self::calls::Call;
+use self::calls::Calls;
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
-pub use self::problem::Problem;
+pub use self::problem::{FieldFault, Problem};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
-    Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
-    LinkView, ListedDelivery, OfferedView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
+    Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
+    InterruptionView, Issued, LinkView, ListedDelivery, NewApiKeyView, OfferedView, RangeView, ReportView, RequestView, RevokedApiKey,
+    RevokedLink, RotatedView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
+use crate::domain::api_key::Scope;
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};
 
 mod about;
 pub mod admin;
+mod api_keys;
 mod author;
+mod bearer;
+mod calls;
 mod credentials;
 mod deliveries;
 mod evidence;
@@ -97,30 +110,48 @@ impl FromRef<Current> for Arc<Site> {
     }
 }
 
+/// What can be called, and by whom.
+fn calls() -> Calls {
+    use Scope::{Admin, Grants, Read};
+    let reports = Call { method: "POST", path: "/api/v1/reports", scope: Admin, makes: false };
+    Calls::default()
+        .get("/api/v1/grants", Read, grants::list)
+        .make("/api/v1/grants", Grants, grants::add)
+        .get("/api/v1/grants/{id}", Read, grants::show)
+        .post("/api/v1/grants/{id}/suspend", Grants, grants::suspend)
+        .post("/api/v1/grants/{id}/resume", Grants, grants::resume)
+        .post("/api/v1/grants/{id}/revoke", Grants, grants::revoke)
+        .post("/api/v1/grants/{id}/reset", Grants, grants::reset)
+        .post("/api/v1/grants/{id}/extend", Grants, grants::extend)
+        .make("/api/v1/grants/{id}/links", Grants, links::add)
+        .get("/api/v1/grants/{id}/evidence", Read, evidence::evidence)
+        .post("/api/v1/links/{id}/revoke", Grants, links::revoke)
+        .get("/api/v1/deliveries", Read, deliveries::list)
+        .get("/api/v1/deliveries/{id}", Read, deliveries::show)
+        .get("/api/v1/public", Read, public::list)
+        .post("/api/v1/public/sweep", Admin, public::sweep)
+        .get("/api/v1/credentials", Read, credentials::list)
+        .get("/api/v1/credentials/{user}", Admin, credentials::show)
+        .make("/api/v1/directories/{name}/rotate", Admin, credentials::replace)
+        .call(reports, post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
+        .get("/api/v1/stats", Read, stats::stats)
+        .post("/api/v1/explain", Read, explain_what)
+        .get("/api/v1/about", Read, about::about)
+        .get("/api/v1/apikeys", Admin, api_keys::list)
+        .post("/api/v1/apikeys", Admin, api_keys::add)
+        .post("/api/v1/apikeys/{id}/revoke", Admin, api_keys::revoke)
+}
+
+/// Every call there is, and what it needs.
+pub fn table() -> Vec<Call> {
+    calls().into_parts().1.all()
+}
+
 /// The API of a site.
 pub fn router(current: Current) -> Router {
-    Router::new()
-        .route("/api/v1/grants", get(grants::list).post(grants::add))
-        .route("/api/v1/grants/{id}", get(grants::show))
-        .route("/api/v1/grants/{id}/suspend", post(grants::suspend))
-        .route("/api/v1/grants/{id}/resume", post(grants::resume))
-        .route("/api/v1/grants/{id}/revoke", post(grants::revoke))
-        .route("/api/v1/grants/{id}/reset", post(grants::reset))
-        .route("/api/v1/grants/{id}/extend", post(grants::extend))
-        .route("/api/v1/grants/{id}/links", post(links::add))
-        .route("/api/v1/grants/{id}/evidence", get(evidence::evidence))
-        .route("/api/v1/links/{id}/revoke", post(links::revoke))
-        .route("/api/v1/deliveries", get(deliveries::list))
-        .route("/api/v1/deliveries/{id}", get(deliveries::show))
-        .route("/api/v1/public", get(public::list))
-        .route("/api/v1/public/sweep", post(public::sweep))
-        .route("/api/v1/credentials", get(credentials::list))
-        .route("/api/v1/credentials/{user}", get(credentials::show))
-        .route("/api/v1/directories/{name}/rotate", post(credentials::replace))
-        .route("/api/v1/reports", post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
-        .route("/api/v1/stats", get(stats::stats))
-        .route("/api/v1/explain", post(explain_what))
-        .route("/api/v1/about", get(about::about))
+    let (router, known) = calls().into_parts();
+    router
+        .route_layer(from_fn_with_state((current.clone(), known), bearer::check))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -191,7 +191,7 @@ fn named(site: &Site, name: &str) -> Result<DirectoryName, Problem> {
     known.ok_or_else(|| {
         let names: Vec<&str> = site.configuration.directories.iter().map(|directory| directory.name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Problem::unreadable(format!("directory: `{name}` must be the name of a [[directory]] (there are: {names})"))
+        Problem::of_query("directory", format_args!("`{name}` must be the name of a [[directory]] (there are: {names})"))
     })
 }
 
@@ -201,7 +201,7 @@ fn read_after(text: &str) -> Result<After, Problem> {
         let (due, name) = text.split_once('-')?;
         Some((Moment::from_millis(due.parse().ok()?), name.parse().ok()?))
     };
-    read().ok_or_else(|| Problem::unreadable(format!("after: `{text}` must be what `next` of the page before says")))
+    read().ok_or_else(|| Problem::of_query("after", format_args!("`{text}` must be what `next` of the page before says")))
 }
 
 async fn directories(site: &Site, only: Option<&DirectoryName>, with_foreign: bool) -> Result<Vec<DirectoryView>, Problem> {

@@ -134,19 +134,19 @@ impl By {
 /// What was asked for, in order.
 fn range(which: &Which, now: Moment) -> Result<(Moment, Moment, By), Problem> {
     let moment = |field: &str, text: &Option<String>, edge| {
-        let read = text.as_deref().map(|text| wording::moment(text, edge).map_err(|why| format!("{field}: `{text}` {why}")));
-        read.transpose().map_err(Problem::unreadable)
+        let read = text.as_deref().map(|text| wording::moment(text, edge).map_err(|why| (why, text)));
+        read.transpose().map_err(|(why, text)| Problem::of_query(field, format_args!("`{text}` {why}")))
     };
     let to = moment("to", &which.to, Edge::Ends)?.unwrap_or(now);
     let usual = Moment::from_millis(to.millis().saturating_sub(Span::from_days(USUAL_DAYS - 1).millis()));
     let from = moment("from", &which.from, Edge::Begins)?.unwrap_or_else(|| By::Day.begin(usual));
     if from >= to {
-        return Err(Problem::unreadable(format!("from: {from} must be before the end, {to}")));
+        return Err(Problem::of_query("from", format_args!("{from} must be before the end, {to}")));
     }
     let by = match which.by.as_deref() {
         Some("hour") => By::Hour,
         Some("day") => By::Day,
-        Some(other) => return Err(Problem::unreadable(format!("by: `{other}` must be `hour` or `day`"))),
+        Some(other) => return Err(Problem::of_query("by", format_args!("`{other}` must be `hour` or `day`"))),
         None if to.since(from) <= Span::from_days(BY_HOUR_DAYS_MAX) => By::Hour,
         None => By::Day,
     };

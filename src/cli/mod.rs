@@ -13,6 +13,7 @@ use self::failure::Failure;
 use self::terminal::Signs;
 use crate::config::{self, Configuration};
 
+mod api_key;
 mod audit;
 mod check;
 mod client;
@@ -104,6 +105,9 @@ enum Command {
     /// Show and replace the user names and passwords of public directories.
     #[command(subcommand, after_help = credential::AFTER_HELP)]
     Credential(credential::Command),
+    /// Make keys with which programs call the API, list them, revoke them.
+    #[command(name = "apikey", subcommand, after_help = api_key::AFTER_HELP)]
+    ApiKey(api_key::Command),
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -179,6 +183,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
+        Command::ApiKey(command) => api_key::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),

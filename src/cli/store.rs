@@ -255,6 +255,7 @@ fn words(table: &str) -> (&str, &str) {
         "placed" => ("thing in public", "things in public"),
         "places" => ("place of a directory", "places of directories"),
         "credentials" => ("user name of a directory", "user names of directories"),
+        "api_keys" => ("key of the API", "keys of the API"),
         other => (other, other),
     }
 }
@@ -308,6 +309,7 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
         "deliveries": info.deliveries,
         "placed": info.placed,
         "credentials": info.credentials,
+        "api_keys": info.api_keys,
         "first_grant": moment(info.first_grant),
         "last_grant": moment(info.last_grant),
     })
@@ -328,6 +330,7 @@ fn text_of(path: &Path, info: &Info) -> String {
         format!("deliveries  {}{}", terminal::grouped(deliveries), parts(&info.deliveries)),
         format!("in public   {}{}", terminal::grouped(info.placed.values().sum()), parts(&info.placed)),
         format!("user names  {}", terminal::grouped(info.credentials)),
+        format!("api keys    {}", terminal::grouped(info.api_keys)),
     ];
     if let (Some(first), Some(last)) = (moment(info.first_grant), moment(info.last_grant)) {
         lines.push(format!("issued      from {first} to {last}"));

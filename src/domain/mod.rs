@@ -5,10 +5,11 @@
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
 //! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
-//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. `section_name` makes
+//! downloads in the log of a site that has no Cloakroom yet, [`api_key`] is who may call the API, [`repeated`] which calls are known from before, [`zen_cart`] tells its links from others. `section_name` makes
 //! the names by which sections of the configuration are called.
 
 pub mod account;
+pub mod api_key;
 pub mod audit;
 pub mod authorization;
 pub mod checksum;
@@ -36,6 +37,7 @@ pub mod question;
 pub mod range;
 pub mod recent;
 pub mod refusal;
+pub mod repeated;
 mod section_name;
 pub mod support;
 pub mod tally;

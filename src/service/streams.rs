@@ -277,6 +277,8 @@ mod tests {
         }
     }
 
+    impl crate::store::CallerStore for Told {}
+
     impl Store for Told {
         fn settle_all(&self, _: Vec<Arrived>, _: Option<FeedPosition>) -> Later<'_, Vec<Change>> {
             if self.takes.load(Ordering::SeqCst) {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod callers;
 mod credentials;
 mod lists;
 mod placed;
 mod records;
 
+use self::callers::Callers;
 use self::credentials::Credentials;
 use self::placed::Public;
 use self::records::Records;
@@ -87,6 +89,7 @@ struct Kept {
     records: Records,
     public: Public,
     credentials: Credentials,
+    callers: Callers,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }

@@ -1,6 +1,7 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod callers;
 mod credentials;
 pub mod memory;
 mod places;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
 pub use self::credentials::CredentialStore;
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
@@ -245,7 +247,7 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: CredentialStore + PlaceStore + Send + Sync {
+pub trait Store: CredentialStore + PlaceStore + CallerStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
     fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
         self.issue_with(grant, link, author, None)

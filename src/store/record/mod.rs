@@ -3,12 +3,14 @@
 //! Ids, addresses and networks are text in their one form, times are milliseconds since 1970 UTC, sizes are bytes. What
 //! is written here is read again by every later version.
 
+mod callers;
 mod delivery;
 mod grant;
 mod history;
 mod line;
 mod public;
 
+pub use self::callers::ApiKeyRecord;
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
@@ -81,6 +83,7 @@ written_as_shown!(
     crate::domain::id::GrantId,
     crate::domain::id::LinkId,
     crate::domain::id::DeliveryId,
+    crate::domain::id::ApiKeyId,
     crate::domain::credential::UserName,
     std::net::IpAddr,
     ipnet::IpNet

@@ -7,6 +7,7 @@
 //! what the last commit took from its memory.
 
 mod answers;
+mod callers;
 mod changes;
 mod checkpoint;
 mod condition;

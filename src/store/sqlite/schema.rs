@@ -173,6 +173,7 @@ CREATE TABLE places (
     PRIMARY KEY (directory, path)
 ) STRICT, WITHOUT ROWID;
 ",
+    callers::TABLES,
 ];
 
 macro_rules! statements {
@@ -184,6 +185,8 @@ macro_rules! statements {
         pub(in crate::store::sqlite) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
     };
 }
+
+pub(super) mod callers;
 
 macro_rules! grant_columns {
     () => {
@@ -346,7 +349,8 @@ statements! {
     FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
     WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
     IS_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)";
-    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials)";
+    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials) \
+        OR EXISTS (SELECT 1 FROM api_keys)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
         (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
@@ -383,7 +387,7 @@ mod tests {
             "WITHOUT_COUNTS",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL {
+        for (name, sql) in ALL.iter().chain(callers::ALL) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];

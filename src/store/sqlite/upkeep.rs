@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::callers;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
@@ -49,6 +50,8 @@ pub struct Info {
     pub placed: BTreeMap<String, u64>,
     /// User names of public directories.
     pub credentials: u64,
+    /// Keys of the API, those that were revoked included.
+    pub api_keys: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
     pub first_grant: Option<u64>,
     /// When the last one was.
@@ -81,6 +84,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
         let states = rows::all(&together, schema::STATES, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let stays = rows::all(&together, schema::STAYS, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let count = |number: i64| number.cast_unsigned();
+        let api_keys = callers::all(&together)?.len() as u64;
         let info = rows::one(&together, schema::TOTALS, [], |row| {
             Ok(Info {
                 version: 0,
@@ -92,6 +96,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 deliveries: states.iter().map(|(state, number)| (state.clone(), count(*number))).collect(),
                 placed: stays.iter().map(|(stay, number)| (stay.clone(), count(*number))).collect(),
                 credentials: count(row.get(3)?),
+                api_keys,
                 first_grant: row.get::<_, Option<i64>>(4)?.map(count),
                 last_grant: row.get::<_, Option<i64>>(5)?.map(count),
             })

@@ -1,6 +1,7 @@
 //! Any line of an export: read into what it stands for, or refused with a reason; what was read is written as it was read.
 #![no_main]
 
+use cloakroom::domain::api_key::ApiKey;
 use cloakroom::domain::credential::DirectoryCredential;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
@@ -8,7 +9,7 @@ use cloakroom::domain::history::Act;
 use cloakroom::domain::link::Link;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
-use cloakroom::store::record::{CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlaceRecord, PlacedRecord, Unreadable};
+use cloakroom::store::record::{ApiKeyRecord, CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlaceRecord, PlacedRecord, Unreadable};
 use libfuzzer_sys::fuzz_target;
 
 fn refused<T>(read: Result<T, Unreadable>) -> Option<T> {
@@ -52,6 +53,11 @@ fuzz_target!(|line: &[u8]| {
         Line::Credential(record) => {
             if let Some(credential) = refused(DirectoryCredential::try_from(*record)) {
                 assert_eq!(DirectoryCredential::try_from(CredentialRecord::from(&credential)).as_ref(), Ok(&credential));
+            }
+        }
+        Line::ApiKey(record) => {
+            if let Some(key) = refused(ApiKey::try_from(*record)) {
+                assert_eq!(ApiKey::try_from(ApiKeyRecord::from(&key)).as_ref(), Ok(&key));
             }
         }
         Line::CloakroomStore(_) | Line::Tally(_) | Line::Feed(_) | Line::End(_) => {}
