@@ -7,7 +7,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
-use super::author::Author;
+use super::author::{Author, Made};
 use super::links::not_issued;
 use super::problem::{self, Problem};
 use super::view::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
@@ -80,6 +80,7 @@ pub(super) struct Which {
 pub(super) async fn add(
     State(site): State<Arc<Site>>,
     Author(author): Author,
+    Made(ids): Made,
     body: Result<Json<NewGrant>, JsonRejection>,
 ) -> Result<Json<Issued>, Problem> {
     let wanted = problem::body(body)?;
@@ -90,7 +91,7 @@ pub(super) async fn add(
         return Err(Problem::of_body("file", format_args!("`{storage}` must be the name of a [[storage]] (there are: {known})")));
     }
     let policy = policy_of(&site, &wanted)?;
-    let issued = issue(&site, Order { file, customer: wanted.customer, policy }, author).await.map_err(|fault| not_issued(&fault))?;
+    let issued = issue(&site, Order { file, customer: wanted.customer, policy }, author, ids).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }
 

@@ -7,7 +7,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 
-use super::author::Author;
+use super::author::{Author, Made};
 use super::problem::{self, Problem};
 use super::view::{Issued, LinkView, RevokedLink};
 use crate::clock;
@@ -44,12 +44,13 @@ pub(super) async fn add(
     State(site): State<Arc<Site>>,
     grant: Result<Path<String>, PathRejection>,
     Author(author): Author,
+    Made(ids): Made,
     body: Result<Json<NewLink>, JsonRejection>,
 ) -> Result<Json<Issued>, Problem> {
     let grant: GrantId = problem::read_name(grant)?;
     let wanted = problem::body(body)?;
     let lasts = wanted.valid_for.as_deref().map(|text| problem::read_field("valid_for", text)).transpose()?;
-    let issued = issue_link(&site, grant, lasts, author).await.map_err(|fault| not_issued(&fault))?;
+    let issued = issue_link(&site, grant, lasts, author, ids).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }
 

@@ -27,7 +27,7 @@
 //!
 //! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
 //! its mode lets in who may do everything. The history of a grant keeps who called: the name of the key, or the user at the
-//! other end of the socket and its `User-Agent`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
+//! other end of the socket and its `User-Agent`. Calls that make something take an `Idempotency-Key`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
 use std::fmt;
 use std::net::IpAddr;
@@ -77,6 +77,7 @@ pub mod health;
 mod links;
 mod problem;
 mod public;
+mod repeated;
 mod reports;
 mod stats;
 mod view;
@@ -151,6 +152,7 @@ pub fn table() -> Vec<Call> {
 pub fn router(current: Current) -> Router {
     let (router, known) = calls().into_parts();
     router
+        .route_layer(from_fn_with_state(current.clone(), repeated::once))
         .route_layer(from_fn_with_state((current.clone(), known), bearer::check))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))

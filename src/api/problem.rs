@@ -9,7 +9,7 @@ use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, body::Body};
 use http::header::{HeaderName, HeaderValue};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,11 +25,13 @@ const BLANK: &str = "about:blank";
 pub struct Problem {
     /// `about:blank`; with a `code`, `urn:cloakroom:refusal:` and the code.
     #[serde(rename = "type", default = "blank")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// HTTP status.
     pub status: u16,
     /// The status in words.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Box<str>,
     /// What is wrong, and what would be right.
     pub detail: String,
     /// The refusal, in the word that log, pages and metrics have for it, too; left out where it is none.
@@ -43,7 +45,7 @@ pub struct Problem {
     /// What else the answer says.
     #[serde(skip)]
     #[schema(ignore)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Option<Box<HeaderMap>>,
 }
 
 /// What is wrong with one field of a call.
@@ -61,8 +63,8 @@ pub struct FieldFault {
     pub detail: String,
 }
 
-fn blank() -> String {
-    BLANK.to_owned()
+fn blank() -> Box<str> {
+    BLANK.into()
 }
 
 impl Problem {
@@ -70,11 +72,11 @@ impl Problem {
         Self {
             kind: blank(),
             status: status.as_u16(),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             detail: detail.into(),
             code: None,
             errors: Vec::new(),
-            headers: Vec::new(),
+            headers: None,
         }
     }
 
@@ -122,7 +124,7 @@ impl Problem {
     /// Says which refusal it is.
     pub(super) fn coded(self, refusal: Refusal) -> Self {
         let code = refusal.code().to_owned();
-        Self { kind: format!("urn:cloakroom:refusal:{code}"), code: Some(code), ..self }
+        Self { kind: format!("urn:cloakroom:refusal:{code}").into(), code: Some(code), ..self }
     }
 
     /// Says that it is about a field of the body; its path has `.` between its parts, and `[0]` for those of lists.
@@ -135,7 +137,7 @@ impl Problem {
     /// Adds a header to the answer.
     pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
+            self.headers.get_or_insert_default().insert(name, value);
         }
         self
     }
@@ -152,7 +154,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = Body::from(serde_json::to_vec(&self).unwrap_or_default());
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(self.headers.map(|headers| *headers).unwrap_or_default());
         response
     }
 }
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn a_problem_of_an_earlier_version_is_read() {
         let read: Problem = serde_json::from_str("{\"status\":404,\"title\":\"Not Found\",\"detail\":\"no\"}").unwrap();
-        assert_eq!((read.kind.as_str(), read.code, read.errors.len()), (BLANK, None, 0));
+        assert_eq!((&*read.kind, read.code, read.errors.len()), (BLANK, None, 0));
         let coded = serde_json::to_value(Problem::down(Down::Unreachable)).unwrap();
         assert_eq!((&coded["code"], &coded["type"]), (&"store_down".into(), &"urn:cloakroom:refusal:store_down".into()));
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::address;
 use super::copies::{self, Offered};
 use super::ending::check_zone;
+use super::repeated::Ids;
 use super::site::Site;
 use crate::clock;
 use crate::domain::file::FileRef;
@@ -16,7 +17,6 @@ use crate::domain::moment::{Moment, Span};
 use crate::domain::policy::Policy;
 use crate::proof::key::SigningKey;
 use crate::proof::token;
-use crate::random;
 use crate::storage::Absent;
 use crate::store::Down;
 
@@ -105,8 +105,13 @@ impl fmt::Display for NotIssued {
     }
 }
 
-/// Looks at the file, makes grant and link, and keeps both in one step.
-pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, NotIssued> {
+/// Looks at the file, makes grant and link, and keeps both in one step. What a call made before that comes again is found
+/// by `ids`.
+pub async fn issue(site: &Site, order: Order, author: String, ids: Ids) -> Result<Issued, NotIssued> {
+    let (grant_id, link_id) = (GrantId::new(ids.bits("grant")), LinkId::new(ids.bits("link")));
+    if let Some(before) = issued_before(site, link_id, ids).await? {
+        return Ok(before);
+    }
     let Order { file, customer, policy } = order;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
@@ -119,8 +124,8 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
     }
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let now = clock::now();
-    let grant = new_grant(file, customer, policy, now);
-    let link = new_link(&grant, None, now);
+    let grant = new_grant(grant_id, file, customer, policy, now);
+    let link = new_link(link_id, &grant, None, now);
     let author = Author { name: author, at: now };
     site.store.issue_with(grant.clone(), link.clone(), author, copy).await.map_err(NotIssued::Down)?;
     site.copies.wake();
@@ -130,14 +135,18 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
 }
 
 /// Makes one more link of a grant, that lasts as long as its policy says or as `lasts` says.
-pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author: String) -> Result<Issued, NotIssued> {
+pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author: String, ids: Ids) -> Result<Issued, NotIssued> {
+    let link_id = LinkId::new(ids.bits("link"));
+    if let Some(before) = issued_before(site, link_id, ids).await? {
+        return Ok(before);
+    }
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let grant = site.store.grant(grant).await.map_err(NotIssued::Down)?.ok_or(NotIssued::Unknown)?;
     if grant.standing == Standing::Revoked {
         return Err(NotIssued::Revoked(grant.id));
     }
     let now = clock::now();
-    let link = new_link(&grant, lasts, now);
+    let link = new_link(link_id, &grant, lasts, now);
     let author = Author { name: author, at: now };
     if !site.store.add_link(link.clone(), author).await.map_err(NotIssued::Down)? {
         return Err(NotIssued::Unknown);
@@ -147,9 +156,19 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
-fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
+/// What the call made of which `ids` are, if it was cut off before it could answer.
+async fn issued_before(site: &Site, link: LinkId, ids: Ids) -> Result<Option<Issued>, NotIssued> {
+    let Ids::Of(_) = ids else { return Ok(None) };
+    let Some(link) = site.store.link(link).await.map_err(NotIssued::Down)? else { return Ok(None) };
+    let grant = site.store.grant(link.grant).await.map_err(NotIssued::Down)?.ok_or(NotIssued::Unknown)?;
+    let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
+    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    Ok(Some(Issued { url: url_of(site, &grant, &link, key), grant, link, copy }))
+}
+
+fn new_link(id: LinkId, grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
     let expires = now + lasts.unwrap_or(grant.policy.link_ttl);
-    Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires, revoked: false }
+    Link { id, grant: grant.id, created: now, expires, revoked: false }
 }
 
 fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
@@ -157,7 +176,7 @@ fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
     format!("{}{path}", site.public_url().origin)
 }
 
-fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
+fn new_grant(id: GrantId, file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
     let expires = ends(&policy, now, policy.valid_for);
-    Grant::new(GrantId::new(random::bytes()), file, customer, policy, now, expires)
+    Grant::new(id, file, customer, policy, now, expires)
 }

@@ -12,6 +12,7 @@ use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
+use super::repeated::RunningCalls;
 use super::streams::Streams;
 use super::upkeep::Upkeep;
 use super::zen_cart::ZenCarts;
@@ -67,6 +68,8 @@ pub struct Site {
     pub copies: Arc<Copies>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
+    /// The calls of the API with a name that are being answered.
+    pub(super) calls: Arc<RunningCalls>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Who may enter public directories, and what their htpasswd files say.
@@ -162,6 +165,7 @@ impl Site {
             streams: Arc::default(),
             copies: Arc::default(),
             zen_carts: Arc::default(),
+            calls: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
@@ -213,6 +217,7 @@ impl Site {
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
             zen_carts: Arc::clone(&self.zen_carts),
+            calls: Arc::clone(&self.calls),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),

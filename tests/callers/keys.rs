@@ -56,8 +56,8 @@ fn what_is_no_key_opens_nothing_here_nor_there() {
     assert_eq!(shop.daemon.say(&["apikey", "revoke", id]), format!("{id} (gone) was revoked already"));
     let get = |headers: &[(&str, &str)]| shop.call("GET", "/api/v1/about", headers, None);
     let mut other = good.clone();
-    let last = if other.pop() == Some('0') { '1' } else { '0' };
-    other.push(last);
+    let digit = if other.pop() == Some('0') { '1' } else { '0' };
+    other.push(digit);
     let (right, upper) = (format!("Bearer {good}"), format!("Bearer {}", good.to_uppercase()));
     for (headers, words) in [
         (&[("Authorization", &*format!("Bearer {gone}"))][..], "revoked"),
@@ -108,7 +108,7 @@ fn wrong_keys_are_told_to_wait_and_right_ones_are_not() {
 fn a_key_that_cannot_be_made_says_what_would_be_right() {
     let shop = Shop::open();
     let admin = shop.key("admin", &["admin"]);
-    let make = |body: Value| shop.by(&admin, "POST", "/api/v1/apikeys", Some(&body));
+    let ask_for = |body: Value| shop.by(&admin, "POST", "/api/v1/apikeys", Some(&body));
     for (body, status, pointer, words) in [
         (json!({ "name": "Shop", "scopes": ["read"] }), 422, "#/name", "a letter first"),
         (json!({ "name": "shop", "scopes": [] }), 422, "#/scopes", "catalogue"),
@@ -117,12 +117,12 @@ fn a_key_that_cannot_be_made_says_what_would_be_right() {
         (json!({ "name": "shop", "scopes": ["read"], "shop": "a b" }), 422, "#/shop", "`a b`"),
         (json!({ "name": "admin", "scopes": ["read"] }), 409, "#/name", "there is a key `admin`"),
     ] {
-        let problem = is_problem(&make(body), status, &[words]);
+        let problem = is_problem(&ask_for(body), status, &[words]);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     let output = shop.daemon.command(&["apikey", "new", "x", "--scope", "write"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let made = json_of(&make(json!({ "name": "shop", "scopes": ["orders", "read"], "shop": "zencart" })));
+    let made = json_of(&ask_for(json!({ "name": "shop", "scopes": ["orders", "read"], "shop": "zencart" })));
     assert_eq!((&made["key"]["scopes"], &made["key"]["shop"]), (&json!(["read", "orders"]), &json!("zencart")));
     let table = shop.daemon.say(&["apikey", "list"]);
     assert!(table.contains("shop (orders of zencart)") && !table.contains("cr_"), "{table}");

@@ -6,4 +6,5 @@
 mod servers;
 
 mod keys;
+mod repeated;
 mod shop;

@@ -1,5 +1,6 @@
 //! A daemon whose API is reached over TCP, and callers of it.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ impl Shop {
             head.push_str("Content-Type: application/json\r\n");
         }
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         Download::send(self.port, format!("{head}\r\n{body}").as_bytes(), method == "HEAD").finish()
     }
