@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
 use super::problem::{self, Problem};
@@ -20,7 +21,7 @@ use crate::service::site::Site;
 use crate::store::LIST_MAX;
 
 /// How to replace the user names of a directory.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// How long those before still open, such as `7d`, or `0s`; the `overlap` of the directory if not said.
@@ -29,7 +30,8 @@ pub struct Rotation {
 }
 
 /// Which user names to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::problem::{self, Problem};
 use super::view::{DeliveryView, ListedDelivery};
@@ -19,7 +20,8 @@ use crate::store::{Filter, LIST_MAX};
 const FORGOTTEN: &str = "an offer that nobody took up is forgotten after an hour";
 
 /// Which deliveries to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]

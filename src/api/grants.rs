@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::author::{Author, Made};
 use super::links::not_issued;
@@ -29,7 +30,7 @@ use crate::store::{Filter, Grants, LIST_MAX};
 const RECENT: usize = 100;
 
 /// What to make a grant for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
     /// `STORAGE/PATH`.
@@ -49,7 +50,7 @@ pub struct NewGrant {
 }
 
 /// How much more a grant gets: a time, a number of downloads, or both.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
     /// A duration such as `30d`, from its end on, or from now on if that is over; or `unlimited`.
@@ -64,7 +65,8 @@ pub struct Extension {
 }
 
 /// Which grants to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]

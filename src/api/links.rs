@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::author::{Author, Made};
 use super::problem::{self, Problem};
@@ -18,7 +19,7 @@ use crate::service::issue::{NotIssued, issue_link};
 use crate::service::site::Site;
 
 /// What link to make.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
     /// How long it is answered, such as `30d`; the `link_ttl` of the grant's policy if not said.

@@ -23,6 +23,7 @@
 //! | `GET /api/v1/apikeys` | the keys of the API ([`ApiKeyView`]) |
 //! | `POST /api/v1/apikeys` | makes one, and tells its text once ([`NewApiKey`] → [`NewApiKeyView`]) |
 //! | `POST /api/v1/apikeys/{id}/revoke` | refuses it from now on ([`RevokedApiKey`]) |
+//! | `GET /api/v1/openapi.json` | this table for programs: `OpenAPI` 3.1, as `cloakroom openapi` prints it |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
 //! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
@@ -40,6 +41,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::about::About;
 pub use self::api_keys::NewApiKey;
@@ -53,6 +55,7 @@ pub use self::problem::{FieldFault, Problem};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
+use self::told::does;
 pub use self::view::{
     Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
     InterruptionView, Issued, LinkView, ListedDelivery, NewApiKeyView, OfferedView, RangeView, ReportView, RequestView, RevokedApiKey,
@@ -75,11 +78,13 @@ mod evidence;
 mod grants;
 pub mod health;
 mod links;
+pub mod openapi;
 mod problem;
 mod public;
 mod repeated;
 mod reports;
 mod stats;
+mod told;
 mod view;
 pub mod wording;
 mod zen_carts;
@@ -88,13 +93,14 @@ mod zen_carts;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What to explain. It may be a URL with a token, and is not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct What {
     /// A URL, a path, a support code, a request id, or the id of a grant, link or delivery.
     pub what: String,
     /// The client's address to assume.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub from: Option<IpAddr>,
 }
 
@@ -116,31 +122,96 @@ fn calls() -> Calls {
     use Scope::{Admin, Grants, Read};
     let reports = Call { method: "POST", path: "/api/v1/reports", scope: Admin, makes: false };
     Calls::default()
-        .get("/api/v1/grants", Read, grants::list)
-        .make("/api/v1/grants", Grants, grants::add)
-        .get("/api/v1/grants/{id}", Read, grants::show)
-        .post("/api/v1/grants/{id}/suspend", Grants, grants::suspend)
-        .post("/api/v1/grants/{id}/resume", Grants, grants::resume)
-        .post("/api/v1/grants/{id}/revoke", Grants, grants::revoke)
-        .post("/api/v1/grants/{id}/reset", Grants, grants::reset)
-        .post("/api/v1/grants/{id}/extend", Grants, grants::extend)
-        .make("/api/v1/grants/{id}/links", Grants, links::add)
-        .get("/api/v1/grants/{id}/evidence", Read, evidence::evidence)
-        .post("/api/v1/links/{id}/revoke", Grants, links::revoke)
-        .get("/api/v1/deliveries", Read, deliveries::list)
-        .get("/api/v1/deliveries/{id}", Read, deliveries::show)
-        .get("/api/v1/public", Read, public::list)
-        .post("/api/v1/public/sweep", Admin, public::sweep)
-        .get("/api/v1/credentials", Read, credentials::list)
-        .get("/api/v1/credentials/{user}", Admin, credentials::show)
-        .make("/api/v1/directories/{name}/rotate", Admin, credentials::replace)
-        .call(reports, post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
-        .get("/api/v1/stats", Read, stats::stats)
-        .post("/api/v1/explain", Read, explain_what)
-        .get("/api/v1/about", Read, about::about)
-        .get("/api/v1/apikeys", Admin, api_keys::list)
-        .post("/api/v1/apikeys", Admin, api_keys::add)
-        .post("/api/v1/apikeys/{id}/revoke", Admin, api_keys::revoke)
+        .get("/api/v1/grants", Read, does("The newest grants.").asked::<grants::Which>().lists::<GrantView>(), grants::list)
+        .make("/api/v1/grants", Grants, does("Makes a grant and its first link.").takes::<NewGrant>().answers::<Issued>(), grants::add)
+        .get("/api/v1/grants/{id}", Read, does("A grant with its links, deliveries and history.").answers::<GrantPage>(), grants::show)
+        .post("/api/v1/grants/{id}/suspend", Grants, does("Shuts a grant for now.").answers::<Amended>(), grants::suspend)
+        .post("/api/v1/grants/{id}/resume", Grants, does("Opens a grant that was suspended.").answers::<Amended>(), grants::resume)
+        .post("/api/v1/grants/{id}/revoke", Grants, does("Shuts a grant for good.").answers::<Amended>(), grants::revoke)
+        .post("/api/v1/grants/{id}/reset", Grants, does("Lets a grant begin anew.").answers::<Amended>(), grants::reset)
+        .post(
+            "/api/v1/grants/{id}/extend",
+            Grants,
+            does("Gives a grant time or downloads.").takes::<Extension>().answers::<Amended>(),
+            grants::extend,
+        )
+        .make(
+            "/api/v1/grants/{id}/links",
+            Grants,
+            does("Makes one more link of a grant.").takes::<NewLink>().answers::<Issued>(),
+            links::add,
+        )
+        .get(
+            "/api/v1/grants/{id}/evidence",
+            Read,
+            does("What happened under a grant, for a dispute.").answers::<Evidence>(),
+            evidence::evidence,
+        )
+        .post("/api/v1/links/{id}/revoke", Grants, does("Withdraws a link.").answers::<RevokedLink>(), links::revoke)
+        .get(
+            "/api/v1/deliveries",
+            Read,
+            does("The newest deliveries.").asked::<deliveries::Which>().lists::<ListedDelivery>(),
+            deliveries::list,
+        )
+        .get(
+            "/api/v1/deliveries/{id}",
+            Read,
+            does("A delivery with its requests; `newest` names the newest.").answers::<DeliveryView>(),
+            deliveries::show,
+        )
+        .get(
+            "/api/v1/public",
+            Read,
+            does("What lies in public directories, and why.").asked::<public::Which>().answers::<PublicPage>(),
+            public::list,
+        )
+        .post(
+            "/api/v1/public/sweep",
+            Admin,
+            does("Takes away what has to go, or tells what would.").takes::<SweepOrder>().answers::<SweepView>(),
+            public::sweep,
+        )
+        .get(
+            "/api/v1/credentials",
+            Read,
+            does("The newest user names of public directories.").asked::<credentials::Which>().lists::<CredentialView>(),
+            credentials::list,
+        )
+        .get(
+            "/api/v1/credentials/{user}",
+            Admin,
+            does("A user name of a public directory, with its password.").answers::<CredentialPage>(),
+            credentials::show,
+        )
+        .make(
+            "/api/v1/directories/{name}/rotate",
+            Admin,
+            does("Replaces the user names of a public directory.").takes::<Rotation>().answers::<RotatedView>(),
+            credentials::replace,
+        )
+        .call(
+            reports,
+            does("Settles lines of the web server's report.").takes_lines().answers::<Handed>(),
+            post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)),
+        )
+        .get("/api/v1/stats", Read, does("Numbers by hour or day.").asked::<stats::Which>().answers::<Stats>(), stats::stats)
+        .post(
+            "/api/v1/explain",
+            Read,
+            does("Every step of a decision, and what mends it.").takes::<What>().answers::<Explanation>(),
+            explain_what,
+        )
+        .get("/api/v1/about", Read, does("The running daemon.").answers::<About>(), about::about)
+        .get("/api/v1/openapi.json", Read, does("This document."), openapi::show)
+        .get("/api/v1/apikeys", Admin, does("The keys of the API, the newest first.").lists::<ApiKeyView>(), api_keys::list)
+        .post(
+            "/api/v1/apikeys",
+            Admin,
+            does("Makes a key, and tells its text once.").takes::<NewApiKey>().answers::<NewApiKeyView>(),
+            api_keys::add,
+        )
+        .post("/api/v1/apikeys/{id}/revoke", Admin, does("Refuses a key from now on.").answers::<RevokedApiKey>(), api_keys::revoke)
 }
 
 /// Every call there is, and what it needs.

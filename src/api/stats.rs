@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{self, Problem};
 use super::wording::{self, Edge};
@@ -27,7 +28,8 @@ const USUAL_DAYS: u64 = 7;
 const BY_HOUR_DAYS_MAX: u64 = 2;
 
 /// Which numbers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -39,7 +41,7 @@ pub(super) struct Which {
 }
 
 /// Numbers of a time, whole and in parts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// The first moment that is counted.
     pub from: String,
@@ -63,7 +65,7 @@ pub struct Stats {
 }
 
 /// One hour or day.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Period {
     /// Its first moment.
     pub from: String,
@@ -73,7 +75,7 @@ pub struct Period {
 }
 
 /// What happened in a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Deliveries whose first request was admitted.
     pub started: u64,

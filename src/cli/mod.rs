@@ -30,6 +30,7 @@ mod key;
 mod link;
 mod log;
 mod notify;
+mod openapi;
 mod paragraph;
 mod reload;
 mod serve;
@@ -108,6 +109,9 @@ enum Command {
     /// Make keys with which programs call the API, list them, revoke them.
     #[command(name = "apikey", subcommand, after_help = api_key::AFTER_HELP)]
     ApiKey(api_key::Command),
+    /// Print the description of the API for programs: `OpenAPI` 3.1.
+    #[command(name = "openapi", after_help = openapi::AFTER_HELP)]
+    OpenApi,
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -184,6 +188,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
         Command::ApiKey(command) => api_key::run(&common, command),
+        Command::OpenApi => openapi::run(),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
