@@ -13,6 +13,7 @@ use super::problem::{self, Problem};
 use super::view::{ApiKeyView, NewApiKeyView, RevokedApiKey};
 use crate::domain::api_key::{KeyName, NotAScope, Scope, Scopes};
 use crate::domain::id::ApiKeyId;
+use crate::domain::order::ShopName;
 use crate::service::api_key::{self, NotMade};
 use crate::service::site::Site;
 
@@ -41,11 +42,12 @@ pub(super) async fn add(
     let name = KeyName::parse(&name).ok_or_else(|| Problem::of_body("name", format_args!("`{name}` {plain}")))?;
     let scopes: Vec<Scope> = scopes.iter().map(|scope| problem::read_field("scopes", scope)).collect::<Result<_, _>>()?;
     let scopes = Scopes::new(scopes).ok_or_else(|| Problem::of_body("scopes", NotAScope))?;
-    let shop = shop.map(|shop| match KeyName::parse(&shop) {
-        Some(_) => Ok(shop),
-        None => Err(Problem::of_body("shop", format_args!("`{shop}` {plain}"))),
-    });
-    let new = api_key::NewKey { name, scopes, shop: shop.transpose()? };
+    let shop =
+        shop.map(|shop| ShopName::parse(&shop).ok_or_else(|| Problem::of_body("shop", format_args!("`{shop}` {plain}")))).transpose()?;
+    if shop.is_some() && [Scope::Grants, Scope::Catalogue, Scope::Admin].into_iter().any(|scope| scopes.allow(scope)) {
+        return Err(Problem::of_body("scopes", "must be `orders`, `read` or both for a key that is for orders of one shop only"));
+    }
+    let new = api_key::NewKey { name, scopes, shop };
     let (key, text) = api_key::make(&site, new, author).await.map_err(|fault| match fault {
         NotMade::NameTaken(_) => Problem::conflict(fault.to_string()).in_body("name", fault),
         NotMade::Full => Problem::conflict(fault.to_string()),
@@ -55,7 +57,7 @@ pub(super) async fn add(
 }
 
 pub(super) async fn list(State(site): State<Arc<Site>>) -> Result<Json<Vec<ApiKeyView>>, Problem> {
-    Ok(Json(site.store.api_keys().await?.iter().map(ApiKeyView::of).collect()))
+    Ok(Json(site.callers.api_keys().await?.iter().map(ApiKeyView::of).collect()))
 }
 
 pub(super) async fn revoke(

@@ -1,10 +1,13 @@
 //! Who may call what. Over a unix socket its mode lets in who may do everything; over TCP each call brings a key of the API,
 //! and a key that is brought counts there and here: with its scopes, and under its name.
 
-use axum::extract::{MatchedPath, Request, State};
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 use super::calls::{Call, Known};
@@ -12,6 +15,7 @@ use super::problem::Problem;
 use crate::clock;
 use crate::domain::api_key::ApiKey;
 use crate::domain::authorization::Authorization;
+use crate::domain::order::ShopName;
 use crate::domain::refusal::Refusal;
 use crate::service::api_key::{NotKnown, known};
 use crate::service::caller::Caller;
@@ -23,6 +27,20 @@ const CHALLENGE: &str = "Bearer realm=\"cloakroom\"";
 /// The key that a call was made with.
 #[derive(Clone, Debug)]
 pub(super) struct Brought(pub(super) ApiKey);
+
+/// The only shop whose orders the key may report and see, where it is bound to one.
+pub(super) struct Bound(pub(super) Option<ShopName>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Bound {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Brought>().and_then(|Brought(key)| key.shop.clone())))
+    }
+}
+
+/// What a key that is bound to a shop may call, besides orders.
+const OF_NO_SHOP: [&str; 2] = ["/api/v1/about", "/api/v1/openapi.json"];
 
 /// Lets a call through to who answers it, or says what is missing. What is no call goes on to be told so.
 pub(super) async fn check(State((current, calls)): State<(Current, Known)>, mut request: Request, next: Next) -> Response {
@@ -65,6 +83,10 @@ async fn allowed(site: &Site, caller: Option<Caller>, headers: &HeaderMap, call:
             let detail = format!("{method} {path} needs a key with scope `{scope}`; `{name}` has: {scopes}");
             let challenge = format!("{CHALLENGE}, error=\"insufficient_scope\", scope=\"{scope}\"");
             Err(Problem::new(StatusCode::FORBIDDEN, detail).with(WWW_AUTHENTICATE, &challenge))
+        }
+        Some(Call { path, .. }) if key.shop.is_some() && !path.starts_with("/api/v1/orders") && !OF_NO_SHOP.contains(&path) => {
+            let (name, shop) = (&key.name, key.shop.as_ref().map_or("", ShopName::as_str));
+            Err(Problem::new(StatusCode::FORBIDDEN, format!("the key `{name}` is for orders of the shop `{shop}` only")))
         }
         Some(_) | None => Ok(Some(key)),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use http::Method;
 
 use super::told::Told;
@@ -16,7 +16,7 @@ use crate::service::site::Current;
 /// One call of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// Its path, with `{id}` for what names something.
     pub path: &'static str,
@@ -42,6 +42,11 @@ impl Calls {
     /// A call that changes something; the same again changes nothing, or what the caller wants.
     pub(super) fn post<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
         self.call(Call { method: "POST", path, scope, makes: false }, told, post(handler))
+    }
+
+    /// A call that puts what it names in a state; the same again changes nothing.
+    pub(super) fn put<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        self.call(Call { method: "PUT", path, scope, makes: false }, told, put(handler))
     }
 
     /// A call that makes something; the same again makes another one.

@@ -9,6 +9,14 @@
 //! | `POST /api/v1/grants/{id}/extend` | gives it time or downloads ([`Extension`] → [`Amended`]) |
 //! | `POST /api/v1/grants/{id}/links` | makes one more link ([`NewLink`] → [`Issued`]) |
 //! | `POST /api/v1/links/{id}/revoke` | withdraws a link ([`RevokedLink`]) |
+//! | `POST /api/v1/orders` | keeps what a shop reports: an order, its grants and links ([`NewOrder`] → [`OrderView`]) |
+//! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
+//! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
+//! | `POST /api/v1/orders/{id}/state` | says what became of it ([`NewState`] → [`OrderView`]) |
+//! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
+//! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
+//! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |
+//! | `GET /api/v1/products?after=&limit=`, `GET /api/v1/products/{sku}` | products ([`ProductView`]) |
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
@@ -47,10 +55,12 @@ pub use self::about::About;
 pub use self::api_keys::NewApiKey;
 pub use self::calls::Call;
 use self::calls::Calls;
+pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
+pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::problem::{FieldFault, Problem};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
@@ -58,8 +68,8 @@ pub use self::stats::{Counts, Period, Stats};
 use self::told::does;
 pub use self::view::{
     Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
-    InterruptionView, Issued, LinkView, ListedDelivery, NewApiKeyView, OfferedView, RangeView, ReportView, RequestView, RevokedApiKey,
-    RevokedLink, RotatedView,
+    InterruptionView, Issued, LineView, LinkView, ListedDelivery, ListedOrder, NewApiKeyView, OfferedView, OrderView, RangeView,
+    ReportView, RequestView, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::domain::api_key::Scope;
@@ -72,6 +82,7 @@ mod api_keys;
 mod author;
 mod bearer;
 mod calls;
+mod catalogue;
 mod credentials;
 mod deliveries;
 mod evidence;
@@ -79,6 +90,7 @@ mod grants;
 pub mod health;
 mod links;
 pub mod openapi;
+mod orders;
 mod problem;
 mod public;
 mod repeated;
@@ -119,7 +131,7 @@ impl FromRef<Current> for Arc<Site> {
 
 /// What can be called, and by whom.
 fn calls() -> Calls {
-    use Scope::{Admin, Grants, Read};
+    use Scope::{Admin, Catalogue, Grants, Orders, Read};
     let reports = Call { method: "POST", path: "/api/v1/reports", scope: Admin, makes: false };
     Calls::default()
         .get("/api/v1/grants", Read, does("The newest grants.").asked::<grants::Which>().lists::<GrantView>(), grants::list)
@@ -148,6 +160,38 @@ fn calls() -> Calls {
             evidence::evidence,
         )
         .post("/api/v1/links/{id}/revoke", Grants, does("Withdraws a link.").answers::<RevokedLink>(), links::revoke)
+        .get("/api/v1/orders", Read, does("The newest orders.").asked::<orders::Which>().lists::<ListedOrder>(), orders::list)
+        .make(
+            "/api/v1/orders",
+            Orders,
+            does("Takes what a shop reports of an order: what is paid opens, what is taken back shuts.")
+                .takes::<NewOrder>()
+                .answers::<OrderView>(),
+            orders::add,
+        )
+        .get("/api/v1/orders/{id}", Read, does("An order with what was sold.").answers::<OrderView>(), orders::show)
+        .post(
+            "/api/v1/orders/{id}/state",
+            Orders,
+            does("Takes what became of an order.").takes::<NewState>().answers::<OrderView>(),
+            orders::set,
+        )
+        .get("/api/v1/files", Read, does("Files of the catalogue.").asked::<catalogue::Which>().lists::<FileView>(), catalogue::files)
+        .make(
+            "/api/v1/files",
+            Catalogue,
+            does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(),
+            catalogue::add_file,
+        )
+        .get("/api/v1/files/{id}", Read, does("A file of the catalogue.").answers::<FileView>(), catalogue::file)
+        .get("/api/v1/products", Read, does("Products.").asked::<catalogue::Which>().lists::<ProductView>(), catalogue::products)
+        .get("/api/v1/products/{sku}", Read, does("A product with its files.").answers::<ProductView>(), catalogue::product)
+        .put(
+            "/api/v1/products/{sku}",
+            Catalogue,
+            does("Makes a product, or puts it in the place of the one before.").takes::<ProductView>().answers::<ProductView>(),
+            catalogue::put_product,
+        )
         .get(
             "/api/v1/deliveries",
             Read,

@@ -9,9 +9,7 @@ use utoipa::ToSchema as _;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, Required, ResponseBuilder, ServerBuilder,
-};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, Required, ResponseBuilder, ServerBuilder};
 
 use super::calls::Call;
 use super::problem::Problem;
@@ -51,7 +49,11 @@ fn document(calls: &[(Call, Told)]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     for (call, told) in calls {
         components = components.schemas_from_iter(told.schemas.clone());
-        let method = if call.method == "GET" { HttpMethod::Get } else { HttpMethod::Post };
+        let method = match call.method {
+            "GET" => HttpMethod::Get,
+            "PUT" => HttpMethod::Put,
+            _ => HttpMethod::Post,
+        };
         paths = paths.path(call.path, PathItem::new(method, operation(*call, told)));
     }
     let info = InfoBuilder::new().title("Cloakroom").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));

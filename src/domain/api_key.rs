@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::id::ApiKeyId;
 use super::moment::{Moment, Span};
+use super::order::ShopName;
 use super::section_name::section_name;
 
 section_name!(
@@ -146,7 +147,7 @@ pub struct ApiKey {
     /// What it may do.
     pub scopes: Scopes,
     /// The only shop whose orders it may report and see, where it is bound to one.
-    pub shop: Option<String>,
+    pub shop: Option<ShopName>,
     /// When it was made.
     pub created: Moment,
     /// Who made it, in words.

@@ -5,13 +5,15 @@
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
 //! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
-//! downloads in the log of a site that has no Cloakroom yet, [`api_key`] is who may call the API, [`repeated`] which calls are known from before, [`zen_cart`] tells its links from others. `section_name` makes
-//! the names by which sections of the configuration are called.
+//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
+//! of what it sold, [`catalogue`] what it sells. [`api_key`] is who may call the API, [`repeated`] which calls are known from
+//! before. `section_name` makes the names by which sections of the configuration are called, `short_text` those that others give.
 
 pub mod account;
 pub mod api_key;
 pub mod audit;
 pub mod authorization;
+pub mod catalogue;
 pub mod checksum;
 pub mod client;
 pub mod course;
@@ -27,6 +29,7 @@ pub mod history;
 pub mod id;
 pub mod link;
 pub mod moment;
+pub mod order;
 pub mod path;
 pub mod place;
 pub mod placed;
@@ -39,6 +42,7 @@ pub mod recent;
 pub mod refusal;
 pub mod repeated;
 mod section_name;
+mod short_text;
 pub mod support;
 pub mod tally;
 pub mod units;

@@ -12,6 +12,7 @@ use crate::domain::api_key::{ApiKey, KeyName, Scopes};
 use crate::domain::authorization::Login;
 use crate::domain::id::ApiKeyId;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::order::ShopName;
 use crate::proof::api_key::KeyText;
 use crate::random;
 use crate::store::{API_KEYS_MAX, Down, KeyAdded};
@@ -24,7 +25,7 @@ pub struct NewKey {
     /// What it may do.
     pub scopes: Scopes,
     /// The only shop whose orders it may report and see.
-    pub shop: Option<String>,
+    pub shop: Option<ShopName>,
 }
 
 /// Why no key was made.
@@ -65,7 +66,7 @@ pub async fn make(site: &Site, new: NewKey, author: String) -> Result<(ApiKey, K
         used: None,
         revoked: None,
     };
-    match site.store.add_api_key(key.clone()).await.map_err(NotMade::Down)? {
+    match site.callers.add_api_key(key.clone()).await.map_err(NotMade::Down)? {
         KeyAdded::Added => {}
         KeyAdded::NameTaken => return Err(NotMade::NameTaken(key.name)),
         KeyAdded::Full => return Err(NotMade::Full),
@@ -77,7 +78,7 @@ pub async fn make(site: &Site, new: NewKey, author: String) -> Result<(ApiKey, K
 /// Revokes a key for good, and gives it as it is then and whether it was good before; `None` when it is not known.
 pub async fn revoke(site: &Site, id: ApiKeyId, author: &str) -> Result<Option<(ApiKey, bool)>, Down> {
     let now = clock::now();
-    let Some(before) = site.store.revoke_api_key(id, now).await? else { return Ok(None) };
+    let Some(before) = site.callers.revoke_api_key(id, now).await? else { return Ok(None) };
     let changed = before.revoked.is_none();
     if changed {
         tracing::info!(event = "api_key_revoked", key = %id, name = %before.name, author);
@@ -105,7 +106,7 @@ impl From<Down> for NotKnown {
 /// The key whose text was brought from `from`, or over a unix socket. One that is right is never held up by others that are
 /// wrong: with 160 bits there is nothing to guess, and what is bounded is the noise.
 pub async fn known(site: &Site, brought: &str, from: Option<IpAddr>, now: Moment) -> Result<ApiKey, NotKnown> {
-    let keys = site.store.api_keys().await?;
+    let keys = site.callers.api_keys().await?;
     let text = KeyText::parse(brought);
     let found = text.as_ref().and_then(|text| text.find(&keys));
     let Some(key) = found.filter(|key| key.revoked.is_none()) else {
@@ -113,7 +114,7 @@ pub async fn known(site: &Site, brought: &str, from: Option<IpAddr>, now: Moment
     };
     if let Some(day) = key.new_day(now) {
         // That it was used is worth no refusal.
-        let _ = site.store.use_api_key(key.id, day).await;
+        let _ = site.callers.use_api_key(key.id, day).await;
     }
     Ok(key.clone())
 }

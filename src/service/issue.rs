@@ -17,6 +17,7 @@ use crate::domain::moment::{Moment, Span};
 use crate::domain::policy::Policy;
 use crate::proof::key::SigningKey;
 use crate::proof::token;
+use crate::random;
 use crate::storage::Absent;
 use crate::store::Down;
 
@@ -35,7 +36,7 @@ pub(super) fn stays_revoked(grant: GrantId) -> String {
 
 /// What to issue.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct Wanted {
     /// The file.
     pub file: FileRef,
     /// Whom it is for, in the caller's words; may be empty.
@@ -107,12 +108,12 @@ impl fmt::Display for NotIssued {
 
 /// Looks at the file, makes grant and link, and keeps both in one step. What a call made before that comes again is found
 /// by `ids`.
-pub async fn issue(site: &Site, order: Order, author: String, ids: Ids) -> Result<Issued, NotIssued> {
+pub async fn issue(site: &Site, wanted: Wanted, author: String, ids: Ids) -> Result<Issued, NotIssued> {
     let (grant_id, link_id) = (GrantId::new(ids.bits("grant")), LinkId::new(ids.bits("link")));
     if let Some(before) = issued_before(site, link_id, ids).await? {
         return Ok(before);
     }
-    let Order { file, customer, policy } = order;
+    let Wanted { file, customer, policy } = wanted;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
         return Err(NotIssued::Customer);
@@ -124,8 +125,8 @@ pub async fn issue(site: &Site, order: Order, author: String, ids: Ids) -> Resul
     }
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let now = clock::now();
-    let grant = new_grant(grant_id, file, customer, policy, now);
-    let link = new_link(link_id, &grant, None, now);
+    let grant = Grant { id: grant_id, ..new_grant(file, customer, policy, now) };
+    let link = Link { id: link_id, ..new_link(&grant, None, now) };
     let author = Author { name: author, at: now };
     site.store.issue_with(grant.clone(), link.clone(), author, copy).await.map_err(NotIssued::Down)?;
     site.copies.wake();
@@ -146,7 +147,7 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
         return Err(NotIssued::Revoked(grant.id));
     }
     let now = clock::now();
-    let link = new_link(link_id, &grant, lasts, now);
+    let link = Link { id: link_id, ..new_link(&grant, lasts, now) };
     let author = Author { name: author, at: now };
     if !site.store.add_link(link.clone(), author).await.map_err(NotIssued::Down)? {
         return Err(NotIssued::Unknown);
@@ -166,17 +167,17 @@ async fn issued_before(site: &Site, link: LinkId, ids: Ids) -> Result<Option<Iss
     Ok(Some(Issued { url: url_of(site, &grant, &link, key), grant, link, copy }))
 }
 
-fn new_link(id: LinkId, grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
+pub(super) fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
     let expires = now + lasts.unwrap_or(grant.policy.link_ttl);
-    Link { id, grant: grant.id, created: now, expires, revoked: false }
+    Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires, revoked: false }
 }
 
-fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
+pub(super) fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
     let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
     format!("{}{path}", site.public_url().origin)
 }
 
-fn new_grant(id: GrantId, file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
+pub(super) fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
     let expires = ends(&policy, now, policy.valid_for);
-    Grant::new(id, file, customer, policy, now, expires)
+    Grant::new(GrantId::new(random::bytes()), file, customer, policy, now, expires)
 }

@@ -33,6 +33,7 @@ mod login;
 mod masters;
 mod method;
 pub mod metrics;
+pub mod order;
 pub mod places;
 pub mod preparation;
 mod public;

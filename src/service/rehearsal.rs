@@ -15,9 +15,7 @@ use crate::domain::place::Place;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{
-    Arrived, CallerStore, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, PlaceStore, SentAway, Store, Target,
-};
+use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, PlaceStore, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
 /// click on its link can be tried; what a click made of an account is kept for what follows it.
@@ -72,9 +70,6 @@ impl PlaceStore for Rehearsal<'_> {
         self.store.lying(places)
     }
 }
-
-/// Nobody calls the API to be rehearsed.
-impl CallerStore for Rehearsal<'_> {}
 
 impl Store for Rehearsal<'_> {
     fn link(&self, id: LinkId) -> Later<'_, Option<Link>> {

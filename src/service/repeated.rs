@@ -73,7 +73,7 @@ pub async fn begin(site: &Site, name: CallName, print: Fingerprint) -> Result<To
     }
     let mut turn = Turn { running: Arc::clone(&site.calls), name, print, seed: Seed(random::bytes()) };
     let call = NamedCall { name: turn.name.clone(), print, seed: turn.seed, at: clock::now() };
-    Ok(match site.store.begin_call(call).await? {
+    Ok(match site.callers.begin_call(call).await? {
         Begun::Open(seed) => {
             turn.seed = seed;
             Told::Go(turn)
@@ -97,7 +97,7 @@ impl Turn {
         let sealed =
             key.and_then(|key| Some((key.id().to_owned(), sealed::seal(key, &about(&self.name, &self.print), random::bytes(), body)?)));
         match sealed {
-            Some((kid, sealed)) => site.store.end_call(self.name.clone(), KeptAnswer { status, kid, sealed }).await,
+            Some((kid, sealed)) => site.callers.end_call(self.name.clone(), KeptAnswer { status, kid, sealed }).await,
             // What it made is found by its ids when it comes again.
             None => Ok(()),
         }
@@ -105,7 +105,7 @@ impl Turn {
 
     /// Nothing was made: the name may be used again, for another call.
     pub async fn refused(self, site: &Site) -> Result<(), Down> {
-        site.store.forget_call(self.name.clone()).await
+        site.callers.forget_call(self.name.clone()).await
     }
 }
 

@@ -2,8 +2,10 @@
 //! not know them.
 
 mod callers;
+mod catalogue;
 mod credentials;
 pub mod memory;
+mod orders;
 mod places;
 pub mod record;
 pub mod sqlite;
@@ -11,9 +13,12 @@ pub mod sqlite;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
+pub use self::catalogue::{CatalogueStore, Files};
 pub use self::credentials::CredentialStore;
+pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
@@ -247,7 +252,7 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: CredentialStore + PlaceStore + CallerStore + Send + Sync {
+pub trait Store: CredentialStore + PlaceStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
     fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
         self.issue_with(grant, link, author, None)
@@ -367,5 +372,26 @@ pub trait Store: CredentialStore + PlaceStore + CallerStore + Send + Sync {
     /// What keeps it from deciding or from being read, in words for an operator; `None` as far as it knows. Costs nothing.
     fn trouble(&self) -> Option<String> {
         None
+    }
+}
+
+/// All that is remembered, each part as those know it who use it: what decides downloads gets decisions alone.
+#[derive(Clone)]
+pub struct Stores {
+    /// Grants, links, deliveries, what lies in public.
+    pub decisions: Arc<dyn Store>,
+    /// What shops report.
+    pub orders: Arc<dyn OrderStore>,
+    /// What they sell.
+    pub catalogue: Arc<dyn CatalogueStore>,
+    /// Who calls the API.
+    pub callers: Arc<dyn CallerStore>,
+}
+
+impl Stores {
+    /// The parts of one store.
+    pub fn of<S: Store + OrderStore + CatalogueStore + CallerStore + 'static>(store: Arc<S>) -> Self {
+        let (decisions, orders, catalogue) = (Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&store) as _);
+        Self { decisions, orders, catalogue, callers: store }
     }
 }

@@ -5,6 +5,8 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod described;
 mod keys;
+mod orders;
 mod repeated;
 mod shop;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cloakroom::domain::api_key::{ApiKey, KeyDigest, KeyName, Scope, Scopes};
 use cloakroom::domain::id::ApiKeyId;
+use cloakroom::domain::order::ShopName;
 use cloakroom::domain::repeated::{Begun, CallName, Fingerprint, KeptAnswer, NamedCall, Seed};
-use cloakroom::store::{API_KEYS_MAX, KeyAdded, Store};
+use cloakroom::store::{API_KEYS_MAX, CallerStore, KeyAdded};
 
 use crate::fixtures::*;
 
@@ -21,7 +22,7 @@ fn key(number: u16) -> ApiKey {
         name: KeyName::parse(&format!("shop-{number}")).unwrap(),
         digest: KeyDigest::new([u8::try_from(number % 256).unwrap(); 32]),
         scopes: Scopes::new([Scope::Grants, Scope::Read]).unwrap(),
-        shop: (number == 2).then(|| "zencart".to_owned()),
+        shop: (number == 2).then(|| ShopName::parse("zencart").unwrap()),
         created: at(u64::from(number)),
         author: "anna (cloakroom apikey new)".to_owned(),
         used: None,
@@ -29,7 +30,7 @@ fn key(number: u16) -> ApiKey {
     }
 }
 
-pub(crate) async fn keys_are_kept_as_they_were_made_used_and_revoked<S: Store>(store: Arc<S>) {
+pub(crate) async fn keys_are_kept_as_they_were_made_used_and_revoked<S: CallerStore>(store: Arc<S>) {
     for number in [1, 3, 2] {
         assert_eq!(store.add_api_key(key(number)).await, Ok(KeyAdded::Added));
     }
@@ -44,7 +45,7 @@ pub(crate) async fn keys_are_kept_as_they_were_made_used_and_revoked<S: Store>(s
     assert_eq!(store.api_keys().await, Ok(vec![key(3), used, gone]));
 }
 
-pub(crate) async fn a_name_is_free_again_when_its_key_is_revoked_and_there_are_only_so_many<S: Store>(store: Arc<S>) {
+pub(crate) async fn a_name_is_free_again_when_its_key_is_revoked_and_there_are_only_so_many<S: CallerStore>(store: Arc<S>) {
     let again = |number| ApiKey { name: key(1).name, ..key(number) };
     assert_eq!(store.add_api_key(key(1)).await, Ok(KeyAdded::Added));
     assert_eq!(store.add_api_key(again(2)).await, Ok(KeyAdded::NameTaken));
@@ -66,7 +67,7 @@ fn call(key: &str, print: u8, seconds: u64) -> NamedCall {
     NamedCall { name: name(key), print: Fingerprint([print; 32]), seed, at: at(seconds) }
 }
 
-pub(crate) async fn a_call_is_answered_again_as_it_was_until_a_day_is_over<S: Store>(store: Arc<S>) {
+pub(crate) async fn a_call_is_answered_again_as_it_was_until_a_day_is_over<S: CallerStore>(store: Arc<S>) {
     let answer = KeptAnswer { status: 200, kid: "main".to_owned(), sealed: vec![0, 1, 255] };
     let first = Begun::Open(call("a", 1, 0).seed);
     assert_eq!(store.begin_call(call("a", 1, 0)).await, Ok(first.clone()));

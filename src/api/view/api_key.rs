@@ -38,7 +38,7 @@ impl ApiKeyView {
             id: id.to_string(),
             name: name.to_string(),
             scopes: scopes.words().map(str::to_owned).collect(),
-            shop: shop.clone(),
+            shop: shop.as_ref().map(ToString::to_string),
             state: if revoked.is_some() { "revoked" } else { "good" }.to_owned(),
             created: created.to_string(),
             author: author.clone(),

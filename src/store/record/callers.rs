@@ -6,6 +6,7 @@ use super::{Unreadable, Written};
 use crate::domain::api_key::{ApiKey, KeyDigest, KeyName, NotAScope};
 use crate::domain::checksum::Checksum;
 use crate::domain::moment::Moment;
+use crate::domain::order::ShopName;
 
 /// 64 hexadecimal digits.
 impl Written for KeyDigest {
@@ -52,7 +53,7 @@ impl From<&ApiKey> for ApiKeyRecord {
             name: name.as_str().to_owned(),
             digest: digest.written(),
             scopes: scopes.to_string(),
-            shop: shop.clone(),
+            shop: shop.as_ref().map(ToString::to_string),
             created: created.millis(),
             author: author.clone(),
             used: used.map(Moment::millis),
@@ -71,7 +72,7 @@ impl TryFrom<ApiKeyRecord> for ApiKey {
             name: KeyName::parse(&name).ok_or_else(|| Unreadable::new("name", &name))?,
             digest: Written::read(&digest, "digest")?,
             scopes: scopes.parse().map_err(|_: NotAScope| Unreadable::new("scopes", &scopes))?,
-            shop,
+            shop: shop.map(|shop| ShopName::parse(&shop).ok_or_else(|| Unreadable::new("shop", &shop))).transpose()?,
             created: Moment::from_millis(created),
             author,
             used: used.map(Moment::from_millis),

@@ -4,17 +4,21 @@
 //! is written here is read again by every later version.
 
 mod callers;
+mod catalogue;
 mod delivery;
 mod grant;
 mod history;
 mod line;
+mod order;
 mod public;
 
 pub use self::callers::ApiKeyRecord;
+pub use self::catalogue::{FileRecord, ProductRecord};
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
+pub use self::order::{OrderRecord, SoldRecord};
 pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
 use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
@@ -83,6 +87,11 @@ written_as_shown!(
     crate::domain::id::GrantId,
     crate::domain::id::LinkId,
     crate::domain::id::DeliveryId,
+    crate::domain::id::OrderId,
+    crate::domain::id::FileId,
+    crate::domain::order::ExternalId,
+    crate::domain::order::Sku,
+    crate::domain::order::LineKey,
     crate::domain::id::ApiKeyId,
     crate::domain::credential::UserName,
     std::net::IpAddr,

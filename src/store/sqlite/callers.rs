@@ -10,6 +10,7 @@ use super::working::Working;
 use crate::domain::api_key::{ApiKey, KeyName, NotAScope};
 use crate::domain::id::ApiKeyId;
 use crate::domain::moment::Moment;
+use crate::domain::order::ShopName;
 use crate::domain::repeated::{Begun, CALLS_MAX, CallName, Fingerprint, KEPT, KeptAnswer, NamedCall, Seed};
 use crate::store::record::{Unreadable, Written};
 use crate::store::{API_KEYS_MAX, CallerStore, KeyAdded, Later};
@@ -23,13 +24,13 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey, Fault> {
         let millis: Option<i64> = row.get(at)?;
         Ok(millis.map(|millis| Moment::from_millis(millis.cast_unsigned())))
     };
-    let (name, scopes): (String, String) = (row.get(1)?, row.get(3)?);
+    let (name, scopes, shop): (String, String, Option<String>) = (row.get(1)?, row.get(3)?, row.get(4)?);
     Ok(ApiKey {
         id: Written::read(&row.get::<_, String>(0)?, "id")?,
         name: KeyName::parse(&name).ok_or_else(|| Unreadable::new("name", &name))?,
         digest: Written::read(&row.get::<_, String>(2)?, "digest")?,
         scopes: scopes.parse().map_err(|_: NotAScope| Unreadable::new("scopes", &scopes))?,
-        shop: row.get(4)?,
+        shop: shop.map(|shop| ShopName::parse(&shop).ok_or_else(|| Unreadable::new("shop", &shop))).transpose()?,
         created: moment(5)?.unwrap_or(Moment::EPOCH),
         author: row.get(6)?,
         used: moment(7)?,
@@ -54,7 +55,7 @@ pub(super) fn add(database: &Connection, key: &ApiKey) -> Result<(), Fault> {
         name.as_str(),
         digest.written(),
         scopes.to_string(),
-        shop,
+        shop.as_ref().map(ShopName::as_str),
         rows::millis(*created),
         author,
         used.map(rows::millis),

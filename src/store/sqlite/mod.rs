@@ -8,12 +8,14 @@
 
 mod answers;
 mod callers;
+mod catalogue;
 mod changes;
 mod checkpoint;
 mod condition;
 mod credentials;
 mod fault;
 mod open;
+mod orders;
 mod places;
 mod public;
 mod queue;
