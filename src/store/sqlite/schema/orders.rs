@@ -38,7 +38,7 @@ CREATE TABLE products (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE product_files (
-    sku TEXT NOT NULL REFERENCES products (sku),
+    sku TEXT NOT NULL,
     file_id TEXT NOT NULL,
     PRIMARY KEY (sku, file_id)
 ) STRICT, WITHOUT ROWID;
