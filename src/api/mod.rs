@@ -45,7 +45,6 @@ use std::sync::Arc;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware::from_fn_with_state;
-use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -54,7 +53,6 @@ use utoipa::ToSchema;
 pub use self::about::About;
 pub use self::api_keys::NewApiKey;
 pub use self::calls::Call;
-use self::calls::Calls;
 pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
@@ -65,14 +63,12 @@ pub use self::problem::{FieldFault, Problem};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
-use self::told::does;
 pub use self::view::{
     Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
     InterruptionView, Issued, LineView, LinkView, ListedDelivery, ListedOrder, NewApiKeyView, OfferedView, OrderView, RangeView,
     ReportView, RequestView, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
-use crate::domain::api_key::Scope;
 use crate::service::explain::{Explanation, explain};
 use crate::service::site::{Current, Site};
 
@@ -96,6 +92,7 @@ mod public;
 mod repeated;
 mod reports;
 mod stats;
+mod table;
 mod told;
 mod view;
 pub mod wording;
@@ -129,143 +126,14 @@ impl FromRef<Current> for Arc<Site> {
     }
 }
 
-/// What can be called, and by whom.
-fn calls() -> Calls {
-    use Scope::{Admin, Catalogue, Grants, Orders, Read};
-    let reports = Call { method: "POST", path: "/api/v1/reports", scope: Admin, makes: false };
-    Calls::default()
-        .get("/api/v1/grants", Read, does("The newest grants.").asked::<grants::Which>().lists::<GrantView>(), grants::list)
-        .make("/api/v1/grants", Grants, does("Makes a grant and its first link.").takes::<NewGrant>().answers::<Issued>(), grants::add)
-        .get("/api/v1/grants/{id}", Read, does("A grant with its links, deliveries and history.").answers::<GrantPage>(), grants::show)
-        .post("/api/v1/grants/{id}/suspend", Grants, does("Shuts a grant for now.").answers::<Amended>(), grants::suspend)
-        .post("/api/v1/grants/{id}/resume", Grants, does("Opens a grant that was suspended.").answers::<Amended>(), grants::resume)
-        .post("/api/v1/grants/{id}/revoke", Grants, does("Shuts a grant for good.").answers::<Amended>(), grants::revoke)
-        .post("/api/v1/grants/{id}/reset", Grants, does("Lets a grant begin anew.").answers::<Amended>(), grants::reset)
-        .post(
-            "/api/v1/grants/{id}/extend",
-            Grants,
-            does("Gives a grant time or downloads.").takes::<Extension>().answers::<Amended>(),
-            grants::extend,
-        )
-        .make(
-            "/api/v1/grants/{id}/links",
-            Grants,
-            does("Makes one more link of a grant.").takes::<NewLink>().answers::<Issued>(),
-            links::add,
-        )
-        .get(
-            "/api/v1/grants/{id}/evidence",
-            Read,
-            does("What happened under a grant, for a dispute.").answers::<Evidence>(),
-            evidence::evidence,
-        )
-        .post("/api/v1/links/{id}/revoke", Grants, does("Withdraws a link.").answers::<RevokedLink>(), links::revoke)
-        .get("/api/v1/orders", Read, does("The newest orders.").asked::<orders::Which>().lists::<ListedOrder>(), orders::list)
-        .make(
-            "/api/v1/orders",
-            Orders,
-            does("Takes what a shop reports of an order: what is paid opens, what is taken back shuts.")
-                .takes::<NewOrder>()
-                .answers::<OrderView>(),
-            orders::add,
-        )
-        .get("/api/v1/orders/{id}", Read, does("An order with what was sold.").answers::<OrderView>(), orders::show)
-        .post(
-            "/api/v1/orders/{id}/state",
-            Orders,
-            does("Takes what became of an order.").takes::<NewState>().answers::<OrderView>(),
-            orders::set,
-        )
-        .get("/api/v1/files", Read, does("Files of the catalogue.").asked::<catalogue::Which>().lists::<FileView>(), catalogue::files)
-        .make(
-            "/api/v1/files",
-            Catalogue,
-            does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(),
-            catalogue::add_file,
-        )
-        .get("/api/v1/files/{id}", Read, does("A file of the catalogue.").answers::<FileView>(), catalogue::file)
-        .get("/api/v1/products", Read, does("Products.").asked::<catalogue::Which>().lists::<ProductView>(), catalogue::products)
-        .get("/api/v1/products/{sku}", Read, does("A product with its files.").answers::<ProductView>(), catalogue::product)
-        .put(
-            "/api/v1/products/{sku}",
-            Catalogue,
-            does("Makes a product, or puts it in the place of the one before.").takes::<ProductView>().answers::<ProductView>(),
-            catalogue::put_product,
-        )
-        .get(
-            "/api/v1/deliveries",
-            Read,
-            does("The newest deliveries.").asked::<deliveries::Which>().lists::<ListedDelivery>(),
-            deliveries::list,
-        )
-        .get(
-            "/api/v1/deliveries/{id}",
-            Read,
-            does("A delivery with its requests; `newest` names the newest.").answers::<DeliveryView>(),
-            deliveries::show,
-        )
-        .get(
-            "/api/v1/public",
-            Read,
-            does("What lies in public directories, and why.").asked::<public::Which>().answers::<PublicPage>(),
-            public::list,
-        )
-        .post(
-            "/api/v1/public/sweep",
-            Admin,
-            does("Takes away what has to go, or tells what would.").takes::<SweepOrder>().answers::<SweepView>(),
-            public::sweep,
-        )
-        .get(
-            "/api/v1/credentials",
-            Read,
-            does("The newest user names of public directories.").asked::<credentials::Which>().lists::<CredentialView>(),
-            credentials::list,
-        )
-        .get(
-            "/api/v1/credentials/{user}",
-            Admin,
-            does("A user name of a public directory, with its password.").answers::<CredentialPage>(),
-            credentials::show,
-        )
-        .make(
-            "/api/v1/directories/{name}/rotate",
-            Admin,
-            does("Replaces the user names of a public directory.").takes::<Rotation>().answers::<RotatedView>(),
-            credentials::replace,
-        )
-        .call(
-            reports,
-            does("Settles lines of the web server's report.").takes_lines().answers::<Handed>(),
-            post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)),
-        )
-        .get("/api/v1/stats", Read, does("Numbers by hour or day.").asked::<stats::Which>().answers::<Stats>(), stats::stats)
-        .post(
-            "/api/v1/explain",
-            Read,
-            does("Every step of a decision, and what mends it.").takes::<What>().answers::<Explanation>(),
-            explain_what,
-        )
-        .get("/api/v1/about", Read, does("The running daemon.").answers::<About>(), about::about)
-        .get("/api/v1/openapi.json", Read, does("This document."), openapi::show)
-        .get("/api/v1/apikeys", Admin, does("The keys of the API, the newest first.").lists::<ApiKeyView>(), api_keys::list)
-        .post(
-            "/api/v1/apikeys",
-            Admin,
-            does("Makes a key, and tells its text once.").takes::<NewApiKey>().answers::<NewApiKeyView>(),
-            api_keys::add,
-        )
-        .post("/api/v1/apikeys/{id}/revoke", Admin, does("Refuses a key from now on.").answers::<RevokedApiKey>(), api_keys::revoke)
-}
-
 /// Every call there is, and what it needs.
 pub fn table() -> Vec<Call> {
-    calls().into_parts().1.all()
+    table::calls().into_parts().1.all()
 }
 
 /// The API of a site.
 pub fn router(current: Current) -> Router {
-    let (router, known) = calls().into_parts();
+    let (router, known) = table::calls().into_parts();
     router
         .route_layer(from_fn_with_state(current.clone(), repeated::once))
         .route_layer(from_fn_with_state((current.clone(), known), bearer::check))

@@ -25,7 +25,7 @@ over TCP each call brings a key, which `cloakroom apikey new` makes. Times are R
 answered with 200 is a problem (RFC 9457).";
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let document = document(super::calls().told());
+    let document = document(super::table::calls().told());
     // It is made of strings and numbers.
     document.to_pretty_json().unwrap_or_default()
 });

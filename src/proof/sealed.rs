@@ -42,11 +42,11 @@ mod tests {
 
     #[test]
     fn only_the_same_key_opens_it_beside_the_same_words_and_whole() {
-        for text in [&b""[..], b"{}", &[7; 70_000]] {
-            let sealed = seal(&key(1), b"about", [3; 12], text).expect("it is short");
+        for text in [Vec::new(), b"{}".to_vec(), vec![7; 70_000]] {
+            let sealed = seal(&key(1), b"about", [3; 12], &text).expect("it is short");
             assert_eq!(sealed.len(), text.len() + 12 + 16);
             assert!(text.len() < 9 || !sealed.windows(9).any(|nine| nine == &text[..9]));
-            assert_eq!(open(&key(1), b"about", &sealed).as_deref(), Some(text));
+            assert_eq!(open(&key(1), b"about", &sealed).as_ref(), Some(&text));
             assert_eq!(open(&key(2), b"about", &sealed), None);
             assert_eq!(open(&key(1), b"other", &sealed), None);
             for at in [0, 11, 12, sealed.len() - 1] {

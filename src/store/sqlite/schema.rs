@@ -177,6 +177,10 @@ CREATE TABLE places (
     callers::TABLES,
 ];
 
+/// What follows all steps in a new file: the tables in which SQLite keeps what it learns about the rows. They are there from
+/// the beginning, so that the list of tables, which `salvage` puts back where it is lost, stays where it is.
+pub(super) const LEARNED: &str = "ANALYZE";
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* pub(in crate::store::sqlite) const $name: &str = $sql;)*
@@ -356,7 +360,8 @@ statements! {
         OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products) OR EXISTS (SELECT 1 FROM api_keys)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
-        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
+        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants), \
+        (SELECT count(*) FROM orders), (SELECT count(*) FROM files), (SELECT count(*) FROM products)";
 
     POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
     PUT_POSITION = "INSERT INTO feeds (name, device, inode, position) VALUES (?1, ?2, ?3, ?4) \

@@ -14,6 +14,7 @@ use super::callers;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
+use super::orders;
 use super::public;
 use super::rows::{self, Number};
 use super::schema;
@@ -50,6 +51,12 @@ pub struct Info {
     pub placed: BTreeMap<String, u64>,
     /// User names of public directories.
     pub credentials: u64,
+    /// Orders.
+    pub orders: u64,
+    /// Files of the catalogue.
+    pub files: u64,
+    /// Products.
+    pub products: u64,
     /// Keys of the API, those that were revoked included.
     pub api_keys: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
@@ -99,6 +106,9 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 api_keys,
                 first_grant: row.get::<_, Option<i64>>(4)?.map(count),
                 last_grant: row.get::<_, Option<i64>>(5)?.map(count),
+                orders: count(row.get(6)?),
+                files: count(row.get(7)?),
+                products: count(row.get(8)?),
             })
         })?;
         let version = together.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -185,7 +195,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
             progress(verified.grants, total);
             Ok(())
         })?;
-        verify_public(&together, &mut verified)
+        verify_public(&together, &mut verified)?;
+        orders::verify(&together, &mut |what| verified.fault(what))
     };
     match read() {
         Ok(()) => {}

@@ -2,14 +2,19 @@
 #![no_main]
 
 use cloakroom::domain::api_key::ApiKey;
+use cloakroom::domain::catalogue::{File, Product};
 use cloakroom::domain::credential::DirectoryCredential;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Act;
 use cloakroom::domain::link::Link;
+use cloakroom::domain::order::Order;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
-use cloakroom::store::record::{ApiKeyRecord, CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlaceRecord, PlacedRecord, Unreadable};
+use cloakroom::store::record::{
+    ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord,
+    ProductRecord, Unreadable,
+};
 use libfuzzer_sys::fuzz_target;
 
 fn refused<T>(read: Result<T, Unreadable>) -> Option<T> {
@@ -53,6 +58,21 @@ fuzz_target!(|line: &[u8]| {
         Line::Credential(record) => {
             if let Some(credential) = refused(DirectoryCredential::try_from(*record)) {
                 assert_eq!(DirectoryCredential::try_from(CredentialRecord::from(&credential)).as_ref(), Ok(&credential));
+            }
+        }
+        Line::File(record) => {
+            if let Some(file) = refused(File::try_from(record)) {
+                assert_eq!(File::try_from(FileRecord::from(&file)).as_ref(), Ok(&file));
+            }
+        }
+        Line::Product(record) => {
+            if let Some(product) = refused(Product::try_from(record)) {
+                assert_eq!(Product::try_from(ProductRecord::from(&product)).as_ref(), Ok(&product));
+            }
+        }
+        Line::Order(record) => {
+            if let Some(order) = refused(Order::try_from(*record)) {
+                assert_eq!(Order::try_from(OrderRecord::from(&order)).as_ref(), Ok(&order));
             }
         }
         Line::ApiKey(record) => {
