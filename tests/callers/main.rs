@@ -5,6 +5,7 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod checked;
 mod described;
 mod keys;
 mod orders;
