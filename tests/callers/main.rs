@@ -11,3 +11,4 @@ mod keys;
 mod orders;
 mod repeated;
 mod shop;
+mod snippets;
