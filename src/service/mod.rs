@@ -43,6 +43,7 @@ mod retries;
 mod running;
 mod secrecy;
 pub mod settle;
+mod shown;
 pub mod site;
 mod source;
 pub mod stream;
