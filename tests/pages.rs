@@ -176,7 +176,7 @@ fn a_running_download_tells_no_address_and_no_guess() {
             assert!(!page.contains(secret), "{secret}");
         }
     }
-    for (covered, says) in [(0, None), (9, None), (10, Some("at least 1 %")), (999, Some("at least 99 %"))] {
+    for (covered, says) in [(0, None), (9, None), (10, Some("at least 1\u{a0}%")), (999, Some("at least 99\u{a0}%"))] {
         let mut delivery = running("203.0.113.77");
         delivery.coverage.clear();
         delivery.coverage.entry(Client::new([192, 0, 2, 1].into(), "").key()).or_default().add(0, covered);
@@ -278,7 +278,7 @@ fn a_style_of_ones_own_is_in_the_policy_as_a_browser_sees_it() {
 fn a_template_that_cannot_work_is_refused_with_its_place_and_what_would_be_right() {
     let page = |text: &str| format!("<!doctype html>\n{text}\n<p>{{{{ support }}}}</p>\n");
     for (name, text, line, says) in [
-        ("refusal.html", page("{{ titel }}"), Some(2), "`titel` is not a name of this page; known are advice, code"),
+        ("refusal.html", page("{{ titel }}"), Some(2), "`titel` is not a name of this page; known are advice, code, language, passing"),
         ("refusal.html", page("{% if code == \"nonsense\" %}{{ titel }}{% endif %}"), Some(2), "`titel`"),
         ("refusal.html", page("{{ site.name }}"), Some(2), "undefined value"),
         ("refusal.html", page("{% if passing %}"), Some(3), "syntax error"),

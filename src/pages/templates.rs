@@ -41,34 +41,30 @@ const BUILT_IN: [(&str, &str); 6] = [
     (STYLE, BUILT_IN_STYLE),
 ];
 
-/// The names that a template may use.
-const NAMES: [&str; 23] = [
-    "advice",
-    "all",
-    "back",
-    "code",
-    "command",
-    "ends",
-    "file",
-    "is_measured",
-    "language",
-    "left",
-    "login",
-    "mine",
-    "passing",
-    "received",
-    "running",
-    "sentence",
-    "site",
-    "state",
-    "status",
-    "style",
-    "support",
-    "way",
-    "why",
-];
-/// The name of the table of words, which every page has, too.
-const WORDS: &str = "words";
+/// The names that every page has.
+const NAMES: [&str; 5] = ["language", "sentence", "site", "style", "words"];
+/// Those of refusals.
+const NAMES_OF_REFUSALS: [&str; 7] = ["advice", "code", "passing", "running", "status", "support", "why"];
+/// Those of the page of a link.
+const NAMES_OF_LANDING: [&str; 8] = ["all", "command", "ends", "file", "is_measured", "left", "login", "mine"];
+/// Those of the page of a download.
+const NAMES_OF_STARTED: [&str; 9] = ["back", "command", "ends", "file", "login", "received", "state", "way", "why"];
+
+/// The names that the template `name` may use, in order. What others extend or include may use all of them.
+fn names_of(name: &str) -> BTreeSet<&'static str> {
+    let (refusals, landing, started) = (NAMES_OF_REFUSALS.iter(), NAMES_OF_LANDING.iter(), NAMES_OF_STARTED.iter());
+    let names = NAMES.iter();
+    match name {
+        REFUSAL | DOWNLOAD_RUNNING => names.chain(refusals).copied().collect(),
+        LANDING => names.chain(landing).copied().collect(),
+        STARTED => names.chain(started).copied().collect(),
+        _ => names.chain(refusals).chain(landing).chain(started).copied().collect(),
+    }
+}
+
+fn known_names(name: &str) -> String {
+    names_of(name).into_iter().collect::<Vec<_>>().join(", ")
+}
 
 /// More is not a page that says "no" to a customer on a telephone.
 const SOURCE_BYTES_MAX: u64 = 64 * 1024;
@@ -187,7 +183,7 @@ impl Sources {
     fn fault_of(&self, name: &str, error: &Error) -> TemplateFault {
         let what = error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
         let right = match error.kind() {
-            ErrorKind::UndefinedError => format!("; known are {}", NAMES.join(", ")),
+            ErrorKind::UndefinedError => format!("; known are {}", known_names(error.name().unwrap_or(name))),
             ErrorKind::TemplateNotFound => format!("; there are {}", BUILT_IN.map(|(name, _)| name).join(", ")),
             _ => String::new(),
         };
@@ -278,13 +274,13 @@ fn unsuitable(sources: &Sources, source: &Source) -> Vec<TemplateFault> {
 fn unknown_names(sources: &Sources, environment: &Environment<'_>, source: &Source) -> Vec<TemplateFault> {
     let Ok(template) = environment.get_template(source.name) else { return Vec::new() };
     let provided: BTreeSet<&str> =
-        environment.globals().map(|(name, _)| name).chain(NAMES).chain([WORDS, "super", "loop", "caller"]).collect();
+        environment.globals().map(|(name, _)| name).chain(names_of(source.name)).chain(["super", "loop", "caller"]).collect();
     let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
     used.iter()
         .filter(|name| !provided.contains(name.as_str()))
         .map(|name| {
             let line = source.text.lines().position(|line| has_word(line, name)).map(|index| index + 1);
-            sources.fault(source.name, line, format!("`{name}` is not a name of this page; known are {}", NAMES.join(", ")))
+            sources.fault(source.name, line, format!("`{name}` is not a name of this page; known are {}", known_names(source.name)))
         })
         .collect()
 }

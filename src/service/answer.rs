@@ -6,7 +6,8 @@ use http::request::Parts;
 
 use super::address::Address;
 use super::authorize::{No, Pass, authorize};
-use super::download::{Counted, Outcome, Sending, download};
+use super::download::download;
+use super::outcome::{Counted, Outcome, Sending};
 use super::remembered::Refused;
 use super::running::running;
 use super::secrecy::{LEFT_OUT, SECRET_LENGTH_MIN, has_jwt};

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::address;
-use super::download::Counted;
 use super::method::falls_back;
+use super::outcome::Counted;
 use super::reconcile::{is_before, missing};
 use super::site::Site;
 use super::trace::Trace;

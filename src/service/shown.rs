@@ -3,9 +3,10 @@
 
 use super::address;
 use super::away::{self, Going};
-use super::download::{Outcome, Page, Redirect, known, look, open_delivery, signing_key};
+use super::download::{known, look, open_delivery, signing_key};
 use super::fingerprint::checksum_of_copies;
 use super::method::choose;
+use super::outcome::{Hidden, Outcome, Page, Redirect};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
@@ -20,7 +21,7 @@ use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
 use crate::pages::{Landing, Left, Progress, Reader, Shown, Started};
 use crate::proof::token;
-use crate::store::{Content, Filter, Store, Target};
+use crate::store::{Content, Down, Filter, Store, Target};
 
 /// The query with which the page of a download sends a browser on to where its method leads.
 const GO: &str = "go";
@@ -162,7 +163,7 @@ async fn started_copy(
     let target = known(store.target(link).await, "the link", trace)?;
     let copy = super::copies::visit(site, store, question, (link, target.grant), now, trace).await?;
     if question.query.as_deref() == Some(GO) && question.method == Method::Get {
-        return Ok(Outcome::Copy(super::download::Hidden(copy)));
+        return Ok(Outcome::Copy(Hidden(copy)));
     }
     let version = look(site, &target.file, trace)?;
     let is_seen = question.query.as_deref() == Some(SEEN);
@@ -180,7 +181,7 @@ async fn started_copy(
 }
 
 /// How the newest download of a copy goes.
-async fn of_copy(store: &dyn Store, grant: GrantId) -> Result<Progress, crate::store::Down> {
+async fn of_copy(store: &dyn Store, grant: GrantId) -> Result<Progress, Down> {
     let newest = store.deliveries(Filter { grant: Some(grant), before: None, limit: 1 }).await?;
     Ok(newest.first().map_or(Progress::Started, Progress::of))
 }
@@ -192,7 +193,7 @@ async fn try_it(
     question: &Question,
     delivery: DeliveryId,
     now: Moment,
-) -> Result<Result<(), Refusal>, crate::store::Down> {
+) -> Result<Result<(), Refusal>, Down> {
     let ask = Ask {
         delivery,
         request: question.request.clone(),

@@ -4,5 +4,6 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod browser;
 mod landing;
 mod shop;
