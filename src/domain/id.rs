@@ -130,6 +130,16 @@ id!(
     DeliveryId,
     "d-"
 );
+id!(
+    /// Names an order: `o-…`.
+    OrderId,
+    "o-"
+);
+id!(
+    /// Names a file of the catalogue: `f-…`.
+    FileId,
+    "f-"
+);
 
 impl DeliveryId {
     /// The id of a delivery that is made `now`: the seconds since 1970 UTC in 32 bits, then `random` ones. Ids that are made

@@ -5,12 +5,14 @@
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
 //! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
-//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. `section_name` makes
-//! the names by which sections of the configuration are called.
+//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
+//! of what it sold, [`catalogue`] what it sells. `section_name` makes the names by which sections of the configuration are
+//! called, `short_text` those that others give.
 
 pub mod account;
 pub mod audit;
 pub mod authorization;
+pub mod catalogue;
 pub mod checksum;
 pub mod client;
 pub mod course;
@@ -27,6 +29,7 @@ pub mod id;
 pub mod language;
 pub mod link;
 pub mod moment;
+pub mod order;
 pub mod path;
 pub mod place;
 pub mod placed;
@@ -38,6 +41,7 @@ pub mod range;
 pub mod recent;
 pub mod refusal;
 mod section_name;
+mod short_text;
 pub mod support;
 pub mod tally;
 pub mod units;

@@ -35,7 +35,7 @@ pub(super) fn stays_revoked(grant: GrantId) -> String {
 
 /// What to issue.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct Wanted {
     /// The file.
     pub file: FileRef,
     /// Whom it is for, in the caller's words; may be empty.
@@ -106,8 +106,8 @@ impl fmt::Display for NotIssued {
 }
 
 /// Looks at the file, makes grant and link, and keeps both in one step.
-pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, NotIssued> {
-    let Order { file, customer, policy } = order;
+pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued, NotIssued> {
+    let Wanted { file, customer, policy } = wanted;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
         return Err(NotIssued::Customer);
@@ -147,17 +147,17 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
-fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
+pub(super) fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
     let expires = now + lasts.unwrap_or(grant.policy.link_ttl);
     Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires, revoked: false }
 }
 
-fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
+pub(super) fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
     let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
     format!("{}{path}", site.public_url().origin)
 }
 
-fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
+pub(super) fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
     let expires = ends(&policy, now, policy.valid_for);
     Grant::new(GrantId::new(random::bytes()), file, customer, policy, now, expires)
 }

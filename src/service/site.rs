@@ -26,7 +26,7 @@ use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::Store;
+use crate::store::{CatalogueStore, OrderStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -52,6 +52,10 @@ pub struct Site {
     // What lives on.
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What shops report.
+    pub orders: Arc<dyn OrderStore>,
+    /// What they sell.
+    pub catalogue: Arc<dyn CatalogueStore>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
@@ -143,7 +147,7 @@ impl Site {
         logins: Logins,
         storages: Storages,
         directories: Directories,
-        store: Arc<dyn Store>,
+        stores: Stores,
         pages: Pages,
     ) -> Result<Self, PathFault> {
         Ok(Self {
@@ -154,7 +158,9 @@ impl Site {
             storages: Arc::new(storages),
             directories: Arc::new(directories),
             pages: Arc::new(pages),
-            store,
+            store: stores.decisions,
+            orders: stores.orders,
+            catalogue: stores.catalogue,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
@@ -206,6 +212,8 @@ impl Site {
             directories: Arc::clone(&self.directories),
             pages: Arc::clone(&self.pages),
             store: Arc::clone(&self.store),
+            orders: Arc::clone(&self.orders),
+            catalogue: Arc::clone(&self.catalogue),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),

@@ -5,10 +5,12 @@ use std::sync::{Mutex, MutexGuard};
 
 mod credentials;
 mod lists;
+mod orders;
 mod placed;
 mod records;
 
 use self::credentials::Credentials;
+use self::orders::Sales;
 use self::placed::Public;
 use self::records::Records;
 use super::{Arrived, Closing, Content, CopiesDue, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
@@ -87,6 +89,7 @@ struct Kept {
     records: Records,
     public: Public,
     credentials: Credentials,
+    sales: Sales,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }
@@ -225,25 +228,6 @@ impl Kept {
         for tally in changes.iter().filter_map(Tally::of) {
             self.records.count(tally);
         }
-    }
-
-    fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Option<Account> {
-        let mut account = self.accounts.get(&grant)?.clone();
-        let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
-        if let Some(late) = place.and_then(|place| self.ended.get(&place.ended?)) {
-            account.take_in(late.clone());
-        }
-        Some(account)
-    }
-
-    fn target(&self, link: LinkId) -> Option<Target> {
-        Some(Target::of(&self.accounts.get(&self.links.get(&link)?.grant)?.grant))
-    }
-
-    fn content(&self, id: DeliveryId) -> Option<Content> {
-        let place = *self.places.get(&id)?;
-        let version = self.delivery(id, place)?.version.clone();
-        Some(Content { target: Target::of(&self.accounts.get(&place.grant)?.grant), version })
     }
 
     fn click(&mut self, click: &Click, limits: Limits) -> Result<Result<Clicked, Refusal>, Down> {

@@ -1,8 +1,10 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod catalogue;
 mod credentials;
 pub mod memory;
+mod orders;
 mod places;
 pub mod record;
 pub mod sqlite;
@@ -10,8 +12,11 @@ pub mod sqlite;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
+pub use self::catalogue::{CatalogueStore, Files};
 pub use self::credentials::CredentialStore;
+pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
@@ -368,5 +373,23 @@ pub trait Store: CredentialStore + PlaceStore + Send + Sync {
     /// What keeps it from deciding or from being read, in words for an operator; `None` as far as it knows. Costs nothing.
     fn trouble(&self) -> Option<String> {
         None
+    }
+}
+
+/// All that is remembered, each part as those know it who use it: what decides downloads gets decisions alone.
+#[derive(Clone)]
+pub struct Stores {
+    /// Grants, links, deliveries, what lies in public.
+    pub decisions: Arc<dyn Store>,
+    /// What shops report.
+    pub orders: Arc<dyn OrderStore>,
+    /// What they sell.
+    pub catalogue: Arc<dyn CatalogueStore>,
+}
+
+impl Stores {
+    /// The parts of one store.
+    pub fn of<S: Store + OrderStore + CatalogueStore + 'static>(store: Arc<S>) -> Self {
+        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: store }
     }
 }

@@ -3,16 +3,20 @@
 //! Ids, addresses and networks are text in their one form, times are milliseconds since 1970 UTC, sizes are bytes. What
 //! is written here is read again by every later version.
 
+mod catalogue;
 mod delivery;
 mod grant;
 mod history;
 mod line;
+mod order;
 mod public;
 
+pub use self::catalogue::{FileRecord, ProductRecord};
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
+pub use self::order::{OrderRecord, SoldRecord};
 pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
 use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
@@ -81,6 +85,11 @@ written_as_shown!(
     crate::domain::id::GrantId,
     crate::domain::id::LinkId,
     crate::domain::id::DeliveryId,
+    crate::domain::id::OrderId,
+    crate::domain::id::FileId,
+    crate::domain::order::ExternalId,
+    crate::domain::order::Sku,
+    crate::domain::order::LineKey,
     crate::domain::credential::UserName,
     std::net::IpAddr,
     ipnet::IpNet

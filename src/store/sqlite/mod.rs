@@ -7,12 +7,14 @@
 //! what the last commit took from its memory.
 
 mod answers;
+mod catalogue;
 mod changes;
 mod checkpoint;
 mod condition;
 mod credentials;
 mod fault;
 mod open;
+mod orders;
 mod places;
 mod public;
 mod queue;
