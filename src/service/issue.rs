@@ -122,7 +122,7 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
     let grant = new_grant(file, customer, policy, now);
     let link = new_link(&grant, None, now);
     let author = Author { name: author, at: now };
-    site.store.issue_with(grant.clone(), link.clone(), author, copy).await.map_err(NotIssued::Down)?;
+    site.store.issue_and_tell(grant.clone(), link.clone(), author, copy, Vec::new()).await.map_err(NotIssued::Down)?;
     site.copies.wake();
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
     let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
@@ -152,7 +152,7 @@ fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
     Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires, revoked: false }
 }
 
-fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
+pub(super) fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) -> String {
     let path = address::link_path(site.public_url(), &token::mint_link(site.name(), link.id, key), &grant.file);
     format!("{}{path}", site.public_url().origin)
 }

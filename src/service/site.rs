@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 use super::copies::Copies;
 use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
@@ -22,6 +23,7 @@ use crate::domain::account::Change;
 use crate::domain::moment::Moment;
 use crate::domain::path::{CanonicalPath, PathFault};
 use crate::domain::policy::Method;
+use crate::outbox::Couriers;
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
@@ -49,6 +51,8 @@ pub struct Site {
     pub directories: Arc<Directories>,
     /// The pages of refusals.
     pub pages: Arc<Pages>,
+    /// Those by whom messages leave.
+    pub couriers: Arc<Couriers>,
     // What lives on.
     /// What is remembered.
     pub store: Arc<dyn Store>,
@@ -67,6 +71,8 @@ pub struct Site {
     pub copies: Arc<Copies>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
+    /// What is known of those who are told what happens.
+    pub outbox: Arc<Outbox>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Who may enter public directories, and what their htpasswd files say.
@@ -121,6 +127,7 @@ impl Current {
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
+        site.outbox.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
     }
@@ -154,6 +161,7 @@ impl Site {
             storages: Arc::new(storages),
             directories: Arc::new(directories),
             pages: Arc::new(pages),
+            couriers: Arc::default(),
             store,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
@@ -162,6 +170,7 @@ impl Site {
             streams: Arc::default(),
             copies: Arc::default(),
             zen_carts: Arc::default(),
+            outbox: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
@@ -205,6 +214,7 @@ impl Site {
             storages: Arc::clone(&self.storages),
             directories: Arc::clone(&self.directories),
             pages: Arc::clone(&self.pages),
+            couriers: Arc::clone(&self.couriers),
             store: Arc::clone(&self.store),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
@@ -213,6 +223,7 @@ impl Site {
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
             zen_carts: Arc::clone(&self.zen_carts),
+            outbox: Arc::clone(&self.outbox),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
@@ -222,6 +233,12 @@ impl Site {
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
         }
+    }
+
+    /// The same, with those by whom messages leave.
+    #[must_use]
+    pub fn with_couriers(self, couriers: Couriers) -> Self {
+        Self { couriers: Arc::new(couriers), ..self }
     }
 
     /// The next generation, of which nothing but the open public directories is new.

@@ -265,6 +265,7 @@ mod tests {
         }
     }
 
+    impl crate::store::OutboxStore for Told {}
     impl PlaceStore for Told {
         fn places(&self) -> Later<'_, Vec<crate::domain::place::Place>> {
             down()
@@ -316,7 +317,14 @@ mod tests {
             down()
         }
 
-        fn issue_with(&self, _: Grant, _: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
+        fn issue_and_tell(
+            &self,
+            _: Grant,
+            _: Link,
+            _: Author,
+            _: Option<NewCopy>,
+            _: Vec<crate::domain::message::Message>,
+        ) -> Later<'_, ()> {
             down()
         }
 

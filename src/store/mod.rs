@@ -3,6 +3,7 @@
 
 mod credentials;
 pub mod memory;
+mod outbox;
 mod places;
 pub mod record;
 pub mod sqlite;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use self::credentials::CredentialStore;
+pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
@@ -21,6 +23,7 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
+use crate::domain::message::Message;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::{CopyState, DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::policy::Method;
@@ -245,14 +248,19 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: CredentialStore + PlaceStore + Send + Sync {
+pub trait Store: CredentialStore + OutboxStore + PlaceStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
     fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
         self.issue_with(grant, link, author, None)
     }
 
     /// The same with the row of its copy, in the same step.
-    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()>;
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
+        self.issue_and_tell(grant, link, author, copy, Vec::new())
+    }
+
+    /// The same with the letters that tell its customer, in the same step.
+    fn issue_and_tell(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, letters: Vec<Message>) -> Later<'_, ()>;
 
     /// Remembers one more link of a grant; `false` when the grant is not known. The same once more changes nothing.
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool>;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActRecord, CredentialRecord, DeliveryRecord, GrantRecord, LinkRecord, PlaceRecord, PlacedRecord};
+use super::{ActRecord, CredentialRecord, DeliveryRecord, GrantRecord, LinkRecord, MessageRecord, PlaceRecord, PlacedRecord};
 
 /// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
 /// a program that knows the first only refuses it.
@@ -32,6 +32,8 @@ pub enum Line {
     Place(PlaceRecord),
     /// Who may enter a public directory, after all grants.
     Credential(Box<CredentialRecord>),
+    /// A message that is to leave, or has left, after all grants.
+    Message(Box<MessageRecord>),
     /// What was counted in an hour.
     Tally(TallyRecord),
     /// How far a feed was read. Of use on the same machine only, where the log is the same file.
@@ -109,4 +111,7 @@ pub struct Totals {
     /// User names of public directories. Missing where an earlier version wrote.
     #[serde(default)]
     pub credentials: u64,
+    /// Messages. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub messages: u64,
 }

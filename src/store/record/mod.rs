@@ -7,12 +7,15 @@ mod delivery;
 mod grant;
 mod history;
 mod line;
+mod message;
 mod public;
 
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
+pub use self::message::MessageRecord;
+pub(in crate::store) use self::message::forgotten;
 pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
 use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
@@ -81,6 +84,7 @@ written_as_shown!(
     crate::domain::id::GrantId,
     crate::domain::id::LinkId,
     crate::domain::id::DeliveryId,
+    crate::domain::id::MessageId,
     crate::domain::credential::UserName,
     std::net::IpAddr,
     ipnet::IpNet

@@ -13,6 +13,7 @@ mod condition;
 mod credentials;
 mod fault;
 mod open;
+mod outbox;
 mod places;
 mod public;
 mod queue;
@@ -50,6 +51,7 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
+use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName};
 use crate::domain::recent::Recent;
@@ -87,6 +89,7 @@ impl Sqlite {
         let contents = Arc::new(Mutex::new(Recent::new(REMEMBERED_MAX)));
         let told = Arc::clone(&contents);
         let after = Box::new(move |working: &mut Working| {
+            working.outbox.committed();
             let gone = std::mem::take(&mut working.changes.forgotten);
             if !gone.is_empty() {
                 let mut contents = told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,8 +184,8 @@ fn account(database: &Connection, id: GrantId, with: Option<DeliveryId>) -> Resu
 }
 
 impl Store for Sqlite {
-    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
-        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author, copy)))
+    fn issue_and_tell(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, letters: Vec<Message>) -> Later<'_, ()> {
+        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author, copy, letters)))
     }
 
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {

@@ -173,6 +173,7 @@ CREATE TABLE places (
     PRIMARY KEY (directory, path)
 ) STRICT, WITHOUT ROWID;
 ",
+    outbox::TABLES,
 ];
 
 macro_rules! statements {
@@ -184,6 +185,8 @@ macro_rules! statements {
         pub(in crate::store::sqlite) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name),)*];
     };
 }
+
+pub(super) mod outbox;
 
 macro_rules! grant_columns {
     () => {
@@ -381,9 +384,10 @@ mod tests {
             "TOTALS",
             "IS_USED",
             "WITHOUT_COUNTS",
+            "LANES",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL {
+        for (name, sql) in ALL.iter().chain(outbox::ALL) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
+use super::outbox;
 use super::places;
 use super::public;
 use super::rows::{self, Number};
@@ -20,13 +21,14 @@ use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::Grant;
 use crate::domain::history::{Author, Entry};
 use crate::domain::link::Link;
+use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::place::Place;
 use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
     ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, GrantRecord, Head, Line, LinkRecord,
-    PlaceRecord, PlacedRecord, TallyRecord, Totals, Unreadable, Written,
+    MessageRecord, PlaceRecord, PlacedRecord, TallyRecord, Totals, Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
@@ -118,6 +120,10 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
     credentials::each(&together, &mut |credential| {
         totals.credentials += 1;
         put(&Line::Credential(Box::new(CredentialRecord::from(credential))))
+    })?;
+    outbox::each(&together, &mut |message| {
+        totals.messages += 1;
+        put(&Line::Message(Box::new(MessageRecord::from(message))))
     })?;
     for tally in rows::all(&together, schema::ALL_TALLIES, [], rows::tally)? {
         totals.tallies += 1;
@@ -255,6 +261,12 @@ impl Reading<'_> {
                 }
                 credentials::add(self.database, &credential)?;
                 self.totals.credentials += 1;
+            }
+            Line::Message(record) => {
+                if !outbox::add(self.database, &Message::try_from(*record)?)? {
+                    return Err(Wrong::Line(SAME_ID.to_owned()));
+                }
+                self.totals.messages += 1;
             }
             Line::Tally(record) => {
                 let what = Counted::parse(&record.what).ok_or_else(|| Unreadable::new("what", &record.what))?;

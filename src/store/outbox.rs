@@ -1,0 +1,157 @@
+//! Messages that are to leave: what every store promises about them.
+
+use tokio::sync::watch;
+
+use super::Later;
+use crate::domain::account::Change;
+use crate::domain::delivery::State;
+use crate::domain::event::{Event, Kind};
+use crate::domain::grant::Grant;
+use crate::domain::id::{GrantId, MessageId};
+use crate::domain::message::{Lane, Message, Tried, Try, Wanted};
+use crate::domain::moment::Moment;
+
+/// More events than this do not wait: a webhook that is away for days must not fill the disk. Letters are not counted, each was
+/// asked for.
+pub const EVENTS_WAITING_MAX: u64 = 100_000;
+
+/// So many messages that nobody needs any more are forgotten in one step.
+pub(super) const MESSAGES_FORGOTTEN_MAX: usize = 1000;
+
+/// What those who send hear of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// How often messages were written.
+    pub written: u64,
+    /// How many events were not, since too many wait.
+    pub lost: u64,
+}
+
+/// What is to be sent by one lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueMessages {
+    /// What is due, the first first.
+    pub messages: Vec<Message>,
+    /// When the first that is not among them is due; `None` where none waits.
+    pub next: Option<Moment>,
+}
+
+/// Which messages to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// Only those that leave by this lane.
+    pub lane: Option<Lane>,
+    /// Only those in this state, by its word.
+    pub state: Option<String>,
+    /// Only those about this grant.
+    pub grant: Option<GrantId>,
+    /// Only those written before this one: the last of the page before. None, where it is not known.
+    pub before: Option<MessageId>,
+    /// At most so many, the newest first; 0 is the store's own limit.
+    pub limit: usize,
+}
+
+/// What is sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// This message, if it was given up.
+    One(MessageId),
+    /// All of a lane that were given up.
+    Lane(Lane),
+}
+
+/// How many messages of a lane are in one state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneCount {
+    /// The lane.
+    pub lane: Lane,
+    /// The word of the state.
+    pub state: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What an engine tells of its decisions, to whoever wants to hear it.
+pub(super) trait Tells {
+    /// Who wants to hear what.
+    fn wanted(&self) -> &Wanted;
+
+    /// Takes a message, to be written in the step of the decision.
+    fn take(&mut self, message: Message);
+
+    /// `event` happened.
+    fn tell(&mut self, kind: Kind, event: impl FnOnce() -> Event) {
+        if self.wanted().wants(kind) {
+            self.wanted().messages(&event()).into_iter().for_each(|message| self.take(message));
+        }
+    }
+
+    /// A grant can be used from `at` on.
+    fn activated(&mut self, grant: &Grant, at: Moment) {
+        self.tell(Kind::GrantActivated, || Event::activated(grant, at));
+        self.ends(grant, at);
+    }
+
+    /// A grant has this end from `now` on.
+    fn ends(&mut self, grant: &Grant, now: Moment) {
+        self.wanted().notices(grant, now).into_iter().for_each(|message| self.take(message));
+    }
+
+    /// Downloads of a grant, of which `used` were used before, may have been used.
+    fn used(&mut self, grant: &Grant, used: u32, at: Moment) {
+        if grant.is_used_up_since(used) {
+            self.tell(Kind::GrantExhausted, || Event::exhausted(grant, at));
+        }
+    }
+
+    /// A delivery of `grant` changed.
+    fn changed(&mut self, grant: &Grant, change: &Change) {
+        if change.state == State::Completed && change.before != change.state {
+            self.tell(Kind::DeliveryCompleted, || Event::completed(grant, change));
+        }
+    }
+}
+
+/// The part of a store that keeps messages. Those of events are written in the step that they tell of. What is said here is
+/// what a store does that keeps none.
+pub trait OutboxStore {
+    /// From now on events are written for `wanted`, and for nobody else; `told` changes whenever something was.
+    fn write_for(&self, _: Wanted, _: watch::Sender<Told>) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Writes messages that tell of nothing that the store decides. What was written before under its id changes nothing.
+    fn post(&self, _: Vec<Message>) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What a lane has to send at `now`, at most `limit`.
+    fn due_messages(&self, _: Lane, _: Moment, _: usize) -> Later<'_, DueMessages> {
+        Box::pin(async { Ok(DueMessages::default()) })
+    }
+
+    /// Remembers what became of tries, and forgets some of what nobody needs any more.
+    fn tried(&self, _: Vec<Tried>) -> Later<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Messages, the newest first.
+    fn messages(&self, _: Messages) -> Later<'_, Vec<Message>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Sends again, from the first try on, what was given up; tells how many.
+    fn send_again(&self, _: Again, _: Moment) -> Later<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Gives up all that waits in a lane; tells how many.
+    fn give_up(&self, _: Lane, _: Try) -> Later<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// How many messages there are, by lane and state.
+    fn count_messages(&self) -> Later<'_, Vec<LaneCount>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
