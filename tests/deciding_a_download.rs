@@ -27,12 +27,12 @@ use cloakroom::pages::Pages;
 use cloakroom::proof::key::{KeyRing, SigningKey};
 use cloakroom::public::Directories;
 use cloakroom::service::download::{Outcome, download};
-use cloakroom::service::issue::{Issued, Order, issue};
+use cloakroom::service::issue::{Issued, Wanted, issue};
 use cloakroom::service::site::Site;
 use cloakroom::service::trace::Trace;
 use cloakroom::storage::Storages;
 use cloakroom::store::memory::Memory;
-use cloakroom::store::{Filter, Store};
+use cloakroom::store::{Filter, Stores};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -62,17 +62,17 @@ impl Shop {
         );
         let configuration = config::parse(&text, "cloakroom.toml").unwrap();
         let storages = Storages::open(&configuration.storages).unwrap();
-        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let stores = Stores::of(Arc::new(Memory::new()));
         let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).unwrap();
         let site =
-            Site::new(configuration, keys(Purpose::Sign), logins, storages, Directories::default(), store, Pages::load(None).unwrap())
+            Site::new(configuration, keys(Purpose::Sign), logins, storages, Directories::default(), stores, Pages::load(None).unwrap())
                 .unwrap();
         Self { site, requests: 0, files }
     }
 
     async fn link(&self, policy: Policy) -> Issued {
         let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
-        issue(&self.site, Order { file, customer: String::new(), policy }, "test".to_owned()).await.unwrap()
+        issue(&self.site, Wanted { file, customer: String::new(), policy }, "test".to_owned()).await.unwrap()
     }
 
     async fn ask(&mut self, method: Method, url: &str, now: Moment) -> Result<Outcome, Refusal> {

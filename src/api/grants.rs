@@ -20,7 +20,7 @@ use crate::domain::placed::{Placed, Stay};
 use crate::domain::policy::Policy;
 use crate::service::amend::{NotAmended, Wish, amend};
 use crate::service::copies::url_of;
-use crate::service::issue::{Order, issue};
+use crate::service::issue::{Wanted, issue};
 use crate::service::site::Site;
 use crate::store::{Filter, Grants, LIST_MAX};
 
@@ -82,15 +82,21 @@ pub(super) async fn add(
     body: Result<Json<NewGrant>, JsonRejection>,
 ) -> Result<Json<Issued>, Problem> {
     let wanted = problem::body(body)?;
-    let file = file_of(&wanted.file)?;
-    if site.configuration.storage(&file.storage).is_none() {
-        let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
-        let (storage, known) = (&file.storage, names.join(", "));
-        return Err(Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]] (there are: {known})")));
-    }
+    let file = stored(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
-    let issued = issue(&site, Order { file, customer: wanted.customer, policy }, author).await.map_err(|fault| not_issued(&fault))?;
+    let issued = issue(&site, Wanted { file, customer: wanted.customer, policy }, author).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
+}
+
+/// Reads `STORAGE/PATH` of a storage that there is.
+pub(super) fn stored(site: &Site, text: &str) -> Result<FileRef, Problem> {
+    let file = file_of(text)?;
+    if site.configuration.storage(&file.storage).is_some() {
+        return Ok(file);
+    }
+    let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
+    let (storage, known) = (&file.storage, names.join(", "));
+    Err(Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]] (there are: {known})")))
 }
 
 fn file_of(text: &str) -> Result<FileRef, Problem> {

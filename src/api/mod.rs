@@ -9,6 +9,14 @@
 //! | `POST /api/v1/grants/{id}/extend` | gives it time or downloads ([`Extension`] → [`Amended`]) |
 //! | `POST /api/v1/grants/{id}/links` | makes one more link ([`NewLink`] → [`Issued`]) |
 //! | `POST /api/v1/links/{id}/revoke` | withdraws a link ([`RevokedLink`]) |
+//! | `POST /api/v1/orders` | keeps what a shop reports: an order, its grants and links ([`NewOrder`] → [`OrderView`]) |
+//! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
+//! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
+//! | `POST /api/v1/orders/{id}/state` | says what became of it ([`NewState`] → [`OrderView`]) |
+//! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
+//! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
+//! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |
+//! | `GET /api/v1/products?after=&limit=`, `GET /api/v1/products/{sku}` | products ([`ProductView`]) |
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
 //! | `GET /api/v1/deliveries/{id}` | one delivery with its requests ([`DeliveryView`]); `newest` names the newest |
@@ -37,17 +45,20 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::about::About;
+pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
+pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::problem::Problem;
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
-    LinkView, ListedDelivery, OfferedView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
+    LineView, LinkView, ListedDelivery, ListedOrder, OfferedView, OrderView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
+    SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
@@ -56,12 +67,14 @@ use crate::service::site::{Current, Site};
 mod about;
 pub mod admin;
 mod author;
+mod catalogue;
 mod credentials;
 mod deliveries;
 mod evidence;
 mod grants;
 pub mod health;
 mod links;
+mod orders;
 mod problem;
 mod public;
 mod reports;
@@ -110,6 +123,13 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/grants/{id}/links", post(links::add))
         .route("/api/v1/grants/{id}/evidence", get(evidence::evidence))
         .route("/api/v1/links/{id}/revoke", post(links::revoke))
+        .route("/api/v1/orders", get(orders::list).post(orders::add))
+        .route("/api/v1/orders/{id}", get(orders::show))
+        .route("/api/v1/orders/{id}/state", post(orders::set))
+        .route("/api/v1/files", get(catalogue::files).post(catalogue::add_file))
+        .route("/api/v1/files/{id}", get(catalogue::file))
+        .route("/api/v1/products", get(catalogue::products))
+        .route("/api/v1/products/{sku}", get(catalogue::product).put(catalogue::put_product))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
         .route("/api/v1/public", get(public::list))

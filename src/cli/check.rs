@@ -62,6 +62,7 @@ use super::paragraph::paragraph;
 use super::{Common, say, say_json, serve};
 use crate::clock;
 use crate::config::{self, Configuration, Feed, StoreEntry};
+use crate::store::Stores;
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 
@@ -158,7 +159,7 @@ fn place(url: &str, configuration: &Configuration) -> Result<http::Place, Failur
 fn written(configuration: &Configuration) -> Result<(), Failure> {
     let feed = feed_fault(configuration);
     let faults: Vec<String> = feed.into_iter().chain(store_fault(configuration)).collect();
-    match (serve::site_beside(configuration.clone(), Arc::new(Memory::new())), faults) {
+    match (serve::site_beside(configuration.clone(), Stores::of(Arc::new(Memory::new()))), faults) {
         (Ok(_), faults) if faults.is_empty() => Ok(()),
         (Ok(_), faults) => Err(Failure::Configuration(faults)),
         (Err(Failure::Configuration(mut all)), faults) => {

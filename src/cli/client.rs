@@ -96,6 +96,12 @@ impl Client {
         self.call(Method::POST, path, body.into(), PATIENCE)
     }
 
+    /// Puts something in the place of what is there.
+    pub(super) fn put<Answer: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answer, CallFault> {
+        let body = serde_json::to_vec(body).map_err(|error| CallFault::Broken(error.to_string()))?;
+        self.call(Method::PUT, path, body.into(), PATIENCE)
+    }
+
     /// Asks for something to be done that takes as long as a disk needs for many files.
     pub(super) fn post_slowly<Answer: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answer, CallFault> {
         let body = serde_json::to_vec(body).map_err(|error| CallFault::Broken(error.to_string()))?;

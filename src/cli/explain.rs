@@ -14,6 +14,7 @@ use super::{Common, say, say_json, signs};
 use crate::api::What;
 use crate::config::Configuration;
 use crate::service::explain::{Explanation, explain, is_remembered};
+use crate::store::Stores;
 use crate::store::memory::Memory;
 
 /// What stands below the options.
@@ -60,7 +61,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
 
 /// Explains without a daemon, or says why that cannot be.
 fn alone(configuration: Configuration, arguments: &Arguments, why: &str) -> Result<Explanation, Failure> {
-    let site = site_beside(configuration, Arc::new(Memory::new()))?;
+    let site = site_beside(configuration, Stores::of(Arc::new(Memory::new())))?;
     if is_remembered(&site, &arguments.what) {
         return Err(Failure::failed(format!("only the daemon remembers this, and it is not reached: {why}")));
     }

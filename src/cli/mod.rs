@@ -22,6 +22,7 @@ mod demo;
 mod explain;
 mod failure;
 mod feed;
+mod file;
 mod follower;
 mod grant;
 mod htpasswd;
@@ -29,7 +30,9 @@ mod key;
 mod link;
 mod log;
 mod notify;
+mod order;
 mod paragraph;
+mod product;
 mod reload;
 mod serve;
 mod sign;
@@ -95,6 +98,15 @@ enum Command {
     /// Sign a URL: stateless, nothing is counted, no daemon is needed.
     #[command(after_help = sign::AFTER_HELP)]
     Sign(sign::Arguments),
+    /// Report what became of an order: what it sold opens and shuts.
+    #[command(subcommand, after_help = order::AFTER_HELP)]
+    Order(order::Command),
+    /// Keep the catalogue of files, each under an id that stays.
+    #[command(subcommand, after_help = file::AFTER_HELP)]
+    File(file::Command),
+    /// Say which files a SKU holds.
+    #[command(subcommand, after_help = product::AFTER_HELP)]
+    Product(product::Command),
     /// Sell a file to a customer: make grants, change them, show what came of them.
     #[command(subcommand, after_help = grant::AFTER_HELP)]
     Grant(grant::Command),
@@ -176,6 +188,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Key(command) => key::run(&common, &command),
         Command::Htpasswd(command) => htpasswd::run(&common, &command),
         Command::Sign(arguments) => sign::run(&common, &arguments),
+        Command::Order(command) => order::run(&common, command),
+        Command::File(command) => file::run(&common, command),
+        Command::Product(command) => product::run(&common, command),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),

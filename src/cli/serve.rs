@@ -28,7 +28,7 @@ use crate::service::site::{Current, Site};
 use crate::service::{copies, htpasswd, outbox, places, refusals, settle, stream, streams, watching, zen_cart};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
-use crate::store::{Down, Store};
+use crate::store::{Down, Stores};
 use crate::wire::descriptors::{self, Shortage};
 use crate::wire::listener::{Bound, open};
 use crate::wire::passed::Passed;
@@ -127,30 +127,30 @@ pub(super) fn hear(kind: SignalKind) -> Result<Signal, Failure> {
 }
 
 /// Opens the store that the configuration names.
-pub(super) fn open_store(configuration: &Configuration) -> Result<Arc<dyn Store>, Failure> {
+pub(super) fn open_store(configuration: &Configuration) -> Result<Stores, Failure> {
     match &configuration.store {
-        StoreEntry::Memory => Ok(Arc::new(Memory::new())),
+        StoreEntry::Memory => Ok(Stores::of(Arc::new(Memory::new()))),
         StoreEntry::Sqlite { file, durability } => match Sqlite::open(file, *durability) {
-            Ok(store) => Ok(Arc::new(store)),
+            Ok(store) => Ok(Stores::of(Arc::new(store))),
             Err(fault) => Err(Failure::failed(fault.to_string())),
         },
     }
 }
 
 /// Reads keys, storages and templates, and puts the site together; all that is wrong is said at once.
-pub(super) fn site(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
+pub(super) fn site(configuration: Configuration, stores: Stores) -> Result<Site, Failure> {
     let desk = Arc::new(Desk::new(random::bytes()));
     let named = Named::read(&configuration, desk, &Directories::default()).map_err(|faults| Failure::named(&faults))?;
     let Named { keys, logins, storages, directories, pages, couriers } = named;
-    Site::new(configuration, keys, logins, storages, directories, store, pages)
+    Site::new(configuration, keys, logins, storages, directories, stores, pages)
         .map(|site| site.with_couriers(couriers))
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
 /// The same beside a running daemon, which holds the public directories: they are left to it.
-pub(super) fn site_beside(configuration: Configuration, store: Arc<dyn Store>) -> Result<Site, Failure> {
+pub(super) fn site_beside(configuration: Configuration, stores: Stores) -> Result<Site, Failure> {
     let directories = configuration.directories.clone();
-    let mut site = site(Configuration { directories: Vec::new(), ..configuration }, store)?;
+    let mut site = site(Configuration { directories: Vec::new(), ..configuration }, stores)?;
     site.configuration.directories = directories;
     Ok(site)
 }

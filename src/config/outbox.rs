@@ -79,6 +79,8 @@ pub struct Mail {
     pub server: MailServer,
     /// Who we are there, and the file of the password, absolute or under `state_dir`.
     pub login: Option<(String, PathBuf)>,
+    /// Whether the customer of an order that is paid gets one.
+    pub orders: bool,
     /// The language of letters for which none is known.
     pub language: Language,
     /// A directory whose templates take the place of the built-in ones.
@@ -263,6 +265,7 @@ pub(super) fn mail(table: &mut Table<'_, '_>) -> ReadMail {
     let user = table.text("user", user_name);
     let password = table.text("password_file", values::key_path);
     let language = table.word("language", &LANGUAGES, &[]).or(Language::English);
+    let orders = table.flag("orders").or(true);
     let templates = table.text("templates", values::absolute_path);
     match (table.has("user"), table.has("password_file")) {
         (true, false) => table.missing("password_file", " beside `user`"),
@@ -284,7 +287,7 @@ pub(super) fn mail(table: &mut Table<'_, '_>) -> ReadMail {
             _ => None,
         };
         let templates = templates.as_ref().map(|templates| templates.value.clone());
-        Some(Mail { from: from?, name, server: server?, login, language: language?, templates }).filter(|_| !is_faulty)
+        Some(Mail { from: from?, name, server: server?, login, orders: orders?, language: language?, templates }).filter(|_| !is_faulty)
     };
     let mail = complete();
     ReadMail { password, templates, mail }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::file::FileRef;
 use super::id::GrantId;
 use super::moment::Moment;
+use super::order::{OrderState, Sold};
 use super::policy::Policy;
 use super::refusal::Refusal;
 
@@ -38,6 +39,8 @@ pub struct Grant {
     pub size_largest: u64,
     /// The networks that requests were admitted from, where their number is limited; at most that many.
     pub networks_seen: Vec<IpNet>,
+    /// What it was sold as, where a shop reported an order.
+    pub sold: Option<Sold>,
 }
 
 impl Grant {
@@ -56,7 +59,14 @@ impl Grant {
             bytes_closed: 0,
             size_largest: 0,
             networks_seen: Vec::new(),
+            sold: None,
         }
+    }
+
+    /// Refuses what its order does not let pass, or what a person withdrew.
+    pub fn check(&self) -> Result<(), Refusal> {
+        self.sold.as_ref().map_or(Ok(()), |sold| sold.gate.check())?;
+        self.standing.check()
     }
 
     /// Whether one more download may be opened, as far as the count goes.
@@ -82,6 +92,7 @@ impl Grant {
     /// | [`Amendment::Reset`] | nothing is used, no bytes of closed deliveries are charged, whatever is reported of them, no network was seen; what runs goes on |
     /// | [`Amendment::Expire`] | the moment from which on no download starts |
     /// | [`Amendment::Allow`] | the number of downloads, those that are used included |
+    /// | [`Amendment::Gate`] | what its order says, where it was sold by one |
     pub fn amend(&mut self, amendment: &Amendment) {
         match amendment {
             Amendment::Stand(standing) if self.standing != Standing::Revoked => self.standing = *standing,
@@ -93,6 +104,11 @@ impl Grant {
             }
             Amendment::Expire(expires) => self.expires = *expires,
             Amendment::Allow(most) => self.policy.max_downloads = *most,
+            Amendment::Gate(gate) => {
+                if let Some(sold) = &mut self.sold {
+                    sold.gate = *gate;
+                }
+            }
         }
     }
 
@@ -161,6 +177,8 @@ pub enum Amendment {
     Expire(Option<Moment>),
     /// How many downloads there are; `None` is any number.
     Allow(Option<u32>),
+    /// What its order says about it.
+    Gate(OrderState),
 }
 
 impl Amendment {
@@ -173,6 +191,7 @@ impl Amendment {
             Self::Reset => "reset",
             Self::Expire(_) => "extended",
             Self::Allow(_) => "allowed",
+            Self::Gate(_) => "ordered",
         }
     }
 
@@ -183,6 +202,7 @@ impl Amendment {
             Self::Stand(_) | Self::Reset => None,
             Self::Expire(end) => or_unlimited(end.map(|end| end.to_string())),
             Self::Allow(most) => or_unlimited(most.map(|most| most.to_string())),
+            Self::Gate(gate) => Some(gate.word().to_owned()),
         }
     }
 }
@@ -224,6 +244,7 @@ mod tests {
             (Amendment::Expire(None), "extended", Some("unlimited")),
             (Amendment::Allow(Some(3)), "allowed", Some("3")),
             (Amendment::Allow(None), "allowed", Some("unlimited")),
+            (Amendment::Gate(OrderState::OnHold), "ordered", Some("on_hold")),
         ] {
             assert_eq!((amendment.word(), amendment.value().as_deref()), (word, value));
         }

@@ -130,6 +130,16 @@ id!(
     DeliveryId,
     "d-"
 );
+id!(
+    /// Names an order: `o-…`.
+    OrderId,
+    "o-"
+);
+id!(
+    /// Names a file of the catalogue: `f-…`.
+    FileId,
+    "f-"
+);
 
 id!(
     /// Names a message that is to leave: `m-…`. Knowing it opens nothing.

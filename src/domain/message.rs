@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::event::{Event, Kind};
 use super::grant::Grant;
-use super::id::{GrantId, ID_BYTES, LinkId, MessageId};
+use super::id::{GrantId, ID_BYTES, LinkId, MessageId, OrderId};
 use super::mail_address::MailAddress;
 use super::moment::{Moment, Span};
+use super::order::Order;
 use super::section_name::section_name;
 
 section_name! {
@@ -86,6 +87,8 @@ impl FromStr for Lane {
 pub enum About {
     /// A grant: its link leads to the file.
     Grant(GrantId, LinkId),
+    /// An order: all that it opens.
+    Order(OrderId),
     /// Nothing: somebody tries whether mail arrives.
     Nothing,
 }
@@ -99,6 +102,15 @@ pub struct Letter {
     pub about: About,
     /// The language that it is wanted in, as `de`; the configured one where there is none.
     pub language: Option<String>,
+}
+
+impl Letter {
+    /// The letter that tells the customer of `order` what it opens, where it says to whom that goes.
+    pub fn of_order(order: &Order) -> Option<Self> {
+        let to = order.customer.email.trim().parse().ok()?;
+        let language = Some(order.customer.language.clone()).filter(|language| !language.is_empty());
+        Some(Self { to, about: About::Order(order.id), language })
+    }
 }
 
 /// What leaves.
@@ -193,6 +205,7 @@ impl Message {
     pub fn of_letter(letter: Letter, at: Moment) -> Self {
         let about = match letter.about {
             About::Grant(grant, link) => format!("{grant} {link}"),
+            About::Order(order) => order.to_string(),
             About::Nothing => String::new(),
         };
         let id = id_of(&["mail", letter.to.as_str(), &about, &at.millis().to_string()]);
@@ -203,7 +216,7 @@ impl Message {
     pub fn still_expires(&self, grant: &Grant) -> bool {
         let Lane::Webhook(name) = &self.lane else { return false };
         let same = Event::expiring(grant).is_some_and(|event| Self::of_event(&event, name, self.at).id == self.id);
-        same && grant.has_unit() && grant.standing.check().is_ok()
+        same && grant.has_unit() && grant.check().is_ok()
     }
 }
 
@@ -280,17 +293,22 @@ pub struct Subscriber {
 
 /// What anybody wants to hear: nothing else is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted(pub Vec<Subscriber>);
+pub struct Wanted {
+    /// The webhooks.
+    pub subscribers: Vec<Subscriber>,
+    /// Whether customers get a letter when what they ordered is opened.
+    pub letters: bool,
+}
 
 impl Wanted {
     /// Whether anybody wants to hear of this.
     pub fn wants(&self, kind: Kind) -> bool {
-        self.0.iter().any(|subscriber| subscriber.kinds.contains(&kind))
+        self.subscribers.iter().any(|subscriber| subscriber.kinds.contains(&kind))
     }
 
     /// The messages that tell of `event`.
     pub fn messages(&self, event: &Event) -> Vec<Message> {
-        let wants = self.0.iter().filter(|subscriber| subscriber.kinds.contains(&event.kind));
+        let wants = self.subscribers.iter().filter(|subscriber| subscriber.kinds.contains(&event.kind));
         wants.map(|subscriber| Message::of_event(event, &subscriber.name, event.at)).collect()
     }
 
@@ -300,7 +318,7 @@ impl Wanted {
         let told =
             |subscriber: &&Subscriber| subscriber.kinds.contains(&Kind::GrantExpiring) && ends.since(now) > subscriber.notice && ends > now;
         let due = |subscriber: &Subscriber| Moment::EPOCH + Span::from_millis(ends.since(Moment::EPOCH + subscriber.notice).millis());
-        self.0.iter().filter(told).map(|subscriber| Message::of_event(&event, &subscriber.name, due(subscriber))).collect()
+        self.subscribers.iter().filter(told).map(|subscriber| Message::of_event(&event, &subscriber.name, due(subscriber))).collect()
     }
 }
 
@@ -325,7 +343,7 @@ mod tests {
             kinds: kinds.to_vec(),
             notice: Span::from_hours(48),
         };
-        Wanted(vec![subscriber("shop"), subscriber("other")])
+        Wanted { subscribers: vec![subscriber("shop"), subscriber("other")], letters: false }
     }
 
     #[test]

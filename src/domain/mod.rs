@@ -6,12 +6,14 @@
 //! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour, [`event`] what others want to hear of, [`message`] how that waits to leave,
 //! to a [`mail_address`] or a URL. [`file_state`] tells that a followed file was changed. [`audit`] finds
-//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. `section_name` makes
-//! the names by which sections of the configuration are called.
+//! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
+//! of what it sold, [`catalogue`] what it sells. `section_name` makes the names by which sections of the configuration are
+//! called, `short_text` those that others give.
 
 pub mod account;
 pub mod audit;
 pub mod authorization;
+pub mod catalogue;
 pub mod checksum;
 pub mod client;
 pub mod course;
@@ -30,6 +32,7 @@ pub mod link;
 pub mod mail_address;
 pub mod message;
 pub mod moment;
+pub mod order;
 pub mod path;
 pub mod place;
 pub mod placed;
@@ -41,6 +44,7 @@ pub mod range;
 pub mod recent;
 pub mod refusal;
 mod section_name;
+mod short_text;
 pub mod support;
 pub mod tally;
 pub mod units;

@@ -88,14 +88,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !is_special
 }
 
-/// Of 2000::/3, which alone is given out, all but what is kept for other uses or carries an IPv4 address inside.
+/// Of `2000::/3`, which alone is given out, all but what is kept for other uses or carries an IPv4 address inside.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let is_given_out = (0x2000..0x4000).contains(&first);
-    let is_special = (first == 0x2001 && second < 0x0200)
-        || (first == 0x2001 && second == 0x0db8)
-        || first == 0x2002
-        || (first == 0x3fff && second < 0x1000);
+    let is_special = match first {
+        0x2001 => second < 0x0200 || second == 0x0db8,
+        0x2002 => true,
+        0x3fff => second < 0x1000,
+        _ => false,
+    };
     is_given_out && !is_special
 }
 

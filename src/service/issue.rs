@@ -35,7 +35,7 @@ pub(super) fn stays_revoked(grant: GrantId) -> String {
 
 /// What to issue.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct Wanted {
     /// The file.
     pub file: FileRef,
     /// Whom it is for, in the caller's words; may be empty.
@@ -106,8 +106,8 @@ impl fmt::Display for NotIssued {
 }
 
 /// Looks at the file, makes grant and link, and keeps both in one step.
-pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, NotIssued> {
-    let Order { file, customer, policy } = order;
+pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued, NotIssued> {
+    let Wanted { file, customer, policy } = wanted;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
         return Err(NotIssued::Customer);
@@ -122,7 +122,7 @@ pub async fn issue(site: &Site, order: Order, author: String) -> Result<Issued, 
     let grant = new_grant(file, customer, policy, now);
     let link = new_link(&grant, None, now);
     let author = Author { name: author, at: now };
-    site.store.issue_and_tell(grant.clone(), link.clone(), author, copy, Vec::new()).await.map_err(NotIssued::Down)?;
+    site.store.issue_with(grant.clone(), link.clone(), author, copy).await.map_err(NotIssued::Down)?;
     site.copies.wake();
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
     let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
@@ -147,7 +147,7 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
-fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
+pub(super) fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {
     let expires = now + lasts.unwrap_or(grant.policy.link_ttl);
     Link { id: LinkId::new(random::bytes()), grant: grant.id, created: now, expires, revoked: false }
 }
@@ -157,7 +157,7 @@ pub(super) fn url_of(site: &Site, grant: &Grant, link: &Link, key: &SigningKey) 
     format!("{}{path}", site.public_url().origin)
 }
 
-fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
+pub(super) fn new_grant(file: FileRef, customer: String, policy: Policy, now: Moment) -> Grant {
     let expires = ends(&policy, now, policy.valid_for);
     Grant::new(GrantId::new(random::bytes()), file, customer, policy, now, expires)
 }

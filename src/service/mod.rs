@@ -32,6 +32,7 @@ mod login;
 mod masters;
 mod method;
 pub mod metrics;
+pub mod order;
 pub mod outbox;
 pub mod places;
 pub mod preparation;

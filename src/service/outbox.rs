@@ -86,7 +86,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn wanted(site: &Site) -> Wanted {
     let there = site.configuration.webhooks.iter().filter(|webhook| !site.outbox.is_gone(webhook));
     let subscriber = |webhook: &Webhook| Subscriber { name: webhook.name.clone(), kinds: webhook.events.clone(), notice: webhook.notice };
-    Wanted(there.map(subscriber).collect())
+    let letters = site.configuration.mail.as_ref().is_some_and(|mail| mail.orders);
+    Wanted { subscribers: there.map(subscriber).collect(), letters }
 }
 
 /// The lanes of `site`.
@@ -98,11 +99,11 @@ fn lanes(site: &Site) -> Vec<Lane> {
 /// Tells the store what to write events of: to be done before anything is decided. What waits for who is there no more is given
 /// up.
 pub async fn subscribe(site: &Site) -> Result<(), Down> {
-    site.store.write_for(wanted(site), site.outbox.told.clone()).await?;
+    site.messages.write_for(wanted(site), site.outbox.told.clone()).await?;
     let there = lanes(site);
-    for count in site.store.count_messages().await? {
+    for count in site.messages.count_messages().await? {
         if count.state == "waiting" && !there.contains(&count.lane) {
-            let given_up = site.store.give_up(count.lane.clone(), Try::new(clock::now(), NOT_CONFIGURED)).await?;
+            let given_up = site.messages.give_up(count.lane.clone(), Try::new(clock::now(), NOT_CONFIGURED)).await?;
             tracing::warn!(event = "messages_given_up", lane = %count.lane, messages = given_up, NOT_CONFIGURED);
         }
     }
@@ -171,7 +172,7 @@ async fn run(current: Current, lane: Lane) -> Lane {
             lost = seen.lost;
             tracing::error!(event = "events_lost", lost, "so many events wait for webhooks that further ones were not written down");
         }
-        let due = match site.store.due_messages(lane.clone(), clock::now(), AT_ONCE).await {
+        let due = match site.messages.due_messages(lane.clone(), clock::now(), AT_ONCE).await {
             Ok(due) => due,
             Err(down) => {
                 tracing::warn!(event = "outbox_waits", %lane, "messages wait: {down}");
@@ -222,7 +223,7 @@ async fn round(site: &Arc<Site>, lane: &Lane, messages: Vec<Message>) {
         tried.push(one);
     }
     let at = clock::now();
-    while let Err(down) = site.store.tried(tried.clone()).await {
+    while let Err(down) = site.messages.tried(tried.clone()).await {
         // They are not sent again before it is known that they were.
         tracing::warn!(event = "outbox_waits", %lane, "what became of messages is not remembered yet: {down}");
         tokio::time::sleep(PAUSE).await;
@@ -238,7 +239,8 @@ async fn gone(site: &Site, lane: &Lane, at: Moment) {
     let Lane::Webhook(name) = lane else { return };
     let Some(webhook) = site.configuration.webhooks.iter().find(|webhook| webhook.name == *name) else { return };
     lock(&site.outbox.gone).insert(key(webhook));
-    let given_up = site.store.give_up(lane.clone(), Try::new(at, "410 Gone: the webhook takes nothing any more")).await.unwrap_or_default();
+    let given_up =
+        site.messages.give_up(lane.clone(), Try::new(at, "410 Gone: the webhook takes nothing any more")).await.unwrap_or_default();
     tracing::error!(
         event = "webhook_gone",
         webhook = %name,
@@ -287,16 +289,16 @@ pub async fn again(site: &Site, which: Again) -> Result<u64, Down> {
         lock(&site.outbox.gone).retain(|(gone, _)| gone != name);
         site.outbox.changed.notify_one();
     }
-    site.store.send_again(which, clock::now()).await
+    site.messages.send_again(which, clock::now()).await
 }
 
 /// Sends a webhook something to hear, whatever it wants to hear.
 pub async fn try_webhook(site: &Site, webhook: &WebhookName) -> Result<Message, Down> {
     let now = clock::now();
     let message = Message::of_event(&Event::tested(now), webhook, now);
-    site.store.post(vec![message.clone()]).await?;
+    site.messages.post(vec![message.clone()]).await?;
     Ok(message)
 }
 
-pub use self::letters::{NotWritten, letter_for, try_mail, write_again};
+pub use self::letters::{NotWritten, letter_for, try_mail, write_again, write_again_of_order};
 pub use self::refused::note_refused;

@@ -269,7 +269,7 @@ async fn is_being_read(site: &Site, placed: &Placed) -> bool {
     }
     let Ok(Some(grant)) = site.store.grant(placed.grant).await else { return false };
     let linger = LINGER.min(grant.policy.resume_grace.into());
-    let is_good = grant.standing.check().is_ok() && site.upkeep.is_read(&placed.file, now, linger);
+    let is_good = grant.check().is_ok() && site.upkeep.is_read(&placed.file, now, linger);
     if is_good {
         // When it is closed, others may still read: it is looked at again, ever less often.
         site.upkeep.retries().later(placed, now);

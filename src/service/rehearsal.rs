@@ -10,15 +10,12 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::place::Place;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::Tally;
-use crate::store::{
-    Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, OutboxStore, PlaceStore, SentAway, Store, Target,
-};
+use crate::store::{Arrived, Closing, Content, CopiesDue, CredentialStore, Filter, Grants, Later, PlaceStore, SentAway, Store, Target};
 
 /// Reads from the store behind it; what is decided is forgotten. A grant that is issued is kept until it ends, so that the
 /// click on its link can be tried; what a click made of an account is kept for what follows it.
@@ -59,9 +56,6 @@ impl CredentialStore for Rehearsal<'_> {
         self.store.credentials_named(users)
     }
 }
-
-/// What is tried tells nobody.
-impl OutboxStore for Rehearsal<'_> {}
 
 impl PlaceStore for Rehearsal<'_> {
     fn places(&self) -> Later<'_, Vec<Place>> {
@@ -210,7 +204,7 @@ impl Store for Rehearsal<'_> {
         Box::pin(async { Ok(()) })
     }
 
-    fn issue_and_tell(&self, grant: Grant, link: Link, _: Author, _: Option<NewCopy>, _: Vec<Message>) -> Later<'_, ()> {
+    fn issue_with(&self, grant: Grant, link: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
         *self.issued.lock().unwrap_or_else(PoisonError::into_inner) = Some((grant, link));
         Box::pin(async { Ok(()) })
     }

@@ -28,7 +28,7 @@ use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::Store;
+use crate::store::{CatalogueStore, OrderStore, OutboxStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -56,6 +56,12 @@ pub struct Site {
     // What lives on.
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What shops report.
+    pub orders: Arc<dyn OrderStore>,
+    /// What they sell.
+    pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub messages: Arc<dyn OutboxStore>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
@@ -150,7 +156,7 @@ impl Site {
         logins: Logins,
         storages: Storages,
         directories: Directories,
-        store: Arc<dyn Store>,
+        stores: Stores,
         pages: Pages,
     ) -> Result<Self, PathFault> {
         Ok(Self {
@@ -162,7 +168,10 @@ impl Site {
             directories: Arc::new(directories),
             pages: Arc::new(pages),
             couriers: Arc::default(),
-            store,
+            store: stores.decisions,
+            orders: stores.orders,
+            catalogue: stores.catalogue,
+            messages: stores.outbox,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
@@ -216,6 +225,9 @@ impl Site {
             pages: Arc::clone(&self.pages),
             couriers: Arc::clone(&self.couriers),
             store: Arc::clone(&self.store),
+            orders: Arc::clone(&self.orders),
+            catalogue: Arc::clone(&self.catalogue),
+            messages: Arc::clone(&self.messages),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),

@@ -199,8 +199,9 @@ mod tests {
     use crate::proof::key::KeyRing;
     use crate::public::Directories;
     use crate::storage::Storages;
+    use crate::store::memory::Memory;
     use crate::store::{
-        Arrived, Closing, Content, CopiesDue, CredentialStore, Down, Filter, Grants, Later, PlaceStore, SentAway, Store, Target,
+        Arrived, Closing, Content, CopiesDue, CredentialStore, Down, Filter, Grants, Later, PlaceStore, SentAway, Store, Stores, Target,
     };
 
     fn reported(number: usize) -> Reported {
@@ -265,7 +266,6 @@ mod tests {
         }
     }
 
-    impl crate::store::OutboxStore for Told {}
     impl PlaceStore for Told {
         fn places(&self) -> Later<'_, Vec<crate::domain::place::Place>> {
             down()
@@ -317,14 +317,7 @@ mod tests {
             down()
         }
 
-        fn issue_and_tell(
-            &self,
-            _: Grant,
-            _: Link,
-            _: Author,
-            _: Option<NewCopy>,
-            _: Vec<crate::domain::message::Message>,
-        ) -> Later<'_, ()> {
+        fn issue_with(&self, _: Grant, _: Link, _: Author, _: Option<NewCopy>) -> Later<'_, ()> {
             down()
         }
 
@@ -428,9 +421,9 @@ mod tests {
         let configuration = crate::config::parse(text, "cloakroom.toml").expect("a configuration");
         let storages = Storages::open(&configuration.storages).expect("no storage");
         let (store, pages) = (Arc::new(Told::default()), Pages::load(None).expect("the pages"));
-        let told = Arc::clone(&store) as Arc<dyn Store>;
+        let stores = Stores { decisions: Arc::clone(&store) as Arc<dyn Store>, ..Stores::of(Arc::<Memory>::default()) };
         let logins = Logins::open(std::iter::empty(), Arc::new(Desk::new([7; 32])), Moment::EPOCH).expect("no files");
-        let site = Site::new(configuration, KeyRing::new([]), logins, storages, Directories::default(), told, pages).expect("a site");
+        let site = Site::new(configuration, KeyRing::new([]), logins, storages, Directories::default(), stores, pages).expect("a site");
         let current = Current::new(site);
         let site = current.site();
         site.caught_up.send_replace(true);

@@ -6,12 +6,14 @@ use std::sync::{Mutex, MutexGuard};
 mod credentials;
 mod limits;
 mod lists;
+mod orders;
 mod outbox;
 mod placed;
 mod records;
 
 use self::credentials::Credentials;
 pub use self::limits::Limits;
+use self::orders::Sales;
 use self::outbox::Outbox;
 use self::placed::Public;
 use self::records::Records;
@@ -24,7 +26,6 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, What};
 use crate::domain::refusal::Refusal;
@@ -73,6 +74,7 @@ struct Kept {
     records: Records,
     public: Public,
     credentials: Credentials,
+    sales: Sales,
     outbox: Outbox,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
@@ -157,14 +159,7 @@ impl Kept {
         Some(result)
     }
 
-    fn issue(
-        &mut self,
-        (grant, link): (Grant, Link),
-        author: Author,
-        copy: Option<NewCopy>,
-        letters: Vec<Message>,
-        limits: Limits,
-    ) -> Result<(), Down> {
+    fn issue(&mut self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, limits: Limits) -> Result<(), Down> {
         match (self.accounts.get(&grant.id), self.links.get(&link.id)) {
             (None, None) if link.grant != grant.id => Err(Down::Unreachable),
             (None, None) if self.accounts.len() >= limits.grants => Err(Down::Full),
@@ -174,7 +169,6 @@ impl Kept {
                 self.links.insert(link.id, link);
                 self.public.issued(&grant);
                 self.outbox.activated(&grant, grant.created);
-                self.outbox.post_all(letters);
                 if let Some(copy) = copy {
                     self.public.put(copy.row(grant.id, grant.file.clone(), grant.created));
                 }
@@ -205,9 +199,7 @@ impl Kept {
         let account = self.accounts.get_mut(&grant)?;
         account.grant.amend(&amendment);
         let amended = account.grant.clone();
-        if matches!(amendment, Amendment::Expire(_)) {
-            self.outbox.ends(&amended, author.at);
-        }
+        self.outbox.amended(&amended, &amendment, author.at);
         self.public.hasten(grant, |_| true);
         self.records.write_down(grant, author, Act::Amended(amendment));
         Some(amended)
@@ -227,25 +219,6 @@ impl Kept {
             self.records.count(tally);
         }
         self.tell_changes(changes);
-    }
-
-    fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Option<Account> {
-        let mut account = self.accounts.get(&grant)?.clone();
-        let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
-        if let Some(late) = place.and_then(|place| self.ended.get(&place.ended?)) {
-            account.take_in(late.clone());
-        }
-        Some(account)
-    }
-
-    fn target(&self, link: LinkId) -> Option<Target> {
-        Some(Target::of(&self.accounts.get(&self.links.get(&link)?.grant)?.grant))
-    }
-
-    fn content(&self, id: DeliveryId) -> Option<Content> {
-        let place = *self.places.get(&id)?;
-        let version = self.delivery(id, place)?.version.clone();
-        Some(Content { target: Target::of(&self.accounts.get(&place.grant)?.grant), version })
     }
 
     fn click(&mut self, click: &Click, limits: Limits) -> Result<Result<Clicked, Refusal>, Down> {
@@ -309,8 +282,8 @@ impl Kept {
 }
 
 impl Store for Memory {
-    fn issue_and_tell(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, letters: Vec<Message>) -> Later<'_, ()> {
-        Box::pin(async move { self.kept()?.issue((grant, link), author, copy, letters, self.limits) })
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
+        Box::pin(async move { self.kept()?.issue(grant, link, author, copy, self.limits) })
     }
 
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {

@@ -1,8 +1,10 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod catalogue;
 mod credentials;
 pub mod memory;
+mod orders;
 mod outbox;
 mod places;
 pub mod record;
@@ -11,8 +13,11 @@ pub mod sqlite;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
+pub use self::catalogue::{CatalogueStore, Files};
 pub use self::credentials::CredentialStore;
+pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
@@ -23,7 +28,6 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::message::Message;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::{CopyState, DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
 use crate::domain::policy::Method;
@@ -248,19 +252,14 @@ pub struct Content {
 }
 
 /// What is remembered, as decisions. Each is one durable step: it happened whole, or not at all.
-pub trait Store: CredentialStore + OutboxStore + PlaceStore + Send + Sync {
+pub trait Store: CredentialStore + PlaceStore + Send + Sync {
     /// Remembers a grant and its first link. The same once more changes nothing; an id that is taken is a fault.
     fn issue(&self, grant: Grant, link: Link, author: Author) -> Later<'_, ()> {
         self.issue_with(grant, link, author, None)
     }
 
     /// The same with the row of its copy, in the same step.
-    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
-        self.issue_and_tell(grant, link, author, copy, Vec::new())
-    }
-
-    /// The same with the letters that tell its customer, in the same step.
-    fn issue_and_tell(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, letters: Vec<Message>) -> Later<'_, ()>;
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()>;
 
     /// Remembers one more link of a grant; `false` when the grant is not known. The same once more changes nothing.
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool>;
@@ -373,5 +372,25 @@ pub trait Store: CredentialStore + OutboxStore + PlaceStore + Send + Sync {
     /// What keeps it from deciding or from being read, in words for an operator; `None` as far as it knows. Costs nothing.
     fn trouble(&self) -> Option<String> {
         None
+    }
+}
+
+/// All that is remembered, each part as those know it who use it: what decides downloads gets decisions alone.
+#[derive(Clone)]
+pub struct Stores {
+    /// Grants, links, deliveries, what lies in public.
+    pub decisions: Arc<dyn Store>,
+    /// What shops report.
+    pub orders: Arc<dyn OrderStore>,
+    /// What they sell.
+    pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub outbox: Arc<dyn OutboxStore>,
+}
+
+impl Stores {
+    /// The parts of one store.
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + 'static>(store: Arc<S>) -> Self {
+        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: Arc::clone(&store) as _, outbox: store }
     }
 }

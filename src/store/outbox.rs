@@ -2,14 +2,16 @@
 
 use tokio::sync::watch;
 
-use super::Later;
+use super::{Later, Sale};
 use crate::domain::account::Change;
 use crate::domain::delivery::State;
 use crate::domain::event::{Event, Kind};
-use crate::domain::grant::Grant;
-use crate::domain::id::{GrantId, MessageId};
-use crate::domain::message::{Lane, Message, Tried, Try, Wanted};
+use crate::domain::grant::{Amendment, Grant};
+use crate::domain::history::Author;
+use crate::domain::id::{GrantId, MessageId, OrderId};
+use crate::domain::message::{Lane, Letter, Message, Tried, Try, Wanted};
 use crate::domain::moment::Moment;
+use crate::domain::order::{Order, OrderState};
 
 /// More events than this do not wait: a webhook that is away for days must not fill the disk. Letters are not counted, each was
 /// asked for.
@@ -45,6 +47,8 @@ pub struct Messages {
     pub state: Option<String>,
     /// Only those about this grant.
     pub grant: Option<GrantId>,
+    /// Only those about this order.
+    pub order: Option<OrderId>,
     /// Only those written before this one: the last of the page before. None, where it is not known.
     pub before: Option<MessageId>,
     /// At most so many, the newest first; 0 is the store's own limit.
@@ -97,10 +101,26 @@ pub(super) trait Tells {
         self.wanted().notices(grant, now).into_iter().for_each(|message| self.take(message));
     }
 
+    /// A grant was changed.
+    fn amended(&mut self, grant: &Grant, amendment: &Amendment, at: Moment) {
+        match amendment {
+            Amendment::Expire(_) => self.ends(grant, at),
+            Amendment::Gate(OrderState::Paid) => self.activated(grant, at),
+            Amendment::Gate(_) | Amendment::Stand(_) | Amendment::Reset | Amendment::Allow(_) => {}
+        }
+    }
+
     /// Downloads of a grant, of which `used` were used before, may have been used.
     fn used(&mut self, grant: &Grant, used: u32, at: Moment) {
         if grant.is_used_up_since(used) {
             self.tell(Kind::GrantExhausted, || Event::exhausted(grant, at));
+        }
+    }
+
+    /// An order was kept, and grants were made by it.
+    fn sold(&mut self, order: &Order, at: Moment) {
+        if let Some(letter) = Letter::of_order(order).filter(|_| self.wanted().letters) {
+            self.take(Message::of_letter(letter, at));
         }
     }
 
@@ -112,46 +132,33 @@ pub(super) trait Tells {
     }
 }
 
-/// The part of a store that keeps messages. Those of events are written in the step that they tell of. What is said here is
-/// what a store does that keeps none.
-pub trait OutboxStore {
-    /// From now on events are written for `wanted`, and for nobody else; `told` changes whenever something was.
-    fn write_for(&self, _: Wanted, _: watch::Sender<Told>) -> Later<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
+/// The part of a store that keeps messages. Those of events, and of orders that are paid, are written in the step that they
+/// tell of.
+pub trait OutboxStore: Send + Sync {
+    /// From now on messages are written for `wanted`, and for nobody else; `told` changes whenever something was.
+    fn write_for(&self, wanted: Wanted, told: watch::Sender<Told>) -> Later<'_, ()>;
+
+    /// [Issues](super::Store::issue_with), and writes a letter in the same step.
+    fn issue_and_write(&self, sale: Sale, author: Author, letter: Message) -> Later<'_, ()>;
 
     /// Writes messages that tell of nothing that the store decides. What was written before under its id changes nothing.
-    fn post(&self, _: Vec<Message>) -> Later<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
+    fn post(&self, messages: Vec<Message>) -> Later<'_, ()>;
 
     /// What a lane has to send at `now`, at most `limit`.
-    fn due_messages(&self, _: Lane, _: Moment, _: usize) -> Later<'_, DueMessages> {
-        Box::pin(async { Ok(DueMessages::default()) })
-    }
+    fn due_messages(&self, lane: Lane, now: Moment, limit: usize) -> Later<'_, DueMessages>;
 
     /// Remembers what became of tries, and forgets some of what nobody needs any more.
-    fn tried(&self, _: Vec<Tried>) -> Later<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
+    fn tried(&self, tried: Vec<Tried>) -> Later<'_, ()>;
 
     /// Messages, the newest first.
-    fn messages(&self, _: Messages) -> Later<'_, Vec<Message>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    fn messages(&self, which: Messages) -> Later<'_, Vec<Message>>;
 
     /// Sends again, from the first try on, what was given up; tells how many.
-    fn send_again(&self, _: Again, _: Moment) -> Later<'_, u64> {
-        Box::pin(async { Ok(0) })
-    }
+    fn send_again(&self, which: Again, now: Moment) -> Later<'_, u64>;
 
     /// Gives up all that waits in a lane; tells how many.
-    fn give_up(&self, _: Lane, _: Try) -> Later<'_, u64> {
-        Box::pin(async { Ok(0) })
-    }
+    fn give_up(&self, lane: Lane, last: Try) -> Later<'_, u64>;
 
     /// How many messages there are, by lane and state.
-    fn count_messages(&self) -> Later<'_, Vec<LaneCount>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    fn count_messages(&self) -> Later<'_, Vec<LaneCount>>;
 }

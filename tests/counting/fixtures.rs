@@ -6,9 +6,10 @@ use cloakroom::domain::delivery::{Delivery, Report, State};
 use cloakroom::domain::file::{FileRef, StorageName, Version};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Author;
-use cloakroom::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
+use cloakroom::domain::id::{DeliveryId, FileId, GrantId, LinkId, OrderId, RequestId};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
+use cloakroom::domain::order::{OrderState, Sold};
 use cloakroom::domain::path::FilePath;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
@@ -82,6 +83,12 @@ pub fn base() -> Policy {
 pub fn grant(number: u32, max_downloads: Option<u32>) -> Grant {
     let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("set/a.zip").unwrap() };
     Grant::new(grant_id(number), file, "Müller".to_owned(), Policy { max_downloads, ..base() }, at(0), None)
+}
+
+/// What the grant numbered `number` is sold as: a line of an order that is paid.
+pub fn sold(number: u32) -> Sold {
+    let (line, sku) = (number.to_string().parse().unwrap(), "set".parse().unwrap());
+    Sold { order: OrderId::new([9; 12]), line, sku, file: FileId::new([1; 12]), unit: 1, gate: OrderState::Paid }
 }
 
 /// The link numbered `number` of the grant with the same number; good for ten years.

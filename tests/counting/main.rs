@@ -14,3 +14,4 @@ mod rules_of_networks;
 mod rules_of_settling;
 mod store_contract;
 mod store_credentials;
+mod store_orders;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloakroom::domain::delivery::State;
 use cloakroom::domain::grant::Standing;
+use cloakroom::domain::order::OrderState;
 use cloakroom::domain::refusal::Refusal;
 
 const HOUR: u64 = 3_600_000;
@@ -22,6 +23,8 @@ pub struct Model {
     pub grace: u64,
     pub expires: Option<u64>,
     pub standing: Standing,
+    /// What its order says.
+    pub gate: OrderState,
     /// The hosts that may come; none is all.
     pub inside: Vec<u8>,
     pub networks_max: Option<usize>,
@@ -191,6 +194,13 @@ impl Model {
 
     /// What is refused to this host whatever it asks for.
     fn shut(&self, host: u8) -> Option<Refusal> {
+        match self.gate {
+            OrderState::Paid => {}
+            OrderState::Pending => return Some(Refusal::NotPaid),
+            OrderState::OnHold => return Some(Refusal::OnHold),
+            OrderState::Refunded | OrderState::ChargedBack => return Some(Refusal::Refunded),
+            OrderState::Cancelled => return Some(Refusal::Cancelled),
+        }
         match self.standing {
             Standing::Active if self.inside.is_empty() || self.inside.contains(&host) => None,
             Standing::Active => Some(Refusal::WrongNetwork),

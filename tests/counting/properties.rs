@@ -12,13 +12,14 @@ use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
+use cloakroom::domain::order::OrderState;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::fixtures::{at, base, click, client, cookie, delivery_id, grant, link, replaced, request_id, version};
+use crate::fixtures::{at, base, click, client, cookie, delivery_id, grant, link, replaced, request_id, sold, version};
 use crate::model::{HOSTS, Model, Sent};
 
 const CASES: u32 = 1500;
@@ -205,6 +206,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(-TEN_YEARS),
     ];
     let standing = prop_oneof![6 => Just(Standing::Active), 2 => Just(Standing::Suspended), 1 => Just(Standing::Revoked)];
+    let gate = prop_oneof![4 => Just(OrderState::Paid), 1 => prop::sample::select(&OrderState::ALL[..])];
     let allow = prop_oneof![1 => Just(None), 4 => (0_u32..6).prop_map(Some)].prop_map(Amendment::Allow);
     let expire = prop_oneof![2 => Just(0), 2 => Just(-HOUR), 4 => Just(25 * HOUR), 1 => Just(i64::MAX)];
     // Two hosts ask as often as all others together: a download needs somebody who comes back.
@@ -226,6 +228,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => allow.prop_map(Step::Amend),
         1 => Just(Step::Amend(Amendment::Expire(None))),
         1 => expire.prop_map(Step::ExpireIn),
+        2 => gate.prop_map(|gate| Step::Amend(Amendment::Gate(gate))),
     ]
 }
 
@@ -271,6 +274,7 @@ impl Pair {
             grace: policy.resume_grace.millis(),
             expires: None,
             standing: Standing::Active,
+            gate: OrderState::Paid,
             inside: if fenced { INSIDE.to_vec() } else { Vec::new() },
             networks_max: networks_max.map(|most| most as usize),
             networks: BTreeSet::new(),
@@ -281,7 +285,7 @@ impl Pair {
             late: 0,
             order: by_key(),
         };
-        let account = Account::new(Grant { policy, ..grant(1, max) });
+        let account = Account::new(Grant { policy, sold: Some(sold(1)), ..grant(1, max) });
         let (wants, asked) = (BTreeMap::new(), Vec::new());
         Self { account, model, now: at(0).millis(), wants, asked, ended: 0, rejoined: 0, before: (0, 0), late_before: 0, amended: false }
     }
@@ -358,6 +362,7 @@ impl Pair {
             Amendment::Stand(standing) => self.model.standing = standing,
             Amendment::Reset => self.model.reset(self.now),
             Amendment::Expire(expires) => self.model.expires = expires.map(Moment::millis),
+            Amendment::Gate(gate) => self.model.gate = gate,
             Amendment::Allow(most) => {
                 self.model.max = most;
                 self.amended = true;
@@ -568,6 +573,10 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
     assert!(rejoined.get() > 10, "only {} clicks went on with what had completed", rejoined.get());
     let reasons = [
         Refusal::BadRequest,
+        Refusal::NotPaid,
+        Refusal::OnHold,
+        Refusal::Refunded,
+        Refusal::Cancelled,
         Refusal::Suspended,
         Refusal::Revoked,
         Refusal::LimitReached,

@@ -5,6 +5,7 @@ use cloakroom::domain::delivery::{Delivery, State};
 use cloakroom::domain::file::Version;
 use cloakroom::domain::grant::{Amendment, Standing};
 use cloakroom::domain::moment::Span;
+use cloakroom::domain::order::OrderState;
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
@@ -71,6 +72,27 @@ fn what_a_person_withdrew_stops_at_once_also_while_it_is_open() {
         shop.account.grant.amend(&Amendment::Stand(Standing::Active));
         assert_eq!(shop.admit(&ask(open, "new", 1, at(1))).is_ok(), standing == Standing::Suspended, "what was revoked stays revoked");
     }
+}
+
+#[test]
+fn what_is_not_paid_any_more_stops_at_once_and_goes_on_when_it_is_paid_again() {
+    let mut seen = 0;
+    for gate in OrderState::ALL {
+        let mut shop = Shop::new(Some(2));
+        shop.account.grant.sold = Some(sold(1));
+        let open = shop.open(1, 1, at(0));
+        shop.account.grant.amend(&Amendment::Gate(gate));
+        match gate.check() {
+            Ok(()) => assert!(shop.admit(&ask(open, "new", 1, at(1))).is_ok()),
+            Err(why) => {
+                refused(&mut shop, &ask(open, "new", 1, at(1)), why);
+                seen += 1;
+            }
+        }
+        shop.account.grant.amend(&Amendment::Gate(OrderState::Paid));
+        assert!(shop.admit(&ask(open, "again", 1, at(2))).is_ok(), "{gate:?}");
+    }
+    assert_eq!(seen, 5);
 }
 
 #[test]

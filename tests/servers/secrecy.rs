@@ -43,6 +43,8 @@ const PRINTED_BY: &[(&[&str], &[Kind])] = &[
     (&["sign"], &[Kind::Signature]),
     (&["grant", "add"], &[Kind::Token, Kind::Password]),
     (&["link", "new"], &[Kind::Token, Kind::Password]),
+    (&["order", "add"], &[Kind::Token]),
+    (&["order", "set"], &[Kind::Token]),
     (&["htpasswd", "add", "--generate"], &[Kind::Password]),
     (&["credential", "show"], &[Kind::Password]),
     (&["demo"], &[Kind::Signature, Kind::Token]),

@@ -27,7 +27,7 @@ use crate::fixtures::author;
 /// A question that changes something.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    Issue(Grant, Link),
+    Issue(Box<Grant>, Link),
     AddLink(Link),
     Click(Click),
     Admit(Ask),
@@ -57,7 +57,7 @@ pub enum Answer {
 
 async fn decide(store: &dyn Store, decision: Decision) -> Answer {
     match decision {
-        Decision::Issue(grant, link) => Answer::Issued(store.issue(grant, link, author()).await),
+        Decision::Issue(grant, link) => Answer::Issued(store.issue(*grant, link, author()).await),
         Decision::AddLink(link) => Answer::Known(store.add_link(link, author()).await),
         Decision::Click(click) => Answer::Clicked(store.click(click).await),
         Decision::Admit(ask) => Answer::Admitted(store.admit(ask).await),

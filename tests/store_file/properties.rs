@@ -10,6 +10,7 @@ use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId};
 use cloakroom::domain::link::Link;
 use cloakroom::domain::moment::{Moment, Span};
+use cloakroom::domain::order::OrderState;
 use cloakroom::domain::placed::{DirectoryName, NewStub, PlacedName, Stay};
 use cloakroom::domain::policy::Policy;
 use cloakroom::domain::range::Range;
@@ -19,7 +20,7 @@ use cloakroom::store::Closing;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::fixtures::{at, client, cookie, delivery_id, grant, grant_id, link, link_id, replaced, request_id};
+use crate::fixtures::{at, client, cookie, delivery_id, grant, grant_id, link, link_id, replaced, request_id, sold};
 use crate::pair::{Answer, Decision, Pair};
 
 const CASES: u32 = 120;
@@ -102,6 +103,7 @@ enum Amend {
     Reset,
     Expire(Option<i64>),
     Allow(Option<u32>),
+    Gate(OrderState),
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -112,6 +114,7 @@ fn moves() -> impl Strategy<Value = Move> {
         2 => Just(Amend::Reset),
         2 => prop::option::of(-HOUR..40 * HOUR).prop_map(Amend::Expire),
         3 => prop::option::of(0_u32..5).prop_map(Amend::Allow),
+        2 => prop::sample::select(&OrderState::ALL[..]).prop_map(Amend::Gate),
     ];
     let first = prop_oneof![4 => Just(0), 3 => 0..SIZE + 1];
     let again = prop::collection::vec(0_usize..7, 1..4);
@@ -258,6 +261,7 @@ impl Play {
                         Amendment::Expire(after.map(|after| Moment::from_millis(self.now.saturating_add_signed(after))))
                     }
                     Amend::Allow(most) => Amendment::Allow(*most),
+                    Amend::Gate(gate) => Amendment::Gate(*gate),
                 };
                 Decision::Amend(grant, amendment, self.now())
             }
@@ -272,7 +276,7 @@ impl Play {
                 let number = u32::try_from(1 + number).unwrap();
                 let link = link(number);
                 let link = if *other { Link { expires: at(1), ..link } } else { link };
-                Decision::Issue(grant(number, Some(1)), link)
+                Decision::Issue(Box::new(Grant { sold: Some(sold(number)), ..grant(number, Some(1)) }), link)
             }
             Move::Count(count) => Decision::Count(vec![
                 Tally::new(self.now(), Counted::Refused(Refusal::LimitReached), *count),
@@ -315,7 +319,8 @@ fn range(first: u64) -> Range {
 fn issued(grants: u32, max: Option<u32>, retry_factor: u32, connections_max: u32, networks_max: Option<u32>) -> Vec<Decision> {
     let resume_grace = Span::from_hours(24);
     let policy = Policy { max_downloads: max, retry_factor, connections_max, networks_max, resume_grace, ..Policy::default() };
-    let made = |number| Decision::Issue(Grant { policy: policy.clone(), ..grant(number, None) }, link(number));
+    let made =
+        |number| Decision::Issue(Box::new(Grant { policy: policy.clone(), sold: Some(sold(number)), ..grant(number, None) }), link(number));
     (1..=grants).map(made).collect()
 }
 

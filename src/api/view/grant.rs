@@ -9,6 +9,7 @@ use crate::domain::grant::{Grant, Standing};
 use crate::domain::history::{Act, Entry};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::order::{OrderState, Sold};
 use crate::domain::placed::{Placed, Stay, What};
 use crate::service::copies::Offered;
 use crate::service::preparation::Preparation;
@@ -23,8 +24,12 @@ pub struct GrantView {
     pub file: String,
     /// Whom it is for.
     pub customer: String,
-    /// active, suspended, revoked, expired or `used_up`: the first of these, from behind, that is so.
+    /// revoked, suspended, pending, `on_hold`, refunded, cancelled, `charged_back` (by its order), expired, `used_up` or
+    /// active: the first of these that is so.
     pub state: String,
+    /// What it was sold as, where a shop reported an order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold: Option<SoldView>,
     /// When it was made.
     pub created: String,
     /// From when on no download starts; `null` is never.
@@ -39,9 +44,11 @@ pub struct GrantView {
 
 impl GrantView {
     pub(in crate::api) fn of(grant: &Grant, now: Moment) -> Self {
+        let gate = grant.sold.as_ref().map_or(OrderState::Paid, |sold| sold.gate);
         let state = match grant.standing {
             Standing::Revoked => "revoked",
             Standing::Suspended => "suspended",
+            Standing::Active if gate != OrderState::Paid => gate.word(),
             Standing::Active if grant.is_over(now) => "expired",
             Standing::Active if grant.policy.max_downloads.is_some_and(|most| grant.used >= most) => "used_up",
             Standing::Active => "active",
@@ -51,11 +58,42 @@ impl GrantView {
             file: grant.file.to_string(),
             customer: grant.customer.clone(),
             state: state.to_owned(),
+            sold: grant.sold.as_ref().map(SoldView::of),
             created: grant.created.to_string(),
             expires: grant.expires.map(|moment| moment.to_string()),
             used: grant.used,
             reserved: grant.reserved,
             max_downloads: grant.policy.max_downloads,
+        }
+    }
+}
+
+/// What a grant was sold as.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SoldView {
+    /// The order, `o-…`.
+    pub order: String,
+    /// Its line.
+    pub line: String,
+    /// What was ordered there.
+    pub sku: String,
+    /// The file of the catalogue, `f-…`.
+    pub file: String,
+    /// Which unit of the line, from 1.
+    pub unit: u32,
+    /// What the order says about it: paid, pending, `on_hold`, refunded, cancelled or `charged_back`.
+    pub state: String,
+}
+
+impl SoldView {
+    fn of(sold: &Sold) -> Self {
+        Self {
+            order: sold.order.to_string(),
+            line: sold.line.to_string(),
+            sku: sold.sku.to_string(),
+            file: sold.file.to_string(),
+            unit: sold.unit,
+            state: sold.gate.word().to_owned(),
         }
     }
 }
@@ -252,9 +290,10 @@ pub struct EntryView {
     pub at: String,
     /// Who, and with what.
     pub author: String,
-    /// issued, linked, `link_revoked`, suspended, resumed, revoked, reset, extended or allowed.
+    /// issued, linked, `link_revoked`, suspended, resumed, revoked, reset, extended, allowed or ordered.
     pub act: String,
-    /// The link that was made or revoked; the new end, or number of downloads (`unlimited` where there is none).
+    /// The link that was made or revoked; the new end, or number of downloads (`unlimited` where there is none); what the
+    /// order says.
     pub value: Option<String>,
 }
 

@@ -4,7 +4,9 @@
 mod credential;
 mod delivery;
 mod grant;
+mod order;
 
 pub use credential::{CredentialPage, CredentialView, RotatedView};
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
-pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink};
+pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink, SoldView};
+pub use order::{LineView, ListedOrder, OrderView, SoldGrant};

@@ -53,7 +53,7 @@ pub(in crate::config) static MAIL: Section = Section {
     name: "mail",
     many: false,
     active: false,
-    doc: &["By which server mail goes to customers (`cloakroom grant add --mail`)."],
+    doc: &["By which server mail goes to customers: for orders that are paid, and for `cloakroom grant add --mail`."],
     keys: &[
         key(
             "from",
@@ -85,6 +85,7 @@ pub(in crate::config) static MAIL: Section = Section {
             "the path of a file, absolute or under state_dir, such as \"keys/mail\"",
             "The file of the password, one line; not readable by others.",
         ),
+        key("orders", Value("true"), "true or false", "Whether the customer of an order gets a mail with all its links when it is paid."),
         key("language", Value("\"en\""), "\"en\" or \"de\"", "The language of mails for which none is asked: \"en\" or \"de\"."),
         key(
             "templates",

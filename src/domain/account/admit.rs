@@ -43,7 +43,7 @@ impl Account {
     /// the most that it may send.
     pub fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let delivery = self.delivery(ask.delivery).ok_or(Refusal::UnknownLink)?;
-        self.grant.standing.check()?;
+        self.grant.check()?;
         self.grant.check_network(ask.address)?;
         if let Some(known) = delivery.requests.get(&ask.request) {
             let again = known.report.is_none();

@@ -27,7 +27,7 @@ impl Account {
     /// there is never known, and the delivery would end as if nothing had been sent.
     pub fn send_away(&mut self, away: &Away) -> Result<Permit, Refusal> {
         let delivery = self.delivery(away.delivery).ok_or(Refusal::UnknownLink)?;
-        self.grant.standing.check()?;
+        self.grant.check()?;
         self.grant.check_network(away.address)?;
         self.joinable(delivery, away.address, away.now)?;
         self.affordable(delivery, 0)?;
@@ -58,7 +58,7 @@ impl Account {
     /// goes with the delivery's time, when a person withdraws the grant, and when more was sent than there are bytes for,
     /// whoever has its address. `None` where it has to go now.
     pub fn stays_until(&self, delivery: DeliveryId, now: Moment) -> Option<Moment> {
-        self.grant.standing.check().ok()?;
+        self.grant.check().ok()?;
         let live = |delivery: &&Delivery| delivery.is_live(&self.grant.policy, now);
         let joined = self.delivery(delivery).filter(live).filter(|delivery| !self.is_overdrawn(delivery));
         joined.map(|delivery| delivery.grace_ends(&self.grant.policy))

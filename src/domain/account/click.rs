@@ -83,7 +83,7 @@ impl Account {
             return Err(Refusal::UnknownLink);
         }
         link.check(click.now)?;
-        self.grant.standing.check()?;
+        self.grant.check()?;
         self.grant.check_network(click.client.address)?;
         let from_here = self.grant.check_networks_max(click.client.address);
         let by = Whose::Clicker(click.client.key());

@@ -84,7 +84,7 @@ impl Grant {
     /// Whether a copy is to be there for it: it may be used, its time is not over, and neither all downloads nor all bytes
     /// are used, as far as it knows of bytes: those of deliveries that have ended.
     pub fn keeps_copy(&self, now: Moment) -> bool {
-        self.standing.check().is_ok() && !self.is_over(now) && !self.is_used_up() && self.has_bytes(0)
+        self.check().is_ok() && !self.is_over(now) && !self.is_used_up() && self.has_bytes(0)
     }
 
     /// Whether there is room for one byte more than its ended deliveries sent, and `others` were charged.
@@ -118,7 +118,7 @@ impl Account {
     /// after it broke off.
     pub fn copy_stays(&self, over: Option<Moment>, now: Moment) -> CopyStay {
         let grant = &self.grant;
-        if grant.standing.check().is_err() {
+        if grant.check().is_err() {
             return CopyStay { until: None, over: None };
         }
         let has_bytes = self.has_bytes_left();
@@ -164,7 +164,7 @@ impl Account {
         if now >= link.expires {
             return Err(Refusal::LinkExpired);
         }
-        self.grant.standing.check()?;
+        self.grant.check()?;
         self.grant.check_network(address)?;
         if self.grant.is_over(now) {
             return Err(Refusal::Expired);

@@ -111,7 +111,7 @@ async fn advice(site: &Site, placed: &Placed, grant: &Grant) -> Result<String, D
     if let Some(other) = other {
         return Ok(format!("another one is there for its grant: `cloakroom explain {}` tells of it", other.name));
     }
-    let refusal = match grant.standing.check() {
+    let refusal = match grant.check() {
         Err(refusal) => Some(refusal),
         Ok(()) if grant.is_over(clock::now()) => Some(Refusal::Expired),
         Ok(()) if grant.is_used_up() => Some(Refusal::LimitReached),

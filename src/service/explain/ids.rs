@@ -181,6 +181,10 @@ fn meaning(delivery: &Delivery) -> &'static str {
 
 /// What of the grant allows or refuses a new download.
 fn of_grant(found: &mut Found, grant: &Grant, now: Moment) {
+    if let Some(sold) = &grant.sold {
+        let words = format!("it was sold by {}, line {} ({}), which is {}", sold.order, sold.line, sold.sku, sold.gate.word());
+        found.step(sold.gate.check(), words);
+    }
     let standing = grant.standing.check();
     let words = match standing {
         Ok(()) => "nobody suspended or revoked the grant",
@@ -210,6 +214,10 @@ pub(super) fn mends(grant: &Grant, refusal: Option<Refusal>) -> Option<String> {
     match refusal? {
         Refusal::Suspended => Some(format!("`cloakroom grant resume {id}` opens it again")),
         Refusal::Revoked => Some("nothing opens it again: make a new grant with `cloakroom grant add`".to_owned()),
+        Refusal::NotPaid | Refusal::OnHold | Refusal::Refunded | Refusal::Cancelled => {
+            let order = grant.sold.as_ref()?.order;
+            Some(format!("`cloakroom order set {order} paid` opens it again, if that is so; the shop's next report of the order decides"))
+        }
         Refusal::Expired => Some(format!("`cloakroom grant extend {id} --for 7d` gives it more time")),
         Refusal::LimitReached => Some(format!("`cloakroom grant extend {id} --max +1` gives it one more, `grant reset` all of them")),
         _ => None,

@@ -5,15 +5,17 @@ use std::fmt;
 use super::sending::Sent;
 use crate::clock;
 use crate::config::Language;
-use crate::domain::grant::{Grant, Standing};
-use crate::domain::id::{GrantId, LinkId};
+use crate::domain::grant::Grant;
+use crate::domain::id::{GrantId, LinkId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::mail_address::{MailAddress, NotAnAddress};
 use crate::domain::message::{About, Content, Lane, Letter, Message, Outcome};
 use crate::domain::moment::Moment;
+use crate::domain::order::OrderState;
 use crate::outbox::{Enclosed, MailCourier, Occasion, Undelivered};
 use crate::service::copies;
 use crate::service::issue;
+use crate::service::order::NotReported;
 use crate::service::site::Site;
 use crate::store::{Down, Messages};
 
@@ -30,8 +32,12 @@ pub enum NotWritten {
     Unknown,
     /// The grant has no link that opens.
     NoLink(GrantId),
-    /// No letter was written about it before, so that it is not known to whom.
-    NoAddress(GrantId),
+    /// It is not known to whom.
+    NoAddress,
+    /// There is no such order.
+    UnknownOrder,
+    /// The order is not paid.
+    NotPaid(OrderId, OrderState),
     /// The store does not answer.
     Down(Down),
 }
@@ -47,7 +53,9 @@ impl fmt::Display for NotWritten {
             }
             Self::Unknown => f.write_str(issue::NO_SUCH_GRANT),
             Self::NoLink(grant) => write!(f, "{grant} has no link that opens: `cloakroom link new {grant}` makes one"),
-            Self::NoAddress(grant) => write!(f, "no mail went out about {grant} before: say to whom, with --to"),
+            Self::NoAddress => f.write_str("it is not known to whom: say it, with --to"),
+            Self::UnknownOrder => NotReported::Unknown.fmt(f),
+            Self::NotPaid(order, state) => write!(f, "{order} is {}: a mail would lead to what is shut", state.word().replace('_', " ")),
             Self::Down(down) => write!(f, "{down}"),
         }
     }
@@ -78,41 +86,63 @@ fn letter(site: &Site, about: About, to: &str, language: Option<&str>) -> Result
     Ok(Letter { to, about, language: language.map(str::to_owned) })
 }
 
-/// Writes once more about a grant that is there: to whom it went before, where nobody else is named.
+/// Writes once more about a grant that is there: to whom it went before, where nobody else is named; else to whom its order was.
 pub async fn write_again(site: &Site, grant: GrantId, to: Option<&str>, language: Option<&str>) -> Result<Message, NotWritten> {
     let known = site.store.grant(grant).await?.ok_or(NotWritten::Unknown)?;
-    let before = site.store.messages(Messages { grant: Some(grant), lane: Some(Lane::Mail), limit: 1, ..Messages::default() }).await?;
-    let before = before.into_iter().find_map(|message| match message.content {
-        Content::Letter(letter) => Some(letter),
-        Content::Event { .. } => None,
-    });
-    let to = to.map(str::to_owned).or_else(|| Some(before.as_ref()?.to.as_str().to_owned())).ok_or(NotWritten::NoAddress(grant))?;
+    let before = last_letter(site, Messages { grant: Some(grant), ..Messages::default() }).await?;
+    let of_order = match &known.sold {
+        Some(sold) if before.is_none() => site.orders.order(sold.order).await?.as_ref().and_then(Letter::of_order),
+        Some(_) | None => None,
+    };
+    let before = before.or(of_order);
+    let to = to.map(str::to_owned).or_else(|| Some(before.as_ref()?.to.as_str().to_owned())).ok_or(NotWritten::NoAddress)?;
     let language = language.map(str::to_owned).or_else(|| before?.language);
     let now = clock::now();
-    let link = site.store.links(grant).await?.into_iter().find(|link| opens(&known, link, now)).ok_or(NotWritten::NoLink(grant))?;
-    let message = letter_for(site, grant, link.id, &to, language.as_deref(), now)?;
-    site.store.post(vec![message.clone()]).await?;
-    tracing::info!(event = "letter_written", message = %message.id, %grant, to = masked(&message));
+    let link = newest_link(site, &known, now).await?.ok_or(NotWritten::NoLink(grant))?;
+    written(site, letter_for(site, grant, link.id, &to, language.as_deref(), now)?).await
+}
+
+/// Writes once more about an order: to whom the shop said, where nobody else is named.
+pub async fn write_again_of_order(site: &Site, order: OrderId, to: Option<&str>, language: Option<&str>) -> Result<Message, NotWritten> {
+    let known = site.orders.order(order).await?.ok_or(NotWritten::UnknownOrder)?;
+    if known.state != OrderState::Paid {
+        return Err(NotWritten::NotPaid(order, known.state));
+    }
+    let of_order = Letter::of_order(&known);
+    let to = to.map(str::to_owned).or_else(|| Some(of_order.as_ref()?.to.as_str().to_owned())).ok_or(NotWritten::NoAddress)?;
+    let language = language.map(str::to_owned).or_else(|| of_order?.language.filter(|tag| Language::of_tag(tag).is_some()));
+    let letter = letter(site, About::Order(order), &to, language.as_deref())?;
+    written(site, Message::of_letter(letter, clock::now())).await
+}
+
+async fn written(site: &Site, message: Message) -> Result<Message, NotWritten> {
+    site.messages.post(vec![message.clone()]).await?;
+    if let Content::Letter(Letter { to, .. }) = &message.content {
+        tracing::info!(event = "letter_written", message = %message.id, to = %to.masked());
+    }
     Ok(message)
+}
+
+async fn last_letter(site: &Site, which: Messages) -> Result<Option<Letter>, Down> {
+    let before = site.messages.messages(Messages { lane: Some(Lane::Mail), limit: 1, ..which }).await?;
+    Ok(before.into_iter().find_map(|message| match message.content {
+        Content::Letter(letter) => Some(letter),
+        Content::Event { .. } => None,
+    }))
+}
+
+/// The newest link that opens `grant`.
+async fn newest_link(site: &Site, grant: &Grant, now: Moment) -> Result<Option<Link>, Down> {
+    Ok(site.store.links(grant.id).await?.into_iter().find(|link| opens(grant, link, now)))
 }
 
 /// Writes a letter that says nothing but that mail arrives.
 pub async fn try_mail(site: &Site, to: &str, language: Option<&str>) -> Result<Message, NotWritten> {
-    let message = Message::of_letter(letter(site, About::Nothing, to, language)?, clock::now());
-    site.store.post(vec![message.clone()]).await?;
-    Ok(message)
-}
-
-/// To whom a letter goes, for a log.
-fn masked(message: &Message) -> String {
-    match &message.content {
-        Content::Letter(letter) => letter.to.masked().to_string(),
-        Content::Event { .. } => String::new(),
-    }
+    written(site, Message::of_letter(letter(site, About::Nothing, to, language)?, clock::now())).await
 }
 
 fn opens(grant: &Grant, link: &Link, now: Moment) -> bool {
-    !link.revoked && link.expires > now && grant.standing != Standing::Revoked && !grant.is_over(now)
+    !link.revoked && link.expires > now && grant.check().is_ok() && !grant.is_over(now)
 }
 
 /// Makes a letter and sends it.
@@ -121,8 +151,12 @@ pub(super) async fn send(site: &Site, message: &Message, letter: &Letter) -> Sen
     let language = letter.language.as_deref().and_then(Language::of_tag).unwrap_or(courier.entry.language);
     let (occasion, files) = match &letter.about {
         About::Nothing => (Occasion::Test, Vec::new()),
-        About::Grant(grant, link) => match enclosed(site, *grant, *link).await {
+        About::Grant(grant, link) => match of_grant(site, *grant, *link).await {
             Ok(file) => (Occasion::Files, vec![file]),
+            Err(sent) => return sent,
+        },
+        About::Order(order) => match of_order(site, *order).await {
+            Ok(files) => (Occasion::Files, files),
             Err(sent) => return sent,
         },
     };
@@ -148,26 +182,49 @@ async fn write_and_send(
     }
 }
 
-/// What a customer is told of a grant: its URL is made now.
-async fn enclosed(site: &Site, grant: GrantId, link: LinkId) -> Result<Enclosed, Sent> {
-    let failed = |down: Down| Sent::new(Outcome::Failed, down.to_string());
+fn failed(down: Down) -> Sent {
+    Sent::new(Outcome::Failed, down.to_string())
+}
+
+async fn of_grant(site: &Site, grant: GrantId, link: LinkId) -> Result<Enclosed, Sent> {
     let over = || Sent::new(Outcome::Refused, format!("{grant} or its link opens nothing any more"));
     let known = site.store.grant(grant).await.map_err(failed)?.ok_or_else(over)?;
     let link = site.store.link(link).await.map_err(failed)?.ok_or_else(over)?;
     if !opens(&known, &link, clock::now()) {
         return Err(over());
     }
+    enclosed(site, &known, &link).await
+}
+
+/// All that an order opens now.
+async fn of_order(site: &Site, order: OrderId) -> Result<Vec<Enclosed>, Sent> {
+    let now = clock::now();
+    let mut files = Vec::new();
+    for grant in site.orders.grants_of_order(order).await.map_err(failed)? {
+        if let Some(link) = newest_link(site, &grant, now).await.map_err(failed)? {
+            files.push(enclosed(site, &grant, &link).await?);
+        }
+    }
+    if files.is_empty() { Err(Sent::new(Outcome::Refused, format!("{order} opens nothing any more"))) } else { Ok(files) }
+}
+
+/// What a customer is told of a grant: its URL is made now.
+async fn enclosed(site: &Site, grant: &Grant, link: &Link) -> Result<Enclosed, Sent> {
     let Some(key) = site.keys.signing() else { return Err(Sent::new(Outcome::Failed, issue::NotIssued::NoKey.to_string())) };
-    let copy = copies::offered(site, &known).await.map_err(failed)?;
+    let copy = copies::offered(site, grant).await.map_err(failed)?;
     let login = copy.and_then(|copy| copy.login);
-    let ends = known.expires.map_or(link.expires, |expires| expires.min(link.expires));
+    let file = match &grant.sold {
+        Some(sold) => site.catalogue.file(sold.file).await.map_err(failed)?,
+        None => None,
+    };
+    let ends = grant.expires.map_or(link.expires, |expires| expires.min(link.expires));
     Ok(Enclosed {
-        name: known.file.path.file_name().to_owned(),
-        url: issue::url_of(site, &known, &link, key),
+        name: file.map_or_else(|| grant.file.path.file_name().to_owned(), |file| file.name),
+        url: issue::url_of(site, grant, link, key),
         user: login.as_ref().map(|login| login.user.clone()),
         password: login.map(|login| login.password),
         expires: Some(shown(ends)),
-        downloads: known.policy.max_downloads.map(|most| most.saturating_sub(known.used)),
+        downloads: grant.policy.max_downloads.map(|most| most.saturating_sub(grant.used)),
     })
 }
 

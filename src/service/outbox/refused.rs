@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::lock;
 use crate::domain::event::{Event, Kind};
@@ -66,7 +67,8 @@ pub fn note_refused(site: &Site, refused: &Refused) {
         return;
     }
     let wanted = super::wanted(site);
-    let (store, refusal, at) = (std::sync::Arc::clone(&site.store), refused.refusal, refused.at);
+    let (store, messages) = (Arc::clone(&site.store), Arc::clone(&site.messages));
+    let (refusal, at) = (refused.refusal, refused.at);
     tokio::spawn(async move {
         let found = match of {
             Of::Link(link) => store.link(link).await.ok().flatten().map(|link| (link.grant, Some(link.id))),
@@ -74,9 +76,9 @@ pub fn note_refused(site: &Site, refused: &Refused) {
         };
         let Some((grant, Some(link))) = found else { return };
         if let Ok(Some(grant)) = store.grant(grant).await {
-            let messages = wanted.messages(&Event::refused(&grant, link, refusal, at));
+            let told = wanted.messages(&Event::refused(&grant, link, refusal, at));
             // What is not written is told no more: the log has it.
-            let _ = store.post(messages).await;
+            let _ = messages.post(told).await;
         }
     });
 }

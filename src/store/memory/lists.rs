@@ -1,14 +1,34 @@
-//! Lists of what is kept, the newest first.
+//! What is kept, looked up; and lists of it, the newest first.
 
 use super::Kept;
+use crate::domain::account::Account;
 use crate::domain::delivery::Delivery;
 use crate::domain::grant::Grant;
-use crate::domain::id::GrantId;
+use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
-use crate::store::{Filter, Grants, most};
+use crate::store::{Content, Filter, Grants, Target, most};
 
 impl Kept {
+    pub(super) fn account(&self, grant: GrantId, with: Option<DeliveryId>) -> Option<Account> {
+        let mut account = self.accounts.get(&grant)?.clone();
+        let place = with.and_then(|id| self.places.get(&id)).filter(|place| place.grant == grant);
+        if let Some(late) = place.and_then(|place| self.ended.get(&place.ended?)) {
+            account.take_in(late.clone());
+        }
+        Some(account)
+    }
+
+    pub(super) fn target(&self, link: LinkId) -> Option<Target> {
+        Some(Target::of(&self.accounts.get(&self.links.get(&link)?.grant)?.grant))
+    }
+
+    pub(super) fn content(&self, id: DeliveryId) -> Option<Content> {
+        let place = *self.places.get(&id)?;
+        let version = self.delivery(id, place)?.version.clone();
+        Some(Content { target: Target::of(&self.accounts.get(&place.grant)?.grant), version })
+    }
+
     pub(super) fn grants(&self, which: &Grants) -> Vec<Grant> {
         let most = most(which.limit);
         let before = which.before.map(|id| (self.accounts.get(&id).map_or(Moment::EPOCH, |account| account.grant.created), id));

@@ -6,12 +6,13 @@ use tokio::sync::watch;
 
 use super::{Kept, Memory};
 use crate::domain::account::Change;
-use crate::domain::id::MessageId;
+use crate::domain::history::Author;
+use crate::domain::id::{GrantId, MessageId, OrderId};
 use crate::domain::message::{About, Content, Lane, Letter, Message, State, Tried, Try, Wanted};
 use crate::domain::moment::Moment;
 use crate::store::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, MESSAGES_FORGOTTEN_MAX, Messages, OutboxStore, Tells, Told};
 use crate::store::record::forgotten;
-use crate::store::{Later, most};
+use crate::store::{Later, Sale, most};
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -44,7 +45,9 @@ impl Outbox {
     }
 
     pub(super) fn post_all(&mut self, messages: Vec<Message>) {
-        messages.into_iter().for_each(|message| self.post(message));
+        for message in messages {
+            self.post(message);
+        }
     }
 
     fn put(&mut self, number: u64, message: Message) {
@@ -121,7 +124,8 @@ impl Outbox {
         let fits = |message: &&Message| {
             which.lane.as_ref().is_none_or(|lane| message.lane == *lane)
                 && which.state.as_ref().is_none_or(|state| message.state.word() == state)
-                && which.grant.is_none_or(|grant| grant_of(message) == Some(grant))
+                && which.grant.is_none_or(|grant| about(message).0 == Some(grant))
+                && which.order.is_none_or(|order| about(message).1 == Some(order))
         };
         self.messages.range(..before).rev().map(|(_, message)| message).filter(fits).take(most(which.limit)).cloned().collect()
     }
@@ -168,11 +172,13 @@ fn is_waiting_event(message: &Message) -> bool {
     message.lane != Lane::Mail && matches!(message.state, State::Waiting(_))
 }
 
-fn grant_of(message: &Message) -> Option<crate::domain::id::GrantId> {
+/// The grant and the order that a message is about.
+const fn about(message: &Message) -> (Option<GrantId>, Option<OrderId>) {
     match &message.content {
-        Content::Event { grant, .. } => *grant,
-        Content::Letter(Letter { about: About::Grant(grant, _), .. }) => Some(*grant),
-        Content::Letter(Letter { about: About::Nothing, .. }) => None,
+        Content::Event { grant, .. } => (*grant, None),
+        Content::Letter(Letter { about: About::Grant(grant, _), .. }) => (Some(*grant), None),
+        Content::Letter(Letter { about: About::Order(order), .. }) => (None, Some(*order)),
+        Content::Letter(Letter { about: About::Nothing, .. }) => (None, None),
     }
 }
 
@@ -200,6 +206,15 @@ impl Kept {
 impl OutboxStore for Memory {
     fn write_for(&self, wanted: Wanted, told: watch::Sender<Told>) -> Later<'_, ()> {
         Box::pin(async move { self.kept().map(|mut kept| (kept.outbox.wanted, kept.outbox.told) = (wanted, told)) })
+    }
+
+    fn issue_and_write(&self, sale: Sale, author: Author, letter: Message) -> Later<'_, ()> {
+        Box::pin(async move {
+            let mut kept = self.kept()?;
+            kept.issue(sale.grant, sale.link, author, sale.copy, self.limits)?;
+            kept.outbox.post(letter);
+            Ok(())
+        })
     }
 
     fn post(&self, messages: Vec<Message>) -> Later<'_, ()> {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Unreadable, Written};
+use super::{SoldRecord, Unreadable, Written};
 use crate::domain::file::{FileRef, StorageName};
 use crate::domain::grant::Grant;
 use crate::domain::link::Link;
 use crate::domain::moment::{Moment, Span};
+use crate::domain::order::Sold;
 use crate::domain::path::FilePath;
 use crate::domain::policy::{Edition, Ending, Method, Policy};
 use crate::domain::units::Rate;
@@ -101,6 +102,9 @@ pub struct GrantRecord {
     pub(in crate::store) size_largest: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::store) networks_seen: Vec<String>,
+    /// Missing where no order was reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) sold: Option<SoldRecord>,
 }
 
 impl From<&Grant> for GrantRecord {
@@ -119,6 +123,7 @@ impl From<&Grant> for GrantRecord {
             bytes_closed: grant.bytes_closed,
             size_largest: grant.size_largest,
             networks_seen: grant.networks_seen.iter().map(Written::written).collect(),
+            sold: grant.sold.as_ref().map(SoldRecord::from),
         }
     }
 }
@@ -140,6 +145,7 @@ impl TryFrom<GrantRecord> for Grant {
             bytes_closed: record.bytes_closed,
             size_largest: record.size_largest,
             networks_seen: record.networks_seen.iter().map(|network| Written::read(network, "networks_seen")).collect::<Result<_, _>>()?,
+            sold: record.sold.map(Sold::try_from).transpose()?,
         })
     }
 }

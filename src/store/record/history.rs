@@ -25,6 +25,8 @@ pub enum ActRecord {
     Expires(Option<u64>),
     /// It has so many downloads.
     Allows(Option<u32>),
+    /// Its order says this of it.
+    Ordered(String),
 }
 
 impl From<&Act> for ActRecord {
@@ -37,6 +39,7 @@ impl From<&Act> for ActRecord {
             Act::Amended(Amendment::Reset) => Self::Reset,
             Act::Amended(Amendment::Expire(expires)) => Self::Expires(expires.map(Moment::millis)),
             Act::Amended(Amendment::Allow(most)) => Self::Allows(*most),
+            Act::Amended(Amendment::Gate(gate)) => Self::Ordered(gate.written()),
         }
     }
 }
@@ -53,6 +56,7 @@ impl TryFrom<ActRecord> for Act {
             ActRecord::Reset => Self::Amended(Amendment::Reset),
             ActRecord::Expires(expires) => Self::Amended(Amendment::Expire(expires.map(Moment::from_millis))),
             ActRecord::Allows(most) => Self::Amended(Amendment::Allow(most)),
+            ActRecord::Ordered(gate) => Self::Amended(Amendment::Gate(Written::read(&gate, "ordered")?)),
         })
     }
 }

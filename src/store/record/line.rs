@@ -3,11 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActRecord, CredentialRecord, DeliveryRecord, GrantRecord, LinkRecord, MessageRecord, PlaceRecord, PlacedRecord};
+use super::{
+    ActRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord, PlaceRecord,
+    PlacedRecord, ProductRecord,
+};
 
 /// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
-/// a program that knows the first only refuses it.
-pub const FORMAT: u32 = 2;
+/// the third has orders and the catalogue, and grants that were sold. A program that knows the one before only refuses it.
+pub const FORMAT: u32 = 3;
 
 /// The oldest version that is still read: what it says, later ones say the same way.
 pub const FORMAT_FIRST: u32 = 1;
@@ -32,6 +35,12 @@ pub enum Line {
     Place(PlaceRecord),
     /// Who may enter a public directory, after all grants.
     Credential(Box<CredentialRecord>),
+    /// A file of the catalogue, after all grants.
+    File(FileRecord),
+    /// A product.
+    Product(ProductRecord),
+    /// An order.
+    Order(Box<OrderRecord>),
     /// A message that is to leave, or has left, after all grants.
     Message(Box<MessageRecord>),
     /// What was counted in an hour.
@@ -111,6 +120,15 @@ pub struct Totals {
     /// User names of public directories. Missing where an earlier version wrote.
     #[serde(default)]
     pub credentials: u64,
+    /// Files of the catalogue. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub files: u64,
+    /// Products. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub products: u64,
+    /// Orders. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub orders: u64,
     /// Messages. Missing where an earlier version wrote.
     #[serde(default)]
     pub messages: u64,

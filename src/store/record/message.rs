@@ -19,6 +19,7 @@ pub struct MessageRecord {
     /// The word of an event, or `letter`.
     pub(in crate::store) kind: String,
     pub(in crate::store) grant: Option<String>,
+    pub(in crate::store) order: Option<String>,
     /// The body of an event.
     pub(in crate::store) body: Option<String>,
     pub(in crate::store) address: Option<String>,
@@ -50,6 +51,7 @@ impl From<&Message> for MessageRecord {
             lane: lane.to_string(),
             kind: LETTER.to_owned(),
             grant: None,
+            order: None,
             body: None,
             address: None,
             link: None,
@@ -69,11 +71,12 @@ impl From<&Message> for MessageRecord {
                 Self { kind: kind.word().to_owned(), grant: grant.map(|grant| grant.written()), body: Some(body.clone()), ..record }
             }
             Content::Letter(Letter { to, about, language }) => {
-                let (grant, link) = match about {
-                    About::Grant(grant, link) => (Some(grant.written()), Some(link.written())),
-                    About::Nothing => (None, None),
+                let (grant, link, order) = match about {
+                    About::Grant(grant, link) => (Some(grant.written()), Some(link.written()), None),
+                    About::Order(order) => (None, None, Some(order.written())),
+                    About::Nothing => (None, None, None),
                 };
-                Self { grant, link, address: Some(to.as_str().to_owned()), language: language.clone(), ..record }
+                Self { grant, link, order, address: Some(to.as_str().to_owned()), language: language.clone(), ..record }
             }
         }
     }
@@ -96,10 +99,12 @@ impl TryFrom<MessageRecord> for Message {
             let to = record.address.unwrap_or_default();
             let to = to.parse().map_err(|_| Unreadable::new("address", "what is no address"))?;
             let link = record.link.map(|link| Written::read(&link, "link")).transpose()?;
-            let about = match (grant, link) {
-                (Some(grant), Some(link)) => About::Grant(grant, link),
-                (None, None) => About::Nothing,
-                (Some(_), None) | (None, Some(_)) => return Err(Unreadable::new("link", "a grant without a link, or the other way round")),
+            let order = record.order.map(|order| Written::read(&order, "order")).transpose()?;
+            let about = match (grant, link, order) {
+                (Some(grant), Some(link), None) => About::Grant(grant, link),
+                (None, None, Some(order)) => About::Order(order),
+                (None, None, None) => About::Nothing,
+                _ => return Err(Unreadable::new("link", "a grant without a link, or one beside an order")),
             };
             Content::Letter(Letter { to, about, language: record.language })
         } else {
@@ -120,7 +125,7 @@ impl TryFrom<MessageRecord> for Message {
 mod tests {
     use super::*;
     use crate::domain::event::Event;
-    use crate::domain::id::{GrantId, LinkId};
+    use crate::domain::id::{GrantId, LinkId, OrderId};
     use crate::domain::message::WebhookName;
 
     #[test]
@@ -133,6 +138,7 @@ mod tests {
             Message { state: State::Dead, tries: 10, last: Some(Try::new(at, "410")), ..first.clone() },
             first,
             Message { state: State::Sent, ..Message::of_letter(letter(About::Nothing), at) },
+            Message::of_letter(letter(About::Order(OrderId::new([3; 12]))), at),
             Message::of_letter(letter(About::Grant(GrantId::new([1; 12]), LinkId::new([2; 12]))), at),
         ];
         for message in all {

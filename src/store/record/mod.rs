@@ -3,19 +3,23 @@
 //! Ids, addresses and networks are text in their one form, times are milliseconds since 1970 UTC, sizes are bytes. What
 //! is written here is read again by every later version.
 
+mod catalogue;
 mod delivery;
 mod grant;
 mod history;
 mod line;
 mod message;
+mod order;
 mod public;
 
+pub use self::catalogue::{FileRecord, ProductRecord};
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
 pub use self::message::MessageRecord;
 pub(in crate::store) use self::message::forgotten;
+pub use self::order::{OrderRecord, SoldRecord};
 pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
 use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
@@ -84,6 +88,11 @@ written_as_shown!(
     crate::domain::id::GrantId,
     crate::domain::id::LinkId,
     crate::domain::id::DeliveryId,
+    crate::domain::id::OrderId,
+    crate::domain::id::FileId,
+    crate::domain::order::ExternalId,
+    crate::domain::order::Sku,
+    crate::domain::order::LineKey,
     crate::domain::id::MessageId,
     crate::domain::credential::UserName,
     std::net::IpAddr,

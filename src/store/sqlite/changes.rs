@@ -160,8 +160,8 @@ impl Working {
             if (now.used, now.bytes_closed) != (before.used, before.bytes_closed) || left.contains(&id) || has_grown {
                 rows::count_grant(&self.database, number, now)?;
             }
-            if (&now.policy, now.expires, now.standing, &now.networks_seen)
-                != (&before.policy, before.expires, before.standing, &before.networks_seen)
+            if (&now.policy, now.expires, now.standing, &now.networks_seen, &now.sold)
+                != (&before.policy, before.expires, before.standing, &before.networks_seen, &before.sold)
             {
                 rows::amend_grant(&self.database, number, now)?;
             }

@@ -7,12 +7,14 @@
 //! what the last commit took from its memory.
 
 mod answers;
+mod catalogue;
 mod changes;
 mod checkpoint;
 mod condition;
 mod credentials;
 mod fault;
 mod open;
+mod orders;
 mod outbox;
 mod places;
 mod public;
@@ -51,7 +53,6 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName};
 use crate::domain::recent::Recent;
@@ -184,8 +185,8 @@ fn account(database: &Connection, id: GrantId, with: Option<DeliveryId>) -> Resu
 }
 
 impl Store for Sqlite {
-    fn issue_and_tell(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>, letters: Vec<Message>) -> Later<'_, ()> {
-        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author, copy, letters)))
+    fn issue_with(&self, grant: Grant, link: Link, author: Author, copy: Option<NewCopy>) -> Later<'_, ()> {
+        Box::pin(self.writer.decide(move |working| working.issue(&grant, &link, author, copy)))
     }
 
     fn add_link(&self, link: Link, author: Author) -> Later<'_, bool> {

@@ -9,11 +9,12 @@ use super::rows::{self, Number};
 use super::schema::outbox as schema;
 use super::upkeep::PAGE;
 use super::working::Working;
+use crate::domain::history::Author;
 use crate::domain::message::{Lane, Message, State, Tried, Try, Wanted};
 use crate::domain::moment::Moment;
 use crate::store::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, MESSAGES_FORGOTTEN_MAX, Messages, OutboxStore, Tells, Told};
 use crate::store::record::{MessageRecord, Unreadable, Written, forgotten};
-use crate::store::{Later, most};
+use crate::store::{Later, Sale, most};
 
 /// What the writer knows of messages.
 #[derive(Default)]
@@ -61,22 +62,23 @@ impl Tells for Outbox {
 /// Reads a row that a statement selected by its columns.
 fn message(row: &Row<'_>) -> Result<(Number, Message), Fault> {
     let number = |at: usize| -> Result<Option<u64>, Fault> { Ok(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned)) };
-    let tries: i64 = row.get(12)?;
+    let tries: i64 = row.get(13)?;
     let record = MessageRecord {
         id: row.get(1)?,
         lane: row.get(2)?,
         kind: row.get(3)?,
         grant: row.get(4)?,
-        body: row.get(5)?,
-        address: row.get(6)?,
-        link: row.get(7)?,
-        language: row.get(8)?,
-        at: number(9)?.unwrap_or_default(),
-        state: row.get(10)?,
-        due: number(11)?,
+        order: row.get(5)?,
+        body: row.get(6)?,
+        address: row.get(7)?,
+        link: row.get(8)?,
+        language: row.get(9)?,
+        at: number(10)?.unwrap_or_default(),
+        state: row.get(11)?,
+        due: number(12)?,
         tries: u32::try_from(tries).map_err(|_| Unreadable::new("tries", tries))?,
-        tried: number(13)?,
-        answer: row.get(14)?,
+        tried: number(14)?,
+        answer: row.get(15)?,
     };
     Ok((row.get(0)?, Message::try_from(record)?))
 }
@@ -90,6 +92,7 @@ pub(super) fn add(database: &Connection, message: &Message) -> Result<bool, Faul
         record.lane,
         record.kind,
         record.grant,
+        record.order,
         record.body,
         record.address,
         record.link,
@@ -126,10 +129,11 @@ fn list(database: &Connection, which: &Messages) -> Result<Vec<Message>, Fault> 
     let state = which.state.clone().unwrap_or_default();
     let limit = rows::stored(most(which.limit) as u64);
     let read = |row: &Row<'_>| Ok(message(row)?.1);
-    match which.grant {
-        Some(grant) => rows::all(database, schema::MESSAGES_OF_GRANT, params![before, limit, lane, state, grant.written()], read),
-        None if state.is_empty() => rows::all(database, schema::MESSAGES, params![before, limit, lane], read),
-        None => rows::all(database, schema::MESSAGES_IN_STATE, params![before, limit, lane, state], read),
+    match (which.grant, which.order) {
+        (Some(grant), _) => rows::all(database, schema::MESSAGES_OF_GRANT, params![before, limit, lane, state, grant.written()], read),
+        (None, Some(order)) => rows::all(database, schema::MESSAGES_OF_ORDER, params![before, limit, lane, state, order.written()], read),
+        (None, None) if state.is_empty() => rows::all(database, schema::MESSAGES, params![before, limit, lane], read),
+        (None, None) => rows::all(database, schema::MESSAGES_IN_STATE, params![before, limit, lane, state], read),
     }
 }
 
@@ -234,6 +238,16 @@ impl OutboxStore for Sqlite {
             working.outbox.wanted = wanted;
             working.outbox.told = told;
             Ok(())
+        }))
+    }
+
+    fn issue_and_write(&self, sale: Sale, author: Author, letter: Message) -> Later<'_, ()> {
+        Box::pin(self.writer.decide(move |working| {
+            let issued = working.issue(&sale.grant, &sale.link, author, sale.copy)?;
+            if issued.is_ok() {
+                working.post(vec![letter]);
+            }
+            Ok(issued)
         }))
     }
 

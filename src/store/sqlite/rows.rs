@@ -16,7 +16,9 @@ use crate::domain::id::RequestId;
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::tally::{Counted, Tally};
-use crate::store::record::{ActRecord, DeliveryRecord, GrantRecord, LinkRecord, ReportRecord, RequestRecord, Unreadable, Written};
+use crate::store::record::{
+    ActRecord, DeliveryRecord, GrantRecord, LinkRecord, ReportRecord, RequestRecord, SoldRecord, Unreadable, Written,
+};
 
 /// The row's number in its table.
 pub(super) type Number = i64;
@@ -66,8 +68,16 @@ pub(super) fn grant(row: &Row<'_>) -> Result<(Number, Grant), Fault> {
         bytes_closed: read_number(row, 11, "bytes_closed")?,
         size_largest: read_number(row, 12, "size_largest")?.max(read_optional(row, 14, "size")?.unwrap_or_default()),
         networks_seen: networks.split(',').filter(|network| !network.is_empty()).map(str::to_owned).collect(),
+        sold: sold(row, 15)?,
     };
     Ok((row.get(0)?, Grant::try_from(record)?))
+}
+
+/// What a grant was sold as, from the column `at` on.
+fn sold(row: &Row<'_>, at: usize) -> Result<Option<SoldRecord>, Fault> {
+    let Some(order) = row.get::<_, Option<String>>(at)? else { return Ok(None) };
+    let (line, sku, file) = (row.get(at + 1)?, row.get(at + 2)?, row.get(at + 3)?);
+    Ok(Some(SoldRecord { order, line, sku, file, unit: read_small(row, at + 4, "unit")?, gate: row.get(at + 5)? }))
 }
 
 fn policy_text(grant: &GrantRecord) -> Result<String, Fault> {
@@ -77,6 +87,7 @@ fn policy_text(grant: &GrantRecord) -> Result<String, Fault> {
 pub(super) fn add_grant(database: &Connection, grant: &Grant) -> Result<Number, Fault> {
     let record = GrantRecord::from(grant);
     let policy = policy_text(&record)?;
+    let sold = record.sold.as_ref();
     database.prepare_cached(schema::ADD_GRANT)?.execute(params![
         record.id,
         record.storage,
@@ -87,6 +98,12 @@ pub(super) fn add_grant(database: &Connection, grant: &Grant) -> Result<Number, 
         record.expires.map(stored),
         record.standing,
         record.networks_seen.join(","),
+        sold.map(|sold| &sold.order),
+        sold.map(|sold| &sold.line),
+        sold.map(|sold| &sold.sku),
+        sold.map(|sold| &sold.file),
+        sold.map(|sold| sold.unit),
+        sold.map(|sold| &sold.gate),
     ])?;
     let number = database.last_insert_rowid();
     let counts = params![number, record.used, stored(record.bytes_closed), stored(record.size_largest)];
@@ -111,7 +128,8 @@ pub(super) fn amend_grant(database: &Connection, number: Number, grant: &Grant) 
         policy,
         record.expires.map(stored),
         record.standing,
-        networks
+        networks,
+        record.sold.map(|sold| sold.gate),
     ])?;
     Ok(())
 }

@@ -173,6 +173,7 @@ CREATE TABLE places (
     PRIMARY KEY (directory, path)
 ) STRICT, WITHOUT ROWID;
 ",
+    orders::TABLES,
     outbox::TABLES,
 ];
 
@@ -186,6 +187,7 @@ macro_rules! statements {
     };
 }
 
+pub(super) mod orders;
 pub(super) mod outbox;
 
 macro_rules! grant_columns {
@@ -193,7 +195,8 @@ macro_rules! grant_columns {
         "g.number, g.id, g.storage, g.path, g.customer, g.policy, g.created, g.expires, g.standing, c.used, \
          (SELECT count(*) FROM deliveries r WHERE r.grant_number = g.number AND r.closed IS NULL AND r.state = 'open'), \
          c.bytes_closed, c.size_largest, g.networks_seen, \
-         (SELECT max(r.size) FROM deliveries r WHERE r.grant_number = g.number AND r.closed IS NULL AND r.state <> 'offered')"
+         (SELECT max(r.size) FROM deliveries r WHERE r.grant_number = g.number AND r.closed IS NULL AND r.state <> 'offered'), \
+         g.order_id, g.line, g.sku, g.file_id, g.unit, g.gate"
     };
 }
 
@@ -228,14 +231,14 @@ statements! {
     GRANTS_OF_CUSTOMER_AND_FILE = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.storage = ?4 AND g.path = ?5 AND g.customer = ?6 \
         AND (g.created, g.id) < (?1, ?2) ORDER BY g.created DESC, g.id DESC LIMIT ?3");
     GRANTS_FROM = concat!("SELECT ", grant_columns!(), " FROM grants g JOIN counts c ON c.grant_number = g.number WHERE g.number > ?1 ORDER BY g.number LIMIT ?2");
-    ADD_GRANT = "INSERT INTO grants (id, storage, path, customer, policy, created, expires, standing, networks_seen) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    ADD_GRANT = "INSERT INTO grants (id, storage, path, customer, policy, created, expires, standing, networks_seen, \
+        order_id, line, sku, file_id, unit, gate) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     ADD_COUNTS = "INSERT INTO counts (grant_number, used, bytes_closed, size_largest) VALUES (?1, ?2, ?3, ?4)";
     /// What ended deliveries left behind. It stands by itself, as it changes with each of them: the rows of thousands of
     /// grants lie on one page. What live ones add is read from their own rows, so that a start, of which there are more,
     /// need not write a page of its own for each grant.
     COUNT_GRANT = "UPDATE counts SET used = ?2, bytes_closed = ?3, size_largest = ?4 WHERE grant_number = ?1";
-    AMEND_GRANT = "UPDATE grants SET policy = ?2, expires = ?3, standing = ?4, networks_seen = ?5 WHERE number = ?1";
+    AMEND_GRANT = "UPDATE grants SET policy = ?2, expires = ?3, standing = ?4, networks_seen = ?5, gate = ?6 WHERE number = ?1";
 
     LINK = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM links l JOIN grants g ON g.number = l.grant_number WHERE l.id = ?1";
     LINKS = "SELECT l.id, g.id, l.created, l.expires, l.revoked FROM grants g JOIN links l ON l.grant_number = g.number WHERE g.id = ?1 \
@@ -349,7 +352,8 @@ statements! {
     FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
     WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
     IS_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)";
-    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials)";
+    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials) \
+        OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
         (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
@@ -387,7 +391,7 @@ mod tests {
             "LANES",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL.iter().chain(outbox::ALL) {
+        for (name, sql) in ALL.iter().chain(orders::ALL).chain(outbox::ALL) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];

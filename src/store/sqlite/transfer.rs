@@ -5,9 +5,11 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::catalogue;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
+use super::orders;
 use super::outbox;
 use super::places;
 use super::public;
@@ -15,6 +17,7 @@ use super::rows::{self, Number};
 use super::schema;
 use super::upkeep::{each_delivery, each_grant, not};
 use crate::config::Durability;
+use crate::domain::catalogue::{File, Product};
 use crate::domain::credential::DirectoryCredential;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
@@ -23,12 +26,13 @@ use crate::domain::history::{Author, Entry};
 use crate::domain::link::Link;
 use crate::domain::message::Message;
 use crate::domain::moment::Moment;
+use crate::domain::order::Order;
 use crate::domain::place::Place;
 use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
-    ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, GrantRecord, Head, Line, LinkRecord,
-    MessageRecord, PlaceRecord, PlacedRecord, TallyRecord, Totals, Unreadable, Written,
+    ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, FileRecord, GrantRecord, Head, Line,
+    LinkRecord, MessageRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals, Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
@@ -120,6 +124,18 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
     credentials::each(&together, &mut |credential| {
         totals.credentials += 1;
         put(&Line::Credential(Box::new(CredentialRecord::from(credential))))
+    })?;
+    catalogue::each_file(&together, &mut |file| {
+        totals.files += 1;
+        put(&Line::File(FileRecord::from(file)))
+    })?;
+    catalogue::each_product(&together, &mut |product| {
+        totals.products += 1;
+        put(&Line::Product(ProductRecord::from(product)))
+    })?;
+    orders::each(&together, &mut |order| {
+        totals.orders += 1;
+        put(&Line::Order(Box::new(OrderRecord::from(order))))
     })?;
     outbox::each(&together, &mut |message| {
         totals.messages += 1;
@@ -261,6 +277,18 @@ impl Reading<'_> {
                 }
                 credentials::add(self.database, &credential)?;
                 self.totals.credentials += 1;
+            }
+            Line::File(record) => {
+                catalogue::put_file(self.database, &File::try_from(record)?)?;
+                self.totals.files += 1;
+            }
+            Line::Product(record) => {
+                catalogue::put_product(self.database, &Product::try_from(record)?)?;
+                self.totals.products += 1;
+            }
+            Line::Order(record) => {
+                orders::put(self.database, &Order::try_from(*record)?)?;
+                self.totals.orders += 1;
             }
             Line::Message(record) => {
                 if !outbox::add(self.database, &Message::try_from(*record)?)? {

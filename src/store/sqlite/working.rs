@@ -19,7 +19,6 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Author, Entry, last_reset};
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
 use crate::domain::link::Link;
-use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::placed::NewCopy;
 use crate::domain::recent::Recent;
@@ -244,14 +243,7 @@ impl Working {
         }
     }
 
-    pub(super) fn issue(
-        &mut self,
-        grant: &Grant,
-        link: &Link,
-        author: Author,
-        copy: Option<NewCopy>,
-        letters: Vec<Message>,
-    ) -> Result<Result<(), Down>, Fault> {
+    pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author, copy: Option<NewCopy>) -> Result<Result<(), Down>, Fault> {
         let known = (self.load(grant.id)?, self.link(link.id)?);
         match known {
             (false, None) if link.grant != grant.id => Ok(Err(Down::Unreachable)),
@@ -263,7 +255,6 @@ impl Working {
                     super::public::add(&self.database, &copy.row(grant.id, grant.file.clone(), grant.created))?;
                 }
                 self.outbox.activated(grant, grant.created);
-                self.post(letters);
                 self.accounts.insert(grant.id, Kept { number, account: Account::new(grant.clone()) });
                 Ok(Ok(()))
             }
@@ -298,9 +289,7 @@ impl Working {
         let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
         self.changes.before_grant(kept.number, &kept.account.grant);
         kept.account.grant.amend(&amendment);
-        if matches!(amendment, Amendment::Expire(_)) {
-            self.outbox.ends(&kept.account.grant, author.at);
-        }
+        self.outbox.amended(&kept.account.grant, &amendment, author.at);
         rows::write_down(&self.database, kept.number, &Entry { author, act: Act::Amended(amendment) })?;
         let amended = kept.account.grant.clone();
         self.hasten(grant)?;

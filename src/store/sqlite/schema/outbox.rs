@@ -8,6 +8,7 @@ CREATE TABLE outbox (
     lane TEXT NOT NULL,
     kind TEXT NOT NULL,
     grant_id TEXT,
+    order_id TEXT,
     body TEXT,
     address TEXT,
     link TEXT,
@@ -23,18 +24,19 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (lane, due) WHERE due IS NOT NULL;
 CREATE INDEX outbox_by_state ON outbox (state, lane, number);
 CREATE INDEX outbox_of_grant ON outbox (grant_id, number) WHERE grant_id IS NOT NULL;
+CREATE INDEX outbox_of_order ON outbox (order_id, number) WHERE order_id IS NOT NULL;
 CREATE INDEX outbox_forgotten ON outbox (forgotten) WHERE forgotten IS NOT NULL;
 ";
 
 macro_rules! message_columns {
     () => {
-        "o.number, o.id, o.lane, o.kind, o.grant_id, o.body, o.address, o.link, o.language, o.at, o.state, o.due, o.tries, o.tried, o.answer"
+        "o.number, o.id, o.lane, o.kind, o.grant_id, o.order_id, o.body, o.address, o.link, o.language, o.at, o.state, o.due, o.tries, o.tried, o.answer"
     };
 }
 
 statements! {
-    ADD_MESSAGE = "INSERT INTO outbox (id, lane, kind, grant_id, body, address, link, language, at, state, due, tries, tried, answer, forgotten) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT (id) DO NOTHING";
+    ADD_MESSAGE = "INSERT INTO outbox (id, lane, kind, grant_id, order_id, body, address, link, language, at, state, due, tries, tried, answer, forgotten) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id) DO NOTHING";
     MESSAGES_DUE = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.lane = ?1 AND o.due IS NOT NULL ORDER BY o.due LIMIT ?2");
     TRIED = "UPDATE outbox SET state = ?2, due = ?3, tries = tries + 1, tried = ?4, answer = ?5, forgotten = ?6 WHERE id = ?1";
     FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ?1";
@@ -43,6 +45,8 @@ statements! {
     MESSAGES_IN_STATE = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.state = ?4 AND o.number < ?1 AND (?3 = '' OR o.lane = ?3) \
         ORDER BY o.number DESC LIMIT ?2");
     MESSAGES_OF_GRANT = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.grant_id = ?5 AND o.number < ?1 AND (?3 = '' OR o.lane = ?3) \
+        AND (?4 = '' OR o.state = ?4) ORDER BY o.number DESC LIMIT ?2");
+    MESSAGES_OF_ORDER = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.order_id = ?5 AND o.number < ?1 AND (?3 = '' OR o.lane = ?3) \
         AND (?4 = '' OR o.state = ?4) ORDER BY o.number DESC LIMIT ?2");
     MESSAGES_FROM = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.number > ?1 ORDER BY o.number LIMIT ?2");
     NUMBER_OF_MESSAGE = "SELECT number FROM outbox WHERE id = ?1";

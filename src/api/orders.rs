@@ -1,0 +1,215 @@
+//! Calls about orders.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+
+use super::author::Author;
+use super::problem::{self, Problem};
+use super::view::{ListedOrder, OrderView};
+use super::wording::{self, Edge};
+use crate::clock;
+use crate::domain::id::OrderId;
+use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, OrderState, ShopName};
+use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
+use crate::service::site::Site;
+use crate::store::{LIST_MAX, Orders};
+
+/// The shop of those who have only one.
+pub const SHOP: &str = "shop";
+
+/// What a shop reports of an order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrder {
+    /// The shop's name, for those who have several: lower-case letters, digits and `-`; `shop` if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop: Option<String>,
+    /// What the shop calls the order: its number. The same once more is the same order.
+    pub external_id: String,
+    /// pending, paid, `on_hold`, refunded, cancelled or `charged_back`.
+    pub state: String,
+    /// Who ordered; whoever was reported before if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerView>,
+    /// What was ordered; what was reported before if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Vec<NewLine>>,
+    /// When it was ordered: a date, or a time (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<String>,
+}
+
+/// Who ordered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerView {
+    /// What the shop calls them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Their name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Where mails to them go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub email: String,
+    /// The language that they read, such as `de`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+}
+
+/// A line of an order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewLine {
+    /// What tells it from the other lines whenever the order is reported: the shop's id of it; its place, from 1, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// What was ordered.
+    pub sku: String,
+    /// What was chosen of it.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
+    /// How many; 1 if not said.
+    #[serde(default = "one")]
+    pub quantity: u32,
+    /// What became of this line alone, such as refunded; paid if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// What became of an order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewState {
+    /// pending, paid, `on_hold`, refunded, cancelled or `charged_back`.
+    pub state: String,
+}
+
+/// Which orders to list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    shop: Option<String>,
+    #[serde(default)]
+    external_id: Option<String>,
+    #[serde(default)]
+    customer: Option<String>,
+    #[serde(default)]
+    before: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+fn not_reported(fault: &NotReported) -> Problem {
+    let text = fault.to_string();
+    match fault {
+        NotReported::Field(..) | NotReported::TooMany(_) | NotReported::NoKey => Problem::unreadable(text),
+        NotReported::Unknown => Problem::unknown(text),
+        NotReported::Down(_) => Problem::unavailable(text),
+    }
+}
+
+fn shop_of(text: Option<&str>) -> Result<ShopName, Problem> {
+    let text = text.unwrap_or(SHOP);
+    let wrong = || Problem::unreadable(format!("shop: `{text}` must be 1 to 32 lower-case letters, digits and `-`, a letter first"));
+    ShopName::parse(text).ok_or_else(wrong)
+}
+
+fn state_of(field: &str, text: &str) -> Result<OrderState, Problem> {
+    let known = OrderState::ALL.map(OrderState::word).join(", ");
+    OrderState::parse(text).ok_or_else(|| Problem::unreadable(format!("{field}: `{text}` must be one of {known}")))
+}
+
+fn line_of(place: usize, line: NewLine) -> Result<Line, Problem> {
+    let field = |name: &str| format!("lines[{place}].{name}");
+    let NewLine { line: key, sku, options, quantity, state } = line;
+    let key = key.unwrap_or_else(|| (place + 1).to_string());
+    let too_long =
+        |(name, value): (&String, &String)| name.is_empty() || name.len() > LineKey::BYTES_MAX || value.len() > LineKey::BYTES_MAX;
+    if options.len() > OPTIONS_MAX || options.iter().any(too_long) {
+        let most = LineKey::BYTES_MAX;
+        return Err(Problem::unreadable(format!(
+            "{}: there must be at most {OPTIONS_MAX}, names and values of at most {most} bytes",
+            field("options")
+        )));
+    }
+    Ok(Line {
+        key: problem::read(&field("line"), &key)?,
+        sku: problem::read(&field("sku"), &sku)?,
+        options,
+        quantity,
+        state: state.map_or(Ok(OrderState::Paid), |state| state_of(&field("state"), &state))?,
+    })
+}
+
+/// More is not chosen of one product.
+const OPTIONS_MAX: usize = 32;
+
+pub(super) async fn add(
+    State(site): State<Arc<Site>>,
+    Author(author): Author,
+    body: Result<Json<NewOrder>, JsonRejection>,
+) -> Result<Json<OrderView>, Problem> {
+    let NewOrder { shop, external_id, state, customer, lines, placed } = problem::body(body)?;
+    let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
+    let lines = lines.map(|lines| lines.into_iter().enumerate().map(|(place, line)| line_of(place, line)).collect()).transpose()?;
+    let when = |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::unreadable(format!("placed: `{text}` {why}")));
+    let wanted = Report {
+        shop: shop_of(shop.as_deref())?,
+        external_id: problem::read("external_id", &external_id)?,
+        customer,
+        state: state_of("state", &state)?,
+        lines,
+        placed: placed.map(when).transpose()?,
+    };
+    let reported = report(&site, wanted, author).await.map_err(|fault| not_reported(&fault))?;
+    Ok(Json(OrderView::with_urls(&reported, clock::now())))
+}
+
+pub(super) async fn set(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+    Author(author): Author,
+    body: Result<Json<NewState>, JsonRejection>,
+) -> Result<Json<OrderView>, Problem> {
+    let id: OrderId = problem::read("", &problem::name(id)?)?;
+    let state = state_of("state", &problem::body(body)?.state)?;
+    let reported = set_state(&site, id, state, author).await.map_err(|fault| not_reported(&fault))?;
+    Ok(Json(OrderView::with_urls(&reported, clock::now())))
+}
+
+pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<OrderView>, Problem> {
+    let id: OrderId = problem::read("", &problem::name(id)?)?;
+    let known = show_order(&site, id).await.map_err(|fault| not_reported(&fault))?;
+    Ok(Json(OrderView::of(&known, clock::now())))
+}
+
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Vec<ListedOrder>>, Problem> {
+    let Which { shop, external_id, customer, before, limit } = problem::query(which)?;
+    if let Some(external_id) = external_id {
+        let external_id: ExternalId = problem::read("external_id", &external_id)?;
+        let found = site.orders.order_named(shop_of(shop.as_deref())?, external_id).await?;
+        return Ok(Json(found.iter().map(ListedOrder::of).collect()));
+    }
+    let before: Option<OrderId> = before.as_deref().map(|text| problem::read("before", text)).transpose()?;
+    if let Some(before) = before
+        && site.orders.order(before).await?.is_none()
+    {
+        return Err(Problem::unknown(format!("before: there is no order {before}")));
+    }
+    let shop = shop.as_deref().map(|shop| shop_of(Some(shop))).transpose()?;
+    let which = Orders { shop, customer, before, limit: problem::limit(limit, LIST_MAX)? };
+    Ok(Json(site.orders.orders(which).await?.iter().map(ListedOrder::of).collect()))
+}

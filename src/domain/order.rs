@@ -1,0 +1,291 @@
+//! Orders: what a shop reports, and how its state opens and shuts what was sold.
+//!
+//! | state | what was sold | refusal | a grant is made |
+//! |---|---|---|---|
+//! | [`OrderState::Pending`] | is shut | `not_paid` | no |
+//! | [`OrderState::Paid`] | is open | – | for each line, file and unit that has none |
+//! | [`OrderState::OnHold`] | is shut | `on_hold` | no |
+//! | [`OrderState::Refunded`] | is shut | `refunded` | no |
+//! | [`OrderState::Cancelled`] | is shut | `cancelled` | no |
+//! | [`OrderState::ChargedBack`] | is shut | `refunded` | no |
+//!
+//! Each state may follow each other: a shop reports facts, and a later `paid` opens again what was made before. Nothing
+//! that was sold is ever made twice: a grant is known by order, line, file and unit ([`Sold`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::id::{FileId, OrderId};
+use super::moment::Moment;
+use super::refusal::Refusal;
+use super::section_name::section_name;
+use super::short_text::short_text;
+
+section_name! {
+    /// The name of a shop, by which its orders are told from those of another.
+    ShopName
+}
+
+short_text! {
+    /// What the shop calls an order: its number.
+    ExternalId, 128
+}
+
+short_text! {
+    /// What the shop calls what it sells (stock keeping unit).
+    Sku, 128
+}
+
+short_text! {
+    /// What tells a line of an order from the others, however often the order is reported: the shop's number of it, else
+    /// its place in the order.
+    LineKey, 64
+}
+
+/// What became of an order, or of a line of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderState {
+    /// It is not paid yet.
+    Pending,
+    /// It is paid.
+    Paid,
+    /// The shop looks into it.
+    OnHold,
+    /// The money went back.
+    Refunded,
+    /// It was called off.
+    Cancelled,
+    /// The customer's bank took the money back.
+    ChargedBack,
+}
+
+impl OrderState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Pending, Self::Paid, Self::OnHold, Self::Refunded, Self::Cancelled, Self::ChargedBack];
+
+    /// Its word in API, store and history.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::OnHold => "on_hold",
+            Self::Refunded => "refunded",
+            Self::Cancelled => "cancelled",
+            Self::ChargedBack => "charged_back",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Refuses what was sold, unless it is paid.
+    pub const fn check(self) -> Result<(), Refusal> {
+        match self {
+            Self::Pending => Err(Refusal::NotPaid),
+            Self::Paid => Ok(()),
+            Self::OnHold => Err(Refusal::OnHold),
+            Self::Refunded | Self::ChargedBack => Err(Refusal::Refunded),
+            Self::Cancelled => Err(Refusal::Cancelled),
+        }
+    }
+}
+
+/// Who ordered, as far as the shop tells. Each may be empty, but not all of it need be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Customer {
+    /// What the shop calls them.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Where mails to them go.
+    pub email: String,
+    /// The language that they read, such as `de`.
+    pub language: String,
+}
+
+impl Customer {
+    /// In the words of a grant: the mail address, else the shop's id, else the name.
+    pub fn in_words(&self) -> &str {
+        [&self.email, &self.id, &self.name].into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
+    }
+}
+
+/// What the customer chose of a product: `size` = `large`.
+pub type Options = BTreeMap<String, String>;
+
+/// One line of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its key.
+    pub key: LineKey,
+    /// What was ordered.
+    pub sku: Sku,
+    /// What of it was chosen.
+    pub options: Options,
+    /// How many.
+    pub quantity: u32,
+    /// What became of this line alone, where the order itself is paid: a part of an order may be refunded.
+    pub state: OrderState,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// The shop.
+    pub shop: ShopName,
+    /// What the shop calls it.
+    pub external_id: ExternalId,
+    /// Who ordered.
+    pub customer: Customer,
+    /// What became of it.
+    pub state: OrderState,
+    /// What was ordered.
+    pub lines: Vec<Line>,
+    /// When it was ordered, where the shop says it.
+    pub placed: Option<Moment>,
+    /// When it was first reported.
+    pub created: Moment,
+    /// When it was last reported with something new.
+    pub changed: Moment,
+}
+
+impl Order {
+    /// More lines than this are nobody's basket.
+    pub const LINES_MAX: usize = 200;
+
+    /// The state of a line: its own counts while the order is paid.
+    pub fn state_of(&self, line: &Line) -> OrderState {
+        if self.state == OrderState::Paid { line.state } else { self.state }
+    }
+
+    /// What opens or shuts a grant of this order that was made before. A line that is no longer in the order, or ordered
+    /// in smaller numbers, or is of something else now, is cancelled; a product that has other files since is not: who
+    /// bought keeps what was bought. `wanted` has what the order would be sold today.
+    pub fn gate_of(&self, sold: &Sold, wanted: &BTreeSet<SoldKey>) -> OrderState {
+        let line = self.lines.iter().find(|line| line.key == sold.line && sold.unit <= line.quantity);
+        match line {
+            Some(line) if line.sku == sold.sku || wanted.contains(&sold.key()) => self.state_of(line),
+            _ if self.state == OrderState::Paid => OrderState::Cancelled,
+            _ => self.state,
+        }
+    }
+
+    /// The same order as far as the shop says: nothing of it is new.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let said = |order: &Self| Self { id: self.id, created: self.created, changed: self.changed, ..order.clone() };
+        said(self) == said(other)
+    }
+}
+
+/// What a grant was sold as. Of one order there is one grant for each line, file and unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sold {
+    /// The order.
+    pub order: OrderId,
+    /// The line.
+    pub line: LineKey,
+    /// What was ordered there.
+    pub sku: Sku,
+    /// The file.
+    pub file: FileId,
+    /// 1, or for products that are sold by the unit 1 to the quantity.
+    pub unit: u32,
+    /// What the order says about it.
+    pub gate: OrderState,
+}
+
+/// What tells one grant of an order from another.
+pub type SoldKey = (LineKey, FileId, u32);
+
+impl Sold {
+    /// What tells it from others of its order.
+    pub fn key(&self) -> SoldKey {
+        (self.line.clone(), self.file, self.unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(key: &str, sku: &str, quantity: u32, state: OrderState) -> Line {
+        Line { key: key.parse().expect(key), sku: sku.parse().expect(sku), options: Options::new(), quantity, state }
+    }
+
+    fn order(state: OrderState, lines: Vec<Line>) -> Order {
+        Order {
+            id: OrderId::new([7; 12]),
+            shop: ShopName::parse("shop").expect("a name"),
+            external_id: "1".parse().expect("an id"),
+            customer: Customer::default(),
+            state,
+            lines,
+            placed: None,
+            created: Moment::EPOCH,
+            changed: Moment::EPOCH,
+        }
+    }
+
+    fn sold(line: &str, sku: &str, file: u8, unit: u32) -> Sold {
+        let (line, sku) = (line.parse().expect(line), sku.parse().expect(sku));
+        Sold { order: OrderId::new([7; 12]), line, sku, file: FileId::new([file; 12]), unit, gate: OrderState::Paid }
+    }
+
+    #[test]
+    fn only_what_is_paid_is_open_and_each_word_is_read_back() {
+        for (state, refusal) in [
+            (OrderState::Pending, Some(Refusal::NotPaid)),
+            (OrderState::Paid, None),
+            (OrderState::OnHold, Some(Refusal::OnHold)),
+            (OrderState::Refunded, Some(Refusal::Refunded)),
+            (OrderState::Cancelled, Some(Refusal::Cancelled)),
+            (OrderState::ChargedBack, Some(Refusal::Refunded)),
+        ] {
+            assert_eq!(state.check().err(), refusal, "{state:?}");
+            assert_eq!(OrderState::parse(state.word()), Some(state));
+        }
+        assert_eq!(OrderState::parse("PAID"), None);
+    }
+
+    #[test]
+    fn what_was_sold_follows_its_order_and_its_line() {
+        use OrderState::{Cancelled, OnHold, Paid, Pending, Refunded};
+        let wanted = BTreeSet::from([sold("1", "new", 1, 1).key()]);
+        let mut seen = 0;
+        for (state, line_state, sku, quantity, sold, gate) in [
+            (Paid, Paid, "a", 1, sold("1", "a", 1, 1), Paid),
+            (Paid, Refunded, "a", 1, sold("1", "a", 1, 1), Refunded),
+            (Refunded, Paid, "a", 1, sold("1", "a", 1, 1), Refunded),
+            (OnHold, Refunded, "a", 1, sold("1", "a", 1, 1), OnHold),
+            (Pending, Paid, "a", 1, sold("1", "a", 1, 1), Pending),
+            // A file that the product has no more.
+            (Paid, Paid, "a", 1, sold("1", "a", 9, 1), Paid),
+            // Fewer than before; another line; something else in its place, with another file and with the same.
+            (Paid, Paid, "a", 1, sold("1", "a", 1, 2), Cancelled),
+            (Paid, Paid, "a", 2, sold("1", "a", 1, 2), Paid),
+            (Paid, Paid, "a", 0, sold("1", "a", 1, 1), Cancelled),
+            (Paid, Paid, "a", 1, sold("2", "a", 1, 1), Cancelled),
+            (Refunded, Paid, "a", 1, sold("2", "a", 1, 1), Refunded),
+            (Paid, Paid, "new", 1, sold("1", "a", 9, 1), Cancelled),
+            (Paid, Paid, "new", 1, sold("1", "a", 1, 1), Paid),
+        ] {
+            let order = order(state, vec![line("1", sku, quantity, line_state)]);
+            assert_eq!(order.gate_of(&sold, &wanted), gate, "{order:?} {sold:?}");
+            seen += 1;
+        }
+        assert_eq!(seen, 13);
+    }
+
+    #[test]
+    fn a_report_says_the_same_whenever_it_comes_and_whatever_id_it_would_get() {
+        let first = order(OrderState::Paid, vec![line("1", "a", 1, OrderState::Paid)]);
+        let again =
+            Order { id: OrderId::new([8; 12]), created: Moment::from_seconds(9), changed: Moment::from_seconds(9), ..first.clone() };
+        assert!(first.says_the_same(&again));
+        assert!(!first.says_the_same(&Order { state: OrderState::Refunded, ..again.clone() }));
+        assert!(!first.says_the_same(&Order { lines: Vec::new(), ..again }));
+    }
+}

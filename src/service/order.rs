@@ -1,0 +1,291 @@
+//! Orders: from what a shop reports to grants and links.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::copies;
+use super::ending::check_zone;
+use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
+use super::site::Site;
+use crate::clock;
+use crate::domain::catalogue::{File, Product};
+use crate::domain::grant::Grant;
+use crate::domain::history::Author;
+use crate::domain::id::{FileId, GrantId, OrderId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::order::{Customer, ExternalId, Line, LineKey, Order, OrderState, ShopName, Sku, Sold};
+use crate::domain::policy::Policy;
+use crate::proof::key::SigningKey;
+use crate::random;
+use crate::store::{Down, KeptOrder, Sale};
+
+/// An order that would make more grants than this is a mistake.
+pub const GRANTS_MAX: usize = 2000;
+
+/// What a shop reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The shop.
+    pub shop: ShopName,
+    /// What the shop calls the order.
+    pub external_id: ExternalId,
+    /// Who ordered; `None` is whoever was reported before.
+    pub customer: Option<Customer>,
+    /// What became of it.
+    pub state: OrderState,
+    /// What was ordered; `None` is what was reported before.
+    pub lines: Option<Vec<Line>>,
+    /// When, where the shop says it.
+    pub placed: Option<Moment>,
+}
+
+/// A grant of an order, with the link that opens it. The URL is not printed.
+#[derive(Clone)]
+pub struct Opened {
+    /// The grant.
+    pub grant: Grant,
+    /// Its newest link that was not withdrawn, and that link's URL.
+    pub link: Option<(Link, String)>,
+    /// Under which name people see its file.
+    pub name: String,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("grant", &self.grant.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// An order with what it opens.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    /// The order.
+    pub order: Order,
+    /// Its grants, by line, file and unit as they were made.
+    pub grants: Vec<Opened>,
+    /// What stands in the way of a line, in a sentence.
+    pub problems: Vec<(LineKey, String)>,
+    /// Whether the report changed anything.
+    pub changed: bool,
+}
+
+/// Why nothing was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReported {
+    /// A field, and what is wrong with it.
+    Field(&'static str, String),
+    /// No such order.
+    Unknown,
+    /// The order would make so many grants.
+    TooMany(usize),
+    /// No key signs.
+    NoKey,
+    /// The store does not answer.
+    Down(Down),
+}
+
+impl From<Down> for NotReported {
+    fn from(down: Down) -> Self {
+        Self::Down(down)
+    }
+}
+
+impl fmt::Display for NotReported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field, what) => write!(f, "{field}: {what}"),
+            Self::Unknown => f.write_str("there is no such order: `cloakroom order list` lists those that there are"),
+            Self::TooMany(grants) => write!(f, "lines: they would make {grants} grants, and an order must not make more than {GRANTS_MAX}"),
+            Self::NoKey => NotIssued::NoKey.fmt(f),
+            Self::Down(Down::Full) => write!(f, "{}: no more grants fit", Down::Full),
+            Self::Down(down) => write!(f, "{down}"),
+        }
+    }
+}
+
+/// Keeps what a shop reports: the order, the grants that it has not yet, and whether those that it has are open, in one
+/// step; then what lies in public follows.
+pub async fn report(site: &Site, report: Report, author: String) -> Result<Reported, NotReported> {
+    let key = site.keys.signing().ok_or(NotReported::NoKey)?;
+    let now = clock::now();
+    let order = whole(site, report, now).await?;
+    check(&order)?;
+    let author = Author { name: author, at: now };
+    // From here until what lies in public follows, nobody else amends.
+    let alone = site.amending.lock().await;
+    let (sales, problems) = sales(site, &order, now).await?;
+    let kept = site.orders.keep_order(order, sales, author.clone()).await?;
+    told(&kept, &author);
+    follow(site, &kept, now).await?;
+    drop(alone);
+    let grants = opened(site, kept.grants, key).await?;
+    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed })
+}
+
+/// Reports an order again, with nothing but its state other than before.
+pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: String) -> Result<Reported, NotReported> {
+    let Order { shop, external_id, placed, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
+    report(site, Report { shop, external_id, customer: None, state, lines: None, placed }, author).await
+}
+
+/// An order as it stands, with what stands in the way of its lines.
+pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
+    let key = site.keys.signing().ok_or(NotReported::NoKey)?;
+    let order = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
+    let (_, problems) = sales(site, &order, clock::now()).await?;
+    let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
+    Ok(Reported { order, grants, problems, changed: false })
+}
+
+/// What is reported, with what was reported before where nothing is said.
+async fn whole(site: &Site, report: Report, now: Moment) -> Result<Order, NotReported> {
+    let Report { shop, external_id, customer, state, lines, placed } = report;
+    let known = site.orders.order_named(shop.clone(), external_id.clone()).await?;
+    let needed = || NotReported::Field("lines", "must have what was ordered: this order was not reported before".to_owned());
+    let lines = lines.or_else(|| known.as_ref().map(|known| known.lines.clone())).ok_or_else(needed)?;
+    let customer = customer.or_else(|| known.as_ref().map(|known| known.customer.clone())).unwrap_or_default();
+    let placed = placed.or_else(|| known.as_ref().and_then(|known| known.placed));
+    Ok(Order { id: OrderId::new(random::bytes()), shop, external_id, customer, state, lines, placed, created: now, changed: now })
+}
+
+fn check(order: &Order) -> Result<(), NotReported> {
+    let Customer { id, name, email, language } = &order.customer;
+    for (field, text) in [("customer.id", id), ("customer.name", name), ("customer.email", email), ("customer.language", language)] {
+        if text.len() > CUSTOMER_BYTES_MAX || text.chars().any(char::is_control) {
+            return Err(NotReported::Field(field, format!("must have at most {CUSTOMER_BYTES_MAX} bytes and no control characters")));
+        }
+    }
+    if order.lines.len() > Order::LINES_MAX {
+        return Err(NotReported::Field("lines", format!("there must be at most {} of them", Order::LINES_MAX)));
+    }
+    let mut keys = std::collections::BTreeSet::new();
+    match order.lines.iter().find(|line| !keys.insert(&line.key)) {
+        Some(twice) => Err(NotReported::Field("lines", format!("`{}` stands there twice; each line has a key of its own", twice.key))),
+        None => Ok(()),
+    }
+}
+
+/// The grants that an order would have if it were paid now, and what stands in the way of its lines.
+async fn sales(site: &Site, order: &Order, now: Moment) -> Result<(Vec<Sale>, Vec<(LineKey, String)>), NotReported> {
+    let skus: Vec<Sku> = order.lines.iter().map(|line| line.sku.clone()).collect();
+    let products = site.catalogue.products_named(skus).await?;
+    let products: BTreeMap<&Sku, &Product> = products.iter().map(|product| (&product.sku, product)).collect();
+    let (mut sales, mut problems) = (Vec::new(), Vec::new());
+    for line in &order.lines {
+        let Some(product) = products.get(&line.sku) else {
+            let what = format!("there is no product `{}`: `cloakroom product add` makes it; then report the order again", line.sku);
+            problems.push((line.key.clone(), what));
+            continue;
+        };
+        let sold = line_sales(site, order, line, product, now, &mut problems).await?;
+        if sold.is_empty() && line.quantity > 0 && problems.last().is_none_or(|(key, _)| *key != line.key) {
+            problems.push((line.key.clone(), format!("the product `{}` has no file for these options", line.sku)));
+        }
+        if sales.len() + sold.len() > GRANTS_MAX {
+            return Err(NotReported::TooMany(sales.len() + sold.len()));
+        }
+        sales.extend(sold);
+    }
+    Ok((sales, problems))
+}
+
+async fn line_sales(
+    site: &Site,
+    order: &Order,
+    line: &Line,
+    product: &Product,
+    now: Moment,
+    problems: &mut Vec<(LineKey, String)>,
+) -> Result<Vec<Sale>, NotReported> {
+    let mut problem = |what: String| problems.push((line.key.clone(), what));
+    let policy = match policy_of(site, product) {
+        Ok(policy) => policy,
+        Err(why) => {
+            problem(why);
+            return Ok(Vec::new());
+        }
+    };
+    let files = product.files_of(&line.options);
+    let units = product.units.of(line.quantity);
+    let grants = usize::try_from(units).unwrap_or(usize::MAX).saturating_mul(files.len());
+    if grants > GRANTS_MAX {
+        return Err(NotReported::TooMany(grants));
+    }
+    let mut sales = Vec::new();
+    for id in files {
+        let Some(file) = site.catalogue.file(id).await? else {
+            problem(format!("its file {id} is no longer in the catalogue: `cloakroom product show {}`", product.sku));
+            continue;
+        };
+        if let Err(absent) = site.storages.look(&file.at) {
+            problem(format!("`{}`: {absent}; its link works as soon as it is there", file.at));
+        }
+        if copies::new_copy(site, &file.at, &policy).is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
+            problem(NotIssued::Uncounted.to_string());
+            continue;
+        }
+        sales.extend((1..=units).map(|unit| sale(site, order, line, &file, unit, &policy, now)));
+    }
+    Ok(sales)
+}
+
+/// The limits that a product's grants get.
+fn policy_of(site: &Site, product: &Product) -> Result<Policy, String> {
+    let name = product.policy.as_deref().unwrap_or("default");
+    let policy = site.configuration.policy(name).cloned();
+    let policy = policy.ok_or_else(|| format!("the product `{}` wants a [[policy]] named `{name}`, and there is none", product.sku))?;
+    check_zone(&policy).map_err(|fault| fault.to_string())?;
+    Ok(policy)
+}
+
+fn sale(site: &Site, order: &Order, line: &Line, file: &File, unit: u32, policy: &Policy, now: Moment) -> Sale {
+    let customer = order.customer.in_words().to_owned();
+    let sold = Sold { order: order.id, line: line.key.clone(), sku: line.sku.clone(), file: file.id, unit, gate: order.state_of(line) };
+    let grant = Grant { sold: Some(sold), ..new_grant(file.at.clone(), customer, policy.clone(), now) };
+    Sale { link: new_link(&grant, None, now), copy: copies::new_copy(site, &file.at, policy), grant }
+}
+
+fn told(kept: &KeptOrder, author: &Author) {
+    let KeptOrder { order, issued, amended, changed, .. } = kept;
+    if *changed {
+        let (state, shop, author) = (order.state.word(), order.shop.as_str(), &author.name);
+        tracing::info!(event = "ordered", order = %order.id, shop, state, issued = issued.len(), amended = amended.len(), author);
+    }
+}
+
+/// What lies in public goes with what was shut, and comes again with what was opened.
+async fn follow(site: &Site, kept: &KeptOrder, now: Moment) -> Result<(), Down> {
+    if kept.issued.is_empty() && kept.amended.is_empty() {
+        return Ok(());
+    }
+    let is_touched = |id: &GrantId| kept.amended.contains(id) || kept.issued.contains(id);
+    for grant in kept.grants.iter().filter(|grant| is_touched(&grant.id)) {
+        copies::ensure(site, grant).await?;
+        if kept.amended.contains(&grant.id) {
+            copies::let_in(site, grant, now).await?;
+        }
+    }
+    site.wake.notify_one();
+    site.copies.wake();
+    Ok(())
+}
+
+async fn opened(site: &Site, grants: Vec<Grant>, key: &SigningKey) -> Result<Vec<Opened>, Down> {
+    let mut names: BTreeMap<FileId, String> = BTreeMap::new();
+    let mut opened = Vec::new();
+    for grant in grants {
+        let link = site.store.links(grant.id).await?.into_iter().find(|link| !link.revoked);
+        let link = link.map(|link| (link.clone(), url_of(site, &grant, &link, key)));
+        let name = match grant.sold.as_ref().map(|sold| sold.file) {
+            Some(id) if !names.contains_key(&id) => {
+                let name = site.catalogue.file(id).await?.map_or_else(|| grant.file.path.file_name().to_owned(), |file| file.name);
+                names.entry(id).or_insert(name).clone()
+            }
+            Some(id) => names.get(&id).cloned().unwrap_or_default(),
+            None => grant.file.path.file_name().to_owned(),
+        };
+        opened.push(Opened { grant, link, name });
+    }
+    Ok(opened)
+}

@@ -1,0 +1,185 @@
+//! Orders, and what is sold.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Kept, Limits, Memory};
+use crate::domain::catalogue::{File, Product};
+use crate::domain::file::FileRef;
+use crate::domain::grant::{Amendment, Grant};
+use crate::domain::history::Author;
+use crate::domain::id::{FileId, GrantId, OrderId};
+use crate::domain::moment::Moment;
+use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
+use crate::store::outbox::Tells as _;
+use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, OrderStore, Orders, Sale, most};
+
+#[derive(Debug, Default)]
+pub(super) struct Sales {
+    orders: HashMap<OrderId, Order>,
+    named: HashMap<(ShopName, ExternalId), OrderId>,
+    made: BTreeSet<(Moment, OrderId)>,
+    grants: HashMap<OrderId, Vec<GrantId>>,
+    files: BTreeMap<FileId, File>,
+    products: BTreeMap<Sku, Product>,
+}
+
+impl Sales {
+    fn named(&self, shop: &ShopName, external_id: &ExternalId) -> Option<&Order> {
+        self.orders.get(self.named.get(&(shop.clone(), external_id.clone()))?)
+    }
+
+    fn put(&mut self, order: &Order) {
+        self.named.insert((order.shop.clone(), order.external_id.clone()), order.id);
+        self.made.insert((order.created, order.id));
+        self.orders.insert(order.id, order.clone());
+    }
+
+    fn list(&self, which: &Orders) -> Vec<Order> {
+        let before = which.before.map(|id| (self.orders.get(&id).map_or(Moment::EPOCH, |order| order.created), id));
+        let older = self.made.iter().rev().filter(|key| before.is_none_or(|before| **key < before));
+        let found = older.filter_map(|(_, id)| self.orders.get(id));
+        let of_shop = |order: &&Order| which.shop.as_ref().is_none_or(|shop| order.shop == *shop);
+        let of_customer = |order: &&Order| which.customer.as_ref().is_none_or(|customer| order.customer.in_words() == customer);
+        found.filter(of_shop).filter(of_customer).take(most(which.limit)).cloned().collect()
+    }
+}
+
+impl Kept {
+    fn keep_order(&mut self, order: Order, sales: Vec<Sale>, author: &Author, limits: Limits) -> Result<KeptOrder, Down> {
+        if self.accounts.len() + sales.len() > limits.grants {
+            return Err(Down::Full);
+        }
+        let known = self.sales.named(&order.shop, &order.external_id).cloned();
+        let is_new = known.as_ref().is_none_or(|known| !known.says_the_same(&order));
+        let order = match known {
+            None => order,
+            Some(known) if is_new => Order { id: known.id, created: known.created, ..order },
+            Some(known) => known,
+        };
+        self.sales.put(&order);
+        let mut kept = KeptOrder { order, grants: Vec::new(), issued: Vec::new(), amended: Vec::new(), changed: is_new };
+        let mut sold = self.follow(&mut kept, &sales, author);
+        for Sale { mut grant, link, copy } in sales {
+            let Some(part) = grant.sold.as_mut() else { continue };
+            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()])));
+            if part.gate != OrderState::Paid || !sold.insert(part.key()) {
+                continue;
+            }
+            self.issue(grant.clone(), link, author.clone(), copy, limits)?;
+            self.sales.grants.entry(kept.order.id).or_default().push(grant.id);
+            kept.issued.push(grant.id);
+            kept.grants.push(grant);
+        }
+        if !kept.issued.is_empty() {
+            self.outbox.sold(&kept.order, author.at);
+        }
+        kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
+        Ok(kept)
+    }
+
+    /// Opens and shuts what was sold before; tells what that is.
+    fn follow(&mut self, kept: &mut KeptOrder, sales: &[Sale], author: &Author) -> BTreeSet<SoldKey> {
+        let wanted: BTreeSet<SoldKey> = sales.iter().filter_map(|sale| sale.grant.sold.as_ref().map(Sold::key)).collect();
+        let mut before = BTreeSet::new();
+        for id in self.sales.grants.get(&kept.order.id).cloned().unwrap_or_default() {
+            let Some(grant) = self.accounts.get(&id).map(|account| account.grant.clone()) else { continue };
+            let Some(sold) = grant.sold.clone() else { continue };
+            before.insert(sold.key());
+            let gate = kept.order.gate_of(&sold, &wanted);
+            let grant = if gate == sold.gate {
+                grant
+            } else {
+                kept.amended.push(id);
+                self.amend(id, Amendment::Gate(gate), author.clone()).unwrap_or(grant)
+            };
+            kept.grants.push(grant);
+        }
+        before
+    }
+}
+
+impl OrderStore for Memory {
+    fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder> {
+        Box::pin(async move { self.kept()?.keep_order(order, sales, &author, self.limits) })
+    }
+
+    fn order(&self, id: OrderId) -> Later<'_, Option<Order>> {
+        Box::pin(async move { Ok(self.kept()?.sales.orders.get(&id).cloned()) })
+    }
+
+    fn order_named(&self, shop: ShopName, external_id: ExternalId) -> Later<'_, Option<Order>> {
+        Box::pin(async move { Ok(self.kept()?.sales.named(&shop, &external_id).cloned()) })
+    }
+
+    fn orders(&self, which: Orders) -> Later<'_, Vec<Order>> {
+        Box::pin(async move { Ok(self.kept()?.sales.list(&which)) })
+    }
+
+    fn grants_of_order(&self, id: OrderId) -> Later<'_, Vec<Grant>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let ids = kept.sales.grants.get(&id).into_iter().flatten();
+            Ok(ids.filter_map(|id| kept.accounts.get(id)).map(|account| account.grant.clone()).collect())
+        })
+    }
+}
+
+impl CatalogueStore for Memory {
+    fn put_file(&self, file: File) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| drop(kept.sales.files.insert(file.id, file))) })
+    }
+
+    fn file(&self, id: FileId) -> Later<'_, Option<File>> {
+        Box::pin(async move { Ok(self.kept()?.sales.files.get(&id).cloned()) })
+    }
+
+    fn file_at(&self, at: FileRef) -> Later<'_, Option<File>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            Ok(kept.sales.files.values().filter(|file| file.at == at).min_by_key(|file| (file.added, file.id)).cloned())
+        })
+    }
+
+    fn files(&self, which: Files) -> Later<'_, Vec<File>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let behind = kept.sales.files.values().filter(|file| which.after.is_none_or(|after| file.id > after));
+            Ok(behind.take(most(which.limit)).cloned().collect())
+        })
+    }
+
+    fn remove_file(&self, id: FileId) -> Later<'_, bool> {
+        Box::pin(async move { Ok(self.kept()?.sales.files.remove(&id).is_some()) })
+    }
+
+    fn put_product(&self, product: Product) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| drop(kept.sales.products.insert(product.sku.clone(), product))) })
+    }
+
+    fn products_named(&self, skus: Vec<Sku>) -> Later<'_, Vec<Product>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            Ok(skus.iter().filter_map(|sku| kept.sales.products.get(sku)).cloned().collect())
+        })
+    }
+
+    fn products(&self, after: Option<Sku>, limit: usize) -> Later<'_, Vec<Product>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let behind = kept.sales.products.values().filter(|product| after.as_ref().is_none_or(|after| product.sku > *after));
+            Ok(behind.take(most(limit)).cloned().collect())
+        })
+    }
+
+    fn remove_product(&self, sku: Sku) -> Later<'_, bool> {
+        Box::pin(async move { Ok(self.kept()?.sales.products.remove(&sku).is_some()) })
+    }
+
+    fn products_with(&self, file: FileId) -> Later<'_, Vec<Sku>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let holding = kept.sales.products.values().filter(|product| product.files.iter().any(|attached| attached.file == file));
+            Ok(holding.map(|product| product.sku.clone()).collect())
+        })
+    }
+}

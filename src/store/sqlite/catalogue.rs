@@ -1,0 +1,123 @@
+//! Files and products.
+
+use rusqlite::{Connection, Row, params};
+
+use super::fault::Fault;
+use super::schema::orders as schema;
+use super::upkeep::PAGE;
+use super::{Sqlite, most, rows};
+use crate::domain::catalogue::{File, Product};
+use crate::domain::file::FileRef;
+use crate::domain::id::FileId;
+use crate::domain::order::Sku;
+use crate::store::record::{FileRecord, ProductRecord, Unreadable, Written};
+use crate::store::{CatalogueStore, Files, Later};
+
+/// Reads a row that has a record only.
+pub(super) fn file(row: &Row<'_>) -> Result<File, Fault> {
+    let text: String = row.get(0)?;
+    let record: FileRecord = serde_json::from_str(&text).map_err(|_| Unreadable::new("file", &text))?;
+    Ok(File::try_from(record)?)
+}
+
+/// Reads a row that has a record only.
+pub(super) fn product(row: &Row<'_>) -> Result<Product, Fault> {
+    let text: String = row.get(0)?;
+    let record: ProductRecord = serde_json::from_str(&text).map_err(|_| Unreadable::new("product", &text))?;
+    Ok(Product::try_from(record)?)
+}
+
+/// Writes a file, new or changed.
+pub(super) fn put_file(database: &Connection, file: &File) -> Result<(), Fault> {
+    let record = serde_json::to_string(&FileRecord::from(file)).map_err(|fault| Unreadable::new("file", fault))?;
+    let (storage, path) = (file.at.storage.as_str(), file.at.path.as_str());
+    database.prepare_cached(schema::PUT_FILE)?.execute(params![file.id.written(), storage, path, rows::millis(file.added), record])?;
+    Ok(())
+}
+
+/// Writes a product, new or changed.
+pub(super) fn put_product(database: &Connection, product: &Product) -> Result<(), Fault> {
+    let record = serde_json::to_string(&ProductRecord::from(product)).map_err(|fault| Unreadable::new("product", fault))?;
+    let sku = product.sku.as_str();
+    database.prepare_cached(schema::PUT_PRODUCT)?.execute([sku, &record])?;
+    database.prepare_cached(schema::FORGET_PRODUCT_FILES)?.execute([sku])?;
+    for attached in &product.files {
+        database.prepare_cached(schema::ADD_PRODUCT_FILE)?.execute([sku, &attached.file.written()])?;
+    }
+    Ok(())
+}
+
+/// Every file, by id.
+pub(super) fn each_file(database: &Connection, told: &mut dyn FnMut(&File) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut after = String::new();
+    loop {
+        let page = rows::all(database, schema::FILES, params![after, PAGE], file)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id.written();
+        page.iter().try_for_each(&mut *told)?;
+    }
+}
+
+/// Every product, by SKU.
+pub(super) fn each_product(database: &Connection, told: &mut dyn FnMut(&Product) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut after = String::new();
+    loop {
+        let page = rows::all(database, schema::PRODUCTS, params![after, PAGE], product)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.sku.written();
+        page.iter().try_for_each(&mut *told)?;
+    }
+}
+
+impl CatalogueStore for Sqlite {
+    fn put_file(&self, file: File) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| put_file(&working.database, &file)))
+    }
+
+    fn file(&self, id: FileId) -> Later<'_, Option<File>> {
+        Box::pin(self.read(move |database| rows::one(database, schema::FILE, [id.written()], file)))
+    }
+
+    fn file_at(&self, at: FileRef) -> Later<'_, Option<File>> {
+        Box::pin(self.read(move |database| rows::one(database, schema::FILE_AT, [at.storage.as_str(), at.path.as_str()], file)))
+    }
+
+    fn files(&self, which: Files) -> Later<'_, Vec<File>> {
+        let after = which.after.map(|id| id.written()).unwrap_or_default();
+        Box::pin(self.read(move |database| rows::all(database, schema::FILES, params![after, most(which.limit)], file)))
+    }
+
+    fn remove_file(&self, id: FileId) -> Later<'_, bool> {
+        Box::pin(self.decide(move |working| Ok(working.database.prepare_cached(schema::REMOVE_FILE)?.execute([id.written()])? > 0)))
+    }
+
+    fn put_product(&self, product: Product) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| put_product(&working.database, &product)))
+    }
+
+    fn products_named(&self, skus: Vec<Sku>) -> Later<'_, Vec<Product>> {
+        Box::pin(self.read(move |database| {
+            let found: Result<Vec<_>, Fault> =
+                skus.iter().map(|sku| rows::one(database, schema::PRODUCT, [sku.as_str()], product)).collect();
+            Ok(found?.into_iter().flatten().collect())
+        }))
+    }
+
+    fn products(&self, after: Option<Sku>, limit: usize) -> Later<'_, Vec<Product>> {
+        let after = after.map(|sku| sku.written()).unwrap_or_default();
+        Box::pin(self.read(move |database| rows::all(database, schema::PRODUCTS, params![after, most(limit)], product)))
+    }
+
+    fn remove_product(&self, sku: Sku) -> Later<'_, bool> {
+        Box::pin(self.decide(move |working| {
+            working.database.prepare_cached(schema::FORGET_PRODUCT_FILES)?.execute([sku.as_str()])?;
+            Ok(working.database.prepare_cached(schema::REMOVE_PRODUCT)?.execute([sku.as_str()])? > 0)
+        }))
+    }
+
+    fn products_with(&self, file: FileId) -> Later<'_, Vec<Sku>> {
+        Box::pin(self.read(move |database| {
+            rows::all(database, schema::PRODUCTS_WITH, [file.written()], |row| Ok(Written::read(&row.get::<_, String>(0)?, "sku")?))
+        }))
+    }
+}
