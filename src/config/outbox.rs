@@ -248,9 +248,12 @@ fn webhook_url(text: &str) -> Result<WebhookUrl, Wrong> {
         return must("a URL with a host in lower-case ASCII (names in other scripts as \"xn--…\")");
     }
     let host = authority.host().trim_matches(['[', ']']).to_owned();
-    let port = match authority.port() {
-        None => standard,
-        Some(port) => port.as_str().parse().ok().filter(|port| *port > 0).ok_or(Wrong::Shape)?,
+    let port = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => standard,
+        rest => {
+            let digits = rest.and_then(|rest| rest.strip_prefix(':')).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|digits| digits.parse().ok()).filter(|port| *port > 0).ok_or(Wrong::Shape)?
+        }
     };
     let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     Ok(WebhookUrl { is_https, host, port, authority: authority.as_str().to_owned(), target })

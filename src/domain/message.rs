@@ -70,6 +70,8 @@ impl fmt::Display for NotALane {
     }
 }
 
+impl std::error::Error for NotALane {}
+
 impl FromStr for Lane {
     type Err = NotALane;
 
@@ -360,7 +362,7 @@ mod tests {
         let (mut total, mut before) = (0, 0);
         for tries in 0..9 {
             let (least, most) = (again(tries, 0).expect("another try").millis(), again(tries, 255).expect("another try").millis());
-            assert!(least < most && most - least <= most / 4 && least > before, "{tries}");
+            assert!(least < most && most - least <= most / 4 && most > before, "{tries}");
             (total, before) = (total + most, most);
         }
         assert_eq!((again(9, 7), again(u32::MAX, 7)), (None, None));

@@ -91,7 +91,7 @@ fn wanted(site: &Site) -> Wanted {
 }
 
 /// The lanes of `site`.
-fn lanes(site: &Site) -> Vec<Lane> {
+pub fn lanes(site: &Site) -> Vec<Lane> {
     let webhooks = site.configuration.webhooks.iter().map(|webhook| Lane::Webhook(webhook.name.clone()));
     webhooks.chain(site.couriers.mail().map(|_| Lane::Mail)).collect()
 }
@@ -245,7 +245,7 @@ async fn gone(site: &Site, lane: &Lane, at: Moment) {
         event = "webhook_gone",
         webhook = %name,
         messages = given_up,
-        "it answered 410: it is told nothing any more. Take it out of the configuration, or wake it by `cloakroom webhook retry {name}`"
+        "it answered 410: it is told nothing any more. Take it out of the configuration, or wake it by `cloakroom outbox retry {lane}`"
     );
     site.outbox.changed.notify_one();
 }
