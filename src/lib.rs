@@ -26,7 +26,7 @@
 //! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
 //! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite),
 //! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
-//! (what web servers report, and the access logs of others), [`pages`] (what customers read).
+//! (what web servers report, and the access logs of others), [`outbox`] (how webhooks and customers are told), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness;
 //! [`watch`] tells when followed files change.
@@ -78,6 +78,7 @@ pub mod dialect;
 pub mod domain;
 pub mod feed;
 pub mod keys;
+pub mod outbox;
 pub mod pages;
 pub mod proof;
 pub mod public;

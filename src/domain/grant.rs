@@ -88,6 +88,11 @@ impl Grant {
         self.policy.max_downloads.is_none_or(|most| u64::from(self.used) + u64::from(self.reserved) < u64::from(most))
     }
 
+    /// Whether the last of its downloads was used since only `used` were.
+    pub fn is_used_up_since(&self, used: u32) -> bool {
+        self.policy.max_downloads.is_some_and(|most| used < most && self.used >= most)
+    }
+
     /// Whether its time is over; the moment at which it expires is over.
     pub fn is_over(&self, now: Moment) -> bool {
         self.expires.is_some_and(|expires| now >= expires)
