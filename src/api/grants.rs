@@ -47,6 +47,12 @@ pub struct NewGrant {
     /// A duration such as `30d`, or `unlimited`.
     #[serde(default)]
     pub valid_for: Option<String>,
+    /// A mail address to which its link goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The language of that mail, such as `de`; the configured one if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// How much more a grant gets: a time, a number of downloads, or both.
@@ -88,7 +94,7 @@ pub(super) async fn add(
     let wanted = problem::body(body)?;
     let file = stored(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
-    let wanted = Wanted { file, customer: wanted.customer, policy };
+    let wanted = Wanted { file, customer: wanted.customer, policy, letter: wanted.email.map(|to| (to, wanted.language)) };
     let issued = issue(&site, wanted, author, ids).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }

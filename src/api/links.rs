@@ -30,6 +30,7 @@ pub struct NewLink {
 /// Why no link was made.
 pub(super) fn not_issued(fault: &NotIssued) -> Problem {
     match fault {
+        NotIssued::Letter(fault) => super::outbox::not_written(fault),
         NotIssued::Down(down) => Problem::down(*down).saying(fault.to_string()),
         NotIssued::Zone(_) => Problem::unavailable(fault.to_string()),
         NotIssued::Absent(..) => Problem::unknown(fault.to_string()).coded(Refusal::FileMissing),

@@ -12,7 +12,7 @@
 //! | `POST /api/v1/orders` | keeps what a shop reports: an order, its grants and links ([`NewOrder`] → [`OrderView`]) |
 //! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
 //! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
-//! | `POST /api/v1/orders/{id}/state` | says what became of it ([`NewState`] → [`OrderView`]) |
+//! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
 //! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
 //! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |
@@ -27,6 +27,12 @@
 //! | `POST /api/v1/directories/{name}/rotate` | replaces those of a directory ([`Rotation`] → [`RotatedView`]) |
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
+//! | `GET /api/v1/outbox` | the webhooks and the mail server, with what waits ([`LaneView`]) |
+//! | `POST /api/v1/outbox/{lane}/retry` | sends again all that was given up there ([`Retried`]) |
+//! | `GET /api/v1/messages?lane=&state=&grant=&order=&before=&limit=` | the newest messages ([`MessageView`]) |
+//! | `POST /api/v1/messages/{id}/retry` | sends one again that was given up ([`Retried`]) |
+//! | `POST /api/v1/webhooks/{name}/test`, `/api/v1/mail/test` | tries whether messages arrive ([`NewLetter`] → [`MessageView`]) |
+//! | `POST /api/v1/grants/{id}/mail`, `/api/v1/orders/{id}/mail` | writes to the customer once more ([`NewLetter`] → [`MessageView`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
 //! | `GET /api/v1/apikeys` | the keys of the API ([`ApiKeyView`]) |
 //! | `POST /api/v1/apikeys` | makes one, and tells its text once ([`NewApiKey`] → [`NewApiKeyView`]) |
@@ -59,14 +65,15 @@ pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
+pub use self::outbox::NewLetter;
 pub use self::problem::{FieldFault, Problem};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
-    InterruptionView, Issued, LineView, LinkView, ListedDelivery, ListedOrder, NewApiKeyView, OfferedView, OrderView, RangeView,
-    ReportView, RequestView, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
+    InterruptionView, Issued, LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, NewApiKeyView, OfferedView,
+    OrderView, RangeView, ReportView, RequestView, Retried, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
@@ -87,6 +94,7 @@ pub mod health;
 mod links;
 pub mod openapi;
 mod orders;
+mod outbox;
 mod problem;
 mod public;
 mod repeated;

@@ -140,7 +140,7 @@ fn shop_of(text: Option<&str>, bound: &Bound, wrong: fn(&str, String) -> Problem
 }
 
 /// Whether the order may be seen with the key that was brought; of another shop it is not known.
-async fn seen(site: &Site, id: OrderId, bound: &Bound) -> Result<(), Problem> {
+pub(super) async fn seen(site: &Site, id: OrderId, bound: &Bound) -> Result<(), Problem> {
     let Some(shop) = &bound.0 else { return Ok(()) };
     let order = site.orders.order(id).await?;
     order.filter(|order| order.shop == *shop).map(drop).ok_or_else(|| not_reported(&NotReported::Unknown))
@@ -208,7 +208,7 @@ pub(super) async fn set(
     let state = state_of("state", &problem::body(body)?.state)?;
     seen(&site, id, &bound).await?;
     let reported = set_state(&site, id, state, author).await.map_err(|fault| not_reported(&fault))?;
-    Ok(Json(OrderView::with_urls(&reported, clock::now())))
+    Ok(Json(OrderView::of(&reported, clock::now())))
 }
 
 pub(super) async fn show(

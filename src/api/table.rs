@@ -7,18 +7,19 @@ use super::calls::{Call, Calls};
 use super::told::does;
 use super::{
     About, Amended, ApiKeyView, CredentialPage, CredentialView, DeliveryView, Evidence, Explanation, Extension, FileView, GrantPage,
-    GrantView, Handed, Issued, LINES_BYTES_MAX, ListedDelivery, ListedOrder, NewApiKey, NewApiKeyView, NewFile, NewGrant, NewLink,
-    NewOrder, NewState, OrderView, ProductView, PublicPage, RevokedApiKey, RevokedLink, RotatedView, Rotation, Stats, SweepOrder,
-    SweepView, What,
+    GrantView, Handed, Issued, LINES_BYTES_MAX, LaneView, ListedDelivery, ListedOrder, MessageView, NewApiKey, NewApiKeyView, NewFile,
+    NewGrant, NewLetter, NewLink, NewOrder, NewState, OrderView, ProductView, PublicPage, Retried, RevokedApiKey, RevokedLink, RotatedView,
+    Rotation, Stats, SweepOrder, SweepView, What,
 };
 use super::{
-    about, api_keys, catalogue, credentials, deliveries, evidence, explain_what, grants, links, openapi, orders, public, reports, stats,
+    about, api_keys, catalogue, credentials, deliveries, evidence, explain_what, grants, links, openapi, orders, outbox, public, reports,
+    stats,
 };
 use crate::domain::api_key::Scope::{Admin, Catalogue, Grants, Orders, Read};
 
 /// What can be called, and by whom.
 pub(super) fn calls() -> Calls {
-    of_upkeep(of_what_is_shown(of_sales(of_grants(Calls::default()))))
+    of_upkeep(of_outbox(of_what_is_shown(of_sales(of_grants(Calls::default())))))
 }
 
 /// Grants and their links.
@@ -105,6 +106,44 @@ fn of_what_is_shown(calls: Calls) -> Calls {
         )
         .get("/api/v1/about", Read, does("The running daemon.").answers::<About>(), about::about)
         .get("/api/v1/openapi.json", Read, does("This document."), openapi::show)
+}
+
+/// What leaves for webhooks and customers.
+fn of_outbox(calls: Calls) -> Calls {
+    calls
+        .get("/api/v1/outbox", Read, does("The webhooks and the mail server, with what waits.").lists::<LaneView>(), outbox::lanes)
+        .post(
+            "/api/v1/outbox/{lane}/retry",
+            Admin,
+            does("Sends again all that was given up there.").answers::<Retried>(),
+            outbox::retry_lane,
+        )
+        .get("/api/v1/messages", Read, does("The newest messages.").asked::<outbox::Which>().lists::<MessageView>(), outbox::list)
+        .post("/api/v1/messages/{id}/retry", Admin, does("Sends a message again that was given up.").answers::<Retried>(), outbox::retry)
+        .make(
+            "/api/v1/webhooks/{name}/test",
+            Admin,
+            does("Tries whether a webhook is reached.").answers::<MessageView>(),
+            outbox::test_webhook,
+        )
+        .make(
+            "/api/v1/mail/test",
+            Admin,
+            does("Tries whether mail arrives.").takes::<NewLetter>().answers::<MessageView>(),
+            outbox::test_mail,
+        )
+        .make(
+            "/api/v1/grants/{id}/mail",
+            Grants,
+            does("Writes to the customer of a grant once more.").takes::<NewLetter>().answers::<MessageView>(),
+            outbox::mail_grant,
+        )
+        .make(
+            "/api/v1/orders/{id}/mail",
+            Orders,
+            does("Writes to the customer of an order once more.").takes::<NewLetter>().answers::<MessageView>(),
+            outbox::mail_order,
+        )
 }
 
 /// Public directories, reports, keys.

@@ -33,6 +33,7 @@ mod log;
 mod notify;
 mod openapi;
 mod order;
+mod outbox;
 mod paragraph;
 mod product;
 mod reload;
@@ -118,6 +119,9 @@ enum Command {
     /// Show and replace the user names and passwords of public directories.
     #[command(subcommand, after_help = credential::AFTER_HELP)]
     Credential(credential::Command),
+    /// Show what leaves for webhooks and customers, try whether it arrives, send again what did not.
+    #[command(subcommand, after_help = outbox::AFTER_HELP)]
+    Outbox(outbox::Command),
     /// Make keys with which programs call the API, list them, revoke them.
     #[command(name = "apikey", subcommand, after_help = api_key::AFTER_HELP)]
     ApiKey(api_key::Command),
@@ -202,6 +206,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
+        Command::Outbox(command) => outbox::run(&common, command),
         Command::ApiKey(command) => api_key::run(&common, command),
         Command::OpenApi => openapi::run(),
         Command::Explain(arguments) => explain::run(&common, &arguments),

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use super::client::{Client, query};
 use super::failure::{Failure, warn};
 use super::terminal::{Column, table};
-use super::{Common, link, say, say_json, terminal};
-use crate::api::{CustomerView, ListedOrder, NewLine, NewOrder, NewState, OrderView, SHOP};
+use super::{Common, link, outbox, say, say_json, terminal};
+use crate::api::{CustomerView, ListedOrder, MessageView, NewLine, NewOrder, NewState, OrderView, SHOP};
 use crate::config::Configuration;
 use crate::domain::id::OrderId;
 use crate::domain::order::OrderState;
@@ -39,6 +39,14 @@ pub(super) enum Command {
         /// pending, paid, `on_hold`, refunded, cancelled or `charged_back`.
         #[arg(value_name = "STATE", value_parser = state)]
         state: String,
+    },
+    /// Send the customer the links of a paid order by mail, again or to somebody else.
+    Mail {
+        #[command(flatten)]
+        which: Which,
+
+        #[command(flatten)]
+        to: outbox::To,
     },
 }
 
@@ -151,7 +159,18 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Set { which, state } => {
             let client = Client::of(&configuration, "order set")?;
             let id = found(&configuration, &which)?;
-            told(common, &client.post::<OrderView>(&format!("/api/v1/orders/{id}/state"), &NewState { state })?)
+            let view: OrderView = client.post(&format!("/api/v1/orders/{id}/state"), &NewState { state })?;
+            if common.json {
+                return say_json(&view);
+            }
+            say(became(&view))?;
+            warn_of_problems(&view);
+            Ok(())
+        }
+        Command::Mail { which, to } => {
+            let client = Client::of(&configuration, "order mail")?;
+            let id = found(&configuration, &which)?;
+            outbox::told(common, &client.post::<MessageView>(&format!("/api/v1/orders/{id}/mail"), &to.letter())?)
         }
         Command::Show { which } => {
             let id = found(&configuration, &which)?;
@@ -222,15 +241,24 @@ fn told(common: &Common, order: &OrderView) -> Result<(), Failure> {
             }
         }
     }
+    warn(&became(order));
+    warn_of_problems(order);
+    Ok(())
+}
+
+/// What the order is now.
+fn became(order: &OrderView) -> String {
     let (id, number, state) = (&order.id, terminal::visible(&order.external_id), link::words(&order.state));
     let news = if order.changed { "" } else { "; nothing is other than before" };
-    warn(&format!("order {number} ({id}) is {state}{news}"));
+    format!("order {number} ({id}) is {state}{news}")
+}
+
+fn warn_of_problems(order: &OrderView) {
     for line in &order.lines {
         for problem in &line.problems {
             warn(&format!("line {} ({}): {}", terminal::visible(&line.line), terminal::visible(&line.sku), terminal::visible(problem)));
         }
     }
-    Ok(())
 }
 
 fn page(order: &OrderView) -> Vec<String> {

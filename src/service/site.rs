@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 use super::copies::Copies;
 use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::repeated::RunningCalls;
@@ -23,11 +24,12 @@ use crate::domain::account::Change;
 use crate::domain::moment::Moment;
 use crate::domain::path::{CanonicalPath, PathFault};
 use crate::domain::policy::Method;
+use crate::outbox::Couriers;
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::{CallerStore, CatalogueStore, OrderStore, Store, Stores};
+use crate::store::{CallerStore, CatalogueStore, OrderStore, OutboxStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -50,6 +52,8 @@ pub struct Site {
     pub directories: Arc<Directories>,
     /// The pages of refusals.
     pub pages: Arc<Pages>,
+    /// Those by whom messages leave.
+    pub couriers: Arc<Couriers>,
     // What lives on.
     /// What is remembered.
     pub store: Arc<dyn Store>,
@@ -57,6 +61,8 @@ pub struct Site {
     pub orders: Arc<dyn OrderStore>,
     /// What they sell.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub messages: Arc<dyn OutboxStore>,
     /// Who calls the API.
     pub callers: Arc<dyn CallerStore>,
     /// The counters.
@@ -74,6 +80,8 @@ pub struct Site {
     pub copies: Arc<Copies>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
+    /// What is known of those who are told what happens.
+    pub outbox: Arc<Outbox>,
     /// The calls of the API with a name that are being answered.
     pub(super) calls: Arc<RunningCalls>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
@@ -130,6 +138,7 @@ impl Current {
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
+        site.outbox.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
     }
@@ -163,9 +172,11 @@ impl Site {
             storages: Arc::new(storages),
             directories: Arc::new(directories),
             pages: Arc::new(pages),
+            couriers: Arc::default(),
             store: stores.decisions,
             orders: stores.orders,
             catalogue: stores.catalogue,
+            messages: stores.outbox,
             callers: stores.callers,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
@@ -174,6 +185,7 @@ impl Site {
             streams: Arc::default(),
             copies: Arc::default(),
             zen_carts: Arc::default(),
+            outbox: Arc::default(),
             calls: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
@@ -218,9 +230,11 @@ impl Site {
             storages: Arc::clone(&self.storages),
             directories: Arc::clone(&self.directories),
             pages: Arc::clone(&self.pages),
+            couriers: Arc::clone(&self.couriers),
             store: Arc::clone(&self.store),
             orders: Arc::clone(&self.orders),
             catalogue: Arc::clone(&self.catalogue),
+            messages: Arc::clone(&self.messages),
             callers: Arc::clone(&self.callers),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
@@ -229,6 +243,7 @@ impl Site {
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
             zen_carts: Arc::clone(&self.zen_carts),
+            outbox: Arc::clone(&self.outbox),
             calls: Arc::clone(&self.calls),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
@@ -239,6 +254,12 @@ impl Site {
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
         }
+    }
+
+    /// The same, with those by whom messages leave.
+    #[must_use]
+    pub fn with_couriers(self, couriers: Couriers) -> Self {
+        Self { couriers: Arc::new(couriers), ..self }
     }
 
     /// The next generation, of which nothing but the open public directories is new.

@@ -6,6 +6,7 @@ mod catalogue;
 mod credentials;
 pub mod memory;
 mod orders;
+mod outbox;
 mod places;
 pub mod record;
 pub mod sqlite;
@@ -19,6 +20,7 @@ pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
 pub use self::catalogue::{CatalogueStore, Files};
 pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
+pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
@@ -233,12 +235,15 @@ pub struct Target {
     pub methods: Vec<Method>,
     /// Bytes per second of one request, if limited.
     pub rate: Option<Rate>,
+    /// Whether a browser is shown a page first.
+    pub landing: bool,
 }
 
 impl Target {
     /// What the links of `grant` lead to.
     pub fn of(grant: &Grant) -> Self {
-        Self { grant: grant.id, file: grant.file.clone(), methods: grant.policy.methods.clone(), rate: grant.policy.rate }
+        let policy = &grant.policy;
+        Self { grant: grant.id, file: grant.file.clone(), methods: policy.methods.clone(), rate: policy.rate, landing: policy.landing }
     }
 }
 
@@ -384,14 +389,16 @@ pub struct Stores {
     pub orders: Arc<dyn OrderStore>,
     /// What they sell.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub outbox: Arc<dyn OutboxStore>,
     /// Who calls the API.
     pub callers: Arc<dyn CallerStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + CallerStore + 'static>(store: Arc<S>) -> Self {
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + 'static>(store: Arc<S>) -> Self {
         let (decisions, orders, catalogue) = (Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&store) as _);
-        Self { decisions, orders, catalogue, callers: store }
+        Self { decisions, orders, catalogue, outbox: Arc::clone(&store) as _, callers: store }
     }
 }

@@ -5,10 +5,12 @@ mod api_key;
 mod credential;
 mod delivery;
 mod grant;
+mod message;
 mod order;
 
 pub use api_key::{ApiKeyView, NewApiKeyView, RevokedApiKey};
 pub use credential::{CredentialPage, CredentialView, RotatedView};
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
 pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink, SoldView};
+pub use message::{LaneView, MessageView, Retried};
 pub use order::{LineView, ListedOrder, OrderView, SoldGrant};

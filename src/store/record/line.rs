@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActRecord, ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord,
-    ProductRecord,
+    ActRecord, ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord,
+    PlaceRecord, PlacedRecord, ProductRecord,
 };
 
 /// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
@@ -41,6 +41,8 @@ pub enum Line {
     Product(ProductRecord),
     /// An order.
     Order(Box<OrderRecord>),
+    /// A message that is to leave, or has left, after all grants.
+    Message(Box<MessageRecord>),
     /// A key of the API.
     ApiKey(Box<ApiKeyRecord>),
     /// What was counted in an hour.
@@ -129,6 +131,9 @@ pub struct Totals {
     /// Orders. Missing where an earlier version wrote.
     #[serde(default)]
     pub orders: u64,
+    /// Messages. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub messages: u64,
     /// Keys of the API. Missing where an earlier version wrote.
     #[serde(default)]
     pub api_keys: u64,

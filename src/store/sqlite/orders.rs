@@ -15,6 +15,7 @@ use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sold, SoldKey};
+use crate::store::outbox::Tells as _;
 use crate::store::record::{OrderRecord, Unreadable, Written};
 use crate::store::{Down, KeptOrder, Later, OrderStore, Orders, Sale};
 
@@ -122,6 +123,9 @@ impl Working {
             }
             kept.issued.push(grant.id);
             kept.grants.push(grant);
+        }
+        if !kept.issued.is_empty() {
+            self.outbox.sold(&kept.order, author.at);
         }
         kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
         Ok(Ok(kept))

@@ -174,6 +174,7 @@ CREATE TABLE places (
 ) STRICT, WITHOUT ROWID;
 ",
     orders::TABLES,
+    outbox::TABLES,
     callers::TABLES,
 ];
 
@@ -193,6 +194,7 @@ macro_rules! statements {
 
 pub(super) mod callers;
 pub(super) mod orders;
+pub(super) mod outbox;
 
 macro_rules! grant_columns {
     () => {
@@ -393,9 +395,10 @@ mod tests {
             "TOTALS",
             "IS_USED",
             "WITHOUT_COUNTS",
+            "LANES",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL.iter().chain(orders::ALL).chain(callers::ALL) {
+        for (name, sql) in ALL.iter().chain(orders::ALL).chain(outbox::ALL).chain(callers::ALL) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];
