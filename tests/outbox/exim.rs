@@ -104,8 +104,8 @@ impl Exim {
              \x20 deny local_parts = nobody\n       message = 5.1.1 there is nobody of this name\n\
              \x20 defer local_parts = later\n       message = 4.7.1 greylisted: come back later\n\
              \x20 accept domains = +local_domains\n  deny message = relay not permitted\ndata:\n  accept\n\
-             begin routers\nall:\n  driver = accept\n  domains = +local_domains\n  transport = box\n\
-             begin transports\nbox:\n  driver = appendfile\n  file = {root}/box/$local_part\n  user = {user}\n  envelope_to_add\n  return_path_add\n\
+             begin routers\nall:\n  driver = accept\n  domains = +local_domains\n  local_parts = anna : bert\n  transport = box\n\
+             begin transports\nbox:\n  driver = appendfile\n  file = {root}/box/$local_part_data\n  user = {user}\n  envelope_to_add\n  return_path_add\n\
              begin authenticators\nplain:\n  driver = plaintext\n  public_name = PLAIN\n  server_prompts = :\n  server_set_id = $auth2\n\
              \x20 server_advertise_condition = ${{if def:tls_cipher}}\n\
              \x20 server_condition = ${{if and{{{{eq{{$auth2}}{{shop}}}}{{eq{{$auth3}}{{{PASSWORD}}}}}}}}}\n"
@@ -145,7 +145,14 @@ impl Exim {
     /// Waits for `count` letters in a mailbox.
     #[track_caller]
     pub(crate) fn until(&self, name: &str, count: usize) -> Vec<String> {
-        until(&format!("{count} letters to {name}: {}", self.log()), || Some(self.letters(name)).filter(|letters| letters.len() >= count))
+        for _ in 0..2000 {
+            let letters = self.letters(name);
+            if letters.len() >= count {
+                return letters;
+            }
+            std::thread::park_timeout(std::time::Duration::from_millis(10));
+        }
+        panic!("{count} letters to {name}: {}\n{:?}", self.log(), self.letters(name));
     }
 
     /// All that it logged.
