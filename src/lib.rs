@@ -36,9 +36,16 @@
 //!
 //! A *grant* is the right of one customer to one file, a *link* its stored URL, a *delivery* one download under it. An
 //! *account* is a grant with its deliveries: what one decision changes. A click makes an *offer*, a delivery that reserves
-//! nothing yet; its first request opens it. A stateless URL is *signed*, and is no link. A *stub* is a symbolic link in a
+//! nothing yet; its first request opens it. A shop reports an *order* of *products*, which hold *files*; what it sold are
+//! grants. A stateless URL is *signed*, and is no link. A *stub* is a symbolic link in a
 //! public directory for one delivery, a *copy* a file there for one grant; its *directory credential* is what the web server
 //! asks for.
+//!
+//! # States
+//!
+//! What a thing is, what leads there and out of it, and what it refuses meanwhile, stands in a table of the module that
+//! decides it: orders in [`domain::order`], grants in [`domain::grant`], links in [`domain::link`], deliveries in
+//! [`domain::account`].
 //!
 //! # What holds at every moment
 //!

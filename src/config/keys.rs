@@ -321,8 +321,14 @@ pub(super) static POLICY: Section = Section {
             "\"latest\" or \"purchased\"",
             "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was copied (method \"copy\" only).",
         ),
+        key(
+            "landing",
+            Value("true"),
+            "true or false",
+            "Whether a browser that opens a link is shown a page about the file first, with a button. Tools get the file at once.",
+        ),
     ],
-    later: &["landing"],
+    later: &[],
 };
 
 /// `[feed]`.

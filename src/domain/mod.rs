@@ -1,7 +1,7 @@
 //! What is true. Pure: no input or output, no clock, no randomness, no async; all of these are arguments.
 //!
 //! In reading order: [`moment`] and [`units`] (time and amounts), [`path`] (the one canonical form of a URL path),
-//! [`client`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
+//! [`client`], [`language`], [`authorization`], [`question`] (what a web server asks), [`refusal`] (every "no"), [`mod@file`], [`policy`], then counting:
 //! [`grant`], [`link`], [`delivery`] with its [`course`], [`coverage`] and [`account`], which holds the rules that join
 //! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour, [`event`] what others want to hear of, [`message`] how that waits to leave,
@@ -28,6 +28,7 @@ pub mod file_state;
 pub mod grant;
 pub mod history;
 pub mod id;
+pub mod language;
 pub mod link;
 pub mod mail_address;
 pub mod message;

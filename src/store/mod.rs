@@ -233,12 +233,15 @@ pub struct Target {
     pub methods: Vec<Method>,
     /// Bytes per second of one request, if limited.
     pub rate: Option<Rate>,
+    /// Whether a browser is shown a page first.
+    pub landing: bool,
 }
 
 impl Target {
     /// What the links of `grant` lead to.
     pub fn of(grant: &Grant) -> Self {
-        Self { grant: grant.id, file: grant.file.clone(), methods: grant.policy.methods.clone(), rate: grant.policy.rate }
+        let policy = &grant.policy;
+        Self { grant: grant.id, file: grant.file.clone(), methods: policy.methods.clone(), rate: policy.rate, landing: policy.landing }
     }
 }
 

@@ -356,7 +356,8 @@ statements! {
         OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
-        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
+        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants), \
+        (SELECT count(*) FROM orders), (SELECT count(*) FROM files), (SELECT count(*) FROM products)";
 
     POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
     PUT_POSITION = "INSERT INTO feeds (name, device, inode, position) VALUES (?1, ?2, ?3, ?4) \
