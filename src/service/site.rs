@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::asking::{Asked, Asks};
 use super::copies::Copies;
 use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
@@ -69,6 +70,8 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// Who asked for more lately.
+    pub asks: Arc<Asks>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
@@ -137,6 +140,8 @@ pub enum Event {
     Changed(Change),
     /// A question was refused.
     Refused(Refused),
+    /// A customer asks for more.
+    Asked(Asked),
 }
 
 impl Site {
@@ -167,6 +172,7 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            asks: Arc::default(),
             zen_carts: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
@@ -220,6 +226,7 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),

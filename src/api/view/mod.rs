@@ -9,4 +9,4 @@ mod order;
 pub use credential::{CredentialPage, CredentialView, RotatedView};
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
 pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink, SoldView};
-pub use order::{LineView, ListedOrder, OrderView, SoldGrant};
+pub use order::{LineView, ListedOrder, OrderPageView, OrderView, SoldGrant};
