@@ -121,7 +121,7 @@ fn every_page_can_be_read_used_and_heard_in_every_way() {
     let click = order.site.get(&order.links[1]);
     assert_eq!(order.site.ask("GET", click.header("Location").unwrap(), &[("Range", "bytes=0-99999")]).status, 206);
     assert_eq!(order.download(&order.links[0]).body.len(), crate::order::SIZE);
-    until("that both are counted", || (order.used().iter().sum::<u64>() == 2 && order.look().contains("All used")).then_some(()));
+    until("that both are counted", || (order.used().iter().sum::<u64>() == 2 && order.look().contains("Interrupted")).then_some(()));
     pages.push(json!({ "name": "order", "url": url(&order.page), "language": "en" }));
     pages.push(json!({ "name": "order-told-de", "url": url(&format!("{}?told", order.page)), "language": "de" }));
     let pending = Ordered::open("");

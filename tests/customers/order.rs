@@ -180,7 +180,7 @@ fn a_large_order_has_pages() {
     let shop = Ordered::open("");
     shop.site.master("seat.zip", &content(SIZE));
     let id = shop.site.cloakroom.say(&["file", "add", "masters/seat.zip"]);
-    shop.site.cloakroom.say(&["product", "add", "seats", "--file", &id, "--units", "per_unit"]);
+    shop.site.cloakroom.say(&["product", "add", "seats", "--file", &id, "--per-unit"]);
     let order = shop.site.cloakroom.json(&["order", "add", "1002", "--line", "seats x120"]);
     let page = shop.site.target(order["page_url"].as_str().unwrap());
     let mut rows = Vec::new();
