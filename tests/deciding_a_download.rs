@@ -74,7 +74,7 @@ impl Shop {
 
     async fn link(&self, policy: Policy) -> Issued {
         let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
-        issue(&self.site, Wanted { file, customer: String::new(), policy }, "test".to_owned()).await.unwrap()
+        issue(&self.site, Wanted { file, customer: String::new(), policy, letter: None }, "test".to_owned()).await.unwrap()
     }
 
     async fn ask(&mut self, method: Method, url: &str, now: Moment) -> Result<Outcome, Refusal> {
@@ -116,7 +116,7 @@ fn to(outcome: Outcome) -> String {
         Outcome::Redirect(redirect) => redirect.to,
         Outcome::Send(sending) => panic!("{} is sent at once", sending.file),
         Outcome::Copy(_) => panic!("there are no copies"),
-        Outcome::Show(_) => panic!("nobody asked for a page"),
+        Outcome::Show(_) | Outcome::Lead(_) => panic!("nobody asked for a page"),
     }
 }
 

@@ -233,6 +233,7 @@ fn remember(site: &Site, refused: Refused) {
     let refused = refused.shortened();
     log("refused", &refused);
     site.tell(|| Event::Refused(refused.clone()));
+    super::outbox::note_refused(site, &refused);
     site.remembered.keep(refused);
 }
 
