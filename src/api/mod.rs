@@ -12,6 +12,7 @@
 //! | `POST /api/v1/orders` | keeps what a shop reports: an order, its grants and links ([`NewOrder`] → [`OrderView`]) |
 //! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
 //! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
+//! | `POST /api/v1/orders/{id}/page` | the URL of the customer's page of it ([`OrderPageView`]) |
 //! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
 //! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
@@ -73,7 +74,7 @@ pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
     InterruptionView, Issued, LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, NewApiKeyView, OfferedView,
-    OrderView, RangeView, ReportView, RequestView, Retried, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
+    OrderPageView, OrderView, RangeView, ReportView, RequestView, Retried, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};

@@ -8,8 +8,8 @@ use super::told::does;
 use super::{
     About, Amended, ApiKeyView, CredentialPage, CredentialView, DeliveryView, Evidence, Explanation, Extension, FileView, GrantPage,
     GrantView, Handed, Issued, LINES_BYTES_MAX, LaneView, ListedDelivery, ListedOrder, MessageView, NewApiKey, NewApiKeyView, NewFile,
-    NewGrant, NewLetter, NewLink, NewOrder, NewState, OrderView, ProductView, PublicPage, Retried, RevokedApiKey, RevokedLink, RotatedView,
-    Rotation, Stats, SweepOrder, SweepView, What,
+    NewGrant, NewLetter, NewLink, NewOrder, NewState, OrderPageView, OrderView, ProductView, PublicPage, Retried, RevokedApiKey,
+    RevokedLink, RotatedView, Rotation, Stats, SweepOrder, SweepView, What,
 };
 use super::{
     about, api_keys, catalogue, credentials, deliveries, evidence, explain_what, grants, links, openapi, orders, outbox, public, reports,
@@ -58,6 +58,7 @@ fn of_sales(calls: Calls) -> Calls {
     calls
         .get("/api/v1/orders", Read, does("The newest orders.").asked::<orders::Which>().lists::<ListedOrder>(), orders::list)
         .get("/api/v1/orders/{id}", Read, does("An order with what was sold.").answers::<OrderView>(), orders::show)
+        .post("/api/v1/orders/{id}/page", Orders, does("The page of an order, for its customer.").answers::<OrderPageView>(), orders::page)
         .post(
             "/api/v1/orders/{id}/state",
             Orders,

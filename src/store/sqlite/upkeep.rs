@@ -15,6 +15,7 @@ use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
 use super::orders;
+use super::outbox;
 use super::public;
 use super::rows::{self, Number};
 use super::schema;
@@ -23,6 +24,7 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Entry};
 use crate::domain::moment::Moment;
 use crate::domain::placed::What;
+use crate::store::LaneCount;
 
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
@@ -57,6 +59,8 @@ pub struct Info {
     pub files: u64,
     /// Products.
     pub products: u64,
+    /// Messages, by the word of their state.
+    pub messages: BTreeMap<String, u64>,
     /// Keys of the API, those that were revoked included.
     pub api_keys: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
@@ -91,6 +95,10 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
         let states = rows::all(&together, schema::STATES, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let stays = rows::all(&together, schema::STAYS, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let count = |number: i64| number.cast_unsigned();
+        let mut messages: BTreeMap<String, u64> = BTreeMap::new();
+        for LaneCount { state, count, .. } in outbox::lanes(&together)? {
+            *messages.entry(state).or_default() += count;
+        }
         let api_keys = callers::all(&together)?.len() as u64;
         let info = rows::one(&together, schema::TOTALS, [], |row| {
             Ok(Info {
@@ -109,6 +117,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 orders: count(row.get(6)?),
                 files: count(row.get(7)?),
                 products: count(row.get(8)?),
+                messages: messages.clone(),
             })
         })?;
         let version = together.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -196,7 +205,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
             Ok(())
         })?;
         verify_public(&together, &mut verified)?;
-        orders::verify(&together, &mut |what| verified.fault(what))
+        orders::verify(&together, &mut |what| verified.fault(what))?;
+        outbox::each(&together, &mut |_| Ok(()))
     };
     match read() {
         Ok(()) => {}
