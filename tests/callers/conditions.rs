@@ -77,7 +77,7 @@ fn of_those_who_change_what_they_saw_at_once_one_does() {
     });
     statuses.sort_unstable();
     assert_eq!(statuses, [&[200][..], &[412; 7]].concat());
-    assert_eq!(json_of(&shop.by(&key, "GET", &path, None))["grant"]["max_downloads"], 6);
+    assert_eq!(json_of(&shop.by(&key, "GET", &path, None))["max_downloads"], 6);
 }
 
 #[test]
