@@ -41,7 +41,7 @@
 //! | `GET /api/v1/openapi.json` | this table for programs: `OpenAPI` 3.1, as `cloakroom openapi` prints it |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
-//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
+//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table()`] has for it; over a unix socket
 //! its mode lets in who may do everything. The history of a grant keeps who called: the name of the key, or the user at the
 //! other end of the socket and its `User-Agent`. Calls that make something take an `Idempotency-Key`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
