@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::grants::stored;
+use super::listed::Listed;
 use super::problem::{self, Problem};
 use crate::clock;
 use crate::domain::catalogue::{Attachment, File, Product, Units};
@@ -147,16 +149,18 @@ pub(super) async fn add_file(State(site): State<Arc<Site>>, body: Result<Json<Ne
 
 pub(super) async fn files(
     State(site): State<Arc<Site>>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<FileView>>, Problem> {
+) -> Result<Listed<FileView>, Problem> {
     let Which { after, limit } = problem::query(which)?;
     let after = after.as_deref().map(|text| problem::read_parameter("after", text)).transpose()?;
-    let found = site.catalogue.files(Files { after, limit: problem::limit(limit, LIST_MAX)? }).await?;
+    let limit = problem::limit(limit, LIST_MAX)?;
+    let found = site.catalogue.files(Files { after, limit }).await?;
     let mut views = Vec::with_capacity(found.len());
     for file in &found {
         views.push(view(&site, file).await?);
     }
-    Ok(Json(views))
+    Ok(Listed::page(&uri, views, limit, "after", |file| &file.id))
 }
 
 pub(super) async fn file(State(site): State<Arc<Site>>, id: Id) -> Result<Json<FileView>, Problem> {
@@ -217,10 +221,12 @@ pub(super) async fn product(State(site): State<Arc<Site>>, sku: Id) -> Result<Js
 
 pub(super) async fn products(
     State(site): State<Arc<Site>>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<ProductView>>, Problem> {
+) -> Result<Listed<ProductView>, Problem> {
     let Which { after, limit } = problem::query(which)?;
     let after: Option<Sku> = after.as_deref().map(|text| problem::read_parameter("after", text)).transpose()?;
-    let found = site.catalogue.products(after, problem::limit(limit, LIST_MAX)?).await?;
-    Ok(Json(found.iter().map(ProductView::of).collect()))
+    let limit = problem::limit(limit, LIST_MAX)?;
+    let found = site.catalogue.products(after, limit).await?;
+    Ok(Listed::page(&uri, found.iter().map(ProductView::of).collect(), limit, "after", |product| &product.sku))
 }

@@ -41,7 +41,7 @@
 //! | `GET /api/v1/openapi.json` | this table for programs: `OpenAPI` 3.1, as `cloakroom openapi` prints it |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
-//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
+//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table()`] has for it; over a unix socket
 //! its mode lets in who may do everything. The history of a grant keeps who called: the name of the key, or the user at the
 //! other end of the socket and its `User-Agent`. Calls that make something take an `Idempotency-Key`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
@@ -87,12 +87,14 @@ mod author;
 mod bearer;
 mod calls;
 mod catalogue;
+mod conditions;
 mod credentials;
 mod deliveries;
 mod evidence;
 mod grants;
 pub mod health;
 mod links;
+mod listed;
 pub mod openapi;
 mod orders;
 mod outbox;
@@ -140,10 +142,20 @@ pub fn table() -> Vec<Call> {
     table::calls().into_parts().1.all()
 }
 
+/// What conditional calls are held against.
+#[derive(Clone)]
+struct Seen {
+    current: Current,
+    /// The calls that look, without any condition.
+    things: Router,
+}
+
 /// The API of a site.
 pub fn router(current: Current) -> Router {
     let (router, known) = table::calls().into_parts();
+    let things = router.clone().with_state(current.clone());
     router
+        .route_layer(from_fn_with_state(Seen { current: current.clone(), things }, conditions::hold))
         .route_layer(from_fn_with_state(current.clone(), repeated::once))
         .route_layer(from_fn_with_state((current.clone(), known), bearer::check))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))

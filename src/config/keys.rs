@@ -153,7 +153,7 @@ pub(super) static LISTENER: Section = Section {
             "serve",
             Value("\"web\""),
             "\"web\", \"api\" or \"admin\"",
-            "\"web\": downloads; \"api\": the JSON API; \"admin\": health and metrics.",
+            "\"web\": downloads; \"api\": the JSON API, over TCP with a key (`cloakroom apikey new`); \"admin\": health and metrics.",
         ),
         key(
             "dialect",

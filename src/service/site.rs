@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, Notify, RwLock, Semaphore, broadcast, watch};
 
 use super::asking::{Asked, Asks};
 use super::copies::Copies;
@@ -85,6 +85,8 @@ pub struct Site {
     pub zen_carts: Arc<ZenCarts>,
     /// What is known of those who are told what happens.
     pub outbox: Arc<Outbox>,
+    /// Whoever changes what others may have looked at holds this meanwhile; alone, where it matters what was seen.
+    pub changing: Arc<RwLock<()>>,
     /// The calls of the API with a name that are being answered.
     pub(super) calls: Arc<RunningCalls>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
@@ -192,6 +194,7 @@ impl Site {
             asks: Arc::default(),
             zen_carts: Arc::default(),
             outbox: Arc::default(),
+            changing: Arc::default(),
             calls: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
@@ -251,6 +254,7 @@ impl Site {
             asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             outbox: Arc::clone(&self.outbox),
+            changing: Arc::clone(&self.changing),
             calls: Arc::clone(&self.calls),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
