@@ -10,10 +10,12 @@ use rusqlite::Connection;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::callers;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
 use super::orders;
+use super::outbox;
 use super::public;
 use super::rows::{self, Number};
 use super::schema;
@@ -22,6 +24,7 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Entry};
 use crate::domain::moment::Moment;
 use crate::domain::placed::What;
+use crate::store::LaneCount;
 
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
@@ -56,6 +59,10 @@ pub struct Info {
     pub files: u64,
     /// Products.
     pub products: u64,
+    /// Messages, by the word of their state.
+    pub messages: BTreeMap<String, u64>,
+    /// Keys of the API, those that were revoked included.
+    pub api_keys: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
     pub first_grant: Option<u64>,
     /// When the last one was.
@@ -88,6 +95,11 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
         let states = rows::all(&together, schema::STATES, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let stays = rows::all(&together, schema::STAYS, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let count = |number: i64| number.cast_unsigned();
+        let mut messages: BTreeMap<String, u64> = BTreeMap::new();
+        for LaneCount { state, count, .. } in outbox::lanes(&together)? {
+            *messages.entry(state).or_default() += count;
+        }
+        let api_keys = callers::all(&together)?.len() as u64;
         let info = rows::one(&together, schema::TOTALS, [], |row| {
             Ok(Info {
                 version: 0,
@@ -99,11 +111,13 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 deliveries: states.iter().map(|(state, number)| (state.clone(), count(*number))).collect(),
                 placed: stays.iter().map(|(stay, number)| (stay.clone(), count(*number))).collect(),
                 credentials: count(row.get(3)?),
+                api_keys,
                 first_grant: row.get::<_, Option<i64>>(4)?.map(count),
                 last_grant: row.get::<_, Option<i64>>(5)?.map(count),
                 orders: count(row.get(6)?),
                 files: count(row.get(7)?),
                 products: count(row.get(8)?),
+                messages: messages.clone(),
             })
         })?;
         let version = together.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -191,7 +205,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
             Ok(())
         })?;
         verify_public(&together, &mut verified)?;
-        orders::verify(&together, &mut |what| verified.fault(what))
+        orders::verify(&together, &mut |what| verified.fault(what))?;
+        outbox::each(&together, &mut |_| Ok(()))
     };
     match read() {
         Ok(()) => {}
