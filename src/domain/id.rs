@@ -140,6 +140,11 @@ id!(
     FileId,
     "f-"
 );
+id!(
+    /// Names a version of a file of the catalogue: `v-…`.
+    VersionId,
+    "v-"
+);
 
 impl DeliveryId {
     /// The id of a delivery that is made `now`: the seconds since 1970 UTC in 32 bits, then `random` ones. Ids that are made

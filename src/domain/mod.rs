@@ -6,7 +6,7 @@
 //! them; [`placed`] is what lies in public for them (and [`checksum`] what its bytes are), [`credential`] who may enter there. [`history`] is what people did about a
 //! grant, [`tally`] what was counted in each hour. [`file_state`] tells that a followed file was changed. [`audit`] finds
 //! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
-//! of what it sold, [`catalogue`] what it sells. `section_name` makes the names by which sections of the configuration are
+//! of what it sold, [`catalogue`] what it sells, and [`locator`] where that lies. `section_name` makes the names by which sections of the configuration are
 //! called, `short_text` those that others give.
 
 pub mod account;
@@ -27,6 +27,7 @@ pub mod grant;
 pub mod history;
 pub mod id;
 pub mod link;
+pub mod locator;
 pub mod moment;
 pub mod order;
 pub mod path;
@@ -40,6 +41,7 @@ pub mod range;
 pub mod recent;
 pub mod refusal;
 mod section_name;
+pub mod share;
 mod short_text;
 pub mod support;
 pub mod tally;

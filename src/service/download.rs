@@ -5,6 +5,7 @@ use std::fmt;
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::away;
+use super::bytes_of::{self, check_bought};
 use super::copies;
 use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
@@ -240,6 +241,7 @@ async fn click(
             Err(refusal) => return Err(refusal),
         }
     }
+    check_bought(site, &target, &version, trace).await?;
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
     let click = Click {
@@ -267,21 +269,27 @@ async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
+    let lies = if clicked.fresh || !question.range.is_later_part() {
+        None
+    } else {
+        bytes_of::lies(site, store, (clicked.delivery, &target.file), trace).await?
+    };
+    let (file, version) = lies.unwrap_or((target.file, version));
     let sent = match method {
-        policy::Method::Stub => Some(away::to_stub(site, store, question, &target.file, clicked.delivery, now, trace).await),
-        policy::Method::Public => Some(away::to_public(site, store, question, &target.file, clicked.delivery, now, trace).await),
+        policy::Method::Stub => Some(away::to_stub(site, store, question, &file, clicked.delivery, now, trace).await),
+        policy::Method::Public => Some(away::to_public(site, store, question, &file, clicked.delivery, now, trace).await),
         policy::Method::Handoff | policy::Method::Copy | policy::Method::Stream | policy::Method::Presigned | policy::Method::Proxy => None,
     };
     let (to, counted) = match sent {
         Some(Ok(away::Sent { to, counted })) => (to, Some(counted)),
         Some(Err(away::NotSent::Refused(refusal))) => return Err(refusal),
         // The delivery is open: it goes on by the next method that can work, or when there is room again.
-        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target.file, &target.methods) => {
+        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &file, &target.methods) => {
             return Err(Refusal::CannotPrepare);
         }
         Some(Err(away::NotSent::NotPlaced)) | None => {
             let token = token::mint_delivery(site.name(), clicked.delivery, key);
-            (address::delivery_path(site.public_url(), &token, &target.file), None)
+            (address::delivery_path(site.public_url(), &token, &file), None)
         }
     };
     // Who carries on is known without one already; another one would make another client of them.

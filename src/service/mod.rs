@@ -5,7 +5,8 @@
 //! and what is remembered of them alike; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
-//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`zen_cart`] looks after
+//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`catalogue`] keeps what is sold,
+//! [`scan`] what its masters are. [`zen_cart`] looks after
 //! the links of a shop that has no plugin.
 
 pub mod address;
@@ -14,7 +15,9 @@ pub mod answer;
 pub mod audit;
 pub mod authorize;
 mod away;
+mod bytes_of;
 pub mod caller;
+pub mod catalogue;
 pub mod copies;
 pub mod credential;
 mod describe;
@@ -23,6 +26,7 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 mod following;
+mod hashing;
 pub mod htpasswd;
 pub mod inventory;
 pub mod issue;
@@ -43,6 +47,7 @@ pub mod remembered;
 mod retries;
 mod running;
 mod secrecy;
+pub mod scan;
 pub mod settle;
 pub mod site;
 mod source;

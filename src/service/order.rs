@@ -8,7 +8,8 @@ use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
 use super::site::Site;
 use crate::clock;
-use crate::domain::catalogue::{File, Product};
+use crate::domain::catalogue::Product;
+use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
@@ -218,14 +219,18 @@ async fn line_sales(
             problem(format!("its file {id} is no longer in the catalogue: `cloakroom product show {}`", product.sku));
             continue;
         };
-        if let Err(absent) = site.storages.look(&file.at) {
-            problem(format!("`{}`: {absent}; its link works as soon as it is there", file.at));
+        let Some(at) = file.here() else {
+            problem(format!("`{}` lies elsewhere ({}), from where this version delivers nothing", file.name, file.current.at));
+            continue;
+        };
+        if let Err(absent) = site.storages.look(at) {
+            problem(format!("`{at}`: {absent}; its link works as soon as it is there"));
         }
-        if copies::new_copy(site, &file.at, &policy).is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
+        if copies::new_copy(site, at, &policy).is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
             problem(NotIssued::Uncounted.to_string());
             continue;
         }
-        sales.extend((1..=units).map(|unit| sale(site, order, line, &file, unit, &policy, now)));
+        sales.extend((1..=units).map(|unit| sale(site, order, line, (id, at), unit, &policy, now)));
     }
     Ok(sales)
 }
@@ -239,11 +244,11 @@ fn policy_of(site: &Site, product: &Product) -> Result<Policy, String> {
     Ok(policy)
 }
 
-fn sale(site: &Site, order: &Order, line: &Line, file: &File, unit: u32, policy: &Policy, now: Moment) -> Sale {
+fn sale(site: &Site, order: &Order, line: &Line, (file, at): (FileId, &FileRef), unit: u32, policy: &Policy, now: Moment) -> Sale {
     let customer = order.customer.in_words().to_owned();
-    let sold = Sold { order: order.id, line: line.key.clone(), sku: line.sku.clone(), file: file.id, unit, gate: order.state_of(line) };
-    let grant = Grant { sold: Some(sold), ..new_grant(file.at.clone(), customer, policy.clone(), now) };
-    Sale { link: new_link(&grant, None, now), copy: copies::new_copy(site, &file.at, policy), grant }
+    let sold = Sold { order: order.id, line: line.key.clone(), sku: line.sku.clone(), file, unit, gate: order.state_of(line) };
+    let grant = Grant { sold: Some(sold), ..new_grant(at.clone(), customer, policy.clone(), now) };
+    Sale { link: new_link(&grant, None, now), copy: copies::new_copy(site, at, policy), grant }
 }
 
 fn told(kept: &KeptOrder, author: &Author) {

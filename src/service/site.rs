@@ -12,6 +12,7 @@ use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
+use super::scan::Scans;
 use super::streams::Streams;
 use super::upkeep::Upkeep;
 use super::zen_cart::ZenCarts;
@@ -69,6 +70,10 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// What the masters of the catalogue are.
+    pub scans: Arc<Scans>,
+    /// Whoever changes a file of the catalogue holds this meanwhile.
+    pub(super) cataloguing: Arc<Mutex<()>>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
@@ -125,6 +130,7 @@ impl Current {
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
+        site.scans.ask();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
     }
@@ -167,6 +173,8 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            scans: Arc::default(),
+            cataloguing: Arc::default(),
             zen_carts: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
@@ -220,6 +228,8 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            scans: Arc::clone(&self.scans),
+            cataloguing: Arc::clone(&self.cataloguing),
             zen_carts: Arc::clone(&self.zen_carts),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),

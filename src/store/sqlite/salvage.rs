@@ -17,9 +17,11 @@ use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
 use self::table::{Table, name, shown, values};
+use super::catalogue;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
+use super::orders;
 use super::places;
 use super::public;
 use super::rows;
@@ -337,6 +339,7 @@ impl Rescue {
             })?;
         }
         self.leave_out_of_public()?;
+        self.leave_out_of_the_shop()?;
         let path = "directory || ' ' || path";
         let place = format!("SELECT directory, path, device, inode, left_at FROM places WHERE {path} = ?1");
         self.sieve("places", &format!("SELECT {path} FROM places WHERE ?1 = 0"), 0, |copy, name| {
@@ -362,6 +365,19 @@ impl Rescue {
         self.sieve("credentials", "SELECT user FROM credentials WHERE ?1 = 0", 0, |copy, user| {
             rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
                 .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
+        })
+    }
+
+    /// The same of what shops report and sell.
+    fn leave_out_of_the_shop(&mut self) -> Result<(), Fault> {
+        self.sieve("files", "SELECT id FROM files WHERE ?1 = 0", 0, |copy, id| {
+            rows::one(copy, schema::orders::FILE, [id], catalogue::file).is_ok()
+        })?;
+        self.sieve("products", "SELECT sku FROM products WHERE ?1 = 0", 0, |copy, sku| {
+            rows::one(copy, schema::orders::PRODUCT, [sku], catalogue::product).is_ok()
+        })?;
+        self.sieve("orders", "SELECT id FROM orders WHERE ?1 = 0", 0, |copy, id| {
+            rows::one(copy, schema::orders::ORDER, [id], orders::order).is_ok()
         })
     }
 
@@ -396,6 +412,7 @@ fn named_by(table: &str) -> &'static str {
         "feeds" | "placed" => "name",
         "places" => "directory || ' ' || path",
         "credentials" => "user",
+        "products" => "sku",
         _ => "id",
     }
 }
