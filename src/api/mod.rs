@@ -14,8 +14,19 @@
 //! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
 //! | `POST /api/v1/orders/{id}/state` | says what became of it ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
-//! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
-//! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |
+//! | `GET /api/v1/files?after=&limit=` | files ([`FileView`]) |
+//! | `GET /api/v1/files/{id}` | one file with its versions ([`FilePage`]) |
+//! | `DELETE /api/v1/files/{id}?anyway=` | takes it out of the catalogue ([`RemovedFile`]) |
+//! | `POST /api/v1/files/{id}/versions` | gives it another version ([`NewVersion`] → [`ReplacedFile`]) |
+//! | `POST /api/v1/files/{id}/move` | says where its master lies now ([`NewPlace`] → [`ReplacedFile`]) |
+//! | `POST /api/v1/files/{id}/rename` | gives it another name or folder ([`NewName`] → [`FileView`]) |
+//! | `POST /api/v1/files/scan`, `GET /api/v1/files/scan?scan=` | looks at all masters, and tells how far that is ([`ScanView`]) |
+//! | `GET /api/v1/files/orphans?storage=&folder=&limit=` | masters that no file names ([`OrphansView`]) |
+//! | `PUT /api/v1/products/{sku}` | keeps a product, and serves orders that wait for it ([`ProductView`]) |
+//! | `DELETE /api/v1/products/{sku}` | forgets a product ([`RemovedProduct`]) |
+//! | `GET /api/v1/products/missing?after=&limit=` | SKUs that orders have and no product ([`MissingProduct`]) |
+//! | `GET /api/v1/policies`, `GET /api/v1/policies/{name}` | the policies of the configuration ([`PolicyView`]) |
+//! | `POST /api/v1/policies/{name}/apply` | gives its limits to grants of a product ([`Application`] → [`AppliedView`]) |
 //! | `GET /api/v1/products?after=&limit=`, `GET /api/v1/products/{sku}` | products ([`ProductView`]) |
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
@@ -27,6 +38,12 @@
 //! | `POST /api/v1/directories/{name}/rotate` | replaces those of a directory ([`Rotation`] → [`RotatedView`]) |
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
+//! | `GET /api/v1/outbox` | the webhooks and the mail server, with what waits ([`LaneView`]) |
+//! | `POST /api/v1/outbox/{lane}/retry` | sends again all that was given up there ([`Retried`]) |
+//! | `GET /api/v1/messages?lane=&state=&grant=&order=&before=&limit=` | the newest messages ([`MessageView`]) |
+//! | `POST /api/v1/messages/{id}/retry` | sends one again that was given up ([`Retried`]) |
+//! | `POST /api/v1/webhooks/{name}/test`, `/api/v1/mail/test` | tries whether messages arrive ([`NewLetter`] → [`MessageView`]) |
+//! | `POST /api/v1/grants/{id}/mail`, `/api/v1/orders/{id}/mail` | writes to the customer once more ([`NewLetter`] → [`MessageView`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
@@ -45,20 +62,27 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::about::About;
-pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
+pub use self::files::{
+    FilePage, FileView, NewFile, NewName, NewPlace, NewVersion, OrphansView, ReadingView, RemovedFile, ReplacedFile, ScanView,
+    SoldCountView, VersionOfFile,
+};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
+pub use self::outbox::NewLetter;
 pub use self::problem::Problem;
+pub use self::products::{
+    Application, AppliedView, AttachmentView, MissingProduct, PolicyView, ProductView, RemovedProduct, ServedView,
+};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
-    LineView, LinkView, ListedDelivery, ListedOrder, OfferedView, OrderView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
-    SoldGrant, SoldView,
+    LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, OfferedView, OrderView, RangeView, ReportView, RequestView,
+    Retried, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
@@ -67,15 +91,17 @@ use crate::service::site::{Current, Site};
 mod about;
 pub mod admin;
 mod author;
-mod catalogue;
 mod credentials;
 mod deliveries;
 mod evidence;
+mod files;
 mod grants;
 pub mod health;
 mod links;
 mod orders;
+mod outbox;
 mod problem;
+mod products;
 mod public;
 mod reports;
 mod stats;
@@ -126,10 +152,19 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/orders", get(orders::list).post(orders::add))
         .route("/api/v1/orders/{id}", get(orders::show))
         .route("/api/v1/orders/{id}/state", post(orders::set))
-        .route("/api/v1/files", get(catalogue::files).post(catalogue::add_file))
-        .route("/api/v1/files/{id}", get(catalogue::file))
-        .route("/api/v1/products", get(catalogue::products))
-        .route("/api/v1/products/{sku}", get(catalogue::product).put(catalogue::put_product))
+        .route("/api/v1/files", get(files::list).post(files::add))
+        .route("/api/v1/files/scan", get(files::scanned).post(files::scan))
+        .route("/api/v1/files/orphans", get(files::orphans))
+        .route("/api/v1/files/{id}", get(files::show).delete(files::remove))
+        .route("/api/v1/files/{id}/versions", post(files::replace))
+        .route("/api/v1/files/{id}/move", post(files::move_to))
+        .route("/api/v1/files/{id}/rename", post(files::rename))
+        .route("/api/v1/products", get(products::list))
+        .route("/api/v1/products/missing", get(products::missing))
+        .route("/api/v1/products/{sku}", get(products::show).put(products::put).delete(products::remove))
+        .route("/api/v1/policies", get(products::policies))
+        .route("/api/v1/policies/{name}", get(products::policy))
+        .route("/api/v1/policies/{name}/apply", post(products::apply_policy))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
         .route("/api/v1/public", get(public::list))
@@ -139,6 +174,14 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/directories/{name}/rotate", post(credentials::replace))
         .route("/api/v1/reports", post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
         .route("/api/v1/stats", get(stats::stats))
+        .route("/api/v1/outbox", get(outbox::lanes))
+        .route("/api/v1/outbox/{lane}/retry", post(outbox::retry_lane))
+        .route("/api/v1/messages", get(outbox::list))
+        .route("/api/v1/messages/{id}/retry", post(outbox::retry))
+        .route("/api/v1/webhooks/{name}/test", post(outbox::test_webhook))
+        .route("/api/v1/mail/test", post(outbox::test_mail))
+        .route("/api/v1/grants/{id}/mail", post(outbox::mail_grant))
+        .route("/api/v1/orders/{id}/mail", post(outbox::mail_order))
         .route("/api/v1/explain", post(explain_what))
         .route("/api/v1/about", get(about::about))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))

@@ -31,7 +31,9 @@ mod link;
 mod log;
 mod notify;
 mod order;
+mod outbox;
 mod paragraph;
+mod policy;
 mod product;
 mod reload;
 mod serve;
@@ -107,6 +109,9 @@ enum Command {
     /// Say which files a SKU holds.
     #[command(subcommand, after_help = product::AFTER_HELP)]
     Product(product::Command),
+    /// Policies: the limits of what is sold.
+    #[command(subcommand, after_help = policy::AFTER_HELP)]
+    Policy(policy::Command),
     /// Sell a file to a customer: make grants, change them, show what came of them.
     #[command(subcommand, after_help = grant::AFTER_HELP)]
     Grant(grant::Command),
@@ -116,6 +121,9 @@ enum Command {
     /// Show and replace the user names and passwords of public directories.
     #[command(subcommand, after_help = credential::AFTER_HELP)]
     Credential(credential::Command),
+    /// Show what leaves for webhooks and customers, try whether it arrives, send again what did not.
+    #[command(subcommand, after_help = outbox::AFTER_HELP)]
+    Outbox(outbox::Command),
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -191,9 +199,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Order(command) => order::run(&common, command),
         Command::File(command) => file::run(&common, command),
         Command::Product(command) => product::run(&common, command),
+        Command::Policy(command) => policy::run(&common, command),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
+        Command::Outbox(command) => outbox::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),

@@ -198,22 +198,18 @@ fn https(rest: &str) -> Result<Remote, LocatorFault> {
 
 /// The host in lower case, with its port where that is not the usual one.
 fn authority_of(text: &str) -> Result<String, LocatorFault> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (inside, port) = rest.split_once(']').ok_or(LocatorFault::Host)?;
-            inside.parse::<std::net::Ipv6Addr>().map_err(|_| LocatorFault::Host)?;
-            (format!("[{}]", inside.to_ascii_lowercase()), port.strip_prefix(':').or_else(|| port.is_empty().then_some("443")))
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (inside, port) = rest.split_once(']').ok_or(LocatorFault::Host)?;
+        inside.parse::<std::net::Ipv6Addr>().map_err(|_| LocatorFault::Host)?;
+        (format!("[{}]", inside.to_ascii_lowercase()), port.strip_prefix(':').or_else(|| port.is_empty().then_some("443")))
+    } else {
+        let (host, port) = text.split_once(':').map_or((text, Some("443")), |(host, port)| (host, Some(port)));
+        let good =
+            |part: &str| (1..=63).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if host.len() > 253 || !host.split('.').all(good) {
+            return Err(LocatorFault::Host);
         }
-        None => {
-            let (host, port) = text.split_once(':').map_or((text, Some("443")), |(host, port)| (host, Some(port)));
-            let good = |part: &str| {
-                (1..=63).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-            };
-            if host.len() > 253 || !host.split('.').all(good) {
-                return Err(LocatorFault::Host);
-            }
-            (host.to_ascii_lowercase(), port)
-        }
+        (host.to_ascii_lowercase(), port)
     };
     let digits = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit())).ok_or(LocatorFault::Port)?;
     let port: u16 = digits.parse().ok().filter(|port| *port > 0).ok_or(LocatorFault::Port)?;

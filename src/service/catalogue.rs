@@ -2,19 +2,23 @@
 //!
 //! Whoever changes a file holds [`Site::cataloguing`](super::site::Site) from reading it to writing it, so that nothing is lost.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use super::masters;
 use super::site::Site;
 use crate::clock;
 use crate::domain::catalogue::{File, Release};
-use crate::domain::file::FileRef;
+use crate::domain::file::{FileRef, StorageName};
 use crate::domain::id::{FileId, VersionId};
 use crate::domain::locator::{Locator, Place, Remote};
 use crate::domain::moment::Moment;
 use crate::domain::order::Sku;
+use crate::domain::path::FilePath;
 use crate::random;
-use crate::store::{Down, Lead, SoldCount};
+use crate::storage::Absent;
+use crate::store::{Down, Files, LIST_MAX, Lead, SoldCount};
 
 /// A name that is longer is not one.
 pub const NAME_BYTES_MAX: usize = 255;
@@ -26,7 +30,7 @@ pub const NO_SUCH_FILE: &str = "there is no such file: `cloakroom file list` lis
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotKept {
     /// A field, and what is wrong with it.
-    Field(&'static str, String),
+    Field(String, String),
     /// It is not there.
     Unknown(String),
     /// It cannot be with things as they are.
@@ -137,7 +141,7 @@ pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, N
     };
     let moved = release_at(site, at, file.current.released)?;
     let Some(to) = moved.at.here().filter(|to| **to != from).cloned() else {
-        return Err(NotKept::Field("at", "must be another place in a storage: STORAGE/PATH".to_owned()));
+        return Err(NotKept::Field("at".to_owned(), "must be another place in a storage: STORAGE/PATH".to_owned()));
     };
     if (moved.size, moved.modified) != (file.current.size, file.current.modified) {
         return Err(NotKept::Conflict(format!(
@@ -207,6 +211,48 @@ pub async fn known(site: &Site, id: FileId) -> Result<File, NotKept> {
     site.catalogue.file(id).await?.ok_or_else(|| NotKept::Unknown(NO_SUCH_FILE.to_owned()))
 }
 
+/// Masters that no version of a file names, in one storage or in all, below `folder` if that is said, at most `most`; with how
+/// many names were passed over, and whether there are more.
+pub async fn orphans(
+    site: &Site,
+    storage: Option<StorageName>,
+    folder: Option<FilePath>,
+    most: usize,
+) -> Result<(Vec<FileRef>, (u64, bool)), NotKept> {
+    let known = masters_named(site).await?;
+    let storages = Arc::clone(&site.storages);
+    let all: Vec<StorageName> = site.configuration.storages.iter().map(|storage| storage.name.clone()).collect();
+    let work = move || {
+        let (mut orphans, mut passed_over, mut is_cut) = (Vec::new(), 0, false);
+        for name in all.into_iter().filter(|name| storage.as_ref().is_none_or(|storage| storage == name)) {
+            let Some(open) = storages.named(&name) else { continue };
+            let is_orphan = |path: &FilePath| !known.contains(&FileRef { storage: name.clone(), path: path.clone() });
+            let listed = match open.files(folder.as_ref(), most.saturating_sub(orphans.len()), &is_orphan) {
+                Ok(listed) => listed,
+                // A folder need not be in each.
+                Err(Absent::NoFile) if storage.is_none() => continue,
+                Err(absent) => return Err(NotKept::Unknown(format!("storage `{name}`: {absent}"))),
+            };
+            passed_over += listed.passed_over;
+            is_cut |= listed.is_cut;
+            orphans.extend(listed.files.into_iter().map(|path| FileRef { storage: name.clone(), path }));
+        }
+        Ok((orphans, (passed_over, is_cut)))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(NotKept::Down(Down::Unreachable)))
+}
+
+/// Every master that a version of a file names.
+async fn masters_named(site: &Site) -> Result<HashSet<FileRef>, Down> {
+    let (mut named, mut after) = (HashSet::new(), None);
+    loop {
+        let page = site.catalogue.files(Files { after, limit: LIST_MAX }).await?;
+        let Some(last) = page.last() else { return Ok(named) };
+        after = Some(last.id);
+        named.extend(page.iter().flat_map(File::versions).filter_map(|version| version.at.here().cloned()));
+    }
+}
+
 /// The version that lies there, as far as a look tells.
 fn release_at(site: &Site, at: Locator, now: Moment) -> Result<Release, NotKept> {
     let id = VersionId::new(random::bytes());
@@ -235,18 +281,18 @@ fn check_storage(site: &Site, at: &FileRef) -> Result<(), NotKept> {
     }
     let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
     let (storage, known) = (&at.storage, names.join(", "));
-    Err(NotKept::Field("file", format!("`{storage}` must be the name of a [[storage]] (there are: {known})")))
+    Err(NotKept::Field("file".to_owned(), format!("`{storage}` must be the name of a [[storage]] (there are: {known})")))
 }
 
 /// Whether a text can be a name that people see.
-pub fn check_name(field: &'static str, text: &str) -> Result<(), NotKept> {
+pub fn check_name(field: &str, text: &str) -> Result<(), NotKept> {
     let good = text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
-    let what = || NotKept::Field(field, format!("must have at most {NAME_BYTES_MAX} bytes and no control characters"));
+    let what = || NotKept::Field(field.to_owned(), format!("must have at most {NAME_BYTES_MAX} bytes and no control characters"));
     good.then_some(()).ok_or_else(what)
 }
 
 fn check_folder(folder: &str) -> Result<(), NotKept> {
     check_name("folder", folder)?;
     let good = folder.is_empty() || folder.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    good.then_some(()).ok_or_else(|| NotKept::Field("folder", "must be names with `/` between them, as in `books/2026`".to_owned()))
+    good.then_some(()).ok_or_else(|| NotKept::Field("folder".to_owned(), "must be names with `/` between them, as in `books/2026`".to_owned()))
 }

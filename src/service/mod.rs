@@ -3,7 +3,7 @@
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
 //! and what is remembered of them alike; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
+//! [`amend`] changes them for the [`caller`], [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
 //! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`catalogue`] keeps what is sold,
 //! [`scan`] what its masters are. [`zen_cart`] looks after
@@ -37,8 +37,12 @@ mod masters;
 mod method;
 pub mod metrics;
 pub mod order;
+pub mod outbox;
+pub mod outcome;
 pub mod places;
+pub mod policy;
 pub mod preparation;
+pub mod product;
 mod public;
 mod reconcile;
 pub mod refusals;
@@ -49,6 +53,7 @@ mod running;
 mod secrecy;
 pub mod scan;
 pub mod settle;
+mod shown;
 pub mod site;
 mod source;
 pub mod stream;

@@ -115,8 +115,11 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
     let author = Author { name: author, at: now };
     // From here until what lies in public follows, nobody else amends.
     let alone = site.amending.lock().await;
+    // Nor does a file lie elsewhere when its grants are kept than when they were made.
+    let unmoved = site.cataloguing.lock().await;
     let (sales, problems) = sales(site, &order, now).await?;
     let kept = site.orders.keep_order(order, sales, author.clone()).await?;
+    drop(unmoved);
     told(&kept, &author);
     follow(site, &kept, now).await?;
     drop(alone);
@@ -128,6 +131,24 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
 pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: String) -> Result<Reported, NotReported> {
     let Order { shop, external_id, placed, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     report(site, Report { shop, external_id, customer: None, state, lines: None, placed }, author).await
+}
+
+/// Reports an order again with nothing other than before, since there may be something to sell now that there was not; how
+/// many grants it has under `sku`.
+pub(super) async fn again(site: &Site, id: OrderId, sku: &Sku, author: &str) -> Result<u64, Down> {
+    let Some(Order { shop, external_id, placed, state, .. }) = site.orders.order(id).await? else { return Ok(0) };
+    let same = Report { shop, external_id, customer: None, state, lines: None, placed };
+    match report(site, same, author.to_owned()).await {
+        Ok(Reported { grants, .. }) => {
+            let is_of = |opened: &&Opened| opened.grant.sold.as_ref().is_some_and(|sold| sold.sku == *sku);
+            Ok(grants.iter().filter(is_of).count() as u64)
+        }
+        Err(NotReported::Down(down)) => Err(down),
+        Err(fault) => {
+            tracing::warn!(event = "order_waits", order = %id, "{fault}");
+            Ok(0)
+        }
+    }
 }
 
 /// An order as it stands, with what stands in the way of its lines.

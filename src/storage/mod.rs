@@ -1,6 +1,8 @@
 //! The masters: private local directories. A look at a file goes through a handle of its storage's directory and
 //! cannot leave it.
 
+mod orphans;
+
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+pub use self::orphans::Listed;
 use crate::config::Storage;
 use crate::domain::file::{FileRef, StorageName, Version};
 use crate::domain::moment::Moment;

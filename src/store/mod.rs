@@ -5,6 +5,7 @@ mod catalogue;
 mod credentials;
 pub mod memory;
 mod orders;
+mod outbox;
 mod places;
 pub mod record;
 pub mod sqlite;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use self::catalogue::{CatalogueStore, Files, Lead, SoldCount};
 pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
+pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
@@ -234,18 +236,22 @@ pub struct Target {
     pub rate: Option<Rate>,
     /// Of which file of the catalogue, and when, a version was bought that is to stay what it was.
     pub bought: Option<(FileId, Moment)>,
+    /// Whether a browser is shown a page first.
+    pub landing: bool,
 }
 
 impl Target {
     /// What the links of `grant` lead to.
     pub fn of(grant: &Grant) -> Self {
-        let bought = grant.sold.as_ref().filter(|_| grant.policy.edition == Edition::Purchased);
+        let policy = &grant.policy;
+        let bought = grant.sold.as_ref().filter(|_| policy.edition == Edition::Purchased);
         Self {
             grant: grant.id,
             file: grant.file.clone(),
-            methods: grant.policy.methods.clone(),
-            rate: grant.policy.rate,
+            methods: policy.methods.clone(),
+            rate: policy.rate,
             bought: bought.map(|sold| (sold.file, grant.created)),
+            landing: policy.landing,
         }
     }
 
@@ -398,11 +404,13 @@ pub struct Stores {
     pub orders: Arc<dyn OrderStore>,
     /// What they sell.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub outbox: Arc<dyn OutboxStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + 'static>(store: Arc<S>) -> Self {
-        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: store }
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + 'static>(store: Arc<S>) -> Self {
+        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: Arc::clone(&store) as _, outbox: store }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Kept, Limits, Memory};
 use crate::domain::catalogue::{File, Product};
+use crate::domain::event::{Event, Kind};
 use crate::domain::file::FileRef;
 use crate::domain::delivery::Delivery;
 use crate::domain::grant::{Amendment, Grant, Standing};
@@ -12,6 +13,7 @@ use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
 use crate::domain::policy::Edition;
+use crate::store::outbox::Tells as _;
 use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, most};
 
 #[derive(Debug, Default)]
@@ -70,6 +72,9 @@ impl Kept {
             self.sales.grants.entry(kept.order.id).or_default().push(grant.id);
             kept.issued.push(grant.id);
             kept.grants.push(grant);
+        }
+        if !kept.issued.is_empty() {
+            self.outbox.sold(&kept.order, author.at);
         }
         kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
         Ok(kept)
@@ -173,9 +178,12 @@ impl CatalogueStore for Memory {
     fn lead(&self, file: File, lead: Lead) -> Later<'_, u64> {
         Box::pin(async move {
             let mut kept = self.kept()?;
-            let led = kept.lead(&file, &lead);
+            if kept.sales.files.get(&file.id).is_some_and(|before| before.current.id != file.current.id) {
+                kept.outbox.tell(Kind::FileVersionReleased, || Event::released(&file));
+            }
+            let count = kept.lead(&file, &lead);
             kept.sales.files.insert(file.id, file);
-            Ok(led)
+            Ok(count)
         })
     }
 
@@ -255,10 +263,16 @@ impl CatalogueStore for Memory {
         })
     }
 
-    fn orders_with(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
+    fn orders_waiting(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
         Box::pin(async move {
             let kept = self.kept()?;
-            let with = kept.sales.orders.values().filter(|order| order.lines.iter().any(|line| line.sku == sku)).map(|order| order.id);
+            let is_of = |id: &GrantId| {
+                let sold = kept.accounts.get(id).and_then(|account| account.grant.sold.as_ref());
+                sold.is_some_and(|sold| sold.sku == sku)
+            };
+            let has_none = |order: &&Order| !kept.sales.grants.get(&order.id).is_some_and(|grants| grants.iter().any(is_of));
+            let with = kept.sales.orders.values().filter(|order| order.lines.iter().any(|line| line.sku == sku));
+            let with = with.filter(has_none).map(|order| order.id);
             let with: BTreeSet<OrderId> = with.filter(|id| after.is_none_or(|after| *id > after)).collect();
             Ok(with.into_iter().take(most(limit)).collect())
         })

@@ -9,10 +9,12 @@ use super::upkeep::PAGE;
 use super::working::Working;
 use super::{Sqlite, most, rows};
 use crate::domain::catalogue::{File, Product};
+use crate::domain::event::{Event, Kind};
 use crate::domain::file::FileRef;
 use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::Sku;
+use crate::store::outbox::Tells as _;
 use crate::store::record::{FileRecord, ProductRecord, Unreadable, Written};
 use crate::store::{CatalogueStore, Files, Later, Lead, SoldCount};
 
@@ -41,7 +43,11 @@ pub(super) fn put_file(database: &Connection, file: &File) -> Result<(), Fault> 
 
 impl Working {
     fn lead(&mut self, file: &File, lead: &Lead) -> Result<u64, Fault> {
+        let before = rows::one(&self.database, schema::FILE, [file.id.written()], self::file)?;
         put_file(&self.database, file)?;
+        if before.is_some_and(|before| before.current.id != file.current.id) {
+            self.outbox.tell(Kind::FileVersionReleased, || Event::released(file));
+        }
         let Some(to) = file.here().filter(|_| *lead != Lead::Nobody) else { return Ok(0) };
         // The statements work on the tables, which must know of every change; what was worked on before is loaded anew.
         self.write()?;
@@ -49,7 +55,7 @@ impl Working {
         let run = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<usize, Fault> {
             Ok(self.database.prepare_cached(sql)?.execute(parameters)?)
         };
-        let led = match lead {
+        let count = match lead {
             Lead::Nobody => 0,
             Lead::Latest => {
                 let parameters: [&dyn rusqlite::ToSql; 3] = [&id, &storage, &path];
@@ -68,7 +74,7 @@ impl Working {
         self.accounts.clear();
         self.places.clear();
         self.changes.led = true;
-        Ok(led as u64)
+        Ok(count as u64)
     }
 }
 
@@ -182,9 +188,9 @@ impl CatalogueStore for Sqlite {
         Box::pin(self.read(move |database| named(database, led::SOLD_AS, params![sku.as_str(), after, most(limit)], "grant")))
     }
 
-    fn orders_with(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
+    fn orders_waiting(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
         let after = after.map(|id| id.written()).unwrap_or_default();
-        Box::pin(self.read(move |database| named(database, led::ORDERS_WITH, params![sku.as_str(), after, most(limit)], "order")))
+        Box::pin(self.read(move |database| named(database, led::ORDERS_WAITING, params![sku.as_str(), after, most(limit)], "order")))
     }
 
     fn unknown_skus(&self, after: Option<Sku>, limit: usize) -> Later<'_, Vec<(Sku, u64)>> {

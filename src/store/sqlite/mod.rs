@@ -15,6 +15,7 @@ mod credentials;
 mod fault;
 mod open;
 mod orders;
+mod outbox;
 mod places;
 mod public;
 mod queue;
@@ -94,6 +95,7 @@ impl Sqlite {
         let led = Arc::new(AtomicU64::new(0));
         let (told, told_targets, told_led) = (Arc::clone(&contents), Arc::clone(&targets), Arc::clone(&led));
         let after = Box::new(move |working: &mut Working| {
+            working.outbox.committed();
             let gone = std::mem::take(&mut working.changes.forgotten);
             if std::mem::take(&mut working.changes.led) {
                 // First this, so that whoever asked before and remembers afterwards sees it.

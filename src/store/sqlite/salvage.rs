@@ -25,7 +25,7 @@ use super::orders;
 use super::places;
 use super::public;
 use super::rows;
-use super::schema::{self, MIGRATIONS};
+use super::schema::{self, MIGRATIONS, orders as sales};
 use super::transfer::{self, NotMoved};
 use super::upkeep::not;
 use crate::store::record::Totals;
@@ -339,7 +339,7 @@ impl Rescue {
             })?;
         }
         self.leave_out_of_public()?;
-        self.leave_out_of_the_shop()?;
+        self.leave_out_of_sales()?;
         let path = "directory || ' ' || path";
         let place = format!("SELECT directory, path, device, inode, left_at FROM places WHERE {path} = ?1");
         self.sieve("places", &format!("SELECT {path} FROM places WHERE ?1 = 0"), 0, |copy, name| {
@@ -368,17 +368,20 @@ impl Rescue {
         })
     }
 
-    /// The same of what shops report and sell.
-    fn leave_out_of_the_shop(&mut self) -> Result<(), Fault> {
+    /// The same of orders and the catalogue.
+    fn leave_out_of_sales(&mut self) -> Result<(), Fault> {
+        self.sieve("orders", "SELECT id FROM orders WHERE ?1 = 0", 0, |copy, id| {
+            rows::one(copy, sales::ORDER, [id], orders::order).is_ok()
+        })?;
         self.sieve("files", "SELECT id FROM files WHERE ?1 = 0", 0, |copy, id| {
-            rows::one(copy, schema::orders::FILE, [id], catalogue::file).is_ok()
+            rows::one(copy, sales::FILE, [id], catalogue::file).is_ok()
         })?;
         self.sieve("products", "SELECT sku FROM products WHERE ?1 = 0", 0, |copy, sku| {
-            rows::one(copy, schema::orders::PRODUCT, [sku], catalogue::product).is_ok()
+            rows::one(copy, sales::PRODUCT, [sku], catalogue::product).is_ok()
         })?;
-        self.sieve("orders", "SELECT id FROM orders WHERE ?1 = 0", 0, |copy, id| {
-            rows::one(copy, schema::orders::ORDER, [id], orders::order).is_ok()
-        })
+        // It is made of the products.
+        self.salvaged.left_out.remove("product_files");
+        Ok(())
     }
 
     /// Leaves out those of the rows that `names` selects for which `is_good` does not hold.

@@ -46,7 +46,8 @@ statements! {
     SOLD_AS = "SELECT id FROM grants WHERE sku = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     FORGET_ORDER_SKUS = "DELETE FROM order_skus WHERE order_id = ?1";
     ADD_ORDER_SKU = "INSERT INTO order_skus (sku, order_id) VALUES (?1, ?2) ON CONFLICT (sku, order_id) DO NOTHING";
-    ORDERS_WITH = "SELECT order_id FROM order_skus WHERE sku = ?1 AND order_id > ?2 ORDER BY order_id LIMIT ?3";
+    ORDERS_WAITING = "SELECT s.order_id FROM order_skus s WHERE s.sku = ?1 AND s.order_id > ?2 \
+        AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.order_id = s.order_id AND g.sku = s.sku) ORDER BY s.order_id LIMIT ?3";
     UNKNOWN_SKUS = "SELECT s.sku, count(*) FROM order_skus s WHERE s.sku > ?1 \
         AND NOT EXISTS (SELECT 1 FROM products p WHERE p.sku = s.sku) GROUP BY s.sku ORDER BY s.sku LIMIT ?2";
 }
