@@ -32,7 +32,7 @@ pub(super) fn not_issued(fault: &NotIssued) -> Problem {
         NotIssued::Down(_) | NotIssued::Zone(_) => Problem::unavailable(fault.to_string()),
         NotIssued::Absent(..) | NotIssued::Unknown => Problem::unknown(fault.to_string()),
         NotIssued::Revoked(_) => Problem::conflict(fault.to_string()),
-        NotIssued::Customer | NotIssued::NoKey | NotIssued::Uncounted => Problem::unreadable(fault.to_string()),
+        NotIssued::Customer | NotIssued::NoKey | NotIssued::Uncounted | NotIssued::Unkept => Problem::unreadable(fault.to_string()),
     }
 }
 

@@ -6,7 +6,9 @@ use std::fmt;
 use super::copies;
 use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
+use super::outcome::Hidden;
 use super::site::Site;
+use super::your_downloads;
 use crate::clock;
 use crate::domain::catalogue::Product;
 use crate::domain::file::FileRef;
@@ -69,6 +71,8 @@ pub struct Reported {
     pub problems: Vec<(LineKey, String)>,
     /// Whether the report changed anything.
     pub changed: bool,
+    /// The URL of the customer's page of it.
+    pub page: Option<Hidden>,
 }
 
 /// Why nothing was kept.
@@ -124,7 +128,8 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
     follow(site, &kept, now).await?;
     drop(alone);
     let grants = opened(site, kept.grants, key).await?;
-    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed })
+    let page = your_downloads::url_of(site, kept.order.id).map(Hidden);
+    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })
 }
 
 /// Reports an order again, with nothing but its state other than before.
@@ -157,7 +162,7 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
     let order = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     let (_, problems) = sales(site, &order, clock::now()).await?;
     let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
-    Ok(Reported { order, grants, problems, changed: false })
+    Ok(Reported { order, grants, problems, changed: false, page: your_downloads::url_of(site, id).map(Hidden) })
 }
 
 /// What is reported, with what was reported before where nothing is said.

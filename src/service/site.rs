@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::asking::{Asked, Asks};
 use super::copies::Copies;
 use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
@@ -80,6 +81,8 @@ pub struct Site {
     pub scans: Arc<Scans>,
     /// Whoever changes a file of the catalogue holds this meanwhile.
     pub(super) cataloguing: Arc<Mutex<()>>,
+    /// Who asked for more lately.
+    pub asks: Arc<Asks>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
     /// What is known of those who are told what happens.
@@ -152,6 +155,8 @@ pub enum Event {
     Changed(Change),
     /// A question was refused.
     Refused(Refused),
+    /// A customer asks for more.
+    Asked(Asked),
 }
 
 impl Site {
@@ -186,6 +191,7 @@ impl Site {
             copies: Arc::default(),
             scans: Arc::default(),
             cataloguing: Arc::default(),
+            asks: Arc::default(),
             zen_carts: Arc::default(),
             outbox: Arc::default(),
             amending: Arc::default(),
@@ -244,6 +250,7 @@ impl Site {
             copies: Arc::clone(&self.copies),
             scans: Arc::clone(&self.scans),
             cataloguing: Arc::clone(&self.cataloguing),
+            asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             outbox: Arc::clone(&self.outbox),
             amending: Arc::clone(&self.amending),

@@ -16,3 +16,4 @@ mod store_catalogue;
 mod store_contract;
 mod store_credentials;
 mod store_orders;
+mod store_outbox;
