@@ -74,9 +74,7 @@ pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::outbox::NewLetter;
 pub use self::problem::Problem;
-pub use self::products::{
-    Application, AppliedView, AttachmentView, MissingProduct, PolicyView, ProductView, RemovedProduct, ServedView,
-};
+pub use self::products::{Application, AppliedView, AttachmentView, MissingProduct, PolicyView, ProductView, RemovedProduct, ServedView};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};

@@ -241,7 +241,11 @@ fn progress(scan: &ScanView, reading: &ReadingView) -> String {
     let name: String = terminal::visible(&reading.name).chars().take(NAME_SHOWN).collect();
     let part = terminal::percent(reading.done, reading.size);
     let left = terminal::bytes(scan.waiting_bytes.saturating_sub(reading.done));
-    format!("reading {name}  {part} of {}; {left} left in {}", terminal::bytes(reading.size), terminal::counted(scan.waiting, "file", "files"))
+    format!(
+        "reading {name}  {part} of {}; {left} left in {}",
+        terminal::bytes(reading.size),
+        terminal::counted(scan.waiting, "file", "files")
+    )
 }
 
 fn summary(scan: &ScanView) -> String {

@@ -187,8 +187,11 @@ fn list_missing(skus: &[MissingProduct]) -> String {
     let row = |missing: &MissingProduct| vec![terminal::visible(&missing.sku), terminal::grouped(missing.orders)];
     let rows: Vec<_> = skus.iter().map(row).collect();
     let text = table(&[Column::Text("sku"), Column::Number("orders")], &rows);
-    format!("{}
-`cloakroom product add SKU --file FILE` makes one, and serves the orders that wait for it", text.trim_end())
+    format!(
+        "{}
+`cloakroom product add SKU --file FILE` makes one, and serves the orders that wait for it",
+        text.trim_end()
+    )
 }
 
 fn list(products: &[ProductView]) -> String {

@@ -220,7 +220,9 @@ fn aws(rest: &str) -> Result<Remote, LocatorFault> {
     let (bucket, behind) = rest.split_once('/').ok_or(LocatorFault::Bucket)?;
     let (key, bytes) = sized(behind);
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    if !BUCKET_BYTES.contains(&bucket.len()) || !bucket.bytes().all(good) || !bucket.starts_with(|first: char| first.is_ascii_alphanumeric())
+    if !BUCKET_BYTES.contains(&bucket.len())
+        || !bucket.bytes().all(good)
+        || !bucket.starts_with(|first: char| first.is_ascii_alphanumeric())
     {
         return Err(LocatorFault::Bucket);
     }

@@ -294,5 +294,6 @@ pub fn check_name(field: &str, text: &str) -> Result<(), NotKept> {
 fn check_folder(folder: &str) -> Result<(), NotKept> {
     check_name("folder", folder)?;
     let good = folder.is_empty() || folder.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    good.then_some(()).ok_or_else(|| NotKept::Field("folder".to_owned(), "must be names with `/` between them, as in `books/2026`".to_owned()))
+    good.then_some(())
+        .ok_or_else(|| NotKept::Field("folder".to_owned(), "must be names with `/` between them, as in `books/2026`".to_owned()))
 }

@@ -31,7 +31,10 @@ pub async fn keep(site: &Site, product: Product, author: &str) -> Result<Served,
         && site.configuration.policy(policy).is_none()
     {
         let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(NotKept::Field("policy".to_owned(), format!("there is no [[policy]] named `{policy}` (there are: {})", known.join(", "))));
+        return Err(NotKept::Field(
+            "policy".to_owned(),
+            format!("there is no [[policy]] named `{policy}` (there are: {})", known.join(", ")),
+        ));
     }
     if product.files.len() > Product::FILES_MAX {
         return Err(NotKept::Field("files".to_owned(), format!("there must be at most {} of them", Product::FILES_MAX)));

@@ -195,11 +195,9 @@ pub(crate) async fn grants_of_a_file_and_of_a_sku_are_counted_and_found<S: Catal
     store.amend(grant_id(2), Amendment::Stand(Standing::Revoked), author()).await.unwrap();
     store.amend(grant_id(3), Amendment::Gate(OrderState::Refunded), author()).await.unwrap();
     store.amend(grant_id(4), Amendment::Expire(Some(at(50))), author()).await.unwrap();
-    for (id, now, count) in [
-        (file, 49, SoldCount { all: 5, open: 3 }),
-        (file, 50, SoldCount { all: 5, open: 2 }),
-        (other, 49, SoldCount { all: 0, open: 0 }),
-    ] {
+    for (id, now, count) in
+        [(file, 49, SoldCount { all: 5, open: 3 }), (file, 50, SoldCount { all: 5, open: 2 }), (other, 49, SoldCount { all: 0, open: 0 })]
+    {
         assert_eq!(store.sold_of(id, at(now)).await, Ok(count), "{now}");
     }
     let sku = || "set".parse().unwrap();
@@ -208,7 +206,9 @@ pub(crate) async fn grants_of_a_file_and_of_a_sku_are_counted_and_found<S: Catal
     assert_eq!(store.sold_as("none".parse().unwrap(), None, 3).await, Ok(Vec::new()));
 }
 
-pub(crate) async fn skus_without_a_product_and_the_orders_that_wait_for_one_are_told<S: CatalogueStore + OrderStore + Store>(store: Arc<S>) {
+pub(crate) async fn skus_without_a_product_and_the_orders_that_wait_for_one_are_told<S: CatalogueStore + OrderStore + Store>(
+    store: Arc<S>,
+) {
     use crate::store_orders::{order, sales};
     for number in 1..=3 {
         let order = order(number, &number.to_string(), OrderState::Paid);

@@ -186,7 +186,13 @@ pub(crate) async fn files_and_products_are_found_as_they_were_put<S: CatalogueSt
     assert_eq!(store.files(Files::default()).await, Ok(vec![first.clone(), second.clone(), third.clone()]));
     assert_eq!(store.files(Files { after: Some(first.id), limit: 1 }).await, Ok(vec![second.clone()]));
     assert_eq!(store.file_at(place("a.zip")).await, Ok(Some(first.clone())), "the first");
-    let moved = File { current: release(9, place("c.zip"), at(9)), missing: Some(at(9)), before: vec![first.current.clone()], name: "Moved".to_owned(), ..first.clone() };
+    let moved = File {
+        current: release(9, place("c.zip"), at(9)),
+        missing: Some(at(9)),
+        before: vec![first.current.clone()],
+        name: "Moved".to_owned(),
+        ..first.clone()
+    };
     store.put_file(moved.clone()).await.unwrap();
     assert_eq!(store.file(first.id).await, Ok(Some(moved)));
     assert_eq!(store.file_at(place("a.zip")).await, Ok(Some(third.clone())));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Kept, Limits, Memory};
 use crate::domain::catalogue::{File, Product};
+use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, Kind};
 use crate::domain::file::FileRef;
-use crate::domain::delivery::Delivery;
 use crate::domain::grant::{Amendment, Grant, Standing};
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
