@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{self, Problem};
 use crate::domain::catalogue::{File, Release, State as FileState};
@@ -15,13 +16,14 @@ use crate::domain::id::FileId;
 use crate::domain::locator::{Locator, Place, Remote};
 use crate::domain::order::Sku;
 use crate::domain::path::FilePath;
+use crate::domain::refusal::Refusal;
 use crate::service::catalogue::{self, NotKept, Removal, Replaced, Uses};
 use crate::service::scan::{Found, Reading, look};
 use crate::service::site::Site;
 use crate::store::{Files, LIST_MAX};
 
 /// A file to add to the catalogue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFile {
     /// `STORAGE/PATH`, `https://HOST/PATH[:BYTES]` or `aws:BUCKET/KEY[:BYTES]`.
@@ -35,7 +37,7 @@ pub struct NewFile {
 }
 
 /// The next version of a file.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewVersion {
     /// Where it lies; where the current one lay if not said.
@@ -44,7 +46,7 @@ pub struct NewVersion {
 }
 
 /// Where a file lies now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPlace {
     /// `STORAGE/PATH`.
@@ -52,7 +54,7 @@ pub struct NewPlace {
 }
 
 /// Another name of a file.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewName {
     /// Under which name people see it; as before if not said.
@@ -64,7 +66,7 @@ pub struct NewName {
 }
 
 /// A file of the catalogue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FileView {
     /// `f-…`: it stays.
     pub id: String,
@@ -99,7 +101,7 @@ pub struct FileView {
 }
 
 /// A file with all that is known of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FilePage {
     /// The file.
     #[serde(flatten)]
@@ -111,7 +113,7 @@ pub struct FilePage {
 }
 
 /// How many grants a file has.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SoldCountView {
     /// All that were ever made.
     pub all: u64,
@@ -120,7 +122,7 @@ pub struct SoldCountView {
 }
 
 /// A version of a file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct VersionOfFile {
     /// `v-…`.
     pub id: String,
@@ -139,7 +141,7 @@ pub struct VersionOfFile {
 }
 
 /// A file that got another version, or lies elsewhere.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplacedFile {
     /// The file as it is now.
     pub file: FileView,
@@ -148,7 +150,7 @@ pub struct ReplacedFile {
 }
 
 /// A file that is gone from the catalogue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RemovedFile {
     /// Its id.
     pub id: String,
@@ -159,7 +161,7 @@ pub struct RemovedFile {
 }
 
 /// What is known of the masters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScanView {
     /// The number of this scan.
     pub scan: u64,
@@ -176,7 +178,7 @@ pub struct ScanView {
 }
 
 /// A master that is being read.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReadingView {
     /// Its file.
     pub file: String,
@@ -189,7 +191,7 @@ pub struct ReadingView {
 }
 
 /// Masters that no file of the catalogue names.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrphansView {
     /// `STORAGE/PATH` of each, by name.
     pub files: Vec<String>,
@@ -200,7 +202,8 @@ pub struct OrphansView {
 }
 
 /// Which to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -210,7 +213,8 @@ pub(super) struct Which {
 }
 
 /// How to remove.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     #[serde(default)]
@@ -218,7 +222,8 @@ pub(super) struct How {
 }
 
 /// Of which scan to hear.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhichScan {
     #[serde(default)]
@@ -226,7 +231,8 @@ pub(super) struct WhichScan {
 }
 
 /// Where to look for orphans.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Where {
     #[serde(default)]
@@ -241,7 +247,8 @@ type Id = Result<Path<String>, PathRejection>;
 
 pub(super) fn not_kept(fault: &NotKept) -> Problem {
     match fault {
-        NotKept::Field(..) => Problem::unreadable(fault.to_string()),
+        NotKept::Field(field, what) => Problem::of_body(field, what),
+        NotKept::Missing(what) => Problem::unknown(what).coded(Refusal::FileMissing),
         NotKept::Unknown(what) => Problem::unknown(what),
         NotKept::Conflict(what) => Problem::conflict(what),
         NotKept::Down(down) => Problem::down(*down),
@@ -249,11 +256,11 @@ pub(super) fn not_kept(fault: &NotKept) -> Problem {
 }
 
 fn id_of(id: Id) -> Result<FileId, Problem> {
-    problem::read("", &problem::name(id)?)
+    problem::read_name(id)
 }
 
 fn locator(text: &str) -> Result<Locator, Problem> {
-    text.parse().map_err(|fault| Problem::unreadable(format!("file: {fault}")))
+    text.parse().map_err(|fault| Problem::of_body("file", fault))
 }
 
 impl FileView {
@@ -338,7 +345,7 @@ pub(super) async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Vec<FileView>>, Problem> {
     let Which { after, limit } = problem::query(which)?;
-    let after = after.as_deref().map(|text| problem::read("after", text)).transpose()?;
+    let after = after.as_deref().map(|text| problem::read_parameter("after", text)).transpose()?;
     let found = site.catalogue.files(Files { after, limit: problem::limit(limit, LIST_MAX)? }).await?;
     let mut views = Vec::with_capacity(found.len());
     for (file, seen) in look(&site, found).await {
@@ -416,14 +423,14 @@ pub(super) async fn orphans(
     if let Some(name) = storage.as_ref().filter(|name| site.configuration.storage(name).is_none()) {
         return Err(no_storage(&site, name.as_str()));
     }
-    let folder = folder.map(|text| FilePath::parse(&text).map_err(|fault| Problem::unreadable(format!("folder: {fault}")))).transpose()?;
+    let folder = folder.map(|text| FilePath::parse(&text).map_err(|fault| Problem::of_query("folder", fault))).transpose()?;
     let limit = problem::limit(limit, LIST_MAX)?;
-    let found = catalogue::orphans(&site, storage, folder, if limit == 0 { LIST_MAX } else { limit }).await;
+    let found = catalogue::orphans(&site, storage, folder, limit).await;
     let (files, listed) = found.map_err(|fault| not_kept(&fault))?;
     Ok(Json(OrphansView { files: files.iter().map(ToString::to_string).collect(), passed_over: listed.0, more: listed.1 }))
 }
 
 fn no_storage(site: &Site, text: &str) -> Problem {
     let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
-    Problem::unreadable(format!("storage: `{text}` must be the name of a [[storage]] (there are: {})", names.join(", ")))
+    Problem::of_query("storage", format_args!("`{text}` must be the name of a [[storage]] (there are: {})", names.join(", ")))
 }

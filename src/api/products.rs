@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
 use super::files::not_kept;
@@ -18,7 +19,7 @@ use crate::service::site::Site;
 use crate::store::{Down, LIST_MAX};
 
 /// A product.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductView {
     /// Its SKU.
@@ -42,7 +43,7 @@ pub struct ProductView {
 }
 
 /// A file of a product.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachmentView {
     /// `f-…`.
@@ -56,7 +57,7 @@ pub struct AttachmentView {
 }
 
 /// What became of orders that waited for a product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServedView {
     /// How many waited.
     pub orders: u64,
@@ -67,7 +68,7 @@ pub struct ServedView {
 }
 
 /// A SKU that orders have and no product.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MissingProduct {
     /// The SKU.
     pub sku: String,
@@ -76,14 +77,14 @@ pub struct MissingProduct {
 }
 
 /// A product that is gone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RemovedProduct {
     /// Its SKU.
     pub sku: String,
 }
 
 /// A policy.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PolicyView {
     /// Its name.
     pub name: String,
@@ -104,7 +105,7 @@ pub struct PolicyView {
 }
 
 /// To which grants a policy is applied.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
     /// Those that were sold under this SKU.
@@ -115,7 +116,7 @@ pub struct Application {
 }
 
 /// What became of them.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AppliedView {
     /// How many there are.
     pub grants: u64,
@@ -130,7 +131,8 @@ pub struct AppliedView {
 }
 
 /// Which to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -142,7 +144,7 @@ pub(super) struct Which {
 type Id = Result<Path<String>, PathRejection>;
 
 fn sku_of(id: Id) -> Result<Sku, Problem> {
-    problem::read("", &problem::name(id)?)
+    problem::read_name(id)
 }
 
 async fn view(site: &Site, product: &Product, served: Option<Served>) -> Result<ProductView, Down> {
@@ -174,13 +176,13 @@ pub(super) async fn put(
     let sku = sku_of(sku)?;
     let ProductView { sku: said, name, policy, units, files, served: _ } = problem::body(body)?;
     if !said.is_empty() && said != sku.as_str() {
-        return Err(Problem::unreadable(format!("sku: `{said}` must be that of the call, `{sku}`")));
+        return Err(Problem::of_body("sku", format_args!("`{said}` must be that of the call, `{sku}`")));
     }
-    let unknown = |units: &String| Problem::unreadable(format!("units: `{units}` must be per_line or per_unit"));
+    let unknown = |units: &String| Problem::of_body("units", format_args!("`{units}` must be per_line or per_unit"));
     let units = units.map_or(Ok(Units::default()), |units| Units::parse(&units).ok_or_else(|| unknown(&units)))?;
     let mut attached = Vec::with_capacity(files.len());
     for (place, AttachmentView { file, options, name: _ }) in files.into_iter().enumerate() {
-        attached.push(Attachment { file: problem::read(&format!("files[{place}].file"), &file)?, options });
+        attached.push(Attachment { file: problem::read_field(&format!("files[{place}].file"), &file)?, options });
     }
     let product = Product { sku, name, policy, units, files: attached };
     let served = product::keep(&site, product.clone(), &author).await.map_err(|fault| not_kept(&fault))?;
@@ -201,7 +203,7 @@ pub(super) async fn remove(State(site): State<Arc<Site>>, sku: Id) -> Result<Jso
 
 fn page(which: Result<Query<Which>, QueryRejection>) -> Result<(Option<Sku>, usize), Problem> {
     let Which { after, limit } = problem::query(which)?;
-    let after = after.as_deref().map(|text| problem::read("after", text)).transpose()?;
+    let after = after.as_deref().map(|text| problem::read_parameter("after", text)).transpose()?;
     Ok((after, problem::limit(limit, LIST_MAX)?))
 }
 
@@ -265,7 +267,7 @@ pub(super) async fn apply_policy(
     body: Result<Json<Application>, JsonRejection>,
 ) -> Result<Json<AppliedView>, Problem> {
     let (name, Application { product, dry_run }) = (problem::name(name)?, problem::body(body)?);
-    let sku: Sku = problem::read("product", &product)?;
+    let sku: Sku = problem::read_field("product", &product)?;
     let run = if dry_run { Run::Dry } else { Run::Real };
     let Applied { grants, changed, revoked, over } = apply(&site, &name, &sku, run, &author).await.map_err(|fault| not_kept(&fault))?;
     Ok(Json(AppliedView { grants, changed, revoked, over, dry_run }))

@@ -33,6 +33,8 @@ pub enum NotKept {
     Field(String, String),
     /// It is not there.
     Unknown(String),
+    /// There is no master there.
+    Missing(String),
     /// It cannot be with things as they are.
     Conflict(String),
     /// The store does not answer.
@@ -49,7 +51,7 @@ impl fmt::Display for NotKept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(field, what) => write!(f, "{field}: {what}"),
-            Self::Unknown(what) | Self::Conflict(what) => f.write_str(what),
+            Self::Unknown(what) | Self::Missing(what) | Self::Conflict(what) => f.write_str(what),
             Self::Down(down) => write!(f, "{down}"),
         }
     }
@@ -259,7 +261,7 @@ fn release_at(site: &Site, at: Locator, now: Moment) -> Result<Release, NotKept>
     match at {
         Locator::Here(at) => {
             check_storage(site, &at)?;
-            let version = site.storages.look(&at).map_err(|absent| NotKept::Unknown(format!("file: `{at}`: {absent}")))?;
+            let version = site.storages.look(&at).map_err(|absent| NotKept::Missing(format!("file: `{at}`: {absent}")))?;
             Ok(Release::of_master(id, at, &version, now))
         }
         Locator::Remote(remote) => Ok(remote_release(id, remote, now)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::hashing::checksum;
 use super::site::Site;
@@ -12,7 +13,7 @@ use crate::domain::file::{FileRef, Version};
 use crate::domain::placed::{Placed, What};
 
 /// What can be said about the content of a version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fingerprint {
     /// SHA-256 in hexadecimal, if a copy of the version was read, or the file is still as it was.
     pub sha256: Option<String>,

@@ -3,7 +3,7 @@
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
 //! and what is remembered of them alike; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`], [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
+//! [`amend`] changes them for the [`caller`], who may have an [`api_key`] and ask twice ([`repeated`]), [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
 //! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`catalogue`] keeps what is sold,
 //! [`scan`] what its masters are. [`zen_cart`] looks after
@@ -12,6 +12,7 @@
 pub mod address;
 pub mod amend;
 pub mod answer;
+pub mod api_key;
 pub mod asking;
 pub mod audit;
 pub mod authorize;
@@ -50,6 +51,7 @@ mod reconcile;
 pub mod refusals;
 pub mod rehearsal;
 pub mod remembered;
+pub mod repeated;
 mod retries;
 mod running;
 pub mod scan;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod callers;
 mod credentials;
 mod limits;
 mod lists;
@@ -11,6 +12,7 @@ mod outbox;
 mod placed;
 mod records;
 
+use self::callers::Callers;
 use self::credentials::Credentials;
 pub use self::limits::Limits;
 use self::orders::Sales;
@@ -76,6 +78,7 @@ struct Kept {
     credentials: Credentials,
     sales: Sales,
     outbox: Outbox,
+    callers: Callers,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }

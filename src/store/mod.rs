@@ -1,6 +1,7 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod callers;
 mod catalogue;
 mod credentials;
 pub mod memory;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
 pub use self::catalogue::{CatalogueStore, Files, Lead, SoldCount};
 pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
@@ -406,11 +408,14 @@ pub struct Stores {
     pub catalogue: Arc<dyn CatalogueStore>,
     /// What is to be told.
     pub outbox: Arc<dyn OutboxStore>,
+    /// Who calls the API.
+    pub callers: Arc<dyn CallerStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + 'static>(store: Arc<S>) -> Self {
-        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: Arc::clone(&store) as _, outbox: store }
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + 'static>(store: Arc<S>) -> Self {
+        let (decisions, orders, catalogue) = (Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&store) as _);
+        Self { decisions, orders, catalogue, outbox: Arc::clone(&store) as _, callers: store }
     }
 }

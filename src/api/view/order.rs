@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::GrantView;
 use crate::api::orders::CustomerView;
@@ -11,7 +12,7 @@ use crate::domain::order::{Customer, Line, Options, Order};
 use crate::service::order::{Opened, Reported};
 
 /// An order in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ListedOrder {
     /// `o-…`.
     pub id: String,
@@ -55,7 +56,7 @@ fn customer(customer: &Customer) -> CustomerView {
 }
 
 /// An order with what it opens. The URL of its page is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {
     /// `o-…`.
     pub id: String,
@@ -90,7 +91,7 @@ impl fmt::Debug for OrderView {
 }
 
 /// The customer's page of an order. Its URL is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct OrderPageView {
     /// Whoever has it can see and download what the order opens.
     pub url: String,
@@ -103,7 +104,7 @@ impl fmt::Debug for OrderPageView {
 }
 
 /// A line of an order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LineView {
     /// What tells it from the others.
     pub line: String,
@@ -124,7 +125,7 @@ pub struct LineView {
 }
 
 /// A grant that a line was sold as. The URL is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SoldGrant {
     /// Under which name people see the file.
     pub name: String,
