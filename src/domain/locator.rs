@@ -234,6 +234,8 @@ fn aws(rest: &str) -> Result<Remote, LocatorFault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -265,6 +267,26 @@ mod tests {
             };
             assert_eq!(found, bytes, "{written}");
             assert_eq!(shown.parse(), Ok(read), "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_written_as_it_reads_back(
+            host in "(www\\.dropbox\\.com|drive\\.google\\.com|1drv\\.ms|a\\.sharepoint\\.com|h\\.example)(:[0-9]{1,5})?",
+            path in "/(s/|file/d/|:u:/g/|scl/fi/|open|index\\.php/s/)?[a-zA-Z0-9:%_.-]{0,20}(/[a-z:0-9]{0,9})?",
+            query in "(\\?[a-z=&:0-9]{0,20})?(:[0-9]{0,21})?",
+        ) {
+            if let Ok(read) = format!("https://{host}{path}{query}").parse::<Locator>() {
+                prop_assert_eq!(read.to_string().parse(), Ok(read));
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_odd_to_be_read_or_refused(text in "\\PC*", start in "(https://|aws:|masters/)?") {
+            if let Ok(read) = format!("{start}{text}").parse::<Locator>() {
+                let _ = (read.file_name(), read.to_string());
+            }
         }
     }
 

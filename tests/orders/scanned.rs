@@ -27,7 +27,7 @@ fn masters_are_read_in_the_background_and_one_that_is_exchanged_is_the_next_vers
     assert_eq!((&first["state"], &first["size"], &first["media_type"]), (&json!("ok"), &json!(SIZE), &json!("application/zip")));
     // The same bytes at another time are the same version.
     let path = site.nginx.downloads().join("a.zip");
-    let touched = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+    let touched = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_007);
     File::options().write(true).open(&path).unwrap().set_modified(touched).unwrap();
     assert_eq!(show()["state"], "changed");
     assert_eq!(states(&site), json!({"ok": 1}));

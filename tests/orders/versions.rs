@@ -128,7 +128,7 @@ fn a_copy_follows_to_where_the_new_version_lies_under_its_name_also_over_a_crash
     let link = buy(&site, "1");
     let copy = || {
         let names = crate::servers::names_in(&site.nginx.goods());
-        names.into_iter().find(|name| name.ends_with(".pdf")).map(|name| site.nginx.goods().join(name))
+        names.into_iter().find(|name| name.contains(".pdf")).map(|name| site.nginx.goods().join(name))
     };
     let first = until("a copy", copy);
     until("its bytes", || (fs::read(&first).unwrap() == content(OLD)).then_some(()));
