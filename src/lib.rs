@@ -37,8 +37,8 @@
 //! A *grant* is the right of one customer to one file, a *link* its stored URL, a *delivery* one download under it. An
 //! *account* is a grant with its deliveries: what one decision changes. A click makes an *offer*, a delivery that reserves
 //! nothing yet; its first request opens it. A browser that *visits* a link is shown a page, whose button is the click. A
-//! shop reports an *order* of *products*, which hold *files*; what it sold are grants. A stateless URL is *signed*, and is no
-//! link. A *stub* is a symbolic link in a
+//! shop reports an *order* of *products*, which hold *files* in *versions*; what it sold are grants. A stateless URL is
+//! *signed*, and is no link. A *stub* is a symbolic link in a
 //! public directory for one delivery, a *copy* a file there for one grant; its *directory credential* is what the web server
 //! asks for.
 //!

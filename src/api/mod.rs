@@ -15,8 +15,19 @@
 //! | `POST /api/v1/orders/{id}/page` | the URL of the customer's page of it ([`OrderPageView`]) |
 //! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
-//! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
-//! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |
+//! | `GET /api/v1/files?after=&limit=` | files ([`FileView`]) |
+//! | `GET /api/v1/files/{id}` | one file with its versions ([`FilePage`]) |
+//! | `DELETE /api/v1/files/{id}?anyway=` | takes it out of the catalogue ([`RemovedFile`]) |
+//! | `POST /api/v1/files/{id}/versions` | gives it another version ([`NewVersion`] → [`ReplacedFile`]) |
+//! | `POST /api/v1/files/{id}/move` | says where its master lies now ([`NewPlace`] → [`ReplacedFile`]) |
+//! | `POST /api/v1/files/{id}/rename` | gives it another name or folder ([`NewName`] → [`FileView`]) |
+//! | `POST /api/v1/files/scan`, `GET /api/v1/files/scan?scan=` | looks at all masters, and tells how far that is ([`ScanView`]) |
+//! | `GET /api/v1/files/orphans?storage=&folder=&limit=` | masters that no file names ([`OrphansView`]) |
+//! | `PUT /api/v1/products/{sku}` | keeps a product, and serves orders that wait for it ([`ProductView`]) |
+//! | `DELETE /api/v1/products/{sku}` | forgets a product ([`RemovedProduct`]) |
+//! | `GET /api/v1/products/missing?after=&limit=` | SKUs that orders have and no product ([`MissingProduct`]) |
+//! | `GET /api/v1/policies`, `GET /api/v1/policies/{name}` | the policies of the configuration ([`PolicyView`]) |
+//! | `POST /api/v1/policies/{name}/apply` | gives its limits to grants of a product ([`Application`] → [`AppliedView`]) |
 //! | `GET /api/v1/products?after=&limit=`, `GET /api/v1/products/{sku}` | products ([`ProductView`]) |
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
@@ -60,14 +71,18 @@ use utoipa::ToSchema;
 pub use self::about::About;
 pub use self::api_keys::NewApiKey;
 pub use self::calls::Call;
-pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
+pub use self::files::{
+    FilePage, FileView, NewFile, NewName, NewPlace, NewVersion, OrphansView, ReadingView, RemovedFile, ReplacedFile, ScanView,
+    SoldCountView, VersionOfFile,
+};
 pub use self::grants::{Extension, NewGrant};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::outbox::NewLetter;
 pub use self::problem::{FieldFault, Problem};
+pub use self::products::{Application, AppliedView, AttachmentView, MissingProduct, PolicyView, ProductView, RemovedProduct, ServedView};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
@@ -86,11 +101,11 @@ mod api_keys;
 mod author;
 mod bearer;
 mod calls;
-mod catalogue;
 mod conditions;
 mod credentials;
 mod deliveries;
 mod evidence;
+mod files;
 mod grants;
 pub mod health;
 mod links;
@@ -99,6 +114,7 @@ pub mod openapi;
 mod orders;
 mod outbox;
 mod problem;
+mod products;
 mod public;
 mod repeated;
 mod reports;

@@ -54,6 +54,7 @@ fn document(calls: &[(Call, Told)]) -> OpenApi {
         let method = match call.method {
             "GET" => HttpMethod::Get,
             "PUT" => HttpMethod::Put,
+            "DELETE" => HttpMethod::Delete,
             _ => HttpMethod::Post,
         };
         paths = paths.path(call.path, PathItem::new(method, operation(*call, told)));

@@ -319,7 +319,7 @@ pub(super) static POLICY: Section = Section {
             "version",
             Value("\"latest\""),
             "\"latest\" or \"purchased\"",
-            "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was copied (method \"copy\" only).",
+            "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was bought; with method \"public\" it cannot be.",
         ),
         key(
             "landing",

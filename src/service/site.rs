@@ -15,6 +15,7 @@ use super::outbox::Outbox;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::repeated::RunningCalls;
+use super::scan::Scans;
 use super::streams::Streams;
 use super::upkeep::Upkeep;
 use super::zen_cart::ZenCarts;
@@ -79,6 +80,10 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// What the masters of the catalogue are.
+    pub scans: Arc<Scans>,
+    /// Whoever changes a file of the catalogue holds this meanwhile.
+    pub(super) cataloguing: Arc<Mutex<()>>,
     /// Who asked for more lately.
     pub asks: Arc<Asks>,
     /// What is known of Zen Cart's links.
@@ -143,6 +148,7 @@ impl Current {
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
+        site.scans.ask();
         site.outbox.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
@@ -191,6 +197,8 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            scans: Arc::default(),
+            cataloguing: Arc::default(),
             asks: Arc::default(),
             zen_carts: Arc::default(),
             outbox: Arc::default(),
@@ -251,6 +259,8 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            scans: Arc::clone(&self.scans),
+            cataloguing: Arc::clone(&self.cataloguing),
             asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             outbox: Arc::clone(&self.outbox),
