@@ -23,7 +23,7 @@
 //!
 //! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
 //! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
-//! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
+//! all four are pure, as is [`import`]: tables of other shops. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
 //! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite),
 //! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
 //! (what web servers report, and the access logs of others), [`pages`] (what customers read).
@@ -70,6 +70,7 @@ pub mod config;
 pub mod dialect;
 pub mod domain;
 pub mod feed;
+pub mod import;
 pub mod keys;
 pub mod pages;
 pub mod proof;

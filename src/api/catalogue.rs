@@ -108,7 +108,7 @@ type Id = Result<Path<String>, PathRejection>;
 /// A name that is longer is not one.
 const NAME_BYTES_MAX: usize = 255;
 
-fn named(field: &str, text: &str) -> Result<(), Problem> {
+pub(super) fn named(field: &str, text: &str) -> Result<(), Problem> {
     let good = text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
     good.then_some(())
         .ok_or_else(|| Problem::unreadable(format!("{field}: must have at most {NAME_BYTES_MAX} bytes and no control characters")))

@@ -49,6 +49,7 @@ pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
+pub use self::imports::{FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, PART_MAX};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::problem::Problem;
@@ -73,6 +74,7 @@ mod deliveries;
 mod evidence;
 mod grants;
 pub mod health;
+mod imports;
 mod links;
 mod orders;
 mod problem;
@@ -126,6 +128,7 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/orders", get(orders::list).post(orders::add))
         .route("/api/v1/orders/{id}", get(orders::show))
         .route("/api/v1/orders/{id}/state", post(orders::set))
+        .route("/api/v1/import", post(imports::take_part).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
         .route("/api/v1/files", get(catalogue::files).post(catalogue::add_file))
         .route("/api/v1/files/{id}", get(catalogue::file))
         .route("/api/v1/products", get(catalogue::products))

@@ -26,6 +26,7 @@ mod file;
 mod follower;
 mod grant;
 mod htpasswd;
+mod import;
 mod key;
 mod link;
 mod log;
@@ -104,6 +105,9 @@ enum Command {
     /// Keep the catalogue of files, each under an id that stays.
     #[command(subcommand, after_help = file::AFTER_HELP)]
     File(file::Command),
+    /// Take over what another shop sold, with what is left of it.
+    #[command(subcommand, after_help = import::AFTER_HELP)]
+    Import(import::Command),
     /// Say which files a SKU holds.
     #[command(subcommand, after_help = product::AFTER_HELP)]
     Product(product::Command),
@@ -190,6 +194,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Order(command) => order::run(&common, command),
         Command::File(command) => file::run(&common, command),
+        Command::Import(command) => import::run(&common, command),
         Command::Product(command) => product::run(&common, command),
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),

@@ -24,6 +24,7 @@ pub mod explain;
 pub mod fingerprint;
 mod following;
 pub mod htpasswd;
+pub mod import;
 pub mod inventory;
 pub mod issue;
 mod jwt;
