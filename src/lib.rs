@@ -26,7 +26,7 @@
 //! all four are pure, as is [`import`]: tables of other shops. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
 //! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite),
 //! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
-//! (what web servers report, and the access logs of others), [`pages`] (what customers read).
+//! (what web servers report, and the access logs of others), [`outbox`] (how webhooks and customers are told), [`pages`] (what customers read).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness;
 //! [`watch`] tells when followed files change.
@@ -36,9 +36,16 @@
 //!
 //! A *grant* is the right of one customer to one file, a *link* its stored URL, a *delivery* one download under it. An
 //! *account* is a grant with its deliveries: what one decision changes. A click makes an *offer*, a delivery that reserves
-//! nothing yet; its first request opens it. A stateless URL is *signed*, and is no link. A *stub* is a symbolic link in a
+//! nothing yet; its first request opens it. A shop reports an *order* of *products*, which hold *files*; what it sold are
+//! grants. A stateless URL is *signed*, and is no link. A *stub* is a symbolic link in a
 //! public directory for one delivery, a *copy* a file there for one grant; its *directory credential* is what the web server
 //! asks for.
+//!
+//! # States
+//!
+//! What a thing is, what leads there and out of it, and what it refuses meanwhile, stands in a table of the module that
+//! decides it: orders in [`domain::order`], grants in [`domain::grant`], links in [`domain::link`], deliveries in
+//! [`domain::account`].
 //!
 //! # What holds at every moment
 //!
@@ -72,6 +79,7 @@ pub mod domain;
 pub mod feed;
 pub mod import;
 pub mod keys;
+pub mod outbox;
 pub mod pages;
 pub mod proof;
 pub mod public;

@@ -11,6 +11,7 @@ use cloakroom::config;
 use cloakroom::dialect::{Asked, Dialect, Say};
 use cloakroom::domain::client::Client;
 use cloakroom::domain::delivery::{Delivery, State};
+use cloakroom::domain::language::Language;
 
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::{Amendment, Standing};
@@ -26,8 +27,9 @@ use cloakroom::domain::refusal::Refusal;
 use cloakroom::pages::Pages;
 use cloakroom::proof::key::{KeyRing, SigningKey};
 use cloakroom::public::Directories;
-use cloakroom::service::download::{Outcome, download};
+use cloakroom::service::download::download;
 use cloakroom::service::issue::{Issued, Wanted, issue};
+use cloakroom::service::outcome::Outcome;
 use cloakroom::service::site::Site;
 use cloakroom::service::trace::Trace;
 use cloakroom::storage::Storages;
@@ -72,7 +74,7 @@ impl Shop {
 
     async fn link(&self, policy: Policy) -> Issued {
         let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
-        issue(&self.site, Wanted { file, customer: String::new(), policy }, "test".to_owned()).await.unwrap()
+        issue(&self.site, Wanted { file, customer: String::new(), policy, letter: None }, "test".to_owned()).await.unwrap()
     }
 
     async fn ask(&mut self, method: Method, url: &str, now: Moment) -> Result<Outcome, Refusal> {
@@ -103,6 +105,8 @@ fn question(method: Method, url: &str, number: u32) -> Question {
         jwt_cookies: None,
         authorization: None,
         wants_page: false,
+        navigates: false,
+        language: Language::English,
         looks_ahead: false,
     }
 }
@@ -112,6 +116,7 @@ fn to(outcome: Outcome) -> String {
         Outcome::Redirect(redirect) => redirect.to,
         Outcome::Send(sending) => panic!("{} is sent at once", sending.file),
         Outcome::Copy(_) => panic!("there are no copies"),
+        Outcome::Show(_) => panic!("nobody asked for a page"),
     }
 }
 

@@ -104,6 +104,8 @@ fn what_would_be_a_second_header_or_another_place_is_never_said() {
     for (kind, say) in [
         (Kind::Authorize, hand_off("/files/", &path, &version)),
         (Kind::Authorize, Say::Redirect { to: "/x", cookie: None }),
+        (Kind::Authorize, Say::Show { page: page(String::new()), onward: None }),
+        (Kind::Download, Say::Show { page: page(String::new()), onward: Some("/dl/\r\nX-Accel-Redirect: /x") }),
         (Kind::Download, Say::Allow { rate: None, user: None }),
     ] {
         let answer = Dialect::Nginx.write(kind, say);
@@ -140,6 +142,8 @@ fn case(raw: &[u8]) -> String {
             writeln!(text, "  cookie {:?}", question.cookie).unwrap();
             writeln!(text, "  authorization {:?}", question.authorization).unwrap();
             writeln!(text, "  wants page {}, looks ahead {}", question.wants_page, question.looks_ahead).unwrap();
+            writeln!(text, "  navigates {}, is visit {}, language {}", question.navigates, question.is_visit(), question.language.tag())
+                .unwrap();
             match question.kind {
                 Kind::Authorize => {
                     say(&mut text, question.kind, "allow", Say::Allow { rate: None, user: None });
@@ -156,13 +160,17 @@ fn case(raw: &[u8]) -> String {
                     say(&mut text, question.kind, "hand off", hand_off("/_cloakroom/masters/", &path, &version));
                     let redirect = Say::Redirect { to: "/dl/d/token/a.zip", cookie: Some("cloakroom=abc; Path=/dl/; Secure") };
                     say(&mut text, question.kind, "redirect", redirect);
+                    let shown = || page("<p>a page</p>".to_owned());
+                    say(&mut text, question.kind, "show", Say::Show { page: shown(), onward: None });
+                    say(&mut text, question.kind, "show and go on", Say::Show { page: shown(), onward: Some("/dl/d/token/a.zip") });
                 }
             }
             refuse(&mut text, question.kind, Refusal::Expired, &question.request);
             refuse(&mut text, question.kind, Refusal::StoreDown, &question.request);
         }
-        Ok(Asked::Refused { refusal, request, wants_page }) => {
+        Ok(Asked::Refused { refusal, request, wants_page, language }) => {
             writeln!(text, "reads as the page of {refusal}\n  request {request}\n  wants page {wants_page}").unwrap();
+            writeln!(text, "  language {}", language.tag()).unwrap();
             refuse(&mut text, Kind::Download, refusal, &request);
         }
         Err(Malformed { kind, reason, request }) => {

@@ -11,14 +11,16 @@ use cloakroom::domain::client::Client;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::file::Version;
 use cloakroom::domain::id::{DeliveryId, GrantId, LinkId, RequestId};
+use cloakroom::domain::language::Language;
 use cloakroom::domain::moment::Moment;
 use cloakroom::domain::range::Range;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::domain::support::SupportCode;
-use cloakroom::pages::{Pages, Running, TemplateFault};
+use cloakroom::pages::{Pages, Reader, Running, TemplateFault};
 use sha2::{Digest, Sha256};
 
 const SITE: &str = "shop.example";
+const EN: Reader<'_> = Reader { language: Language::English, site: SITE };
 
 fn support() -> SupportCode {
     SupportCode::of(&RequestId::parse("4f0c2b9d5e7a4c1f8a3e6d5b2c9f0e1a").unwrap())
@@ -53,7 +55,7 @@ fn each_refusal_is_one_line_of_text_with_its_code_and_the_support_code() {
     let pages = Pages::load(None).unwrap();
     let mut seen = 0;
     for &refusal in Refusal::ALL {
-        let (media_type, line) = pages.refusal(refusal, &support(), false, SITE);
+        let (media_type, line) = pages.refusal(refusal, &support(), false, EN);
         assert_eq!(media_type, "text/plain; charset=utf-8");
         assert_eq!(count(&line, "\n"), 1, "{line}");
         assert!(line.ends_with(&format!("({refusal}, {})\n", support())), "{line}");
@@ -72,7 +74,7 @@ fn each_refusal_has_a_page_that_stands_alone() {
     let pages = Pages::load(None).unwrap();
     let mut seen = 0;
     for &refusal in Refusal::ALL {
-        let (media_type, page) = pages.refusal(refusal, &support(), true, SITE);
+        let (media_type, page) = pages.refusal(refusal, &support(), true, EN);
         assert_eq!(media_type, "text/html; charset=utf-8");
         assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">\n"), "{page}");
         for (part, times) in [("<h1>", 1), ("</h1>", 1), ("<title>", 1), ("<main>", 1), ("<style>", 1), ("<meta name=\"viewport\"", 1)] {
@@ -95,13 +97,13 @@ fn each_refusal_has_a_page_that_stands_alone() {
 fn the_pages_look_as_they_were_looked_at() {
     let pages = Pages::load(None).unwrap();
     for refusal in [Refusal::LinkExpired, Refusal::Overloaded, Refusal::DownloadRunning] {
-        golden(&format!("{refusal}.html"), &pages.refusal(refusal, &support(), true, SITE).1);
+        golden(&format!("{refusal}.html"), &pages.refusal(refusal, &support(), true, EN).1);
     }
 }
 
 #[test]
 fn a_running_download_tells_how_to_go_on_with_it() {
-    let (_, page) = Pages::load(None).unwrap().refusal(Refusal::DownloadRunning, &support(), true, SITE);
+    let (_, page) = Pages::load(None).unwrap().refusal(Refusal::DownloadRunning, &support(), true, EN);
     assert_eq!(count(&page, "<li>"), 3, "{page}");
     assert!(page.contains("already running") && page.contains("let it finish"), "{page}");
 }
@@ -143,11 +145,11 @@ fn a_running_download_tells_since_when_from_where_and_how_far() {
         ("download_running-here.html", "2001:db8:12:3456::7", "2001:db8:12:ffff::1"),
     ] {
         let known = Running::of(&running(address), asking.parse().unwrap(), now());
-        let (media_type, page) = pages.download_running(&known, &support(), true, SITE);
+        let (media_type, page) = pages.download_running(&known, &support(), true, EN);
         assert_eq!(media_type, "text/html; charset=utf-8");
         golden(name, &page);
-        let text = pages.download_running(&known, &support(), false, SITE);
-        assert_eq!(text, pages.refusal(Refusal::DownloadRunning, &support(), false, SITE));
+        let text = pages.download_running(&known, &support(), false, EN);
+        assert_eq!(text, pages.refusal(Refusal::DownloadRunning, &support(), false, EN));
     }
 }
 
@@ -156,7 +158,7 @@ fn a_running_download_tells_no_address_and_no_guess() {
     let pages = Pages::load(None).unwrap();
     let told = |delivery: &Delivery, asking: &str, now| {
         let known = Running::of(delivery, asking.parse().unwrap(), now);
-        as_read(&pages.download_running(&known, &support(), true, SITE).1)
+        as_read(&pages.download_running(&known, &support(), true, EN).1)
     };
     for (address, asking, network, here) in [
         ("203.0.113.77", "198.51.100.9", "203.0.113.0/24", false),
@@ -174,7 +176,7 @@ fn a_running_download_tells_no_address_and_no_guess() {
             assert!(!page.contains(secret), "{secret}");
         }
     }
-    for (covered, says) in [(0, None), (9, None), (10, Some("at least 1 %")), (999, Some("at least 99 %"))] {
+    for (covered, says) in [(0, None), (9, None), (10, Some("at least 1\u{a0}%")), (999, Some("at least 99\u{a0}%"))] {
         let mut delivery = running("203.0.113.77");
         delivery.coverage.clear();
         delivery.coverage.entry(Client::new([192, 0, 2, 1].into(), "").key()).or_default().add(0, covered);
@@ -195,9 +197,9 @@ fn a_template_may_use_what_is_known_of_a_running_download_where_it_is_known() {
     let (_directory, pages) = load(&[("download-running.html", with)]);
     let pages = pages.unwrap();
     let known = Running::of(&running("203.0.113.77"), [192, 0, 2, 1].into(), now());
-    let page = as_read(&pages.download_running(&known, &support(), true, SITE).1);
+    let page = as_read(&pages.download_running(&known, &support(), true, EN).1);
     assert!(page.contains("<p>15 minutes ago, 203.0.113.0/24 R-"));
-    assert!(pages.refusal(Refusal::DownloadRunning, &support(), true, SITE).1.contains("<p> R-"));
+    assert!(pages.refusal(Refusal::DownloadRunning, &support(), true, EN).1.contains("<p> R-"));
     for (text, says) in [
         ("{{ running.since }}{{ support }}", "undefined value"),
         ("{% if running %}{{ running.address }}{% endif %}{{ support }}", "undefined value"),
@@ -215,7 +217,7 @@ fn the_browser_applies_exactly_the_style_that_stands_in_the_page() {
     let policy = pages.content_security_policy();
     let mut seen = 0;
     for &refusal in Refusal::ALL {
-        let (_, page) = pages.refusal(refusal, &support(), true, SITE);
+        let (_, page) = pages.refusal(refusal, &support(), true, EN);
         let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = STANDARD.encode(Sha256::digest(style));
         assert_eq!(
@@ -231,7 +233,7 @@ fn the_browser_applies_exactly_the_style_that_stands_in_the_page() {
 fn a_hostile_site_name_is_only_text() {
     let pages = Pages::load(None).unwrap();
     for site in ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</title></style><b>", "{{ 7 * 7 }}", "a & b's \"shop\""] {
-        let (_, page) = pages.refusal(Refusal::Expired, &support(), true, site);
+        let (_, page) = pages.refusal(Refusal::Expired, &support(), true, Reader { language: Language::English, site });
         assert!(!page.contains(site) || site.starts_with("{{"), "{site}");
         for tag in ["<script", "<img", "<b>"] {
             assert!(!page.contains(tag), "{site}");
@@ -246,7 +248,7 @@ fn a_directory_replaces_the_templates_that_it_has_and_no_others() {
     let own = "{% extends \"layout.html\" %}\n{% block main %}<h1>{{ sentence }}</h1><p>Our words. {{ support }}</p>{% endblock %}\n";
     let (_directory, pages) = load(&[("refusal.html", own), (".refusal.html.swp", "\u{1}"), ("notes.txt", "{{"), ("refusal.html~", "{{")]);
     let pages = pages.unwrap();
-    let (_, page) = pages.refusal(Refusal::Expired, &support(), true, SITE);
+    let (_, page) = pages.refusal(Refusal::Expired, &support(), true, EN);
     assert!(page.contains("Our words.") && page.contains("<html lang=\"en\">"), "{page}");
     assert_eq!(pages.content_security_policy(), Pages::load(None).unwrap().content_security_policy());
 }
@@ -257,7 +259,7 @@ fn a_style_of_ones_own_is_in_the_policy_as_a_browser_sees_it() {
     let (_directory, pages) = load(&[("style.css", "\u{feff}h1 > b { color: red; }\r\np { margin: 0 }\r")]);
     let pages = pages.unwrap();
     let seen = "h1 > b { color: red; }\np { margin: 0 }\n";
-    let (_, page) = pages.refusal(Refusal::Expired, &support(), true, SITE);
+    let (_, page) = pages.refusal(Refusal::Expired, &support(), true, EN);
     assert!(page.contains(&format!("<style>{seen}</style>")), "{page}");
     assert!(pages.content_security_policy().contains(&STANDARD.encode(Sha256::digest(seen))));
 
@@ -276,7 +278,7 @@ fn a_style_of_ones_own_is_in_the_policy_as_a_browser_sees_it() {
 fn a_template_that_cannot_work_is_refused_with_its_place_and_what_would_be_right() {
     let page = |text: &str| format!("<!doctype html>\n{text}\n<p>{{{{ support }}}}</p>\n");
     for (name, text, line, says) in [
-        ("refusal.html", page("{{ titel }}"), Some(2), "`titel` is not a name of this page; known are advice, code"),
+        ("refusal.html", page("{{ titel }}"), Some(2), "`titel` is not a name of this page; known are advice, code, language, passing"),
         ("refusal.html", page("{% if code == \"nonsense\" %}{{ titel }}{% endif %}"), Some(2), "`titel`"),
         ("refusal.html", page("{{ site.name }}"), Some(2), "undefined value"),
         ("refusal.html", page("{% if passing %}"), Some(3), "syntax error"),
@@ -338,9 +340,9 @@ fn a_template_that_fails_only_for_one_site_leaves_the_line_of_text() {
     let text = "{{ support }}{% if site == \"odd.example\" %}{{ status / 0 }}{% endif %}";
     let (_directory, pages) = load(&[("refusal.html", text)]);
     let pages = pages.unwrap();
-    assert_eq!(pages.refusal(Refusal::Expired, &support(), true, SITE).0, "text/html; charset=utf-8");
-    let (media_type, line) = pages.refusal(Refusal::Expired, &support(), true, "odd.example");
-    assert_eq!((media_type, line), pages.refusal(Refusal::Expired, &support(), false, SITE));
+    assert_eq!(pages.refusal(Refusal::Expired, &support(), true, EN).0, "text/html; charset=utf-8");
+    let (media_type, line) = pages.refusal(Refusal::Expired, &support(), true, Reader { language: Language::English, site: "odd.example" });
+    assert_eq!((media_type, line), pages.refusal(Refusal::Expired, &support(), false, EN));
 }
 
 /// WCAG 2.2's contrast ratio of two colours written as `#rrggbb`.
@@ -358,7 +360,7 @@ fn contrast(one: &str, other: &str) -> f64 {
 
 #[test]
 fn every_text_can_be_read_by_day_and_by_night() {
-    let (_, page) = Pages::load(None).unwrap().refusal(Refusal::Expired, &support(), true, SITE);
+    let (_, page) = Pages::load(None).unwrap().refusal(Refusal::Expired, &support(), true, EN);
     let colours = |name: &str| {
         let (_, rest) = page.split_once(&format!("--{name}: light-dark(")).unwrap_or_else(|| panic!("no colour {name}"));
         let (light, dark) = rest.split_once(')').unwrap().0.split_once(", ").unwrap();

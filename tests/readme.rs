@@ -221,6 +221,19 @@ fn the_directory_that_is_shown_for_copies_fits_into_a_small_site_s_configuration
     assert!(checked.status.success() && said.contains("is right") && said.contains("public-login"), "{checked:?}");
 }
 
+/// The words of a line as a shell has them, as far as it has blanks and single quotes.
+fn words_of(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, part) in line.split('\'').enumerate() {
+        if place % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
 #[test]
 fn the_commands_that_readme_shows_are_understood() {
     let site = Site::open();
@@ -230,11 +243,19 @@ fn the_commands_that_readme_shows_are_understood() {
     goods.master("set/a.zip", b"the goods");
     let made = goods.cloakroom.json(&["grant", "add", "--file", "masters/set/a.zip"]);
     let user = made["copy"]["user"].as_str().expect("a user name").to_owned();
+    site.master("books/ebook.pdf", b"the book");
+    site.master("poster.pdf", b"the poster");
+    let file = site.cloakroom.say(&["file", "add", "masters/poster.pdf"]);
+    site.cloakroom.say(&["product", "add", "poster", "--file", &file]);
     let mut seen = 0;
     for line in README.lines() {
         let Some(command) = line.trim().strip_prefix("cloakroom ") else { continue };
         let command = command.split(" #").next().unwrap().trim();
-        let mut words: Vec<String> = command.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect();
+        let mut words = words_of(command);
+        // Ids that are shown stand for those that were made.
+        for word in words.iter_mut().filter(|word| *word == "f-…") {
+            word.clone_from(&file);
+        }
         if words[0] == "explain" {
             words[1] = site.cloakroom.sign("masters/set/a.zip");
         }

@@ -76,7 +76,7 @@ fn text(path: &Path) -> &str {
 fn what_is_in_the_store_is_told_while_the_daemon_works() {
     let shop = Shop::open();
     let info = shop.cloakroom.json(&["store", "info"]);
-    assert_eq!((info["grants"].as_u64(), info["links"].as_u64(), info["version"].as_u64()), (Some(1), Some(1), Some(3)), "{info:#}");
+    assert_eq!((info["grants"].as_u64(), info["links"].as_u64(), info["version"].as_u64()), (Some(1), Some(1), Some(4)), "{info:#}");
     assert_eq!(info["deliveries"], serde_json::json!({"completed": 1, "offered": 1, "open": 1}));
     let said = shop.cloakroom.say(&["store", "info"]);
     for words in ["cloakroom.db", "deliveries  3: 1 completed, 1 offered, 1 open", "of SQLite"] {
@@ -235,7 +235,7 @@ fn an_import_that_is_not_whole_changes_nothing_and_names_the_line() {
         (without(last - 1), &*format!("line {}: counts", last - 1)),
         (format!("{good}\n{grant}"), "something stands behind the last line"),
         (good.replacen(grant, &format!("{grant}\n{grant}"), 1), "line 3: the same id stood before"),
-        (good.replacen("\"format\":2", "\"format\":3", 1), "line 1: is of format 3"),
+        (good.replacen("\"format\":3", "\"format\":4", 1), "line 1: is of format 4"),
         (good.replacen("\"standing\":\"active\"", "\"standing\":\"fine\"", 1), "line 2: `standing` holds \"fine\""),
         (good.replacen("\"used\":1", "\"used\":-1", 1), "line 2: is not a line of an export"),
         ("{\"grant\":".to_owned(), "line 1: is not a line of an export"),

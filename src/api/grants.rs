@@ -45,6 +45,12 @@ pub struct NewGrant {
     /// A duration such as `30d`, or `unlimited`.
     #[serde(default)]
     pub valid_for: Option<String>,
+    /// A mail address to which its link goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The language of that mail, such as `de`; the configured one if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// How much more a grant gets: a time, a number of downloads, or both.
@@ -84,7 +90,10 @@ pub(super) async fn add(
     let wanted = problem::body(body)?;
     let file = stored(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
-    let issued = issue(&site, Wanted { file, customer: wanted.customer, policy }, author).await.map_err(|fault| not_issued(&fault))?;
+    let issued =
+        issue(&site, Wanted { file, customer: wanted.customer, policy, letter: wanted.email.map(|to| (to, wanted.language)) }, author)
+            .await
+            .map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }
 

@@ -28,6 +28,7 @@ pub struct NewLink {
 /// Why no link was made.
 pub(super) fn not_issued(fault: &NotIssued) -> Problem {
     match fault {
+        NotIssued::Letter(fault) => super::outbox::not_written(fault),
         NotIssued::Down(_) | NotIssued::Zone(_) => Problem::unavailable(fault.to_string()),
         NotIssued::Absent(..) | NotIssued::Unknown => Problem::unknown(fault.to_string()),
         NotIssued::Revoked(_) => Problem::conflict(fault.to_string()),

@@ -27,6 +27,12 @@
 //! | `POST /api/v1/directories/{name}/rotate` | replaces those of a directory ([`Rotation`] → [`RotatedView`]) |
 //! | `POST /api/v1/reports` | settles lines of the web server's report, one a line of the body ([`Handed`]) |
 //! | `GET /api/v1/stats?from=&to=&by=` | numbers by hour or day ([`Stats`]) |
+//! | `GET /api/v1/outbox` | the webhooks and the mail server, with what waits ([`LaneView`]) |
+//! | `POST /api/v1/outbox/{lane}/retry` | sends again all that was given up there ([`Retried`]) |
+//! | `GET /api/v1/messages?lane=&state=&grant=&order=&before=&limit=` | the newest messages ([`MessageView`]) |
+//! | `POST /api/v1/messages/{id}/retry` | sends one again that was given up ([`Retried`]) |
+//! | `POST /api/v1/webhooks/{name}/test`, `/api/v1/mail/test` | tries whether messages arrive ([`NewLetter`] → [`MessageView`]) |
+//! | `POST /api/v1/grants/{id}/mail`, `/api/v1/orders/{id}/mail` | writes to the customer once more ([`NewLetter`] → [`MessageView`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
@@ -52,14 +58,15 @@ pub use self::grants::{Extension, NewGrant};
 pub use self::imports::{FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, PART_MAX};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
+pub use self::outbox::NewLetter;
 pub use self::problem::Problem;
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
-    LineView, LinkView, ListedDelivery, ListedOrder, OfferedView, OrderView, RangeView, ReportView, RequestView, RevokedLink, RotatedView,
-    SoldGrant, SoldView,
+    LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, OfferedView, OrderView, RangeView, ReportView, RequestView,
+    Retried, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
@@ -77,6 +84,7 @@ pub mod health;
 mod imports;
 mod links;
 mod orders;
+mod outbox;
 mod problem;
 mod public;
 mod reports;
@@ -142,6 +150,14 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/directories/{name}/rotate", post(credentials::replace))
         .route("/api/v1/reports", post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
         .route("/api/v1/stats", get(stats::stats))
+        .route("/api/v1/outbox", get(outbox::lanes))
+        .route("/api/v1/outbox/{lane}/retry", post(outbox::retry_lane))
+        .route("/api/v1/messages", get(outbox::list))
+        .route("/api/v1/messages/{id}/retry", post(outbox::retry))
+        .route("/api/v1/webhooks/{name}/test", post(outbox::test_webhook))
+        .route("/api/v1/mail/test", post(outbox::test_mail))
+        .route("/api/v1/grants/{id}/mail", post(outbox::mail_grant))
+        .route("/api/v1/orders/{id}/mail", post(outbox::mail_order))
         .route("/api/v1/explain", post(explain_what))
         .route("/api/v1/about", get(about::about))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))

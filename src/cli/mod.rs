@@ -32,6 +32,7 @@ mod link;
 mod log;
 mod notify;
 mod order;
+mod outbox;
 mod paragraph;
 mod product;
 mod reload;
@@ -120,6 +121,9 @@ enum Command {
     /// Show and replace the user names and passwords of public directories.
     #[command(subcommand, after_help = credential::AFTER_HELP)]
     Credential(credential::Command),
+    /// Show what leaves for webhooks and customers, try whether it arrives, send again what did not.
+    #[command(subcommand, after_help = outbox::AFTER_HELP)]
+    Outbox(outbox::Command),
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -199,6 +203,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Grant(command) => grant::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
+        Command::Outbox(command) => outbox::run(&common, command),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use super::client::{Client, query};
 use super::failure::{Failure, warn};
 use super::terminal::{Column, table};
-use super::{Common, link, say, say_json, terminal};
-use crate::api::{CustomerView, ListedOrder, NewLine, NewOrder, NewState, OrderView, SHOP};
+use super::{Common, link, outbox, say, say_json, terminal};
+use crate::api::{CustomerView, ListedOrder, MessageView, NewLine, NewOrder, NewState, OrderView, SHOP};
 use crate::config::Configuration;
 use crate::domain::id::OrderId;
 use crate::domain::order::OrderState;
@@ -39,6 +39,14 @@ pub(super) enum Command {
         /// pending, paid, `on_hold`, refunded, cancelled or `charged_back`.
         #[arg(value_name = "STATE", value_parser = state)]
         state: String,
+    },
+    /// Send the customer the links of a paid order by mail, again or to somebody else.
+    Mail {
+        #[command(flatten)]
+        which: Which,
+
+        #[command(flatten)]
+        to: outbox::To,
     },
 }
 
@@ -152,6 +160,11 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
             let client = Client::of(&configuration, "order set")?;
             let id = found(&configuration, &which)?;
             told(common, &client.post::<OrderView>(&format!("/api/v1/orders/{id}/state"), &NewState { state })?)
+        }
+        Command::Mail { which, to } => {
+            let client = Client::of(&configuration, "order mail")?;
+            let id = found(&configuration, &which)?;
+            outbox::told(common, &client.post::<MessageView>(&format!("/api/v1/orders/{id}/mail"), &to.letter())?)
         }
         Command::Show { which } => {
             let id = found(&configuration, &which)?;

@@ -8,8 +8,10 @@ use crate::clock;
 use crate::config::{self, Configuration, Fault, Renewal, renew};
 use crate::keys::follow::{States, Watch};
 use crate::keys::{self, KeyFault};
+use crate::outbox::{Couriers, MailCourier, MailFault};
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
+use crate::proof::webhook::WebhookSecret;
 use crate::public::Directories;
 use crate::service::places::left_behind;
 use crate::service::site::{Current, Site};
@@ -22,6 +24,7 @@ pub(super) struct Named {
     pub(super) storages: Storages,
     pub(super) directories: Directories,
     pub(super) pages: Pages,
+    pub(super) couriers: Couriers,
 }
 
 impl Named {
@@ -44,10 +47,52 @@ impl Named {
             .map_err(|all| faults.extend(all.iter().map(|fault| named("pages.templates", "", fault))));
         let directories = Directories::open(&configuration.directories, before)
             .map_err(|all| faults.extend(all.iter().map(|fault| named("directory.path", fault.name.as_str(), fault))));
-        match (keys, logins, storages, directories, pages) {
-            (Ok(keys), Ok(logins), Ok(storages), Ok(directories), Ok(pages)) => Ok(Self { keys, logins, storages, directories, pages }),
+        let couriers = couriers(configuration).map_err(|all| faults.extend(all));
+        match (keys, logins, storages, directories, pages, couriers) {
+            (Ok(keys), Ok(logins), Ok(storages), Ok(directories), Ok(pages), Ok(couriers)) => {
+                Ok(Self { keys, logins, storages, directories, pages, couriers })
+            }
             _ => Err(faults),
         }
+    }
+}
+
+/// Reads the secrets of webhooks, the password of the mail server, and the templates of mails.
+fn couriers(configuration: &Configuration) -> Result<Couriers, Vec<Fault>> {
+    let (places, mut faults) = (&configuration.places, Vec::new());
+    let mut webhooks = Vec::new();
+    for entry in &configuration.webhooks {
+        let file = entry.secret.display();
+        let named = |wrong: &dyn std::fmt::Display| {
+            places.fault("webhook.secret", entry.name.as_str(), format!("names what cannot be used: {file}: {wrong}"))
+        };
+        match keys::secret_line(&entry.secret) {
+            Ok(line) => match WebhookSecret::parse(&line) {
+                Ok(secret) => webhooks.push((entry.clone(), secret)),
+                Err(wrong) => faults.push(named(&wrong)),
+            },
+            Err(cause) => faults.push(named(&cause)),
+        }
+    }
+    let mail = configuration.mail.as_ref().map(|entry| {
+        let wrong =
+            |key: &'static str, wrong: &dyn std::fmt::Display| vec![places.fault(key, "", format!("names what cannot be used: {wrong}"))];
+        let password = entry
+            .login
+            .as_ref()
+            .map(|(_, file)| keys::secret_line(file).map_err(|cause| wrong("mail.password_file", &format!("{}: {cause}", file.display()))));
+        let password = password.transpose()?;
+        MailCourier::open(entry.clone(), password, &configuration.public_url.host).map_err(|fault| match fault {
+            MailFault::Server(fault) => wrong("mail.server", &fault),
+            MailFault::Templates(directory, all) => {
+                all.iter().flat_map(|fault| wrong("mail.templates", &format!("{}: {fault}", directory.display()))).collect()
+            }
+        })
+    });
+    let mail = mail.transpose().map_err(|all: Vec<Fault>| faults.extend(all));
+    match mail {
+        Ok(mail) if faults.is_empty() => Ok(Couriers::new(webhooks, mail)),
+        Ok(_) | Err(()) => Err(faults),
     }
 }
 
@@ -116,8 +161,9 @@ async fn attempt(current: &Current, path: &Path, key_files: &mut KeyFiles) -> Re
 
 fn next(site: &Site, configuration: Configuration) -> Result<Site, Kept> {
     let named = Named::read(&configuration, Arc::clone(&site.logins.desk), &site.directories).map_err(Kept::Named)?;
-    let Named { keys, logins, storages, directories, pages } = named;
+    let Named { keys, logins, storages, directories, pages, couriers } = named;
     site.renewed(configuration, keys, logins, storages, directories, pages)
+        .map(|next| next.with_couriers(couriers))
         .map_err(|fault| Kept::Other(format!("server.public_url: {fault}")))
 }
 

@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{copies, htpasswd, places, refusals, settle, stream, streams, watching, zen_cart};
+use crate::service::{copies, htpasswd, outbox, places, refusals, settle, stream, streams, watching, zen_cart};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Stores};
@@ -68,6 +68,8 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     // Before anything is placed or taken away.
     let settled = runtime.block_on(places::settle(&current));
     settled.map_err(|down| Failure::failed(format!("where public directories were before is not known: {down}")))?;
+    let subscribed = runtime.block_on(outbox::subscribe(&current.site()));
+    subscribed.map_err(|down| Failure::failed(format!("who is to be told of what happens cannot be kept: {down}")))?;
     let daemon = Daemon::start(&current, passed)?;
     notifier.ready(ANSWERS);
     runtime.block_on(async {
@@ -139,8 +141,9 @@ pub(super) fn open_store(configuration: &Configuration) -> Result<Stores, Failur
 pub(super) fn site(configuration: Configuration, stores: Stores) -> Result<Site, Failure> {
     let desk = Arc::new(Desk::new(random::bytes()));
     let named = Named::read(&configuration, desk, &Directories::default()).map_err(|faults| Failure::named(&faults))?;
-    let Named { keys, logins, storages, directories, pages } = named;
+    let Named { keys, logins, storages, directories, pages, couriers } = named;
     Site::new(configuration, keys, logins, storages, directories, stores, pages)
+        .map(|site| site.with_couriers(couriers))
         .map_err(|fault| Failure::configuration(format!("server.public_url: {fault}")))
 }
 
@@ -356,10 +359,12 @@ impl Sweep {
                     () = streams::keep(&current) => LAST_REPORTS,
                     () = copies::work(&current) => LAST_REPORTS,
                     () = zen_cart::keep(&current) => LAST_REPORTS,
+                    () = outbox::work(&current) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.
                     patience = stopped => patience.unwrap_or(LAST_REPORTS),
                 };
                 streams::bring_last(&current, patience).await;
+                outbox::rest(&current, LAST_REPORTS).await;
                 refusals::bring_last(&counted, &*store).await;
             });
         };

@@ -132,7 +132,7 @@ fn doubts(configuration: &Configuration, path: &CanonicalPath, arguments: &Argum
     if let Some(public) = public.filter(|public| path.below(public).is_some()) {
         match Address::read(path, &public) {
             Some(Address::File(file)) => doubts.extend(file_doubt(configuration, &file, arguments.prefix)),
-            Some(Address::Link(_) | Address::Delivery(_)) => {
+            Some(Address::Link(_) | Address::Delivery(_) | Address::Started(_)) => {
                 doubts.push(format!("{path} is a link or a delivery, which a signature does not open"));
             }
             None if arguments.prefix => {}

@@ -255,6 +255,9 @@ fn words(table: &str) -> (&str, &str) {
         "placed" => ("thing in public", "things in public"),
         "places" => ("place of a directory", "places of directories"),
         "credentials" => ("user name of a directory", "user names of directories"),
+        "orders" => ("order", "orders"),
+        "files" => ("file of the catalogue", "files of the catalogue"),
+        "products" => ("product", "products"),
         other => (other, other),
     }
 }
@@ -308,6 +311,9 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
         "deliveries": info.deliveries,
         "placed": info.placed,
         "credentials": info.credentials,
+        "orders": info.orders,
+        "files": info.files,
+        "products": info.products,
         "first_grant": moment(info.first_grant),
         "last_grant": moment(info.last_grant),
     })
@@ -328,6 +334,8 @@ fn text_of(path: &Path, info: &Info) -> String {
         format!("deliveries  {}{}", terminal::grouped(deliveries), parts(&info.deliveries)),
         format!("in public   {}{}", terminal::grouped(info.placed.values().sum()), parts(&info.placed)),
         format!("user names  {}", terminal::grouped(info.credentials)),
+        format!("orders      {}", terminal::grouped(info.orders)),
+        format!("catalogue   {} files, {} products", terminal::grouped(info.files), terminal::grouped(info.products)),
     ];
     if let (Some(first), Some(last)) = (moment(info.first_grant), moment(info.last_grant)) {
         lines.push(format!("issued      from {first} to {last}"));

@@ -228,6 +228,14 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
             secrets.push((format!("{}.htpasswd", rule.name), &path.span, path.value.clone()));
         }
     }
+    for webhook in &file.webhooks {
+        if let Some(path) = &webhook.secret {
+            secrets.push((format!("{}.secret", webhook.name), &path.span, server.state_dir.value.join(&path.value)));
+        }
+    }
+    if let Some(path) = file.mail.as_ref().and_then(|mail| mail.password.as_ref()) {
+        secrets.push(("mail.password_file".to_owned(), &path.span, server.state_dir.value.join(&path.value)));
+    }
     for directory in &file.directories {
         let Some(path) = &directory.credentials.htpasswd else { continue };
         let key = format!("{}.htpasswd", directory.name);

@@ -1,10 +1,12 @@
 //! Every section and key of the configuration file: what it is, what would be right, what holds without it. This one
 //! table drives the check for unknown keys, the words of the errors, and the commented default file.
 
+mod outbox;
 mod places;
 
 use super::suggest::closest;
 use Without::{Refused, Value, Words};
+pub(super) use outbox::{MAIL, WEBHOOK};
 pub(super) use places::{DIRECTORY, STORAGE, ZEN_CART};
 
 /// A section of the file.
@@ -319,8 +321,14 @@ pub(super) static POLICY: Section = Section {
             "\"latest\" or \"purchased\"",
             "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was copied (method \"copy\" only).",
         ),
+        key(
+            "landing",
+            Value("true"),
+            "true or false",
+            "Whether a browser that opens a link is shown a page about the file first, with a button. Tools get the file at once.",
+        ),
     ],
-    later: &["landing"],
+    later: &[],
 };
 
 /// `[feed]`.
@@ -407,8 +415,8 @@ pub(super) static PAGES: Section = Section {
 };
 
 /// All sections, in the order of the default file.
-pub(super) static SECTIONS: [&Section; 11] =
-    [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &ZEN_CART, &RULE, &POLICY, &FEED, &STORE, &PAGES];
+pub(super) static SECTIONS: [&Section; 13] =
+    [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &ZEN_CART, &RULE, &POLICY, &FEED, &STORE, &PAGES, &WEBHOOK, &MAIL];
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,9 @@ mod check;
 mod credentials;
 mod default_file;
 mod fault;
+mod feed;
 mod keys;
+mod outbox;
 mod places;
 mod policies;
 mod possible;
@@ -41,6 +43,8 @@ pub use crate::domain::purpose::Purpose;
 pub use credentials::Credentials;
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
+pub use feed::Feed;
+pub use outbox::{Language, Mail, MailServer, Security, Webhook, WebhookUrl};
 pub use places::Places;
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
@@ -82,6 +86,10 @@ pub struct Configuration {
     pub store: StoreEntry,
     /// A directory whose templates take the place of the built-in ones.
     pub templates: Option<PathBuf>,
+    /// Who is told what happens.
+    pub webhooks: Vec<Webhook>,
+    /// By which server mail goes to customers.
+    pub mail: Option<Mail>,
     /// Where it stands in the file.
     pub places: Places,
 }
@@ -231,35 +239,6 @@ pub enum Durability {
 /// The file of a store that does not say one, in `state_dir`.
 const STORE_FILE: &str = "cloakroom.db";
 
-/// Where reports of what the web server sent come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Feed {
-    /// The access log in the shipped format, at this path.
-    AccessLog(PathBuf),
-    /// A datagram socket to which the web server sends the same lines by syslog.
-    Syslog {
-        /// The socket's path.
-        path: PathBuf,
-        /// Its mode, default 0660.
-        mode: u32,
-        /// The name of its group, default that of the directory.
-        group: Option<String>,
-    },
-    /// `POST /api/v1/reports`: what `cloakroom feed` reads from its standard input.
-    Api,
-}
-
-impl Feed {
-    /// Its word in the API and in what commands print.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::AccessLog(_) => "access-log",
-            Self::Syslog { .. } => "syslog",
-            Self::Api => "api",
-        }
-    }
-}
-
 /// No configuration is longer; what is, is another file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -348,7 +327,10 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
     });
     let zen_carts = zen_carts.collect::<Option<_>>()?;
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
+    let (webhooks, mail) = outbox::assemble(file.webhooks, file.mail, &state_dir)?;
     Some(Configuration {
+        webhooks,
+        mail,
         keys,
         store,
         rules,

@@ -86,6 +86,18 @@ impl Places {
         if let Some(ReadStore::Sqlite { file: Some(path), .. }) = &file.store {
             put("store.file", String::new(), "store", &path.span);
         }
+        for webhook in &file.webhooks {
+            if let (Some(name), Some(path)) = (&webhook.known_as, &webhook.secret) {
+                put("webhook.secret", name.as_str().to_owned(), &webhook.name, &path.span);
+            }
+        }
+        if let Some(mail) = &file.mail {
+            for (key, path) in [("mail.password_file", &mail.password), ("mail.templates", &mail.templates)] {
+                if let Some(path) = path {
+                    put(key, String::new(), "mail", &path.span);
+                }
+            }
+        }
         if let Some(path) = &file.templates {
             put("pages.templates", String::new(), "pages", &path.span);
         }

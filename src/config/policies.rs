@@ -52,6 +52,7 @@ pub(super) struct Part {
     networks: Option<Vec<IpNet>>,
     networks_max: Option<Bound<u32>>,
     pub(super) version: Option<Placed<Edition>>,
+    landing: Option<bool>,
     expires: Option<Placed<Expires>>,
     zone: Option<Placed<String>>,
     /// Whether `expires` and `zone` could be read.
@@ -127,6 +128,7 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         |text| if text == UNLIMITED { Ok(Bound::Unlimited) } else { Err(Wrong::Shape) },
     );
     let version = table.word("version", &VERSIONS, &[]);
+    let landing = table.flag("landing").optional();
     let expires = table.word("expires", &EXPIRES, &[]);
     let zone = table.text("zone", zones::zone);
     let is_limited = |bound: &Read<Bound<u32>>| matches!(bound, Read::Good(Placed { value: Bound::At(_), .. }));
@@ -150,6 +152,7 @@ pub(super) fn part(table: &mut Table<'_, '_>, seen: &mut Once) -> Part {
         networks: networks.optional(),
         networks_max: networks_max.optional(),
         version: version.placed(),
+        landing,
         ending_known: !matches!(expires, Read::Faulty) && !matches!(zone, Read::Faulty),
         expires: expires.placed(),
         zone: zone.placed(),
@@ -260,6 +263,7 @@ impl Part {
             networks: self.networks.clone().unwrap_or_else(|| base.networks.clone()),
             networks_max: self.networks_max.map_or(base.networks_max, Bound::limit),
             edition: self.version.as_ref().map_or(base.edition, |version| version.value),
+            landing: self.landing.unwrap_or(base.landing),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Address, Configuration, Feed, KeyEntry, Listener, Serve, StoreEntry};
+use super::{Address, Configuration, Feed, KeyEntry, Listener, Mail, Serve, StoreEntry, Webhook};
 
 /// A configuration that a running daemon can go on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         feed,
         store,
         templates,
+        webhooks,
+        mail,
         places,
     } = written;
     let mut waiting = Vec::new();
@@ -65,6 +67,9 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
     // What is named by its place in the state directory lies in the running one.
     let under_running = |file: PathBuf| file.strip_prefix(&state_dir).map(|rest| running.state_dir.join(rest)).unwrap_or(file);
     let keys: Vec<KeyEntry> = keys.into_iter().map(|key| KeyEntry { file: under_running(key.file), ..key }).collect();
+    let webhooks: Vec<_> =
+        webhooks.into_iter().map(|webhook| Webhook { secret: under_running(webhook.secret.clone()), ..webhook }).collect();
+    let mail = mail.map(|mail| Mail { login: mail.login.clone().map(|(user, file)| (user, under_running(file))), ..mail });
     let changed = [
         ("server", running.public_url != public_url || running.site != site || running.jwt_life_max != jwt_life_max),
         ("key", running.keys != keys),
@@ -74,6 +79,8 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         ("rule", running.rules != rules),
         ("policy", running.policies != policies),
         ("pages", running.templates != templates),
+        ("webhook", running.webhooks != webhooks),
+        ("mail", running.mail != mail),
     ];
     let configuration = Configuration {
         state_dir: running.state_dir.clone(),
@@ -91,6 +98,8 @@ pub fn renew(running: &Configuration, written: Configuration) -> Result<Renewal,
         feed: running.feed.clone(),
         store: running.store.clone(),
         templates,
+        webhooks,
+        mail,
         places,
     };
     let changed = changed.into_iter().filter_map(|(section, differs)| differs.then_some(section)).collect();

@@ -13,6 +13,7 @@ pub(super) use self::storages::{ReadDirectory, ReadStorage, ReadZenCart};
 use self::storages::{directory, storage, zen_cart};
 use super::fault::Faults;
 use super::keys;
+use super::outbox::{ReadMail, ReadWebhook, mail, webhook};
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
@@ -52,6 +53,8 @@ pub(super) struct File {
     pub(super) feed: Option<Placed<Feed>>,
     pub(super) store: Option<ReadStore>,
     pub(super) templates: Option<Placed<PathBuf>>,
+    pub(super) webhooks: Vec<ReadWebhook>,
+    pub(super) mail: Option<ReadMail>,
 }
 
 /// `[server]`.
@@ -112,6 +115,8 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         feed: feed(faults, root),
         store: store(faults, root),
         templates: templates(faults, root),
+        webhooks: each(faults, root, &keys::WEBHOOK, |table| webhook(table, &mut seen)),
+        mail: each(faults, root, &keys::MAIL, mail).into_iter().next(),
     }
 }
 

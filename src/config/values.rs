@@ -233,7 +233,7 @@ pub(super) fn public_url(text: &str) -> Result<PublicUrl, Wrong> {
 }
 
 /// A DNS name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return inner.parse::<std::net::Ipv6Addr>().is_ok() && !inner.bytes().any(|byte| byte.is_ascii_uppercase());
     }

@@ -24,6 +24,9 @@ pub(super) const CHALLENGE: HeaderName = header::WWW_AUTHENTICATE;
 /// The delivery that the web server names in its log.
 pub(super) const DELIVERY: HeaderName = HeaderName::from_static("cloakroom-delivery");
 
+/// What search engines are told beside the page's own words.
+const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+
 /// After this a refusal that passes is worth another try, where nothing else is known.
 const RETRY_AFTER: Span = Span::from_seconds(30);
 
@@ -136,6 +139,25 @@ pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'
     if media_type.starts_with("text/html") {
         head = head.text(header::CONTENT_SECURITY_POLICY, policy);
     }
+    head.body(Bytes::from(text))
+}
+
+/// A page. Nothing of it is kept by anybody: it is about one person's downloads, and its address is a secret.
+pub(super) fn show(page: Page<'_>, onward: Option<&str>) -> Answer {
+    let Page { media_type, text, policy } = page;
+    let head = Head::new(200, 8)
+        .fixed(header::CACHE_CONTROL, "no-store")
+        .text(header::CONTENT_TYPE, media_type)
+        .fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .fixed(header::REFERRER_POLICY, "no-referrer")
+        .fixed(X_ROBOTS_TAG, "noindex")
+        .fixed(header::VARY, "Accept, Accept-Language, Sec-Fetch-Mode")
+        .text(header::CONTENT_SECURITY_POLICY, policy);
+    // A browser that is led to a download stays on the page.
+    let head = match onward {
+        Some(to) => head.secret(header::REFRESH, format!("0; url={to}")),
+        None => head,
+    };
     head.body(Bytes::from(text))
 }
 

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::authorization::Authorization;
 use crate::domain::id::RequestId;
+use crate::domain::language::Language;
 use crate::domain::question::{JwtCookies, Kind, Method};
 use crate::domain::range::Range;
 
@@ -81,6 +82,7 @@ heard! {
     range = "range";
     if_range = "if-range";
     sec_purpose = "sec-purpose";
+    sec_fetch_mode = "sec-fetch-mode";
     purpose = "purpose";
 }
 
@@ -127,6 +129,16 @@ impl<'a> Heard<'a> {
         self.accept.and_then(|value| value.to_str().ok()).is_some_and(|accept| {
             accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html"))
         })
+    }
+
+    /// Whether a person goes there with a browser. Browsers say `Sec-Fetch-Mode` on secure origins only, and old ones never.
+    pub(super) fn navigates(&self) -> bool {
+        self.sec_fetch_mode.map_or_else(|| self.wants_page(), |mode| mode.as_bytes().eq_ignore_ascii_case(b"navigate"))
+    }
+
+    /// The language of what they read.
+    pub(super) fn language(&self) -> Language {
+        self.accept_language.and_then(|value| value.to_str().ok()).map(Language::accepted).unwrap_or_default()
     }
 
     /// Whether a browser only looks ahead.
@@ -195,6 +207,7 @@ pub(super) fn method(name: &str) -> Method {
     match name {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
+        "POST" => Method::Post,
         _ => Method::Other,
     }
 }

@@ -17,6 +17,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::domain::file::Version;
 use crate::domain::id::{DeliveryId, RequestId};
+use crate::domain::language::Language;
 use crate::domain::moment::Span;
 use crate::domain::path::FilePath;
 use crate::domain::question::{Kind, Question};
@@ -75,6 +76,8 @@ pub enum Asked {
         request: RequestId,
         /// Whether the client wants a page.
         wants_page: bool,
+        /// The language of what they read.
+        language: Language,
     },
 }
 
@@ -127,6 +130,13 @@ pub enum Say<'a> {
         /// A `Set-Cookie` value.
         cookie: Option<&'a str>,
     },
+    /// `download`: a page about it.
+    Show {
+        /// The page.
+        page: Page<'a>,
+        /// Where the browser goes on to by itself, staying on the page where that is a download: a path, ASCII.
+        onward: Option<&'a str>,
+    },
     /// No.
     Refuse {
         /// Why.
@@ -142,7 +152,7 @@ pub enum Say<'a> {
     },
 }
 
-/// The body of a refusal.
+/// The body of a refusal, or a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<'a> {
     /// Its media type.

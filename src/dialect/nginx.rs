@@ -6,7 +6,7 @@
 //! `X-Real-IP` (`$remote_addr`). A client's own spelling of any of them never gets here that way; where one does, the
 //! configuration is not ours, or `underscores_in_headers` lets a look-alike through, and the request is refused. With a
 //! download come the client's other headers, of which `Range`, `If-Range`, `Cookie`, `User-Agent`, `Accept`,
-//! `Sec-Purpose` and `Purpose` are read.
+//! `Accept-Language`, `Sec-Fetch-Mode`, `Sec-Purpose` and `Purpose` are read.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Question};
 
 use super::answer::{
-    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, basic_challenge, describe, in_header, redirect, refusal_page, unsayable,
+    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, basic_challenge, describe, in_header, redirect, refusal_page, show, unsayable,
 };
 use super::headers::{Heard, Sender, malformed, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
@@ -55,7 +55,7 @@ pub(super) fn read(head: &Parts, public_path: &str) -> Result<Asked, Malformed> 
 
 fn refused(code: &str, lines: &Heard<'_>) -> Result<Asked, String> {
     let refusal = code.parse().map_err(|()| format!("the address under `{REFUSED}` does not end with the code of a refusal"))?;
-    Ok(Asked::Refused { refusal, request: request_id(lines)?, wants_page: lines.wants_page() })
+    Ok(Asked::Refused { refusal, request: request_id(lines)?, wants_page: lines.wants_page(), language: lines.language() })
 }
 
 fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> Result<Question, String> {
@@ -89,6 +89,8 @@ fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> R
         jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
+        navigates: lines.navigates(),
+        language: lines.language(),
         looks_ahead: lines.looks_ahead(),
     })
 }
@@ -140,11 +142,11 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
         }
         (Kind::Download, Say::Describe { version, name }) => describe(version, name),
         (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
+        (Kind::Download, Say::Show { page, onward }) => show(page, onward),
         (Kind::Download, Say::Refuse { refusal, support, page, lasts, .. }) => refusal_page(refusal, support, page, lasts),
         // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
-        (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. }) | (Kind::Download, Say::Allow { .. }) => {
-            unsayable()
-        }
+        (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. } | Say::Show { .. })
+        | (Kind::Download, Say::Allow { .. }) => unsayable(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::domain::question::{Kind, Question};
 use crate::domain::range::{Part, Range};
 use crate::domain::refusal::Refusal;
 
-use super::answer::{DELIVERY, Head, describe, redirect, refusal_page, unsayable};
+use super::answer::{DELIVERY, Head, describe, redirect, refusal_page, show, unsayable};
 use super::headers::{Heard, Sender, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
 
@@ -33,7 +33,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
     let (path, query) = path_and_query(target);
     let path = CanonicalPath::parse(path).map_err(|fault| malformed(fault.to_string()))?;
     if !path.encoded().starts_with(public_path) {
-        return Ok(Asked::Refused { refusal: Refusal::NoRule, request, wants_page: lines.wants_page() });
+        return Ok(Asked::Refused { refusal: Refusal::NoRule, request, wants_page: lines.wants_page(), language: lines.language() });
     }
     Ok(Asked::Question(Question {
         kind: Kind::Download,
@@ -47,6 +47,8 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
         jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
+        navigates: lines.navigates(),
+        language: lines.language(),
         looks_ahead: lines.looks_ahead(),
     }))
 }
@@ -56,6 +58,7 @@ pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
     match say {
         Say::Describe { version, name } => describe(version, name),
         Say::Redirect { to, cookie } => redirect(to, cookie),
+        Say::Show { page, onward } => show(page, onward),
         Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
         Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
     }

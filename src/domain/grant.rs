@@ -1,4 +1,18 @@
 //! Grants: the right of one customer to one file.
+//!
+//! A grant opens while nothing shuts it. What shuts it is told by the first of these that is so:
+//!
+//! | state | refusal | begins | ends |
+//! |---|---|---|---|
+//! | revoked | `revoked` | a person revokes it | never |
+//! | suspended | `suspended` | a person suspends it | a person resumes or revokes it |
+//! | pending, on hold, refunded, cancelled, charged back | as [`order`](super::order) has it | its order says so | its order says that it is paid |
+//! | expired | `expired` | its time is over | a person gives it more time |
+//! | used up | `limit_reached`, `download_running` | `used + reserved` is `max_downloads` | a delivery is released, a person allows more or begins to count again |
+//! | active | – | none of these is so | one of these is so |
+//!
+//! The last two hold for new downloads only: what is open goes on ([`account`](super::account)). The others stop each
+//! request.
 
 use std::net::IpAddr;
 
@@ -63,15 +77,20 @@ impl Grant {
         }
     }
 
-    /// Refuses what its order does not let pass, or what a person withdrew.
+    /// Refuses what a person withdrew, or what its order does not let pass.
     pub fn check(&self) -> Result<(), Refusal> {
-        self.sold.as_ref().map_or(Ok(()), |sold| sold.gate.check())?;
-        self.standing.check()
+        self.standing.check()?;
+        self.sold.as_ref().map_or(Ok(()), |sold| sold.gate.check())
     }
 
     /// Whether one more download may be opened, as far as the count goes.
     pub fn has_unit(&self) -> bool {
         self.policy.max_downloads.is_none_or(|most| u64::from(self.used) + u64::from(self.reserved) < u64::from(most))
+    }
+
+    /// Whether the last of its downloads was used since only `used` were.
+    pub fn is_used_up_since(&self, used: u32) -> bool {
+        self.policy.max_downloads.is_some_and(|most| used < most && self.used >= most)
     }
 
     /// Whether its time is over; the moment at which it expires is over.
@@ -227,6 +246,9 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::file::StorageName;
+    use crate::domain::id::{FileId, OrderId};
+    use crate::domain::path::FilePath;
 
     #[test]
     fn what_is_amended_is_told_in_one_word_and_its_value() {
@@ -243,6 +265,36 @@ mod tests {
         ] {
             assert_eq!((amendment.word(), amendment.value().as_deref()), (word, value));
         }
+    }
+
+    #[test]
+    fn a_person_and_an_order_open_and_shut_a_grant_whatever_the_other_says() {
+        use Standing::{Active, Revoked, Suspended};
+        let file = FileRef { storage: StorageName::parse("masters").expect("a name"), path: FilePath::parse("a.zip").expect("a path") };
+        let mut seen = 0;
+        for gate in [None].into_iter().chain(OrderState::ALL.map(Some)) {
+            for before in [Active, Suspended, Revoked] {
+                for after in [Active, Suspended, Revoked] {
+                    let mut grant = Grant::new(GrantId::new([1; 12]), file.clone(), String::new(), Policy::default(), Moment::EPOCH, None);
+                    grant.standing = before;
+                    grant.sold = gate.map(|_| Sold {
+                        order: OrderId::new([2; 12]),
+                        line: "1".parse().expect("a key"),
+                        sku: "a".parse().expect("a sku"),
+                        file: FileId::new([3; 12]),
+                        unit: 1,
+                        gate: OrderState::Pending,
+                    });
+                    grant.amend(&Amendment::Stand(after));
+                    grant.amend(&Amendment::Gate(gate.unwrap_or(OrderState::Refunded)));
+                    let stands = if before == Revoked { Revoked } else { after };
+                    let by_order = gate.map_or(Ok(()), OrderState::check);
+                    assert_eq!(grant.check(), stands.check().and(by_order), "{gate:?} {before:?} {after:?}");
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 63);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Identifiers: 96 bits, written in base32 and prefixed by kind, as in `g-2v7m…`. All of them are random but the first
-//! 32 of a delivery's.
+//! 32 of a delivery's, and a message's, which follow from what it tells of.
 
 use std::fmt;
 use std::str::FromStr;
@@ -139,6 +139,12 @@ id!(
     /// Names a file of the catalogue: `f-…`.
     FileId,
     "f-"
+);
+
+id!(
+    /// Names a message that is to leave: `m-…`. Knowing it opens nothing.
+    MessageId,
+    "m-"
 );
 
 impl DeliveryId {

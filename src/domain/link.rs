@@ -1,4 +1,10 @@
 //! Links: stored, revocable URLs of a grant.
+//!
+//! | state | refusal | begins | ends |
+//! |---|---|---|---|
+//! | revoked | `revoked` | a person withdraws it | never |
+//! | expired | `link_expired` | its time is over | never: a new one is made |
+//! | good | – | it is made | one of these |
 
 use super::id::{GrantId, LinkId};
 use super::moment::Moment;
@@ -26,5 +32,25 @@ impl Link {
             return Err(Refusal::Revoked);
         }
         if now >= self.expires { Err(Refusal::LinkExpired) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_good_until_its_time_is_over_or_a_person_withdraws_it() {
+        for (revoked, now, answer) in [
+            (false, 0, Ok(())),
+            (false, 9, Ok(())),
+            (false, 10, Err(Refusal::LinkExpired)),
+            (true, 0, Err(Refusal::Revoked)),
+            (true, 10, Err(Refusal::Revoked)),
+        ] {
+            let (id, grant) = (LinkId::new([1; 12]), GrantId::new([2; 12]));
+            let link = Link { id, grant, created: Moment::EPOCH, expires: Moment::from_seconds(10), revoked };
+            assert_eq!(link.check(Moment::from_seconds(now)), answer, "{revoked} {now}");
+        }
     }
 }

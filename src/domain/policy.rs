@@ -118,6 +118,8 @@ pub struct Policy {
     pub networks_max: Option<u32>,
     /// Which version of the file it is for.
     pub edition: Edition,
+    /// Whether a browser that opens a link is shown a page about the file first, with a button.
+    pub landing: bool,
 }
 
 impl Policy {
@@ -151,6 +153,7 @@ impl Default for Policy {
             networks: Vec::new(),
             networks_max: None,
             edition: Edition::Latest,
+            landing: true,
         }
     }
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::authorization::Authorization;
 use super::client::{Client, ClientKey};
 use super::id::RequestId;
+use super::language::Language;
 use super::path::CanonicalPath;
 use super::range::Range;
 
@@ -36,6 +37,8 @@ pub enum Method {
     Get,
     /// Wants the head only; never counts.
     Head,
+    /// Presses the button of a page.
+    Post,
     /// Anything else; `authorize` may pass it, `download` refuses it.
     Other,
 }
@@ -66,6 +69,11 @@ pub struct Question {
     pub authorization: Option<Box<Authorization>>,
     /// Whether the client wants a page (`Accept` names `text/html`) rather than a line of text.
     pub wants_page: bool,
+    /// Whether a person goes there with a browser: `Sec-Fetch-Mode` says `navigate`, or there is none and `Accept` names
+    /// `text/html`.
+    pub navigates: bool,
+    /// The language of what they read.
+    pub language: Language,
     /// Whether a browser only looks ahead (`Sec-Purpose` or `Purpose` is `prefetch` or `preview`).
     pub looks_ahead: bool,
 }
@@ -94,7 +102,7 @@ impl fmt::Debug for JwtCookies {
 
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, request, method, client, range, wants_page, looks_ahead, .. } = self;
+        let Self { kind, request, method, client, range, wants_page, navigates, language, looks_ahead, .. } = self;
         f.debug_struct("Question")
             .field("kind", kind)
             .field("request", request)
@@ -102,12 +110,22 @@ impl fmt::Debug for Question {
             .field("client", client)
             .field("range", range)
             .field("wants_page", wants_page)
+            .field("navigates", navigates)
+            .field("language", language)
             .field("looks_ahead", looks_ahead)
             .finish_non_exhaustive()
     }
 }
 
 impl Question {
+    /// Whether a person opens an address and is shown a page about what there is, before anything is used: a browser's own
+    /// GET of the whole. Whoever wants the bytes (`curl`, `wget`, a download manager, a player, a script, whatever resumes)
+    /// does not ask for `text/html`, or not by navigating, or for a range; they get the file at once. So does a browser that
+    /// only looks ahead get what it got before: nothing.
+    pub fn is_visit(&self) -> bool {
+        self.method == Method::Get && self.wants_page && self.navigates && !self.looks_ahead && self.range == Range::Whole
+    }
+
     /// The key under which this client's coverage is kept: its cookie's, else its address and agent's.
     pub fn client_key(&self) -> ClientKey {
         self.cookie.as_deref().map_or_else(|| self.client.key(), ClientKey::of_cookie)

@@ -157,7 +157,37 @@ const fn is_trusted(owner: u32, ourselves: u32, directory: Option<u32>) -> bool 
     owner == 0 || owner == ourselves || (ourselves == 0 && matches!(directory, Some(keeper) if keeper == owner))
 }
 
-fn read(path: &Path, id: &str) -> Result<Key, Cause> {
+/// The one line of a secret file that is no key of ours, under the rules of key files.
+pub fn secret_line(path: &Path) -> Result<Zeroizing<String>, Cause> {
+    let Opened { bytes, mode, foreign } = open(path)?;
+    if mode & FORBIDDEN_MODE != 0 {
+        return Err(Cause::Open(mode));
+    }
+    if let Some(owner) = foreign {
+        return Err(Cause::Foreign(owner));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| Cause::Bad(BadKey::Encoding))?;
+    let line = first_line(text);
+    match line.len() {
+        0 => Err(Cause::Empty),
+        length if length > SECRET_BYTES_MAX => Err(Cause::TooLong),
+        _ => Ok(Zeroizing::new(line.to_owned())),
+    }
+}
+
+/// A file with a secret in it, as it was found.
+struct Opened {
+    bytes: Zeroizing<Vec<u8>>,
+    mode: u32,
+    /// The user that it belongs to, where that is neither root nor the one that we run as.
+    foreign: Option<u32>,
+}
+
+fn first_line(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
+}
+
+fn open(path: &Path) -> Result<Opened, Cause> {
     // What is asked about is the open file, so that it cannot be exchanged in between; a pipe must not make us wait.
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(Cause::Unreadable)?;
@@ -170,20 +200,26 @@ fn read(path: &Path, id: &str) -> Result<Key, Cause> {
     // One allocation that is wiped; a buffer that grows would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(FILE_BYTES_MAX).unwrap_or_default() + 2));
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Cause::Unreadable)?;
+    Ok(Opened { bytes, mode: found.mode() & 0o7777, foreign: foreign.then(|| found.uid()) })
+}
+
+fn read(path: &Path, id: &str) -> Result<Key, Cause> {
+    let Opened { bytes, mode, foreign } = open(path)?;
     let text = std::str::from_utf8(&bytes);
     let is_public = text.is_ok_and(|text| text.trim_start().starts_with("-----BEGIN ") && !text.contains("PRIVATE KEY-----"));
-    let mode = found.mode() & 0o7777;
     match is_public {
         false if mode & FORBIDDEN_MODE != 0 => return Err(Cause::Open(mode)),
         true if mode & FORBIDDEN_PUBLIC_MODE != 0 => return Err(Cause::Writable(mode)),
-        _ if foreign => return Err(Cause::Foreign(found.uid())),
         true | false => {}
+    }
+    if let Some(owner) = foreign {
+        return Err(Cause::Foreign(owner));
     }
     let text = text.map_err(|_| Cause::Bad(BadKey::Encoding))?;
     if text.trim_start().starts_with("-----BEGIN ") {
         return PublicKey::from_pem(id, text).map(Key::Public).map_err(Cause::BadPublic);
     }
-    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    let line = first_line(text);
     if line.len() > SECRET_BYTES_MAX {
         return Err(Cause::TooLong);
     }

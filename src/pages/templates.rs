@@ -10,19 +10,21 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use sha2::{Digest, Sha256};
 
-use super::running;
-use crate::domain::id::RequestId;
-use crate::domain::refusal::Refusal;
-use crate::domain::support::SupportCode;
+use super::samples::{self, Sample, Samples};
+use super::words;
+use crate::domain::language::Language;
 
 /// The page of every refusal without one of its own.
 pub(super) const REFUSAL: &str = "refusal.html";
 /// The page of [`Refusal::DownloadRunning`].
 pub(super) const DOWNLOAD_RUNNING: &str = "download-running.html";
+/// The page that a link opens.
+pub(super) const LANDING: &str = "landing.html";
+/// The page that stays while a download runs.
+pub(super) const STARTED: &str = "started.html";
 /// The style; the only one that is no template.
 const STYLE: &str = "style.css";
 
@@ -30,15 +32,39 @@ const STYLE: &str = "style.css";
 pub(super) const BUILT_IN_STYLE: &str = include_str!("templates/style.css");
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("layout.html", include_str!("templates/layout.html")),
     (REFUSAL, include_str!("templates/refusal.html")),
     (DOWNLOAD_RUNNING, include_str!("templates/download-running.html")),
+    (LANDING, include_str!("templates/landing.html")),
+    (STARTED, include_str!("templates/started.html")),
     (STYLE, BUILT_IN_STYLE),
 ];
 
-/// The names that a template may use.
-const NAMES: [&str; 10] = ["advice", "code", "passing", "running", "sentence", "site", "status", "style", "support", "why"];
+/// The names that every page has.
+const NAMES: [&str; 5] = ["language", "sentence", "site", "style", "words"];
+/// Those of refusals.
+const NAMES_OF_REFUSALS: [&str; 7] = ["advice", "code", "passing", "running", "status", "support", "why"];
+/// Those of the page of a link.
+const NAMES_OF_LANDING: [&str; 8] = ["all", "command", "ends", "file", "is_measured", "left", "login", "mine"];
+/// Those of the page of a download.
+const NAMES_OF_STARTED: [&str; 9] = ["back", "command", "ends", "file", "login", "received", "state", "way", "why"];
+
+/// The names that the template `name` may use, in order. What others extend or include may use all of them.
+fn names_of(name: &str) -> BTreeSet<&'static str> {
+    let (refusals, landing, started) = (NAMES_OF_REFUSALS.iter(), NAMES_OF_LANDING.iter(), NAMES_OF_STARTED.iter());
+    let names = NAMES.iter();
+    match name {
+        REFUSAL | DOWNLOAD_RUNNING => names.chain(refusals).copied().collect(),
+        LANDING => names.chain(landing).copied().collect(),
+        STARTED => names.chain(started).copied().collect(),
+        _ => names.chain(refusals).chain(landing).chain(started).copied().collect(),
+    }
+}
+
+fn known_names(name: &str) -> String {
+    names_of(name).into_iter().collect::<Vec<_>>().join(", ")
+}
 
 /// More is not a page that says "no" to a customer on a telephone.
 const SOURCE_BYTES_MAX: u64 = 64 * 1024;
@@ -134,6 +160,7 @@ impl Sources {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
         environment.set_syntax(syntax.map_err(|error| vec![self.fault_of(REFUSAL, &error)])?);
         environment.set_recursion_limit(RECURSION_MAX);
+        environment.add_filter("fill", words::fill);
         let mut faults = Vec::new();
         for source in self.all.iter().filter(|source| source.name != STYLE) {
             if let Err(error) = environment.add_template_owned(source.name, source.text.clone()) {
@@ -141,6 +168,11 @@ impl Sources {
             }
         }
         if faults.is_empty() { Ok(environment) } else { Err(faults) }
+    }
+
+    /// What is wrong with none of them.
+    pub(super) fn at_fault(&self, problem: String) -> TemplateFault {
+        TemplateFault { path: self.directory.clone(), line: None, problem }
     }
 
     fn fault(&self, name: &str, line: Option<usize>, problem: impl Into<String>) -> TemplateFault {
@@ -151,7 +183,7 @@ impl Sources {
     fn fault_of(&self, name: &str, error: &Error) -> TemplateFault {
         let what = error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
         let right = match error.kind() {
-            ErrorKind::UndefinedError => format!("; known are {}", NAMES.join(", ")),
+            ErrorKind::UndefinedError => format!("; known are {}", known_names(error.name().unwrap_or(name))),
             ErrorKind::TemplateNotFound => format!("; there are {}", BUILT_IN.map(|(name, _)| name).join(", ")),
             _ => String::new(),
         };
@@ -184,25 +216,34 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n"))
 }
 
-/// Looks at every template, renders every page, and returns the policy under which all of them look as they should.
-pub(super) fn examine(sources: &Sources, environment: &Environment<'_>, style: &Value) -> Result<String, Vec<TemplateFault>> {
+/// The policies under which all pages look and work as they should.
+#[derive(Debug, Default)]
+pub(super) struct Policies {
+    /// Of those of refusals.
+    pub(super) refusals: String,
+    /// Of those with a button, which sends a form to where it came from.
+    pub(super) forms: String,
+}
+
+/// Looks at every template, renders every page in every language, and returns the policies of all of them.
+pub(super) fn examine(sources: &Sources, try_out: &TryOut<'_>) -> Result<Policies, Vec<TemplateFault>> {
     let mut faults: Vec<_> = sources.all.iter().flat_map(|source| unsuitable(sources, source)).collect();
     for source in sources.all.iter().filter(|source| source.name != STYLE) {
-        faults.extend(unknown_names(sources, environment, source));
+        faults.extend(unknown_names(sources, try_out.environment, source));
     }
     if !faults.is_empty() {
         return Err(faults);
     }
     let mut styles = BTreeSet::new();
-    for &refusal in Refusal::ALL {
-        match sample(sources, environment, style, refusal) {
+    for samples in samples::all() {
+        match sample(sources, try_out, &samples) {
             Ok(found) => styles.extend(found),
             // The same mistake shows in every page that has it.
             Err(fault) if faults.contains(&fault) => {}
             Err(fault) => faults.push(fault),
         }
     }
-    if faults.is_empty() { Ok(policy(&styles)) } else { Err(faults) }
+    if faults.is_empty() { Ok(Policies { refusals: policy(&styles, "'none'"), forms: policy(&styles, "'self'") }) } else { Err(faults) }
 }
 
 /// What a page must not have: a browser would not run, load or apply it, and would not say so to anybody who looks.
@@ -232,13 +273,14 @@ fn unsuitable(sources: &Sources, source: &Source) -> Vec<TemplateFault> {
 /// Names that no page has, also where no page comes by.
 fn unknown_names(sources: &Sources, environment: &Environment<'_>, source: &Source) -> Vec<TemplateFault> {
     let Ok(template) = environment.get_template(source.name) else { return Vec::new() };
-    let provided: BTreeSet<&str> = environment.globals().map(|(name, _)| name).chain(NAMES).chain(["super", "loop", "caller"]).collect();
+    let provided: BTreeSet<&str> =
+        environment.globals().map(|(name, _)| name).chain(names_of(source.name)).chain(["super", "loop", "caller"]).collect();
     let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
     used.iter()
         .filter(|name| !provided.contains(name.as_str()))
         .map(|name| {
             let line = source.text.lines().position(|line| has_word(line, name)).map(|index| index + 1);
-            sources.fault(source.name, line, format!("`{name}` is not a name of this page; known are {}", NAMES.join(", ")))
+            sources.fault(source.name, line, format!("`{name}` is not a name of this page; known are {}", known_names(source.name)))
         })
         .collect()
 }
@@ -247,24 +289,28 @@ fn has_word(line: &str, word: &str) -> bool {
     line.split(|sign: char| !sign.is_alphanumeric() && sign != '_').any(|found| found == word)
 }
 
+/// How a page is rendered.
+pub(super) struct TryOut<'a> {
+    pub(super) environment: &'a Environment<'static>,
+    pub(super) render: &'a dyn Fn(&Sample, Language, &str) -> Result<String, Error>,
+}
+
 /// Renders one page for different sites, requests and things known, and returns the styles in it.
-fn sample(sources: &Sources, environment: &Environment<'_>, style: &Value, refusal: Refusal) -> Result<BTreeSet<String>, TemplateFault> {
-    let (name, known) = match refusal {
-        Refusal::DownloadRunning => (DOWNLOAD_RUNNING, running::samples().map(Some).to_vec()),
-        _ => (REFUSAL, Vec::new()),
-    };
+fn sample(sources: &Sources, try_out: &TryOut<'_>, samples: &Samples) -> Result<BTreeSet<String>, TemplateFault> {
+    let name = samples.template;
     let mut styles = None;
-    let samples = [(None, "shop.example", "sample-1"), (None, "a & b <\"'>", "sample-2")];
-    let samples = samples.into_iter().chain(known.iter().map(|running| (running.as_ref(), "shop.example", "sample-3")));
-    for (running, site, request) in samples {
-        let request = RequestId::parse(request).ok_or_else(|| sources.fault(name, None, "cannot be tried"))?;
-        let support = SupportCode::of(&request);
-        let page = super::render(environment, style, refusal, running, &support, site).map_err(|error| sources.fault_of(name, &error))?;
+    let sites = ["shop.example", "a & b <\"'>"];
+    let tries =
+        samples.all.iter().flat_map(|sample| Language::ALL.iter().flat_map(move |language| sites.map(|site| (sample, *language, site))));
+    for (sample, language, site) in tries {
+        let page = (try_out.render)(sample, language, site).map_err(|error| sources.fault_of(name, &error))?;
         if page.len() > PAGE_BYTES_MAX {
             return Err(sources.fault(name, None, format!("makes a page of more than {PAGE_BYTES_MAX} bytes; that is the most")));
         }
-        if !page.contains(&support.to_string()) {
-            return Err(sources.fault(name, None, format!("must show `{{{{ support }}}}`; the page for {refusal} does not")));
+        if let Some((must, what)) = sample.must_show()
+            && !page.contains(&must)
+        {
+            return Err(sources.fault(name, None, format!("must show {what}")));
         }
         let found = styles_of(&page);
         if styles.as_ref().is_some_and(|before| *before != found) {
@@ -294,9 +340,9 @@ fn styles_of(page: &str) -> BTreeSet<String> {
     found
 }
 
-/// Nothing is loaded, nothing is run, and of styles only these are applied.
-fn policy(styles: &BTreeSet<String>) -> String {
+/// Nothing is loaded, nothing is run, of styles only these are applied, and forms go to `forms`.
+fn policy(styles: &BTreeSet<String>, forms: &str) -> String {
     let hashes: Vec<String> = styles.iter().map(|style| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(style)))).collect();
     let allowed = if hashes.is_empty() { "'none'".to_owned() } else { hashes.join(" ") };
-    format!("default-src 'none'; style-src {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!("default-src 'none'; style-src {allowed}; base-uri 'none'; form-action {forms}; frame-ancestors 'none'")
 }

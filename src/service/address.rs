@@ -1,4 +1,5 @@
-//! Addresses under `public_url`: `l/<link token>/<name>`, `d/<delivery token>/<name>`, `f/<storage>/<path>`.
+//! Addresses under `public_url`: `l/<link token>/<name>`, `d/<delivery token>/<name>`, `s/<token>/<name>`,
+//! `f/<storage>/<path>`.
 
 use crate::config::PublicUrl;
 use crate::domain::file::{FileRef, StorageName};
@@ -11,6 +12,8 @@ pub enum Address<'a> {
     Link(&'a str),
     /// `d/<token>/…`: a delivery.
     Delivery(&'a str),
+    /// `s/<token>/…`: the page that stays while a delivery runs, or, by the token of its link, the copy of a grant.
+    Started(&'a str),
     /// `f/<storage>/<path>`: a file, opened by a stateless proof.
     File(FileRef),
 }
@@ -22,6 +25,7 @@ impl<'a> Address<'a> {
         match kind {
             "l" => Some(Self::Link(token_of(rest))),
             "d" => Some(Self::Delivery(token_of(rest))),
+            "s" => Some(Self::Started(token_of(rest))),
             "f" => {
                 let (storage, inside) = rest.split_once('/')?;
                 Some(Self::File(FileRef { storage: StorageName::parse(storage)?, path: FilePath::parse(inside).ok()? }))
@@ -43,6 +47,11 @@ pub fn link_path(public: &PublicUrl, token: &str, file: &FileRef) -> String {
 /// The path of a delivery.
 pub fn delivery_path(public: &PublicUrl, token: &str, file: &FileRef) -> String {
     format!("{}d/{token}/{}", public.path, name_in_path(file))
+}
+
+/// The path of the page that stays while a delivery runs, or the copy of a link's grant is fetched.
+pub fn started_path(public: &PublicUrl, token: &str, file: &FileRef) -> String {
+    format!("{}s/{token}/{}", public.path, name_in_path(file))
 }
 
 /// The path of a file, as stateless proofs sign it.

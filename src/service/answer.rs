@@ -6,7 +6,8 @@ use http::request::Parts;
 
 use super::address::Address;
 use super::authorize::{No, Pass, authorize};
-use super::download::{Counted, Outcome, Sending, download};
+use super::download::download;
+use super::outcome::{Counted, Outcome, Sending};
 use super::remembered::Refused;
 use super::running::running;
 use super::secrecy::{LEFT_OUT, SECRET_LENGTH_MIN, has_jwt};
@@ -17,13 +18,14 @@ use crate::config::Serve;
 use crate::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
 use crate::domain::account::Change;
 use crate::domain::delivery::{Delivery, State};
+use crate::domain::language::Language;
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::policy::Method;
 use crate::domain::question::{Kind, Question};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
-use crate::pages::Running;
+use crate::pages::{HTML, Reader, Running};
 use crate::proof::token;
 
 /// What goes onto the wire.
@@ -40,10 +42,10 @@ pub async fn answer(site: &Site, dialect: Dialect, peer: Option<IpAddr>, head: &
     let now = clock::now();
     match dialect.read(head, &site.public_url().path, peer, super::request_id) {
         Ok(Asked::Question(question)) => decide(site, dialect, question, now).await,
-        Ok(Asked::Refused { refusal, request, wants_page }) => {
+        Ok(Asked::Refused { refusal, request, wants_page, language }) => {
             let support = SupportCode::of(&request);
             let until = until(site, refusal, &support);
-            Reply::Answer(refuse(site, dialect, Kind::Download, No { refusal, until }, &support, wants_page, now))
+            Reply::Answer(refuse(site, dialect, Kind::Download, No { refusal, until }, &support, (wants_page, language), now))
         }
         Err(malformed) => Reply::Answer(not_understood(site, dialect, peer, &malformed)),
     }
@@ -72,7 +74,7 @@ async fn decide(site: &Site, dialect: Dialect, question: Question, now: Moment) 
                 _ => None,
             };
             let support = SupportCode::of(&question.request);
-            let page = page_of(site, refusal, &support, question.wants_page, running.as_ref());
+            let page = page_of(site, refusal, &support, (question.wants_page, question.language), running.as_ref());
             let lasts = until.map(|until| until.since(now));
             Reply::Answer(
                 dialect.write(question.kind, Say::Refuse { refusal, support: &support, page, realm: realm(site, &question), lasts }),
@@ -112,6 +114,11 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
             tracing::debug!(client = %question.client.address, event = "clicked", delivery = %redirect.delivery, fresh = redirect.fresh);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &redirect.to, cookie: redirect.cookie.as_deref() }))
         }
+        Decision::Download(Outcome::Show(shown)) => {
+            tracing::debug!(client = %question.client.address, event = "shown", request = %question.request);
+            let page = Page { media_type: HTML, text: shown.text, policy: site.pages.content_security_policy_of_forms() };
+            Reply::Answer(dialect.write(question.kind, Say::Show { page, onward: shown.onward.as_deref() }))
+        }
         Decision::Download(Outcome::Copy(to)) => {
             tracing::debug!(client = %question.client.address, event = "led_to_copy", request = %question.request);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &to.0, cookie: None }))
@@ -147,8 +154,8 @@ fn hand_off(site: &Site, dialect: Dialect, sending: &Sending) -> Answer {
 }
 
 /// The answer that says no.
-fn refuse(site: &Site, dialect: Dialect, kind: Kind, no: No, support: &SupportCode, wants_page: bool, now: Moment) -> Answer {
-    let page = page_of(site, no.refusal, support, wants_page, None);
+fn refuse(site: &Site, dialect: Dialect, kind: Kind, no: No, support: &SupportCode, wants: (bool, Language), now: Moment) -> Answer {
+    let page = page_of(site, no.refusal, support, wants, None);
     let lasts = no.until.map(|until| until.since(now));
     dialect.write(kind, Say::Refuse { refusal: no.refusal, support, page, realm: None, lasts })
 }
@@ -161,10 +168,13 @@ fn until(site: &Site, refusal: Refusal, support: &SupportCode) -> Option<Moment>
     site.remembered.find(support).filter(|before| before.refusal == refusal)?.until
 }
 
-fn page_of<'a>(site: &'a Site, refusal: Refusal, support: &SupportCode, wants_page: bool, running: Option<&Running>) -> Page<'a> {
+/// What is said to whoever wants a page, or not, in a language.
+fn page_of<'a>(site: &'a Site, refusal: Refusal, support: &SupportCode, wants: (bool, Language), running: Option<&Running>) -> Page<'a> {
+    let (wants_page, language) = wants;
+    let reader = Reader { language, site: site.name() };
     let (media_type, text) = match running {
-        Some(running) => site.pages.download_running(running, support, wants_page, site.name()),
-        None => site.pages.refusal(refusal, support, wants_page, site.name()),
+        Some(running) => site.pages.download_running(running, support, wants_page, reader),
+        None => site.pages.refusal(refusal, support, wants_page, reader),
     };
     Page { media_type, text, policy: site.pages.content_security_policy() }
 }
@@ -187,14 +197,14 @@ fn not_understood(site: &Site, dialect: Dialect, peer: Option<IpAddr>, malformed
         detail: malformed.reason.clone(),
     };
     remember(site, refused);
-    refuse(site, dialect, malformed.kind, Refusal::BadRequest.into(), &SupportCode::of(&request), false, now)
+    refuse(site, dialect, malformed.kind, Refusal::BadRequest.into(), &SupportCode::of(&request), (false, Language::default()), now)
 }
 
 /// The answer to a question that was allowed, when what is to be sent turns out to be gone.
 pub fn refuse_late(site: &Site, dialect: Dialect, question: &Question, refusal: Refusal) -> Answer {
     let now = clock::now();
     keep_refusal(site, question, refusal.into(), "the file was there a moment ago and cannot be opened now".to_owned(), now);
-    refuse(site, dialect, question.kind, refusal.into(), &SupportCode::of(&question.request), question.wants_page, now)
+    refuse(site, dialect, question.kind, refusal.into(), &SupportCode::of(&question.request), (question.wants_page, question.language), now)
 }
 
 fn keep_refusal(site: &Site, question: &Question, no: No, detail: String, now: Moment) {
@@ -219,6 +229,7 @@ fn remember(site: &Site, refused: Refused) {
     let refused = refused.shortened();
     log("refused", &refused);
     site.tell(|| Event::Refused(refused.clone()));
+    super::outbox::note_refused(site, &refused);
     site.remembered.keep(refused);
 }
 
@@ -238,6 +249,10 @@ pub fn subject(site: &Site, question: &Question) -> String {
         Some(Address::Delivery(token)) => {
             token::open_delivery(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string())
         }
+        Some(Address::Started(token)) => token::open_delivery(site.name(), token, &site.keys).map_or_else(
+            |_| token::open_link(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string()),
+            |id| id.to_string(),
+        ),
         Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => without(has_jwt, &question.path),
         // A mistyped address may have a token anywhere.
         _ if question.kind == Kind::Download => without(|segment| is_token(segment) || has_jwt(segment), &question.path),

@@ -4,21 +4,27 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::download::Counted;
+use super::address;
+use super::method::falls_back;
+use super::outcome::Counted;
 use super::reconcile::{is_before, missing};
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::PublicUrl;
+use crate::dialect::Dialect;
 use crate::domain::account::{Away, Permit};
 use crate::domain::file::FileRef;
 use crate::domain::id::DeliveryId;
 use crate::domain::moment::Moment;
 use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, leaf};
+use crate::domain::policy::Method;
 use crate::domain::question::Question;
 use crate::domain::refusal::Refusal;
+use crate::proof::key::SigningKey;
+use crate::proof::token;
 use crate::public::{NotPlaced, PublicDirectory};
 use crate::random;
-use crate::store::Store;
+use crate::store::{Store, Target};
 
 /// Where a customer goes.
 pub(super) struct Sent {
@@ -39,6 +45,47 @@ pub(super) enum NotSent {
 impl From<Refusal> for NotSent {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+/// A delivery whose client goes on.
+pub(super) struct Going<'a> {
+    /// What it is of.
+    pub(super) target: &'a Target,
+    /// By which method.
+    pub(super) method: Method,
+    /// The delivery.
+    pub(super) delivery: DeliveryId,
+    /// What its token is signed with.
+    pub(super) key: &'a SigningKey,
+}
+
+/// Where the client goes on to: to where the method leads, else to the delivery's own address. Where requests do not pass
+/// by us the delivery opens, and is told.
+pub(super) async fn on(
+    site: &Site,
+    store: &dyn Store,
+    dialect: Dialect,
+    question: &Question,
+    going: &Going<'_>,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<(String, Option<Counted>), Refusal> {
+    let Going { target: Target { file, methods, .. }, method, delivery, key } = *going;
+    let sent = match method {
+        Method::Stub => Some(to_stub(site, store, question, file, delivery, now, trace).await),
+        Method::Public => Some(to_public(site, store, question, file, delivery, now, trace).await),
+        Method::Handoff | Method::Copy | Method::Stream | Method::Presigned | Method::Proxy => None,
+    };
+    match sent {
+        Some(Ok(Sent { to, counted })) => Ok((to, Some(counted))),
+        Some(Err(NotSent::Refused(refusal))) => Err(refusal),
+        // The delivery is open: it goes on by the next method that can work, or when there is room again.
+        Some(Err(NotSent::NotPlaced)) if !falls_back(site, dialect, file, methods) => Err(Refusal::CannotPrepare),
+        Some(Err(NotSent::NotPlaced)) | None => {
+            let token = token::mint_delivery(site.name(), delivery, key);
+            Ok((address::delivery_path(site.public_url(), &token, file), None))
+        }
     }
 }
 

@@ -1,23 +1,23 @@
 //! Give me this download. Our answer tells the web server what to send.
 
-use std::fmt;
-
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
-use super::away;
+use super::away::{self, Going};
 use super::copies;
 use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
 use super::method::{choose, falls_back, sending};
+use super::outcome::{Counted, Hidden, Outcome, Redirect, Sending};
 use super::rehearsal::Rehearsal;
+use super::shown::{self, Visited};
 use super::site::Site;
 use super::trace::Trace;
 use crate::dialect::Dialect;
-use crate::domain::account::{Ask, Change, Click};
+use crate::domain::account::{Ask, Click};
 use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
-use crate::domain::id::{DeliveryId, GrantId, LinkId, base32};
+use crate::domain::id::{DeliveryId, LinkId, base32};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::policy;
@@ -29,89 +29,6 @@ use crate::proof::{signed_url, token};
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
 
-/// What a download question comes to.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Send this file.
-    Send(Sending),
-    /// Go to the delivery's own address.
-    Redirect(Redirect),
-    /// Go to the copy of the grant, at this path of our own site or URL of another: a secret, never logged.
-    Copy(Hidden),
-}
-
-/// A path or URL that is not printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(pub String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden")
-    }
-}
-
-/// A file to send. Made from a permit or a claim; saying it consumes it.
-#[derive(Debug)]
-#[must_use]
-#[non_exhaustive]
-pub struct Sending {
-    /// The file.
-    pub file: FileRef,
-    /// The version.
-    pub version: Version,
-    /// The name under which it is saved.
-    pub name: String,
-    /// Bytes per second, if limited.
-    pub rate: Option<Rate>,
-    /// How the bytes travel.
-    pub method: policy::Method,
-    /// The delivery that counts it; `None` where nothing is counted.
-    pub counted: Option<Counted>,
-}
-
-/// What a counted answer belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// Its grant.
-    pub grant: GrantId,
-    /// Whether this request opened it.
-    pub opened: bool,
-    /// When it ends, unless it is asked for again.
-    pub ends: Moment,
-}
-
-/// The way to a delivery. Address and cookie are not printed.
-#[non_exhaustive]
-pub struct Redirect {
-    /// The path with its delivery token: a secret, never logged.
-    pub to: String,
-    /// A `Set-Cookie` value, where the client has no cookie yet.
-    pub cookie: Option<String>,
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// How the bytes travel.
-    pub method: policy::Method,
-    /// What is sent.
-    pub version: Version,
-    /// What the delivery counts, where the click leads to where we see no request.
-    pub counted: Option<Counted>,
-    /// Whether this click made it.
-    pub fresh: bool,
-    /// Deliveries of a version that was replaced, which this click ended.
-    pub closed: Vec<Change>,
-}
-
-impl fmt::Debug for Redirect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { delivery, method, version, counted, fresh, closed, to: _, cookie: _ } = self;
-        let mut shown = f.debug_struct("Redirect");
-        shown.field("method", method).field("version", version).field("counted", counted);
-        shown.field("delivery", delivery).field("fresh", fresh).field("closed", closed).finish_non_exhaustive()
-    }
-}
-
 /// Reads the address, then opens what it names: a signed file, a link, or a delivery.
 pub async fn download(
     site: &Site,
@@ -121,14 +38,18 @@ pub async fn download(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<Outcome, Refusal> {
-    if question.method == Method::Other {
-        trace.failed(|| "only GET and HEAD download".to_owned());
+    let address = Address::read(&question.path, &site.public_path);
+    // Only pages have buttons. Of a file that a JWT opens they are known by what it says.
+    let has_button = matches!(&address, Some(Address::Link(_) | Address::File(_)));
+    if question.method == Method::Other || (question.method == Method::Post && !has_button) {
+        trace.failed(|| "only GET and HEAD download, and POST by the button of a link's page".to_owned());
         return Err(Refusal::BadRequest);
     }
-    match Address::read(&question.path, &site.public_path) {
+    match address {
         Some(Address::File(file)) if jwt::is_brought(question) && !signed_url::is_brought(question.query.as_deref()) => {
             by_jwt(site, store, dialect, question, file, now, trace).await
         }
+        Some(Address::File(_)) if question.method == Method::Post => Err(no_button(trace)),
         Some(Address::File(file)) => {
             let claim = open_signed_url(site, question, now, trace)?;
             stateless(site, dialect, file, claim.name(), claim.rate(), trace).map(Outcome::Send)
@@ -141,8 +62,9 @@ pub async fn download(
             let delivery = open_delivery(site, token, trace)?;
             deliver(site, store, dialect, question, delivery, now, trace).await.map(Outcome::Send)
         }
+        Some(Address::Started(token)) => shown::started(site, store, dialect, question, token, now, trace).await,
         None => {
-            trace.failed(|| format!("under {} there are l/, d/ and f/ only", site.public_url().path));
+            trace.failed(|| format!("under {} there are l/, d/, s/ and f/ only", site.public_url().path));
             Err(Refusal::UnknownLink)
         }
     }
@@ -160,11 +82,15 @@ async fn by_jwt(
 ) -> Result<Outcome, Refusal> {
     let claim = jwt::open(site, question, Some(&file), now, trace)?;
     if claim.max().is_none() {
+        if question.method == Method::Post {
+            return Err(no_button(trace));
+        }
         return stateless(site, dialect, file, claim.name(), claim.rate(), trace).map(Outcome::Send);
     }
-    // HEAD makes no grant either.
+    // Who looks makes no grant either.
     let rehearsal = Rehearsal::over(store);
-    let store = if question.method == Method::Head { &rehearsal } else { store };
+    let looks = question.method == Method::Head || (question.is_visit() && site.configuration.default_policy().landing);
+    let store = if looks { &rehearsal } else { store };
     let link = match jwt::use_of(site, store, &claim, &file, now, trace).await? {
         Use::Again(link) => link,
         Use::First(first) => {
@@ -173,6 +99,11 @@ async fn by_jwt(
         }
     };
     click(site, store, dialect, question, link, now, trace).await
+}
+
+fn no_button(trace: &mut Trace) -> Refusal {
+    trace.failed(|| "there is no page with a button at this address: only GET and HEAD download".to_owned());
+    Refusal::BadRequest
 }
 
 /// Tries the click that would make a grant: one that is refused, for its network or its time or whatever else, must not
@@ -229,9 +160,19 @@ async fn click(
     let target = known(store.target(id).await, "the link", trace)?;
     describe(store, target.grant, trace).await;
     let (mut method, version, key) = ready(site, dialect, question, &target.file, &target.methods, trace)?;
+    let is_visit = target.landing && question.is_visit();
+    let is_button = question.method == Method::Post && question.wants_page;
     if method == policy::Method::Copy {
         match copies::visit(site, store, question, (id, target.grant), now, trace).await {
             Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(target, version, method))),
+            Ok(_) if is_visit => {
+                let visited = Visited { link: id, target, version, method, goes_on_with: None };
+                return shown::landing(site, store, question, visited, now, trace).await;
+            }
+            Ok(_) if is_button => {
+                let token = token::mint_link(site.name(), id, key);
+                return Ok(Outcome::Copy(Hidden(address::started_path(site.public_url(), &token, &target.file))));
+            }
             Ok(to) => return Ok(Outcome::Copy(Hidden(to))),
             // Until the copy is there, it goes by the next method that can work.
             Err(Refusal::Preparing | Refusal::CannotPrepare) if falls_back(site, dialect, &target.file, &target.methods) => {
@@ -256,6 +197,11 @@ async fn click(
         decided(Rehearsal::over(store).click(click).await, "the click", trace)?;
         return Ok(Outcome::Send(head_of(target, version, method)));
     }
+    if is_visit {
+        let clicked = decided(Rehearsal::over(store).click(click).await, "the click that the page offers", trace)?;
+        let visited = Visited { link: id, target, version, method, goes_on_with: Some(clicked.delivery) };
+        return shown::landing(site, store, question, visited, now, trace).await;
+    }
     let clicked = decided(store.click(click).await, "the click", trace)?;
     for change in &clicked.closed {
         trace.held(|| format!("the file was replaced, and delivery {} of the version before ends", change.delivery));
@@ -267,22 +213,12 @@ async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
-    let sent = match method {
-        policy::Method::Stub => Some(away::to_stub(site, store, question, &target.file, clicked.delivery, now, trace).await),
-        policy::Method::Public => Some(away::to_public(site, store, question, &target.file, clicked.delivery, now, trace).await),
-        policy::Method::Handoff | policy::Method::Copy | policy::Method::Stream | policy::Method::Presigned | policy::Method::Proxy => None,
-    };
-    let (to, counted) = match sent {
-        Some(Ok(away::Sent { to, counted })) => (to, Some(counted)),
-        Some(Err(away::NotSent::Refused(refusal))) => return Err(refusal),
-        // The delivery is open: it goes on by the next method that can work, or when there is room again.
-        Some(Err(away::NotSent::NotPlaced)) if !falls_back(site, dialect, &target.file, &target.methods) => {
-            return Err(Refusal::CannotPrepare);
-        }
-        Some(Err(away::NotSent::NotPlaced)) | None => {
-            let token = token::mint_delivery(site.name(), clicked.delivery, key);
-            (address::delivery_path(site.public_url(), &token, &target.file), None)
-        }
+    let going = Going { target: &target, method, delivery: clicked.delivery, key };
+    let (to, counted) = if is_button {
+        let token = token::mint_delivery(site.name(), clicked.delivery, key);
+        (address::started_path(site.public_url(), &token, &target.file), None)
+    } else {
+        away::on(site, store, dialect, question, &going, now, trace).await?
     };
     // Who carries on is known without one already; another one would make another client of them.
     let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
@@ -349,7 +285,7 @@ async fn deliver(
     })
 }
 
-fn open_link(site: &Site, token: &str, trace: &mut Trace) -> Result<LinkId, Refusal> {
+pub(super) fn open_link(site: &Site, token: &str, trace: &mut Trace) -> Result<LinkId, Refusal> {
     let id = token::open_link(site.name(), token, &site.keys);
     match &id {
         Ok(id) => trace.held(|| format!("the link token holds: link {id}")),
@@ -360,7 +296,7 @@ fn open_link(site: &Site, token: &str, trace: &mut Trace) -> Result<LinkId, Refu
     id
 }
 
-fn open_delivery(site: &Site, token: &str, trace: &mut Trace) -> Result<DeliveryId, Refusal> {
+pub(super) fn open_delivery(site: &Site, token: &str, trace: &mut Trace) -> Result<DeliveryId, Refusal> {
     let id = token::open_delivery(site.name(), token, &site.keys);
     match &id {
         Ok(id) => trace.held(|| format!("the delivery token holds: delivery {id}")),
@@ -369,14 +305,14 @@ fn open_delivery(site: &Site, token: &str, trace: &mut Trace) -> Result<Delivery
     id
 }
 
-fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, Refusal> {
+pub(super) fn signing_key<'a>(site: &'a Site, trace: &mut Trace) -> Result<&'a SigningKey, Refusal> {
     site.keys.signing().ok_or_else(|| {
         trace.failed(|| "no [[key]] has use = \"sign\", and the delivery's address needs one".to_owned());
         Refusal::StoreDown
     })
 }
 
-fn look(site: &Site, file: &FileRef, trace: &mut Trace) -> Result<Version, Refusal> {
+pub(super) fn look(site: &Site, file: &FileRef, trace: &mut Trace) -> Result<Version, Refusal> {
     match site.storages.look(file) {
         Ok(version) => {
             trace.held(|| format!("file {file}: {} bytes, changed {}", version.size, version.modified));
@@ -399,7 +335,7 @@ fn looks_ahead(question: &Question, trace: &mut Trace) -> Result<(), Refusal> {
 }
 
 /// What HEAD is answered: it is refused what GET is refused, and uses nothing.
-fn head_of(target: Target, version: Version, method: policy::Method) -> Sending {
+pub(super) fn head_of(target: Target, version: Version, method: policy::Method) -> Sending {
     let Target { file, rate, .. } = target;
     Sending { version, name: file.path.file_name().to_owned(), rate, method, counted: None, file }
 }
@@ -415,7 +351,7 @@ pub(super) fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut T
     }
 }
 
-fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
+pub(super) fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {
     match decision {
         Ok(Ok(decided)) => Ok(decided),
         Ok(Err(refusal)) => {

@@ -16,7 +16,8 @@ use self::public::Public;
 use self::zen_cart::InZenCart;
 use super::address::Address;
 use super::authorize::authorize;
-use super::download::{Outcome, download};
+use super::download::download;
+use super::outcome::Outcome;
 use super::rehearsal::Rehearsal;
 use super::secrecy::without_jwts;
 use super::site::Site;
@@ -25,6 +26,7 @@ use crate::clock;
 use crate::dialect::Dialect;
 use crate::domain::client::Client;
 use crate::domain::id::RequestId;
+use crate::domain::language::Language;
 use crate::domain::moment::Moment;
 use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Method, Question};
@@ -104,7 +106,7 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
         Named::Url => {
             let path = target_of(site, what).ok().and_then(|target| CanonicalPath::parse(split(target).0).ok());
             let address = path.as_ref().and_then(|path| Address::read(path, &site.public_path));
-            matches!(address, Some(Address::Link(_) | Address::Delivery(_)))
+            matches!(address, Some(Address::Link(_) | Address::Delivery(_) | Address::Started(_)))
         }
         Named::Public(_) | Named::ZenCart(_) | Named::Refusal(..) | Named::Id(_) => true,
         Named::Token | Named::Jwt | Named::Junk => false,
@@ -191,6 +193,8 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
         jwt_cookies: None,
         authorization: None,
         wants_page: false,
+        navigates: false,
+        language: Language::default(),
         looks_ahead: false,
     };
     let mut trace = Trace::on();
@@ -256,6 +260,7 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
                 Outcome::Redirect(redirect) => click::told(site, &redirect, trace),
+                Outcome::Show(_) => trace.held(|| "the page that stays while it is downloaded would be shown".to_owned()),
                 Outcome::Copy(_) => trace.held(|| "the click would be answered by 303 to the copy of its grant".to_owned()),
             }
             Ok(())

@@ -41,14 +41,19 @@ impl Drop for Waiting {
 
 /// What was written down of a copy of `version` among `rows`, if every byte of one was compared with the master's.
 pub fn of_copies(rows: &[Placed], version: &Version) -> Option<Fingerprint> {
+    checksum_of_copies(rows, version).map(|checksum| Fingerprint {
+        sha256: Some(checksum.to_string()),
+        sha256_note: "read when the copy of this version was made, and compared with the file of that time byte by byte".to_owned(),
+    })
+}
+
+/// The same without words.
+pub(super) fn checksum_of_copies(rows: &[Placed], version: &Version) -> Option<Checksum> {
     let of_row = |row: &Placed| match &row.what {
         What::Copy(state) => state.made.as_ref().filter(|made| made.version == *version)?.checksum,
         What::Stub(_) => None,
     };
-    rows.iter().find_map(of_row).map(|checksum| Fingerprint {
-        sha256: Some(checksum.to_string()),
-        sha256_note: "read when the copy of this version was made, and compared with the file of that time byte by byte".to_owned(),
-    })
+    rows.iter().find_map(of_row)
 }
 
 /// Reads the master, on a thread of its own, if size and time of it are those of `version`.

@@ -5,6 +5,7 @@ use std::fmt;
 use super::address;
 use super::copies::{self, Offered};
 use super::ending::check_zone;
+use super::outbox::{NotWritten, letter_for};
 use super::site::Site;
 use crate::clock;
 use crate::domain::file::FileRef;
@@ -18,7 +19,7 @@ use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
 use crate::storage::Absent;
-use crate::store::Down;
+use crate::store::{Down, Sale};
 
 pub use super::ending::ends;
 
@@ -42,6 +43,8 @@ pub struct Wanted {
     pub customer: String,
     /// The limits.
     pub policy: Policy,
+    /// The address to which the link goes by mail, and in which language.
+    pub letter: Option<(String, Option<String>)>,
 }
 
 /// What was issued. The URL is not printed.
@@ -75,6 +78,8 @@ pub enum NotIssued {
     Zone(String),
     /// A number of downloads, where nobody tells how often a copy was fetched.
     Uncounted,
+    /// The letter that is to go with it cannot be written.
+    Letter(NotWritten),
     /// No key signs.
     NoKey,
     /// No such grant.
@@ -96,6 +101,7 @@ impl fmt::Display for NotIssued {
             Self::Uncounted => f.write_str(
                 "`max_downloads` must be `unlimited`: without a [feed] nobody tells how often a copy was downloaded, and the number would never act",
             ),
+            Self::Letter(fault) => write!(f, "{fault}"),
             Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
             Self::Unknown => f.write_str(NO_SUCH_GRANT),
             Self::Revoked(id) => f.write_str(&stays_revoked(*id)),
@@ -107,7 +113,7 @@ impl fmt::Display for NotIssued {
 
 /// Looks at the file, makes grant and link, and keeps both in one step.
 pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued, NotIssued> {
-    let Wanted { file, customer, policy } = wanted;
+    let Wanted { file, customer, policy, letter } = wanted;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
         return Err(NotIssued::Customer);
@@ -122,7 +128,12 @@ pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued
     let grant = new_grant(file, customer, policy, now);
     let link = new_link(&grant, None, now);
     let author = Author { name: author, at: now };
-    site.store.issue_with(grant.clone(), link.clone(), author, copy).await.map_err(NotIssued::Down)?;
+    let letter = letter.map(|(to, language)| letter_for(site, grant.id, link.id, &to, language.as_deref(), now)).transpose();
+    let issued = match letter.map_err(NotIssued::Letter)? {
+        Some(letter) => site.messages.issue_and_write(Sale { grant: grant.clone(), link: link.clone(), copy }, author, letter).await,
+        None => site.store.issue_with(grant.clone(), link.clone(), author, copy).await,
+    };
+    issued.map_err(NotIssued::Down)?;
     site.copies.wake();
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
     let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::outbox::OutboxNumbers;
 use super::upkeep::PublicNumbers;
 use crate::auth::counters::Counters;
 use crate::config::Serve;
@@ -95,6 +96,7 @@ pub struct Metrics {
     feed_lag: Gauge,
     /// What is told of public directories.
     pub(super) public: PublicNumbers,
+    pub(super) outbox: OutboxNumbers,
     malformed: Row<3>,
     connections: [Gauge; 3],
     taken: Row<3>,
@@ -150,6 +152,7 @@ impl Metrics {
         registry.register_with_unit("feed_lag", "What of the current log of the feed is not settled yet", Unit::Bytes, feed_lag.clone());
 
         let public = PublicNumbers::in_registry(registry);
+        let outbox = OutboxNumbers::in_registry(registry);
 
         let by_listener = |place: usize| labels([("listener", word(&LISTENERS, place, |name| name))]);
         let malformed = family(registry, "malformed_requests", "Requests that were not understood");
@@ -169,6 +172,7 @@ impl Metrics {
             feed_settled,
             feed_lag,
             malformed: Row::new(&malformed, by_listener),
+            outbox,
             public,
             turned_away: Row::new(&turned_away, by_listener),
             taken: Row::new(&taken, by_listener),

@@ -3,7 +3,7 @@
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
 //! and what is remembered of them alike; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`], [`copies`] makes files for those that are fetched as copies, [`credential`] lets
+//! [`amend`] changes them for the [`caller`], [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
 //! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`zen_cart`] looks after
 //! the links of a shop that has no plugin.
@@ -34,6 +34,8 @@ mod masters;
 mod method;
 pub mod metrics;
 pub mod order;
+pub mod outbox;
+pub mod outcome;
 pub mod places;
 pub mod preparation;
 mod public;
@@ -45,6 +47,7 @@ mod retries;
 mod running;
 mod secrecy;
 pub mod settle;
+mod shown;
 pub mod site;
 mod source;
 pub mod stream;

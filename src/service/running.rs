@@ -27,7 +27,7 @@ async fn grant(site: &Site, question: &Question) -> Option<GrantId> {
             let id = token::open_link(site.name(), token, &site.keys).ok()?;
             Some(site.store.link(id).await.ok()??.grant)
         }
-        Address::Delivery(token) => {
+        Address::Delivery(token) | Address::Started(token) => {
             let id = token::open_delivery(site.name(), token, &site.keys).ok()?;
             Some(site.store.delivery(id).await.ok()??.grant)
         }

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 use super::copies::Copies;
 use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::streams::Streams;
@@ -22,11 +23,12 @@ use crate::domain::account::Change;
 use crate::domain::moment::Moment;
 use crate::domain::path::{CanonicalPath, PathFault};
 use crate::domain::policy::Method;
+use crate::outbox::Couriers;
 use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::{CatalogueStore, OrderStore, Store, Stores};
+use crate::store::{CatalogueStore, OrderStore, OutboxStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -49,6 +51,8 @@ pub struct Site {
     pub directories: Arc<Directories>,
     /// The pages of refusals.
     pub pages: Arc<Pages>,
+    /// Those by whom messages leave.
+    pub couriers: Arc<Couriers>,
     // What lives on.
     /// What is remembered.
     pub store: Arc<dyn Store>,
@@ -56,6 +60,8 @@ pub struct Site {
     pub orders: Arc<dyn OrderStore>,
     /// What they sell.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub messages: Arc<dyn OutboxStore>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
@@ -71,6 +77,8 @@ pub struct Site {
     pub copies: Arc<Copies>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
+    /// What is known of those who are told what happens.
+    pub outbox: Arc<Outbox>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Who may enter public directories, and what their htpasswd files say.
@@ -125,6 +133,7 @@ impl Current {
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
+        site.outbox.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
     }
@@ -158,9 +167,11 @@ impl Site {
             storages: Arc::new(storages),
             directories: Arc::new(directories),
             pages: Arc::new(pages),
+            couriers: Arc::default(),
             store: stores.decisions,
             orders: stores.orders,
             catalogue: stores.catalogue,
+            messages: stores.outbox,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
@@ -168,6 +179,7 @@ impl Site {
             streams: Arc::default(),
             copies: Arc::default(),
             zen_carts: Arc::default(),
+            outbox: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
@@ -211,9 +223,11 @@ impl Site {
             storages: Arc::clone(&self.storages),
             directories: Arc::clone(&self.directories),
             pages: Arc::clone(&self.pages),
+            couriers: Arc::clone(&self.couriers),
             store: Arc::clone(&self.store),
             orders: Arc::clone(&self.orders),
             catalogue: Arc::clone(&self.catalogue),
+            messages: Arc::clone(&self.messages),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),
@@ -221,6 +235,7 @@ impl Site {
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
             zen_carts: Arc::clone(&self.zen_carts),
+            outbox: Arc::clone(&self.outbox),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),
@@ -230,6 +245,12 @@ impl Site {
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),
         }
+    }
+
+    /// The same, with those by whom messages leave.
+    #[must_use]
+    pub fn with_couriers(self, couriers: Couriers) -> Self {
+        Self { couriers: Arc::new(couriers), ..self }
     }
 
     /// The next generation, of which nothing but the open public directories is new.

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::download::{Counted, Sending};
+use super::outcome::{Counted, Sending};
 use super::site::Site;
 use crate::clock;
 use crate::dialect::standalone::{self, StreamHead};

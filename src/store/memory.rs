@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
 mod credentials;
+mod limits;
 mod lists;
 mod orders;
+mod outbox;
 mod placed;
 mod records;
 
 use self::credentials::Credentials;
+pub use self::limits::Limits;
 use self::orders::Sales;
+use self::outbox::Outbox;
 use self::placed::Public;
 use self::records::Records;
+use super::outbox::Tells;
 use super::{Arrived, Closing, Content, CopiesDue, DUE_MAX, Down, Filter, Grants, Later, SentAway, Store, Target, admit, most};
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, Permit, Reported};
 use crate::domain::delivery::Delivery;
@@ -25,26 +30,6 @@ use crate::domain::moment::Moment;
 use crate::domain::placed::{DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, What};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
-
-/// How much is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Grants, each with its link. A grant never makes room for another: it may be a customer's.
-    pub grants: usize,
-    /// Deliveries. Those that have ended make room, the one that ended first goes first. Offers count as deliveries,
-    /// and of one grant at most [`Account::OFFERS_MAX`] stand.
-    pub deliveries: usize,
-}
-
-impl Default for Limits {
-    /// About 1 KiB for a grant and its link and 2 KiB for a delivery of a few requests: some hundred MiB when it is full.
-    /// A delivery that has ended takes 10 KiB at most, so all together 1 GiB. One that still runs remembers 512 requests
-    /// and what each of 64 clients was sent, and who works at it can make that some MiB: each 16 bytes of it are a
-    /// range of their own, which costs a request. A shop that needs more wants what it sold kept on disk.
-    fn default() -> Self {
-        Self { grants: 100_000, deliveries: 100_000 }
-    }
-}
 
 /// What is remembered, behind one lock that is never held while anything is waited for.
 #[derive(Debug, Default)]
@@ -90,6 +75,7 @@ struct Kept {
     public: Public,
     credentials: Credentials,
     sales: Sales,
+    outbox: Outbox,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }
@@ -125,8 +111,8 @@ impl Kept {
     }
 
     /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
-    /// is to learn that it is over. Puts away afterwards what has ended. `None` when the grant is not known.
-    fn run<R>(&mut self, grant: GrantId, with: Option<DeliveryId>, rule: impl FnOnce(&mut Account) -> R) -> Option<R> {
+    /// is to learn that it is over. Puts away afterwards what has ended; what is used is used `at` that moment. `None` when the grant is not known.
+    fn run<R>(&mut self, grant: GrantId, with: Option<DeliveryId>, at: Moment, rule: impl FnOnce(&mut Account) -> R) -> Option<R> {
         let mut account = self.accounts.remove(&grant)?;
         if let Some(next) = account.next_due() {
             self.due.remove(&(next, grant));
@@ -139,7 +125,9 @@ impl Kept {
         // What is about one delivery takes away no other.
         let offers: Vec<DeliveryId> = if with.is_none() { account.offers().collect() } else { Vec::new() };
 
+        let used = account.grant.used;
         let result = rule(&mut account);
+        self.outbox.used(&account.grant, used, at);
 
         // Rules add deliveries at the end, and take away nothing but offers.
         if let Some(last) = account.deliveries.last().map(|delivery| delivery.id).filter(|id| !self.places.contains_key(id)) {
@@ -180,6 +168,7 @@ impl Kept {
                 self.records.write_down(grant.id, author, Act::Issued(link.id));
                 self.links.insert(link.id, link);
                 self.public.issued(&grant);
+                self.outbox.activated(&grant, grant.created);
                 if let Some(copy) = copy {
                     self.public.put(copy.row(grant.id, grant.file.clone(), grant.created));
                 }
@@ -210,6 +199,7 @@ impl Kept {
         let account = self.accounts.get_mut(&grant)?;
         account.grant.amend(&amendment);
         let amended = account.grant.clone();
+        self.outbox.amended(&amended, &amendment, author.at);
         self.public.hasten(grant, |_| true);
         self.records.write_down(grant, author, Act::Amended(amendment));
         Some(amended)
@@ -228,6 +218,7 @@ impl Kept {
         for tally in changes.iter().filter_map(Tally::of) {
             self.records.count(tally);
         }
+        self.tell_changes(changes);
     }
 
     fn click(&mut self, click: &Click, limits: Limits) -> Result<Result<Clicked, Refusal>, Down> {
@@ -238,7 +229,7 @@ impl Kept {
         if self.places.len() >= limits.deliveries && self.ended.is_empty() && self.would_grow(click, &link) {
             return Err(Down::Full);
         }
-        let clicked = self.run(link.grant, None, |account| account.click(click, &link)).unwrap_or(Err(Refusal::UnknownLink));
+        let clicked = self.run(link.grant, None, click.now, |account| account.click(click, &link)).unwrap_or(Err(Refusal::UnknownLink));
         if let Ok(clicked) = &clicked {
             self.count_changes(&clicked.closed);
         }
@@ -253,7 +244,7 @@ impl Kept {
 
     fn admit(&mut self, ask: &Ask) -> Result<Permit, Refusal> {
         let place = self.places.get(&ask.delivery).ok_or(Refusal::UnknownLink)?;
-        let admitted = self.run(place.grant, Some(ask.delivery), |account| admit(account, ask));
+        let admitted = self.run(place.grant, Some(ask.delivery), ask.now, |account| admit(account, ask));
         let (permit, tally) = admitted.unwrap_or(Err(Refusal::UnknownLink))?;
         if let Some(tally) = tally {
             self.records.count(tally);
@@ -264,7 +255,8 @@ impl Kept {
     fn report(&mut self, reported: &Reported) -> Option<Change> {
         let place = *self.places.get(&reported.delivery)?;
         let reset = place.ended.and_then(|_| last_reset(&self.records.history(place.grant)));
-        let change = self.run(place.grant, Some(reported.delivery), |account| account.report(reported, reset)).flatten()?;
+        let change =
+            self.run(place.grant, Some(reported.delivery), reported.report.ended, |account| account.report(reported, reset)).flatten()?;
         self.records.count(Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count_changes(std::slice::from_ref(&change));
         self.public.overdrawn(&change);
@@ -278,7 +270,7 @@ impl Kept {
             && next <= now
         {
             // Each round takes at least the delivery away that was due at `next`.
-            let closed = self.run(grant, None, |account| account.close_due(now, DUE_MAX - ended)).unwrap_or_default();
+            let closed = self.run(grant, None, now, |account| account.close_due(now, DUE_MAX - ended)).unwrap_or_default();
             ended += closed.changes.len() + closed.offers;
             changes.extend(closed.changes);
         }

@@ -5,6 +5,7 @@ mod catalogue;
 mod credentials;
 pub mod memory;
 mod orders;
+mod outbox;
 mod places;
 pub mod record;
 pub mod sqlite;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use self::catalogue::{CatalogueStore, Files};
 pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
+pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
@@ -231,12 +233,15 @@ pub struct Target {
     pub methods: Vec<Method>,
     /// Bytes per second of one request, if limited.
     pub rate: Option<Rate>,
+    /// Whether a browser is shown a page first.
+    pub landing: bool,
 }
 
 impl Target {
     /// What the links of `grant` lead to.
     pub fn of(grant: &Grant) -> Self {
-        Self { grant: grant.id, file: grant.file.clone(), methods: grant.policy.methods.clone(), rate: grant.policy.rate }
+        let policy = &grant.policy;
+        Self { grant: grant.id, file: grant.file.clone(), methods: policy.methods.clone(), rate: policy.rate, landing: policy.landing }
     }
 }
 
@@ -382,11 +387,13 @@ pub struct Stores {
     pub orders: Arc<dyn OrderStore>,
     /// What they sell.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// What is to be told.
+    pub outbox: Arc<dyn OutboxStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + 'static>(store: Arc<S>) -> Self {
-        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: store }
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + 'static>(store: Arc<S>) -> Self {
+        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: Arc::clone(&store) as _, outbox: store }
     }
 }

@@ -194,19 +194,20 @@ impl Model {
 
     /// What is refused to this host whatever it asks for.
     fn shut(&self, host: u8) -> Option<Refusal> {
-        match self.gate {
-            OrderState::Paid => {}
-            OrderState::Pending => return Some(Refusal::NotPaid),
-            OrderState::OnHold => return Some(Refusal::OnHold),
-            OrderState::Refunded | OrderState::ChargedBack => return Some(Refusal::Refunded),
-            OrderState::Cancelled => return Some(Refusal::Cancelled),
-        }
         match self.standing {
-            Standing::Active if self.inside.is_empty() || self.inside.contains(&host) => None,
-            Standing::Active => Some(Refusal::WrongNetwork),
-            Standing::Suspended => Some(Refusal::Suspended),
-            Standing::Revoked => Some(Refusal::Revoked),
+            Standing::Active => {}
+            Standing::Suspended => return Some(Refusal::Suspended),
+            Standing::Revoked => return Some(Refusal::Revoked),
         }
+        let by_order = match self.gate {
+            OrderState::Paid => None,
+            OrderState::Pending => Some(Refusal::NotPaid),
+            OrderState::OnHold => Some(Refusal::OnHold),
+            OrderState::Refunded | OrderState::ChargedBack => Some(Refusal::Refunded),
+            OrderState::Cancelled => Some(Refusal::Cancelled),
+        };
+        let is_outside = !self.inside.is_empty() && !self.inside.contains(&host);
+        by_order.or(is_outside.then_some(Refusal::WrongNetwork))
     }
 
     fn is_one_network_too_many(&self, host: u8) -> bool {

@@ -77,20 +77,21 @@ fn what_a_person_withdrew_stops_at_once_also_while_it_is_open() {
 #[test]
 fn what_is_not_paid_any_more_stops_at_once_and_goes_on_when_it_is_paid_again() {
     let mut seen = 0;
+    let byte = |delivery, request: &str, now| Ask { range: range("bytes=0-0"), ..ask(delivery, request, 1, now) };
     for gate in OrderState::ALL {
         let mut shop = Shop::new(Some(2));
         shop.account.grant.sold = Some(sold(1));
         let open = shop.open(1, 1, at(0));
         shop.account.grant.amend(&Amendment::Gate(gate));
         match gate.check() {
-            Ok(()) => assert!(shop.admit(&ask(open, "new", 1, at(1))).is_ok()),
+            Ok(()) => assert!(shop.admit(&byte(open, "new", at(1))).is_ok()),
             Err(why) => {
-                refused(&mut shop, &ask(open, "new", 1, at(1)), why);
+                refused(&mut shop, &byte(open, "new", at(1)), why);
                 seen += 1;
             }
         }
         shop.account.grant.amend(&Amendment::Gate(OrderState::Paid));
-        assert!(shop.admit(&ask(open, "again", 1, at(2))).is_ok(), "{gate:?}");
+        assert!(shop.admit(&byte(open, "again", at(2))).is_ok(), "{gate:?}");
     }
     assert_eq!(seen, 5);
 }

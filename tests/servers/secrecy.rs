@@ -85,12 +85,13 @@ fn run(text: &str) -> &str {
 
 /// Signatures and tokens, known by what stands before them.
 fn marked(text: &str) -> impl Iterator<Item = (Kind, &str)> {
-    let marks = [("sig=", Kind::Signature, SIGNATURE_LENGTH), ("/l/", Kind::Token, TOKEN_LENGTH), ("/d/", Kind::Token, TOKEN_LENGTH)];
+    let tokens = ["/l/", "/d/", "/s/", "/o/"].map(|mark| (mark, Kind::Token, TOKEN_LENGTH));
+    let marks = [("sig=", Kind::Signature, SIGNATURE_LENGTH)].into_iter().chain(tokens);
     let found = move |(mark, kind, length): (&'static str, Kind, usize)| {
         let runs = text.match_indices(mark).map(move |(at, mark)| run(&text[at + mark.len()..]));
         runs.filter(move |run| run.len() == length).map(move |run| (kind, run))
     };
-    marks.into_iter().flat_map(found)
+    marks.flat_map(found)
 }
 
 /// Three parts of base64url, of which the first is a JSON object, as `{"` begins.

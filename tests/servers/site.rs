@@ -145,7 +145,7 @@ impl Site {
     pub fn remember(&self, target: &str) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let signatures = query.split('&').filter_map(|pair| pair.strip_prefix("sig="));
-        let tokens = ["/dl/l/", "/dl/d/"].into_iter().filter_map(|under| path.split_once(under)?.1.split('/').next());
+        let tokens = ["/dl/l/", "/dl/d/", "/dl/s/", "/dl/o/"].into_iter().filter_map(|under| path.split_once(under)?.1.split('/').next());
         let jwts = query.split('&').filter_map(|pair| pair.strip_prefix("jwt="));
         let jwts = jwts.flat_map(|token| [token, token.rsplit('.').next().unwrap_or_default()]);
         // What is shorter than a token may be any word.

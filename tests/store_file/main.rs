@@ -10,6 +10,7 @@ mod pair;
 mod placed;
 mod properties;
 mod public;
+mod sales;
 mod salvage;
 #[path = "../servers/mod.rs"]
 mod servers;

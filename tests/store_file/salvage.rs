@@ -315,7 +315,7 @@ fn the_command_says_what_it_left_out_and_import_takes_the_rest() {
     let whole_export = command(&place, &["export", "--salvage"]);
     assert!(whole_export.status.success() && whole_export.stderr.is_empty(), "{whole_export:?}");
     assert!(whole_export.stdout == command(&place, &["export"]).stdout);
-    let page = *whole().1.iter().filter(|(_, owner)| *owner == "grants").map(|(page, _)| page).next_back().unwrap();
+    let page = *whole().1.iter().filter(|(_, owner)| *owner == "grants").map(|(page, _)| page).next().unwrap();
     place.change(|bytes| bytes[page * PAGE] = 0x77);
     let refused = command(&place, &["export"]);
     assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));

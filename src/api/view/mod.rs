@@ -4,9 +4,11 @@
 mod credential;
 mod delivery;
 mod grant;
+mod message;
 mod order;
 
 pub use credential::{CredentialPage, CredentialView, RotatedView};
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
 pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink, SoldView};
+pub use message::{LaneView, MessageView, Retried};
 pub use order::{LineView, ListedOrder, OrderView, SoldGrant};

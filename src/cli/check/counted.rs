@@ -59,6 +59,8 @@ async fn download(visit: &mut Visit<'_>, client: &Client, grant: &mut Option<Str
         policy: None,
         max_downloads: Some("1".to_owned()),
         valid_for: Some("1h".to_owned()),
+        email: None,
+        language: None,
     };
     let issued: Issued = call(client, Method::POST, "/api/v1/grants", &wish).await.map_err(|fault| {
         let finding = Finding::fault("counted", "no grant can be made");

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::client::{Client, query};
 use super::failure::Failure;
-use super::{Common, link, say, say_json, terminal};
-use crate::api::{Amended, Extension, GrantPage, GrantView, Issued, NewGrant, wording};
+use super::{Common, link, outbox, say, say_json, terminal};
+use crate::api::{Amended, Extension, GrantPage, GrantView, Issued, MessageView, NewGrant, wording};
 use crate::domain::id::GrantId;
 
 mod evidence;
@@ -54,6 +54,14 @@ pub(super) enum Command {
     },
     /// Give it more time, more downloads, or both.
     Extend(Extend),
+    /// Send its newest link by mail, again or to somebody else.
+    Mail {
+        #[command(flatten)]
+        which: Which,
+
+        #[command(flatten)]
+        to: outbox::To,
+    },
     /// What happened, for a dispute: who, when, from where, which bytes.
     Evidence {
         #[command(flatten)]
@@ -93,6 +101,14 @@ pub(super) struct Add {
     /// The policy whose limits hold where none are given here; `default` if not said.
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
+
+    /// Send the link to this address, by the server of [mail].
+    #[arg(long, value_name = "ADDRESS", value_parser = outbox::address)]
+    mail: Option<String>,
+
+    /// The language of the mail, such as `de`; that of [mail] if not said.
+    #[arg(long, value_name = "LANGUAGE", requires = "mail")]
+    language: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -150,8 +166,8 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
         told(common, &amended)
     };
     match command {
-        Command::Add(Add { file, customer, max, valid_for, policy }) => {
-            let wanted = NewGrant { file, customer, policy, max_downloads: max, valid_for };
+        Command::Add(Add { file, customer, max, valid_for, policy, mail, language }) => {
+            let wanted = NewGrant { file, customer, policy, max_downloads: max, valid_for, email: mail, language };
             let client = client("add")?;
             let issued: Issued = client.post("/api/v1/grants", &wanted)?;
             link::tell(common, &client, &issued)
@@ -180,6 +196,10 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
             let wanted = Extension { longer, until, max_downloads: max };
             let amended: Amended = client("extend")?.post(&format!("/api/v1/grants/{}/extend", which.id), &wanted)?;
             told(common, &amended)
+        }
+        Command::Mail { which, to } => {
+            let message: MessageView = client("mail")?.post(&format!("/api/v1/grants/{}/mail", which.id), &to.letter())?;
+            outbox::told(common, &message)
         }
         Command::Evidence { which, html } => evidence::run(common, &client("evidence")?, &which.id, html.as_deref()),
     }

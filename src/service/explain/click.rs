@@ -1,7 +1,7 @@
 //! Where a click would lead.
 
 use crate::domain::policy::Method;
-use crate::service::download::Redirect;
+use crate::service::outcome::Redirect;
 use crate::service::site::Site;
 use crate::service::trace::Trace;
 

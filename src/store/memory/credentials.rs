@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::Memory;
+use super::{Kept, Memory};
 use crate::domain::credential::{DirectoryCredential, Holder, State, UserName};
+use crate::domain::event::{Event, Kind};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
 use crate::domain::placed::DirectoryName;
+use crate::store::outbox::Tells;
 use crate::store::{CredentialStore, Later};
 
 /// Of those that were made, so many of the latest are remembered, whether they have ended or not.
@@ -82,9 +84,28 @@ impl Credentials {
     }
 }
 
+impl Kept {
+    fn put_credentials(&mut self, new: Vec<DirectoryCredential>, changed: Vec<DirectoryCredential>) -> bool {
+        let rotated: Vec<(DirectoryCredential, Moment)> = changed
+            .iter()
+            .filter_map(|credential| {
+                let known = self.credentials.known.get(&credential.user).filter(|known| known.replaced.is_none())?;
+                Some((DirectoryCredential { ends: credential.ends, ..known.clone() }, credential.replaced?))
+            })
+            .collect();
+        if !self.credentials.put(new, changed) {
+            return false;
+        }
+        for (credential, at) in rotated {
+            self.outbox.tell(Kind::CredentialRotated, || Event::rotated(&credential, at));
+        }
+        true
+    }
+}
+
 impl CredentialStore for Memory {
     fn put_credentials(&self, new: Vec<DirectoryCredential>, changed: Vec<DirectoryCredential>) -> Later<'_, bool> {
-        Box::pin(async move { Ok(self.kept()?.credentials.put(new, changed)) })
+        Box::pin(async move { Ok(self.kept()?.put_credentials(new, changed)) })
     }
 
     fn credentials(&self, directory: DirectoryName, now: Moment) -> Later<'_, Vec<DirectoryCredential>> {

@@ -10,6 +10,7 @@ use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
+use crate::store::outbox::Tells as _;
 use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, OrderStore, Orders, Sale, most};
 
 #[derive(Debug, Default)]
@@ -68,6 +69,9 @@ impl Kept {
             self.sales.grants.entry(kept.order.id).or_default().push(grant.id);
             kept.issued.push(grant.id);
             kept.grants.push(grant);
+        }
+        if !kept.issued.is_empty() {
+            self.outbox.sold(&kept.order, author.at);
         }
         kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
         Ok(kept)

@@ -178,7 +178,7 @@ impl Kept {
         if there.is_none() && stub.as_ref().is_some_and(|stub| self.public.placed.contains_key(&stub.name)) {
             return Err(Down::Unreachable);
         }
-        let sent = self.run(place.grant, Some(away.delivery), |account| send_away(account, away));
+        let sent = self.run(place.grant, Some(away.delivery), away.now, |account| send_away(account, away));
         let (permit, tally) = match sent.unwrap_or(Err(Refusal::UnknownLink)) {
             Ok(sent) => sent,
             Err(refusal) => return Ok(Err(refusal)),
@@ -267,7 +267,8 @@ impl Kept {
     fn report_copy(&mut self, told: &CopyReport) -> Vec<Change> {
         let Some(account) = self.accounts.get(&told.grant) else { return Vec::new() };
         let known = self.places.contains_key(&told.fresh).then_some(told.fresh).or_else(|| account.copy_delivery(told));
-        let opened = if known.is_none() { self.run(told.grant, None, |account| account.open_copy(told)).flatten() } else { None };
+        let opened =
+            if known.is_none() { self.run(told.grant, None, told.report.ended, |account| account.open_copy(told)).flatten() } else { None };
         self.count_changes(opened.as_slice());
         let of = known.or(opened.as_ref().map(|opened| opened.delivery));
         let settled = of.and_then(|of| self.report(&told.of(of)));

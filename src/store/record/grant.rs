@@ -34,6 +34,9 @@ pub struct PolicyRecord {
     /// Missing where it is for the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// Missing where there is a page first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    landing: Option<bool>,
 }
 
 impl From<&Policy> for PolicyRecord {
@@ -57,6 +60,7 @@ impl From<&Policy> for PolicyRecord {
                 Edition::Latest => None,
                 Edition::Purchased => Some(policy.edition.word().to_owned()),
             },
+            landing: (!policy.landing).then_some(false),
         }
     }
 }
@@ -80,6 +84,7 @@ impl TryFrom<PolicyRecord> for Policy {
             networks: record.networks.iter().map(|network| Written::read(network, "networks")).collect::<Result<_, _>>()?,
             networks_max: record.networks_max,
             edition: record.version.map(edition).transpose()?.unwrap_or_default(),
+            landing: record.landing.unwrap_or(true),
         })
     }
 }

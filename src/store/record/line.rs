@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord,
+    ActRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord, PlaceRecord,
+    PlacedRecord, ProductRecord,
 };
 
 /// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
@@ -40,6 +41,8 @@ pub enum Line {
     Product(ProductRecord),
     /// An order.
     Order(Box<OrderRecord>),
+    /// A message that is to leave, or has left, after all grants.
+    Message(Box<MessageRecord>),
     /// What was counted in an hour.
     Tally(TallyRecord),
     /// How far a feed was read. Of use on the same machine only, where the log is the same file.
@@ -126,4 +129,7 @@ pub struct Totals {
     /// Orders. Missing where an earlier version wrote.
     #[serde(default)]
     pub orders: u64,
+    /// Messages. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub messages: u64,
 }

@@ -8,6 +8,7 @@ mod delivery;
 mod grant;
 mod history;
 mod line;
+mod message;
 mod order;
 mod public;
 
@@ -16,6 +17,8 @@ pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;
 pub use self::line::{EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, Head, Line, TallyRecord, Totals};
+pub use self::message::MessageRecord;
+pub(in crate::store) use self::message::forgotten;
 pub use self::order::{OrderRecord, SoldRecord};
 pub use self::public::{CredentialRecord, MadeRecord, PlaceRecord, PlacedRecord};
 use crate::domain::checksum::Checksum;
@@ -90,6 +93,7 @@ written_as_shown!(
     crate::domain::order::ExternalId,
     crate::domain::order::Sku,
     crate::domain::order::LineKey,
+    crate::domain::id::MessageId,
     crate::domain::credential::UserName,
     std::net::IpAddr,
     ipnet::IpNet

@@ -132,6 +132,7 @@ impl Changes {
 impl Working {
     /// Writes every change into the open transaction.
     pub(super) fn write(&mut self) -> Result<(), Fault> {
+        self.write_messages()?;
         let Changes { grants, mut deliveries, made, ended, tallies, mut left, forgotten, .. } = std::mem::take(&mut self.changes);
         // Grants of which a delivery runs no more: what is read from the rows of live ones must stand in theirs now.
         left.extend(ended.values().map(|(_, delivery)| delivery.grant));

@@ -11,9 +11,11 @@ use super::schema;
 use super::upkeep::PAGE;
 use super::working::Working;
 use crate::domain::credential::{DirectoryCredential, Holder, UserName};
+use crate::domain::event::{Event, Kind};
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
 use crate::domain::placed::DirectoryName;
+use crate::store::outbox::Tells;
 use crate::store::record::{Unreadable, Written};
 use crate::store::{CredentialStore, Later};
 
@@ -105,10 +107,25 @@ impl Working {
             add(&self.database, credential)?;
         }
         for DirectoryCredential { user, ends, replaced, .. } in changed {
+            self.tell_rotated(*user, *ends, *replaced)?;
             let moments = params![user.written(), ends.map(rows::millis), replaced.map(rows::millis)];
             self.database.prepare_cached(schema::CHANGE_CREDENTIAL)?.execute(moments)?;
         }
         Ok(true)
+    }
+}
+
+impl Working {
+    /// Tells that `user` was replaced, where that is news.
+    fn tell_rotated(&mut self, user: UserName, ends: Option<Moment>, replaced: Option<Moment>) -> Result<(), Fault> {
+        let Some(at) = replaced.filter(|_| self.outbox.wanted().wants(Kind::CredentialRotated)) else { return Ok(()) };
+        for known in named(&self.database, &[user])? {
+            if known.replaced.is_none() {
+                let known = DirectoryCredential { ends, ..known };
+                self.outbox.tell(Kind::CredentialRotated, || Event::rotated(&known, at));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod credentials;
 mod fault;
 mod open;
 mod orders;
+mod outbox;
 mod places;
 mod public;
 mod queue;
@@ -89,6 +90,7 @@ impl Sqlite {
         let contents = Arc::new(Mutex::new(Recent::new(REMEMBERED_MAX)));
         let told = Arc::clone(&contents);
         let after = Box::new(move |working: &mut Working| {
+            working.outbox.committed();
             let gone = std::mem::take(&mut working.changes.forgotten);
             if !gone.is_empty() {
                 let mut contents = told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,12 +9,13 @@ use super::fault::Fault;
 use super::schema::orders as schema;
 use super::upkeep::PAGE;
 use super::working::Working;
-use super::{Sqlite, most, rows};
+use super::{Sqlite, catalogue, most, rows};
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sold, SoldKey};
+use crate::store::outbox::Tells as _;
 use crate::store::record::{OrderRecord, Unreadable, Written};
 use crate::store::{Down, KeptOrder, Later, OrderStore, Orders, Sale};
 
@@ -43,6 +44,33 @@ pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Order) -> Result
         after = last.id.written();
         page.iter().try_for_each(&mut *told)?;
     }
+}
+
+/// Tells what of orders and the catalogue does not fit together.
+pub(super) fn verify(database: &Connection, told: &mut dyn FnMut(String)) -> Result<(), Fault> {
+    each(database, &mut |order| {
+        for id in ids(database, order.id)? {
+            let grant = rows::one(database, super::schema::GRANT_BY_ID, [id.written()], rows::grant)?;
+            let sold = grant.and_then(|(_, grant)| grant.sold);
+            let says = sold.map(|sold| sold.gate).filter(|gate| order.state != OrderState::Paid && *gate != order.state);
+            if let Some(says) = says {
+                told(format!("{id}: it is {} by its order {}, which is {}", says.word(), order.id, order.state.word()));
+            }
+        }
+        Ok(())
+    })?;
+    for id in rows::all(database, schema::SOLD_BY_NOBODY, [], |row| Ok(row.get::<_, String>(0)?))? {
+        told(format!("{id}: the order that it was sold by is not there"));
+    }
+    catalogue::each_file(database, &mut |_| Ok(()))?;
+    catalogue::each_product(database, &mut |product| {
+        for attached in &product.files {
+            if rows::one(database, schema::FILE, [attached.file.written()], catalogue::file)?.is_none() {
+                told(format!("the product {}: its file {} is not there", product.sku, attached.file));
+            }
+        }
+        Ok(())
+    })
 }
 
 fn listed(database: &Connection, which: &Orders) -> Result<Vec<Order>, Fault> {
@@ -95,6 +123,9 @@ impl Working {
             }
             kept.issued.push(grant.id);
             kept.grants.push(grant);
+        }
+        if !kept.issued.is_empty() {
+            self.outbox.sold(&kept.order, author.at);
         }
         kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
         Ok(Ok(kept))

@@ -204,7 +204,7 @@ impl Working {
         {
             return Ok(Err(Down::Unreachable));
         }
-        let sent = self.run(grant, Some(away.delivery), |account| send_away(account, away), |_| Vec::new())?;
+        let sent = self.run(grant, Some(away.delivery), away.now, |account| send_away(account, away), |_| Vec::new())?;
         let (permit, tally) = match sent.unwrap_or(Err(Refusal::UnknownLink)) {
             Ok(sent) => sent,
             Err(refusal) => return Ok(Ok(Err(refusal))),
@@ -312,7 +312,7 @@ impl Working {
         let known = fresh.or_else(|| account.copy_delivery(told));
         let opened = match known {
             Some(_) => None,
-            None => self.run(told.grant, None, |account| account.open_copy(told), |_| Vec::new())?.flatten(),
+            None => self.run(told.grant, None, told.report.ended, |account| account.open_copy(told), |_| Vec::new())?.flatten(),
         };
         self.count(opened.as_slice());
         let Some(of) = known.or(opened.as_ref().map(|opened| opened.delivery)) else { return Ok(Vec::new()) };

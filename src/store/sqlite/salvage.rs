@@ -17,13 +17,15 @@ use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
 use self::table::{Table, name, shown, values};
+use super::catalogue;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
+use super::orders;
 use super::places;
 use super::public;
 use super::rows;
-use super::schema::{self, MIGRATIONS};
+use super::schema::{self, MIGRATIONS, orders as sales};
 use super::transfer::{self, NotMoved};
 use super::upkeep::not;
 use crate::store::record::Totals;
@@ -337,6 +339,7 @@ impl Rescue {
             })?;
         }
         self.leave_out_of_public()?;
+        self.leave_out_of_sales()?;
         let path = "directory || ' ' || path";
         let place = format!("SELECT directory, path, device, inode, left_at FROM places WHERE {path} = ?1");
         self.sieve("places", &format!("SELECT {path} FROM places WHERE ?1 = 0"), 0, |copy, name| {
@@ -363,6 +366,22 @@ impl Rescue {
             rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
                 .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
         })
+    }
+
+    /// The same of orders and the catalogue.
+    fn leave_out_of_sales(&mut self) -> Result<(), Fault> {
+        self.sieve("orders", "SELECT id FROM orders WHERE ?1 = 0", 0, |copy, id| {
+            rows::one(copy, sales::ORDER, [id], orders::order).is_ok()
+        })?;
+        self.sieve("files", "SELECT id FROM files WHERE ?1 = 0", 0, |copy, id| {
+            rows::one(copy, sales::FILE, [id], catalogue::file).is_ok()
+        })?;
+        self.sieve("products", "SELECT sku FROM products WHERE ?1 = 0", 0, |copy, sku| {
+            rows::one(copy, sales::PRODUCT, [sku], catalogue::product).is_ok()
+        })?;
+        // It is made of the products.
+        self.salvaged.left_out.remove("product_files");
+        Ok(())
     }
 
     /// Leaves out those of the rows that `names` selects for which `is_good` does not hold.
@@ -396,6 +415,7 @@ fn named_by(table: &str) -> &'static str {
         "feeds" | "placed" => "name",
         "places" => "directory || ' ' || path",
         "credentials" => "user",
+        "products" => "sku",
         _ => "id",
     }
 }

@@ -174,6 +174,7 @@ CREATE TABLE places (
 ) STRICT, WITHOUT ROWID;
 ",
     orders::TABLES,
+    outbox::TABLES,
 ];
 
 macro_rules! statements {
@@ -187,6 +188,7 @@ macro_rules! statements {
 }
 
 pub(super) mod orders;
+pub(super) mod outbox;
 
 macro_rules! grant_columns {
     () => {
@@ -354,7 +356,8 @@ statements! {
         OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
-        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants)";
+        (SELECT min(created) FROM grants), (SELECT max(created) FROM grants), \
+        (SELECT count(*) FROM orders), (SELECT count(*) FROM files), (SELECT count(*) FROM products)";
 
     POSITION = "SELECT device, inode, position FROM feeds WHERE name = ?1";
     PUT_POSITION = "INSERT INTO feeds (name, device, inode, position) VALUES (?1, ?2, ?3, ?4) \
@@ -386,9 +389,10 @@ mod tests {
             "TOTALS",
             "IS_USED",
             "WITHOUT_COUNTS",
+            "LANES",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL.iter().chain(orders::ALL) {
+        for (name, sql) in ALL.iter().chain(orders::ALL).chain(outbox::ALL) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];

@@ -10,6 +10,7 @@ use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
 use super::orders;
+use super::outbox;
 use super::places;
 use super::public;
 use super::rows::{self, Number};
@@ -23,6 +24,7 @@ use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::Grant;
 use crate::domain::history::{Author, Entry};
 use crate::domain::link::Link;
+use crate::domain::message::Message;
 use crate::domain::moment::Moment;
 use crate::domain::order::Order;
 use crate::domain::place::Place;
@@ -30,7 +32,7 @@ use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
     ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, FileRecord, GrantRecord, Head, Line,
-    LinkRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals, Unreadable, Written,
+    LinkRecord, MessageRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals, Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
@@ -134,6 +136,10 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
     orders::each(&together, &mut |order| {
         totals.orders += 1;
         put(&Line::Order(Box::new(OrderRecord::from(order))))
+    })?;
+    outbox::each(&together, &mut |message| {
+        totals.messages += 1;
+        put(&Line::Message(Box::new(MessageRecord::from(message))))
     })?;
     for tally in rows::all(&together, schema::ALL_TALLIES, [], rows::tally)? {
         totals.tallies += 1;
@@ -283,6 +289,12 @@ impl Reading<'_> {
             Line::Order(record) => {
                 orders::put(self.database, &Order::try_from(*record)?)?;
                 self.totals.orders += 1;
+            }
+            Line::Message(record) => {
+                if !outbox::add(self.database, &Message::try_from(*record)?)? {
+                    return Err(Wrong::Line(SAME_ID.to_owned()));
+                }
+                self.totals.messages += 1;
             }
             Line::Tally(record) => {
                 let what = Counted::parse(&record.what).ok_or_else(|| Unreadable::new("what", &record.what))?;

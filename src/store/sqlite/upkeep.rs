@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
+use super::orders;
 use super::public;
 use super::rows::{self, Number};
 use super::schema;
@@ -49,6 +50,12 @@ pub struct Info {
     pub placed: BTreeMap<String, u64>,
     /// User names of public directories.
     pub credentials: u64,
+    /// Orders.
+    pub orders: u64,
+    /// Files of the catalogue.
+    pub files: u64,
+    /// Products.
+    pub products: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
     pub first_grant: Option<u64>,
     /// When the last one was.
@@ -94,6 +101,9 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 credentials: count(row.get(3)?),
                 first_grant: row.get::<_, Option<i64>>(4)?.map(count),
                 last_grant: row.get::<_, Option<i64>>(5)?.map(count),
+                orders: count(row.get(6)?),
+                files: count(row.get(7)?),
+                products: count(row.get(8)?),
             })
         })?;
         let version = together.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -180,7 +190,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
             progress(verified.grants, total);
             Ok(())
         })?;
-        verify_public(&together, &mut verified)
+        verify_public(&together, &mut verified)?;
+        orders::verify(&together, &mut |what| verified.fault(what))
     };
     match read() {
         Ok(()) => {}

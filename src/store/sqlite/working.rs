@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::changes::Changes;
 use super::fault::Fault;
+use super::outbox::Outbox;
 use super::rows::{self, Number};
 use super::schema;
 use crate::domain::account::{Account, Ask, Change, Click, Clicked, Ended, Permit, Reported};
@@ -23,6 +24,7 @@ use crate::domain::placed::NewCopy;
 use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
+use crate::store::outbox::Tells;
 use crate::store::record::Written;
 use crate::store::{Arrived, Closing, Content, DUE_MAX, Down, Target, admit};
 
@@ -53,6 +55,7 @@ pub(super) struct Working {
     /// The grant and the row of each delivery that has not ended, of the accounts that are kept.
     pub(super) places: HashMap<DeliveryId, Place>,
     pub(super) changes: Changes,
+    pub(super) outbox: Outbox,
     /// The last row that was gone long ago and has to stay known: when it was gone, and its name.
     pub(super) passed_over: (i64, String),
 }
@@ -70,7 +73,14 @@ pub(super) struct Place {
 impl Working {
     /// Keeps at least `accounts` of the accounts used last.
     pub(super) fn new(database: Connection, accounts: usize) -> Self {
-        Self { database, accounts: Recent::new(accounts), places: HashMap::new(), changes: Changes::default(), passed_over: FIRST }
+        Self {
+            database,
+            accounts: Recent::new(accounts),
+            places: HashMap::new(),
+            changes: Changes::default(),
+            outbox: Outbox::default(),
+            passed_over: FIRST,
+        }
     }
 
     /// Forgets everything that is not in the file.
@@ -78,6 +88,7 @@ impl Working {
         self.accounts.clear();
         self.places.clear();
         self.changes = Changes::default();
+        self.outbox.forget();
         self.passed_over = FIRST;
     }
 
@@ -136,11 +147,13 @@ impl Working {
 
     /// Runs `rule` on an account that holds `with`, too, if that has ended: reports may come late, and who asks for it
     /// is to learn that it is over. A rule about `with` changes no other delivery. One about the whole account may end
-    /// some, which `ended` tells from its result, add one at the end, and take away offers. `None` when the grant is not known.
+    /// some, which `ended` tells from its result, add one at the end, and take away offers. What it uses is used `at` that moment.
+    /// `None` when the grant is not known.
     pub(super) fn run<R>(
         &mut self,
         grant: GrantId,
         with: Option<DeliveryId>,
+        at: Moment,
         rule: impl FnOnce(&mut Account) -> R,
         ended: impl FnOnce(&R) -> Vec<DeliveryId>,
     ) -> Result<Option<R>, Fault> {
@@ -151,7 +164,7 @@ impl Working {
             Some(id) if !self.places.contains_key(&id) => self.ended(grant, id)?,
             _ => None,
         };
-        let Self { accounts, places, changes, .. } = self;
+        let Self { accounts, places, changes, outbox, .. } = self;
         let Some(kept) = accounts.touch(&grant) else { return Ok(None) };
         let account = &mut kept.account;
         if let Some(late) = late {
@@ -164,7 +177,9 @@ impl Working {
         // What is about one delivery takes away no other, and most decisions are.
         let offers: Vec<DeliveryId> = if with.is_none() { account.offers().collect() } else { Vec::new() };
 
+        let used = account.grant.used;
         let result = rule(account);
+        outbox.used(&account.grant, used, at);
 
         if let Some(last) = account.deliveries.last().filter(|last| last.closed.is_none() && !places.contains_key(&last.id)) {
             places.insert(last.id, Place { grant, number: None, due: None });
@@ -221,6 +236,11 @@ impl Working {
         for tally in changed.iter().filter_map(Tally::of) {
             self.changes.count(&tally);
         }
+        for change in changed {
+            if let Some(kept) = self.accounts.touch(&change.grant) {
+                self.outbox.changed(&kept.account.grant, change);
+            }
+        }
     }
 
     pub(super) fn issue(&mut self, grant: &Grant, link: &Link, author: Author, copy: Option<NewCopy>) -> Result<Result<(), Down>, Fault> {
@@ -234,6 +254,7 @@ impl Working {
                 if let Some(copy) = copy {
                     super::public::add(&self.database, &copy.row(grant.id, grant.file.clone(), grant.created))?;
                 }
+                self.outbox.activated(grant, grant.created);
                 self.accounts.insert(grant.id, Kept { number, account: Account::new(grant.clone()) });
                 Ok(Ok(()))
             }
@@ -268,6 +289,7 @@ impl Working {
         let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
         self.changes.before_grant(kept.number, &kept.account.grant);
         kept.account.grant.amend(&amendment);
+        self.outbox.amended(&kept.account.grant, &amendment, author.at);
         rows::write_down(&self.database, kept.number, &Entry { author, act: Act::Amended(amendment) })?;
         let amended = kept.account.grant.clone();
         self.hasten(grant)?;
@@ -294,7 +316,8 @@ impl Working {
         let closed = |clicked: &Result<Clicked, Refusal>| {
             clicked.as_ref().map_or_else(|_| Vec::new(), |clicked| clicked.closed.iter().map(|change| change.delivery).collect())
         };
-        let clicked = self.run(link.grant, None, |account| account.click(click, &link), closed)?.unwrap_or(Err(Refusal::UnknownLink));
+        let clicked =
+            self.run(link.grant, None, click.now, |account| account.click(click, &link), closed)?.unwrap_or(Err(Refusal::UnknownLink));
         if let Ok(clicked) = &clicked {
             self.count(&clicked.closed);
         }
@@ -304,7 +327,7 @@ impl Working {
     pub(super) fn admit(&mut self, ask: &Ask) -> Result<Result<Permit, Refusal>, Fault> {
         let Some(grant) = self.grant_of(ask.delivery)? else { return Ok(Err(Refusal::UnknownLink)) };
         let rule = |account: &mut Account| admit(account, ask);
-        let admitted = self.run(grant, Some(ask.delivery), rule, |_| Vec::new())?.unwrap_or(Err(Refusal::UnknownLink));
+        let admitted = self.run(grant, Some(ask.delivery), ask.now, rule, |_| Vec::new())?.unwrap_or(Err(Refusal::UnknownLink));
         Ok(admitted.map(|(permit, tally)| {
             if let Some(tally) = tally {
                 self.changes.count(&tally);
@@ -331,7 +354,9 @@ impl Working {
         let Some(grant) = self.grant_of(reported.delivery)? else { return Ok(None) };
         let reset = if self.places.contains_key(&reported.delivery) { None } else { self.reset_of(grant)? };
         let rule = |account: &mut Account| account.report(reported, reset);
-        let Some(change) = self.run(grant, Some(reported.delivery), rule, |_| Vec::new())?.flatten() else { return Ok(None) };
+        let Some(change) = self.run(grant, Some(reported.delivery), reported.report.ended, rule, |_| Vec::new())?.flatten() else {
+            return Ok(None);
+        };
         self.changes.count(&Tally::new(reported.report.ended, Counted::Bytes, change.bytes));
         self.count(std::slice::from_ref(&change));
         if change.is_overdrawn {
@@ -366,7 +391,7 @@ impl Working {
                 continue;
             }
             let told = |closed: &Ended| closed.changes.iter().map(|change| change.delivery).collect();
-            let closed = self.run(grant, None, |account| account.close_due(now, DUE_MAX - ended), told)?.unwrap_or_default();
+            let closed = self.run(grant, None, now, |account| account.close_due(now, DUE_MAX - ended), told)?.unwrap_or_default();
             ended += closed.changes.len() + closed.offers;
             changes.extend(closed.changes);
         }

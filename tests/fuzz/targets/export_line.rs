@@ -1,14 +1,19 @@
 //! Any line of an export: read into what it stands for, or refused with a reason; what was read is written as it was read.
 #![no_main]
 
+use cloakroom::domain::catalogue::{File, Product};
 use cloakroom::domain::credential::DirectoryCredential;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Act;
 use cloakroom::domain::link::Link;
+use cloakroom::domain::order::Order;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
-use cloakroom::store::record::{CredentialRecord, DeliveryRecord, GrantRecord, Line, LinkRecord, PlaceRecord, PlacedRecord, Unreadable};
+use cloakroom::store::record::{
+    CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord,
+    Unreadable,
+};
 use libfuzzer_sys::fuzz_target;
 
 fn refused<T>(read: Result<T, Unreadable>) -> Option<T> {
@@ -52,6 +57,21 @@ fuzz_target!(|line: &[u8]| {
         Line::Credential(record) => {
             if let Some(credential) = refused(DirectoryCredential::try_from(*record)) {
                 assert_eq!(DirectoryCredential::try_from(CredentialRecord::from(&credential)).as_ref(), Ok(&credential));
+            }
+        }
+        Line::File(record) => {
+            if let Some(file) = refused(File::try_from(record)) {
+                assert_eq!(File::try_from(FileRecord::from(&file)).as_ref(), Ok(&file));
+            }
+        }
+        Line::Product(record) => {
+            if let Some(product) = refused(Product::try_from(record)) {
+                assert_eq!(Product::try_from(ProductRecord::from(&product)).as_ref(), Ok(&product));
+            }
+        }
+        Line::Order(record) => {
+            if let Some(order) = refused(Order::try_from(*record)) {
+                assert_eq!(Order::try_from(OrderRecord::from(&order)).as_ref(), Ok(&order));
             }
         }
         Line::CloakroomStore(_) | Line::Tally(_) | Line::Feed(_) | Line::End(_) => {}

@@ -38,7 +38,7 @@ CREATE TABLE products (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE product_files (
-    sku TEXT NOT NULL REFERENCES products (sku),
+    sku TEXT NOT NULL,
     file_id TEXT NOT NULL,
     PRIMARY KEY (sku, file_id)
 ) STRICT, WITHOUT ROWID;
@@ -56,6 +56,9 @@ statements! {
     ORDERS_FROM = "SELECT record FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2";
     PUT_ORDER = "INSERT INTO orders (id, shop, external_id, customer, created, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
         ON CONFLICT (id) DO UPDATE SET customer = excluded.customer, record = excluded.record";
+    /// Of those that were sold, and that is an index; the first of them.
+    SOLD_BY_NOBODY = "SELECT g.id FROM grants g WHERE g.order_id IS NOT NULL \
+        AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = g.order_id) LIMIT 100";
     GRANTS_OF_ORDER = "SELECT id FROM grants WHERE order_id = ?1 ORDER BY number";
 
     FILE = "SELECT record FROM files WHERE id = ?1";

@@ -1,0 +1,52 @@
+//! One message, sent once.
+
+use super::letters;
+use crate::clock;
+use crate::domain::event::Kind;
+use crate::domain::message::{Content, Lane, Message, Outcome};
+use crate::outbox::Answer;
+use crate::service::site::Site;
+
+/// What came of a try.
+pub(super) struct Sent {
+    pub(super) outcome: Outcome,
+    /// What was answered, or what went wrong.
+    pub(super) answer: String,
+    /// Whether the webhook said that it is gone for good.
+    pub(super) is_gone: bool,
+}
+
+impl Sent {
+    pub(super) fn new(outcome: Outcome, answer: impl Into<String>) -> Self {
+        Self { outcome, answer: answer.into(), is_gone: false }
+    }
+}
+
+/// Sends `message`.
+pub(super) async fn send(site: &Site, message: &Message) -> Sent {
+    match (&message.content, &message.lane) {
+        (Content::Event { kind: Kind::GrantExpiring, grant: Some(grant), .. }, Lane::Webhook(_)) => match site.store.grant(*grant).await {
+            Ok(Some(grant)) if message.still_expires(&grant) => post(site, message).await,
+            Ok(_) => Sent::new(Outcome::Void, "the grant ends at another time, or has nothing left"),
+            Err(down) => Sent::new(Outcome::Failed, down.to_string()),
+        },
+        (Content::Event { .. }, _) => post(site, message).await,
+        (Content::Letter(letter), _) => letters::send(site, message, letter).await,
+    }
+}
+
+async fn post(site: &Site, message: &Message) -> Sent {
+    let (Lane::Webhook(name), Content::Event { body, .. }) = (&message.lane, &message.content) else {
+        return Sent::new(Outcome::Refused, "an event goes to a webhook");
+    };
+    let Some(webhook) = site.couriers.webhook(name) else { return Sent::new(Outcome::Failed, super::NOT_CONFIGURED) };
+    match site.couriers.post(webhook, message.id, body, clock::now()).await {
+        Ok(Answer { status: status @ 200..=299, .. }) => Sent::new(Outcome::Sent, status.to_string()),
+        Ok(Answer { status: 410, .. }) => Sent { is_gone: true, ..Sent::new(Outcome::Refused, "410 Gone") },
+        Ok(Answer { status: status @ 300..=399, .. }) => {
+            Sent::new(Outcome::Failed, format!("{status}: redirects are not followed; `url` must be where it leads"))
+        }
+        Ok(Answer { status, text }) => Sent::new(Outcome::Failed, format!("{status} {text}")),
+        Err(wrong) => Sent::new(Outcome::Failed, wrong),
+    }
+}
