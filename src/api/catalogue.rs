@@ -106,7 +106,7 @@ pub(super) struct Which {
 type Id = Result<Path<String>, PathRejection>;
 
 /// A name that is longer is not one.
-const NAME_BYTES_MAX: usize = 255;
+pub const NAME_BYTES_MAX: usize = 255;
 
 pub(super) fn named(field: &str, text: &str) -> Result<(), Problem> {
     let good = text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);

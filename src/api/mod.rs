@@ -51,7 +51,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::about::About;
-pub use self::catalogue::{AttachmentView, FileView, NewFile, ProductView};
+pub use self::catalogue::{AttachmentView, FileView, NAME_BYTES_MAX, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};

@@ -5,7 +5,9 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::read::Found;
 use super::told;
-use crate::api::{CustomerView, FateView, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, NewLine, NewOrder};
+use crate::api::{
+    CustomerView, FateView, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NAME_BYTES_MAX, NewImport, NewLine, NewOrder,
+};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::{Common, terminal};
@@ -14,6 +16,7 @@ use crate::domain::grant::UNLIMITED;
 use crate::domain::order::{Options, OrderState};
 use crate::domain::path::FilePath;
 use crate::import::zen_cart::plan::{Download, Order, Product};
+use crate::service::issue::CUSTOMER_BYTES_MAX;
 
 /// So many orders or products are in one call: each may have two hundred files.
 const PART: usize = 100;
@@ -43,6 +46,15 @@ fn chosen(attribute: u64) -> Options {
     Options::from([(format!("attribute-{attribute}"), "yes".to_owned())])
 }
 
+/// A text of the shop as it can be kept: on one line, and no longer than `most` bytes.
+fn plain(text: &str, most: usize) -> String {
+    let mut plain: String = text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
+    while plain.len() > most {
+        plain.pop();
+    }
+    plain
+}
+
 fn line(terms: &Terms, download: &Download) -> NewLine {
     let unlimited = || UNLIMITED.to_owned();
     NewLine {
@@ -62,7 +74,12 @@ fn order(terms: &Terms, order: &Order) -> NewOrder {
         shop: Some(terms.shop.clone()),
         external_id: order.id.to_string(),
         state: if order.is_open { OrderState::Paid } else { OrderState::Pending }.word().to_owned(),
-        customer: Some(CustomerView { id, name: row.name.clone(), email: row.email.clone(), language: row.language.clone() }),
+        customer: Some(CustomerView {
+            id,
+            name: plain(&row.name, CUSTOMER_BYTES_MAX),
+            email: plain(row.email.trim(), CUSTOMER_BYTES_MAX),
+            language: plain(&row.language, CUSTOMER_BYTES_MAX),
+        }),
         lines: Some(order.downloads.iter().map(|download| line(terms, download)).collect()),
         placed: order.placed.map(|placed| placed.to_string()),
     }
@@ -72,7 +89,7 @@ fn product(terms: &Terms, product: &Product) -> ImportedProduct {
     let attached = |(attribute, path): &(u64, FilePath)| ImportedAttachment { file: terms.at(path), options: chosen(*attribute) };
     ImportedProduct {
         sku: product.id.to_string(),
-        name: product.name.clone(),
+        name: plain(&product.name, NAME_BYTES_MAX),
         policy: terms.policy.clone(),
         files: product.files.iter().map(attached).collect(),
     }
@@ -90,7 +107,7 @@ fn parts(found: &Found, terms: &Terms) -> Vec<NewImport> {
     let mut files: BTreeMap<&FilePath, String> = BTreeMap::new();
     let mut add = |part: &mut NewImport, files: &mut BTreeMap<&FilePath, String>, is_last: bool| {
         if is_last || part.orders.len() + part.products.len() >= PART || files.len() >= PART_FILES {
-            let file = |(path, name): (&FilePath, String)| ImportedFile { file: terms.at(path), name };
+            let file = |(path, name): (&FilePath, String)| ImportedFile { file: terms.at(path), name: plain(&name, NAME_BYTES_MAX) };
             part.files = std::mem::take(files).into_iter().map(file).collect();
             parts.push(std::mem::take(part));
         }

@@ -100,6 +100,8 @@ struct RowState {
     place: usize,
     began: Position,
     value: Value,
+    /// A row was read, and no comma behind it.
+    is_behind: bool,
 }
 
 /// One value, as it is read.
@@ -259,15 +261,15 @@ impl Statements {
             }
         }
         let (cells, value) = (vec![None; places.len()], Value::default());
-        Ok(State::Rows(RowState { slots, wanted: places.len(), cells, depth: 0, place: 0, began: at, value }))
+        Ok(State::Rows(RowState { slots, wanted: places.len(), cells, depth: 0, place: 0, began: at, value, is_behind: false }))
     }
 }
 
 fn in_rows(mut row: RowState, token: Token<'_>, at: Position, rows: &mut dyn Rows) -> Result<State, Fault> {
     if row.depth == 0 {
         match token {
-            Token::Sign(b'(') => (row.depth, row.place, row.began) = (1, 0, at),
-            Token::Sign(b',') => {}
+            Token::Sign(b'(') if !row.is_behind => (row.depth, row.place, row.began) = (1, 0, at),
+            Token::Sign(b',') if row.is_behind => row.is_behind = false,
             Token::Sign(b';') => return Ok(State::Begin),
             // What is done with rows that are there; a name for the new ones.
             Token::Word(word) if is(word, "ON") || is(word, "AS") => return Ok(State::Skip),
@@ -284,7 +286,7 @@ fn in_rows(mut row: RowState, token: Token<'_>, at: Position, rows: &mut dyn Row
                 if found != wanted {
                     return Err(Fault::new(row.began, format!("a row of {found} values, where the table has {wanted} columns")));
                 }
-                row.depth = 0;
+                (row.depth, row.is_behind) = (0, true);
                 rows.row(std::mem::replace(&mut row.cells, vec![None; row.wanted]), row.began);
             }
         }

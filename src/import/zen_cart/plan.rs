@@ -211,17 +211,19 @@ fn day(purchased: &str) -> Option<Date> {
 
 /// 23:59:59 of so many days later; `None` where calendars have no such day any more.
 ///
-/// Of two such seconds, where the clock is set back over midnight, it is the first; where it is set forward over it, the
-/// time is counted on over the gap.
+/// Of two such seconds, where the clock is set back over midnight, it is the second; where it is set forward over it, the
+/// time is counted on over the gap: so does PHP's `mktime`.
 fn expiry(day: Date, days: i64, zone: &TimeZone) -> Option<Moment> {
-    let Ok(last) = day.checked_add(Span::new().try_days(days).ok()?) else {
-        return if days < 0 { Some(Moment::EPOCH) } else { None };
-    };
-    moment(last.at(23, 59, 59, 0), zone)
+    let last = Span::new().try_days(days).and_then(|span| day.checked_add(span));
+    match last {
+        Ok(last) => moment(last.at(23, 59, 59, 0), zone),
+        Err(_) if days < 0 => Some(Moment::EPOCH),
+        Err(_) => None,
+    }
 }
 
 fn moment(local: DateTime, zone: &TimeZone) -> Option<Moment> {
-    let stamp: Timestamp = zone.to_ambiguous_timestamp(local).compatible().ok()?;
+    let stamp: Timestamp = zone.to_ambiguous_timestamp(local).later().ok()?;
     Some(Moment::from_millis(u64::try_from(stamp.as_millisecond()).unwrap_or_default()))
 }
 
