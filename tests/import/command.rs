@@ -114,7 +114,7 @@ fn all_faults_are_told_by_file_line_and_column_and_nothing_is_imported() {
     let tables: Vec<String> = TABLES[1..].iter().map(|table| golden(&format!("{table}.csv")).to_str().unwrap().to_owned()).collect();
     let bad_status =
         path("status.csv", &orders.replace("\"2\",\"\",\"\"", "\"paid\",\"\",\"\"").replacen("\"1002\",\"8\"", "\"x\",\"8\"", 1));
-    let cut = path("cut.csv", orders.trim_end().trim_end_matches('"'));
+    let cut = path("cut.csv", orders.split_inclusive("Eve, no").next().unwrap());
     for (first, more, code, words) in [
         (bad_status.as_str(), vec![], 1, vec!["status.csv:3:1: orders.orders_id: `x` must be a number", "1 fault: nothing was imported"]),
         (&cut, vec![], 1, vec!["cut.csv:", "a field in quotes begins here and has no end"]),

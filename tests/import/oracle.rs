@@ -18,10 +18,8 @@ pub(crate) struct Case {
     pub(crate) exists: bool,
     pub(crate) has_line: bool,
     pub(crate) has_order: bool,
-    /// Seconds since 1970.
-    pub(crate) now: i64,
-    /// How often it is asked for.
-    pub(crate) times: usize,
+    /// When it is asked for, in seconds since 1970.
+    pub(crate) asked: Vec<i64>,
 }
 
 impl Default for Case {
@@ -36,8 +34,7 @@ impl Default for Case {
             exists: true,
             has_line: true,
             has_order: true,
-            now: 0,
-            times: 1,
+            asked: Vec::new(),
         }
     }
 }
@@ -62,7 +59,7 @@ pub(crate) fn zen_cart(cases: &[Case]) -> Vec<Told> {
         .map(|case| {
             json!({
                 "zone": case.zone, "purchased": case.purchased, "max_days": case.max_days, "count": case.count, "status": case.status,
-                "file": case.file, "exists": case.exists, "line": case.has_line, "order": case.has_order, "now": case.now, "times": case.times,
+                "file": case.file, "exists": case.exists, "line": case.has_line, "order": case.has_order, "asked": case.asked,
             })
         })
         .collect();

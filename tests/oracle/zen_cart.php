@@ -53,8 +53,8 @@ foreach (json_decode(stream_get_contents(STDIN), true, 16, JSON_THROW_ON_ERROR) 
     date_default_timezone_set($row['zone']);
     $left = $row['count'];
     $told = [];
-    for ($time = 0; $time < $row['times']; $time++) {
-        $told[] = decide($row, $left, $row['now']);
+    foreach ($row['asked'] as $now) {
+        $told[] = decide($row, $left, $now);
     }
     $answers[] = [
         'told' => $told,
