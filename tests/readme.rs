@@ -266,6 +266,10 @@ fn the_commands_that_readme_shows_are_understood() {
         let said = if words[0] == "credential" { &goods } else { &site }.cloakroom.say(&words);
         match words[0] {
             "sign" => assert_eq!(site.get(&site.target(&said)).status, 200, "{command}"),
+            "order" if words[1] == "add" => {
+                assert_eq!(said.lines().count(), 2, "{command}: {said}");
+                assert!(said.lines().all(|url| site.get(&site.target(url)).status == 303), "{command}");
+            }
             "grant" => assert_eq!(site.get(&site.target(&said)).status, 303, "{command}"),
             _ => assert!(!said.is_empty(), "{command}"),
         }

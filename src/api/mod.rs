@@ -12,7 +12,7 @@
 //! | `POST /api/v1/orders` | keeps what a shop reports: an order, its grants and links ([`NewOrder`] → [`OrderView`]) |
 //! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
 //! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
-//! | `POST /api/v1/orders/{id}/state` | says what became of it ([`NewState`] → [`OrderView`]) |
+//! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
 //! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
 //! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |

@@ -240,7 +240,7 @@ pub(super) async fn set(
     let id: OrderId = problem::read("", &problem::name(id)?)?;
     let state = state_of("state", &problem::body(body)?.state)?;
     let reported = set_state(&site, id, state, author).await.map_err(|fault| not_reported(&fault))?;
-    Ok(Json(OrderView::with_urls(&reported, clock::now())))
+    Ok(Json(OrderView::of(&reported, clock::now())))
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<OrderView>, Problem> {

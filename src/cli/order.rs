@@ -159,7 +159,13 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Set { which, state } => {
             let client = Client::of(&configuration, "order set")?;
             let id = found(&configuration, &which)?;
-            told(common, &client.post::<OrderView>(&format!("/api/v1/orders/{id}/state"), &NewState { state })?)
+            let view: OrderView = client.post(&format!("/api/v1/orders/{id}/state"), &NewState { state })?;
+            if common.json {
+                return say_json(&view);
+            }
+            say(became(&view))?;
+            warn_of_problems(&view);
+            Ok(())
         }
         Command::Mail { which, to } => {
             let client = Client::of(&configuration, "order mail")?;
@@ -235,15 +241,24 @@ fn told(common: &Common, order: &OrderView) -> Result<(), Failure> {
             }
         }
     }
+    warn(&became(order));
+    warn_of_problems(order);
+    Ok(())
+}
+
+/// What the order is now.
+fn became(order: &OrderView) -> String {
     let (id, number, state) = (&order.id, terminal::visible(&order.external_id), link::words(&order.state));
     let news = if order.changed { "" } else { "; nothing is other than before" };
-    warn(&format!("order {number} ({id}) is {state}{news}"));
+    format!("order {number} ({id}) is {state}{news}")
+}
+
+fn warn_of_problems(order: &OrderView) {
     for line in &order.lines {
         for problem in &line.problems {
             warn(&format!("line {} ({}): {}", terminal::visible(&line.line), terminal::visible(&line.sku), terminal::visible(problem)));
         }
     }
-    Ok(())
 }
 
 fn page(order: &OrderView) -> Vec<String> {
