@@ -53,6 +53,7 @@ use serde::{Deserialize, Serialize};
 pub use self::about::About;
 pub use self::catalogue::{AttachmentView, FileView, NAME_BYTES_MAX, NewFile, ProductView};
 pub use self::credentials::Rotation;
+pub use self::customers::{CustomerPage, ForgetOrder, ForgottenView};
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::grants::{Extension, NewGrant};
 pub use self::imports::{FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, PART_MAX};
@@ -77,6 +78,7 @@ pub mod admin;
 mod author;
 mod catalogue;
 mod credentials;
+mod customers;
 mod deliveries;
 mod evidence;
 mod grants;
@@ -136,6 +138,8 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/orders", get(orders::list).post(orders::add))
         .route("/api/v1/orders/{id}", get(orders::show))
         .route("/api/v1/orders/{id}/state", post(orders::set))
+        .route("/api/v1/customers/{who}", get(customers::show))
+        .route("/api/v1/customers/{who}/forget", post(customers::forget_them))
         .route("/api/v1/import", post(imports::take_part).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
         .route("/api/v1/files", get(catalogue::files).post(catalogue::add_file))
         .route("/api/v1/files/{id}", get(catalogue::file))

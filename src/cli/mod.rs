@@ -17,6 +17,7 @@ mod audit;
 mod check;
 mod client;
 mod credential;
+mod customer;
 mod delivery;
 mod demo;
 mod explain;
@@ -115,6 +116,9 @@ enum Command {
     /// Sell a file to a customer: make grants, change them, show what came of them.
     #[command(subcommand, after_help = grant::AFTER_HELP)]
     Grant(grant::Command),
+    /// Show what is kept about a customer; forget it.
+    #[command(subcommand, after_help = customer::AFTER_HELP)]
+    Customer(customer::Command),
     /// Make further links of a grant, and withdraw links.
     #[command(subcommand, after_help = link::AFTER_HELP)]
     Link(link::Command),
@@ -201,6 +205,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Import(command) => import::run(&common, command),
         Command::Product(command) => product::run(&common, command),
         Command::Grant(command) => grant::run(&common, command),
+        Command::Customer(command) => customer::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
         Command::Outbox(command) => outbox::run(&common, command),

@@ -38,6 +38,7 @@ pub mod outbox;
 pub mod outcome;
 pub mod places;
 pub mod preparation;
+pub mod privacy;
 mod public;
 mod reconcile;
 pub mod refusals;

@@ -28,7 +28,7 @@ use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::{CatalogueStore, OrderStore, OutboxStore, Store, Stores};
+use crate::store::{CatalogueStore, OrderStore, OutboxStore, PrivacyStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -62,6 +62,8 @@ pub struct Site {
     pub catalogue: Arc<dyn CatalogueStore>,
     /// What is to be told.
     pub messages: Arc<dyn OutboxStore>,
+    /// What is kept about people.
+    pub privacy: Arc<dyn PrivacyStore>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
@@ -172,6 +174,7 @@ impl Site {
             orders: stores.orders,
             catalogue: stores.catalogue,
             messages: stores.outbox,
+            privacy: stores.privacy,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
@@ -228,6 +231,7 @@ impl Site {
             orders: Arc::clone(&self.orders),
             catalogue: Arc::clone(&self.catalogue),
             messages: Arc::clone(&self.messages),
+            privacy: Arc::clone(&self.privacy),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),

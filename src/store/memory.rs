@@ -9,6 +9,7 @@ mod lists;
 mod orders;
 mod outbox;
 mod placed;
+mod privacy;
 mod records;
 
 use self::credentials::Credentials;
@@ -76,6 +77,8 @@ struct Kept {
     credentials: Credentials,
     sales: Sales,
     outbox: Outbox,
+    /// Up to which ended delivery addresses are networks.
+    blurred: Option<(Moment, u64)>,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }

@@ -7,6 +7,7 @@ pub mod memory;
 mod orders;
 mod outbox;
 mod places;
+mod privacy;
 pub mod record;
 pub mod sqlite;
 
@@ -20,6 +21,7 @@ pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
+pub use self::privacy::{Blurred, Forgotten, Held, PrivacyStore};
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::feed_position::FeedPosition;
@@ -389,11 +391,19 @@ pub struct Stores {
     pub catalogue: Arc<dyn CatalogueStore>,
     /// What is to be told.
     pub outbox: Arc<dyn OutboxStore>,
+    /// What is kept about people.
+    pub privacy: Arc<dyn PrivacyStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + 'static>(store: Arc<S>) -> Self {
-        Self { decisions: Arc::clone(&store) as _, orders: Arc::clone(&store) as _, catalogue: Arc::clone(&store) as _, outbox: store }
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + PrivacyStore + 'static>(store: Arc<S>) -> Self {
+        Self {
+            decisions: Arc::clone(&store) as _,
+            orders: Arc::clone(&store) as _,
+            catalogue: Arc::clone(&store) as _,
+            outbox: Arc::clone(&store) as _,
+            privacy: store,
+        }
     }
 }

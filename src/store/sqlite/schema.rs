@@ -175,6 +175,7 @@ CREATE TABLE places (
 ",
     orders::TABLES,
     outbox::TABLES,
+    privacy::TABLES,
 ];
 
 macro_rules! statements {
@@ -189,6 +190,7 @@ macro_rules! statements {
 
 pub(super) mod orders;
 pub(super) mod outbox;
+pub(super) mod privacy;
 
 macro_rules! grant_columns {
     () => {
@@ -392,7 +394,7 @@ mod tests {
             "LANES",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL.iter().chain(orders::ALL).chain(outbox::ALL) {
+        for (name, sql) in ALL.iter().chain(orders::ALL).chain(outbox::ALL).chain(privacy::ALL) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];
