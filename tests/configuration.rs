@@ -336,8 +336,9 @@ fn the_default_file_is_taken_with_every_comment_made_a_key() {
         let default = config::default_file();
         let (before, section) = default.split_once("[feed]\n").unwrap();
         let unused = |line: &&str| !others.iter().any(|key| line.trim_start_matches('#').starts_with(&format!("{key} =")));
+        let (section, behind) = section.split_once("#[store]").unwrap();
         let section: Vec<&str> = section.lines().filter(unused).collect();
-        let configuration = every_comment_is_a_key(&format!("{before}[feed]\n{}", section.join("\n")));
+        let configuration = every_comment_is_a_key(&format!("{before}[feed]\n{}\n#[store]{behind}", section.join("\n")));
         assert_eq!(configuration.known_by(), feed);
     }
 }
@@ -358,6 +359,7 @@ fn every_comment_is_a_key(text: &str) -> Configuration {
     assert!(opened > 15, "{opened}");
     let configuration = parse(&lines.join("\n"));
     assert_eq!((configuration.rules.len(), configuration.policies.len()), (1, 1));
+    assert!(configuration.webhooks.len() == 1 && configuration.mail.as_ref().is_some_and(|mail| mail.login.is_some()));
     let networks = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
     let expected = Policy { rate: Some("2MB/s".parse().unwrap()), networks, ..Policy::default() };
     assert_eq!(configuration.policy("default"), Some(&expected));

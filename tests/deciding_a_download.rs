@@ -116,7 +116,7 @@ fn to(outcome: Outcome) -> String {
         Outcome::Redirect(redirect) => redirect.to,
         Outcome::Send(sending) => panic!("{} is sent at once", sending.file),
         Outcome::Copy(_) => panic!("there are no copies"),
-        Outcome::Show(_) => panic!("nobody asked for a page"),
+        Outcome::Show(_) | Outcome::Lead(_) => panic!("nobody asked for a page"),
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `POST /api/v1/orders` | keeps what a shop reports: an order, its grants and links ([`NewOrder`] → [`OrderView`]) |
 //! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
 //! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
+//! | `POST /api/v1/orders/{id}/page` | the URL of the customer's page of it ([`OrderPageView`]) |
 //! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
 //! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
@@ -66,8 +67,8 @@ pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
     Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
-    LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, OfferedView, OrderView, RangeView, ReportView, RequestView,
-    Retried, RevokedLink, RotatedView, SoldGrant, SoldView,
+    LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, OfferedView, OrderPageView, OrderView, RangeView, ReportView,
+    RequestView, Retried, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
@@ -137,6 +138,7 @@ pub fn router(current: Current) -> Router {
         .route("/api/v1/links/{id}/revoke", post(links::revoke))
         .route("/api/v1/orders", get(orders::list).post(orders::add))
         .route("/api/v1/orders/{id}", get(orders::show))
+        .route("/api/v1/orders/{id}/page", post(orders::page))
         .route("/api/v1/orders/{id}/state", post(orders::set))
         .route("/api/v1/customers/{who}", get(customers::show))
         .route("/api/v1/customers/{who}/forget", post(customers::forget_them))

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::author::Author;
 use super::grants::stored;
 use super::problem::{self, Problem};
-use super::view::{ListedOrder, OrderView};
+use super::view::{ListedOrder, OrderPageView, OrderView};
 use super::wording::{self, Edge};
 use crate::clock;
 use crate::domain::id::{FileId, OrderId};
 use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, OrderState, Own, ShopName, Terms};
 use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
 use crate::service::site::Site;
+use crate::service::your_downloads::url_of;
 use crate::store::{LIST_MAX, Orders};
 
 /// The shop of those who have only one.
@@ -247,6 +248,19 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     let id: OrderId = problem::read("", &problem::name(id)?)?;
     let known = show_order(&site, id).await.map_err(|fault| not_reported(&fault))?;
     Ok(Json(OrderView::of(&known, clock::now())))
+}
+
+pub(super) async fn page(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+    Author(_): Author,
+) -> Result<Json<OrderPageView>, Problem> {
+    let id: OrderId = problem::read("", &problem::name(id)?)?;
+    if site.orders.order(id).await?.is_none() {
+        return Err(not_reported(&NotReported::Unknown));
+    }
+    let url = url_of(&site, id).ok_or_else(|| not_reported(&NotReported::NoKey))?;
+    Ok(Json(OrderPageView { url }))
 }
 
 pub(super) async fn list(

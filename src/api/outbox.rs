@@ -71,10 +71,10 @@ pub(super) async fn lanes(State(site): State<Arc<Site>>) -> Result<Json<Vec<Lane
         let lane = Lane::Webhook(entry.name.clone());
         let events = entry.events.iter().map(|kind| kind.word().to_owned()).collect();
         let state = if site.outbox.is_gone(entry) { Some("gone") } else { None };
-        views.push(view(&site, lane, entry.url.to_string(), state, events));
+        views.push(view(&site, &lane, entry.url.to_string(), state, events));
     }
     if let Some(mail) = &site.configuration.mail {
-        views.push(view(&site, Lane::Mail, mail.server.to_string(), None, Vec::new()));
+        views.push(view(&site, &Lane::Mail, mail.server.to_string(), None, Vec::new()));
     }
     for count in site.messages.count_messages().await? {
         let lane = count.lane.to_string();
@@ -88,10 +88,10 @@ pub(super) async fn lanes(State(site): State<Arc<Site>>) -> Result<Json<Vec<Lane
     Ok(Json(views))
 }
 
-fn view(site: &Site, lane: Lane, to: String, state: Option<&str>, events: Vec<String>) -> LaneView {
-    let since = site.outbox.fails_since(&lane);
+fn view(site: &Site, lane: &Lane, to: String, state: Option<&str>, events: Vec<String>) -> LaneView {
+    let since = site.outbox.fails_since(lane);
     let state = state.unwrap_or(if since.is_some() { "fails" } else { "works" });
-    LaneView::new(&lane, to, state, since.map(|since| since.to_string()), events)
+    LaneView::new(lane, to, state, since.map(|since| since.to_string()), events)
 }
 
 pub(super) async fn list(

@@ -21,6 +21,7 @@ mod nginx_conf;
 mod nginx_handoff;
 mod nginx_shown;
 mod nginx_site;
+mod outbox;
 mod people;
 mod probe;
 mod public;
@@ -191,6 +192,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     system.extend(logins::look(configuration, &people));
     system.extend(feed_log::look(configuration, &people, &arguments.logrotate));
     system.extend(daemon::look(configuration, arguments.url.is_some()));
+    system.extend(outbox::look(configuration));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
     parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
     parts

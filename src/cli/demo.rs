@@ -388,6 +388,7 @@ fn line(event: &Event) -> String {
             };
             format!("{}  {what:<9}  {}  {share}", clock::now(), change.delivery)
         }
+        Event::Asked(asked) => format!("{}  asked      {}  {}", clock::now(), asked.why, asked.grant),
     }
 }
 
@@ -400,6 +401,9 @@ fn json_line(event: &Event) -> String {
         Event::Changed(change) => serde_json::json!({
             "event": "delivery", "delivery": change.delivery.to_string(), "state": change.state.word(),
             "before": change.before.word(), "covered": change.covered, "size": change.size,
+        }),
+        Event::Asked(asked) => serde_json::json!({
+            "event": "asked_for_more", "order": asked.order.to_string(), "grant": asked.grant.to_string(), "refusal": asked.why.code(),
         }),
     }
     .to_string()

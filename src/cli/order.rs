@@ -8,7 +8,7 @@ use super::client::{Client, query};
 use super::failure::{Failure, warn};
 use super::terminal::{Column, table};
 use super::{Common, link, outbox, say, say_json, terminal};
-use crate::api::{CustomerView, ListedOrder, MessageView, NewLine, NewOrder, NewState, OrderView, SHOP};
+use crate::api::{CustomerView, ListedOrder, MessageView, NewLine, NewOrder, NewState, OrderPageView, OrderView, SHOP};
 use crate::config::Configuration;
 use crate::domain::id::OrderId;
 use crate::domain::order::OrderState;
@@ -28,6 +28,11 @@ pub(super) enum Command {
     List(List),
     /// One order: its lines, and what each opens.
     Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Print the URL of the customer's page of all downloads of an order: whoever has it can use it.
+    Page {
         #[command(flatten)]
         which: Which,
     },
@@ -167,6 +172,12 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
             warn_of_problems(&view);
             Ok(())
         }
+        Command::Page { which } => {
+            let client = Client::of(&configuration, "order page")?;
+            let id = found(&configuration, &which)?;
+            let view: OrderPageView = client.post(&format!("/api/v1/orders/{id}/page"), &serde_json::json!({}))?;
+            if common.json { say_json(&view) } else { say(&view.url) }
+        }
         Command::Mail { which, to } => {
             let client = Client::of(&configuration, "order mail")?;
             let id = found(&configuration, &which)?;
@@ -262,7 +273,7 @@ fn warn_of_problems(order: &OrderView) {
 }
 
 fn page(order: &OrderView) -> Vec<String> {
-    let OrderView { id, shop, external_id, state, customer, lines, placed, created, changed_at, changed: _ } = order;
+    let OrderView { id, shop, external_id, state, customer, lines, placed, created, changed_at, changed: _, page_url: _ } = order;
     let mut told = vec![format!("{id}  {}", link::words(state)), format!("number    {} in {shop}", terminal::visible(external_id))];
     let who: Vec<String> = [&customer.name, &customer.email, &customer.id]
         .into_iter()

@@ -132,8 +132,8 @@ fn doubts(configuration: &Configuration, path: &CanonicalPath, arguments: &Argum
     if let Some(public) = public.filter(|public| path.below(public).is_some()) {
         match Address::read(path, &public) {
             Some(Address::File(file)) => doubts.extend(file_doubt(configuration, &file, arguments.prefix)),
-            Some(Address::Link(_) | Address::Delivery(_) | Address::Started(_)) => {
-                doubts.push(format!("{path} is a link or a delivery, which a signature does not open"));
+            Some(Address::Link(_) | Address::Delivery(_) | Address::Started(_) | Address::Order(..)) => {
+                doubts.push(format!("{path} is a link, a delivery or the page of an order, which a signature does not open"));
             }
             None if arguments.prefix => {}
             None => doubts.push(format!("{path} is no file: files are {}f/STORAGE/PATH", configuration.public_url.path)),

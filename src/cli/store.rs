@@ -258,6 +258,7 @@ fn words(table: &str) -> (&str, &str) {
         "orders" => ("order", "orders"),
         "files" => ("file of the catalogue", "files of the catalogue"),
         "products" => ("product", "products"),
+        "outbox" => ("message", "messages"),
         other => (other, other),
     }
 }
@@ -314,6 +315,7 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
         "orders": info.orders,
         "files": info.files,
         "products": info.products,
+        "messages": info.messages,
         "first_grant": moment(info.first_grant),
         "last_grant": moment(info.last_grant),
     })
@@ -336,6 +338,7 @@ fn text_of(path: &Path, info: &Info) -> String {
         format!("user names  {}", terminal::grouped(info.credentials)),
         format!("orders      {}", terminal::grouped(info.orders)),
         format!("catalogue   {} files, {} products", terminal::grouped(info.files), terminal::grouped(info.products)),
+        format!("messages    {}{}", terminal::grouped(info.messages.values().sum()), parts(&info.messages)),
     ];
     if let (Some(first), Some(last)) = (moment(info.first_grant), moment(info.last_grant)) {
         lines.push(format!("issued      from {first} to {last}"));

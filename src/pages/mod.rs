@@ -1,10 +1,11 @@
-//! What customers see: the page of a link, the page of a download, and, refused, a page or one line of text.
+//! What customers see: the page of an order, of a link, and of a download, and, refused, a page or one line of text.
 //!
 //! A page has no script, loads nothing, and links to nothing but other pages of its own. Its style stands in it, and the
 //! hash of that style in its `Content-Security-Policy`: the browser applies that one and nothing else. Every page comes in
 //! every [`Language`].
 
 mod landing;
+mod order;
 mod running;
 mod said;
 mod samples;
@@ -26,6 +27,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
 pub use landing::{Landing, Left, Shown};
+pub use order::{OrderPage, Row, Standing, Ways};
 pub use running::Running;
 pub use started::{Progress, Started};
 pub use templates::TemplateFault;
@@ -51,7 +53,8 @@ pub struct Pages {
 
 impl Pages {
     /// The built-in templates, those of the directory `overrides` taking the place of the built-in ones of the same
-    /// name: `layout.html`, `refusal.html`, `download-running.html`, `landing.html`, `started.html`, `style.css`.
+    /// name: `layout.html`, `refusal.html`, `download-running.html`, `landing.html`, `started.html`,
+    /// `order.html`, `style.css`.
     ///
     /// Each knows `site`, `language` (`en`, `de`), `words` (the table of that language, such as `words.landing.resume`;
     /// `| fill(name=…)` fills in its `{name}`), `style` and `sentence`, what the page is about.
@@ -63,8 +66,8 @@ impl Pages {
     ///
     /// The page of a link and that of a download know `file` (`name`, `size`, `bytes`, `kind`, `media_type`, `changed`,
     /// `sha256` or none), `ends` (or none), `command` and `login`; moments have `iso`, `date`, `day` and `when`. The first
-    /// knows `left`, `mine`, `is_measured` and `all`, and must have the form; the second `state`, `why`, `received`, `way`
-    /// and `back`. `layout.html` is what the others extend.
+    /// knows `left`, `mine`, `is_measured` and `all`, and must have the form; the second `state`, `why`, `received`, `way`,
+    /// `back` and `all`. The page of an order knows `number`, `shut`, `rows`, `before`, `behind` and `told`. `layout.html` is what the others extend.
     ///
     /// Every page is rendered here, so that a template that cannot work is refused now and not when a customer
     /// comes. All the faults are told at once.
@@ -112,6 +115,11 @@ impl Pages {
         self.render(templates::STARTED, started.value(self.words(reader.language)?), reader).ok()
     }
 
+    /// The page of an order; `None` if it cannot be written.
+    pub fn order(&self, order: &OrderPage, reader: Reader<'_>) -> Option<String> {
+        self.render(templates::ORDER, order.value(self.words(reader.language)?), reader).ok()
+    }
+
     fn answer(
         &self,
         refusal: Refusal,
@@ -129,6 +137,7 @@ impl Pages {
         match sample {
             Sample::Refusal(refusal, running, support) => self.refused(*refusal, running.as_ref(), support, reader),
             Sample::Landing(landing) => said(templates::LANDING, self.words(reader.language).map(|words| landing.value(words))),
+            Sample::Order(order) => said(templates::ORDER, self.words(reader.language).map(|words| order.value(words))),
             Sample::Started(started) => said(templates::STARTED, self.words(reader.language).map(|words| started.value(words))),
         }
     }

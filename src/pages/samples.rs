@@ -1,6 +1,7 @@
 //! Every page in every state: templates are tried on all of them before one is used.
 
 use super::landing::{self, Landing};
+use super::order::{self, OrderPage};
 use super::running::{self, Running};
 use super::started::{self, Started};
 use super::templates;
@@ -16,6 +17,8 @@ pub(super) enum Sample {
     Landing(Landing),
     /// The page of a download.
     Started(Started),
+    /// The page of an order.
+    Order(OrderPage),
 }
 
 impl Sample {
@@ -26,7 +29,7 @@ impl Sample {
                 Some((support.to_string(), format!("`{{{{ support }}}}`; the page for {refusal} does not")))
             }
             Self::Landing(_) => Some(("<form method=\"post\">".to_owned(), "the button: `<form method=\"post\">`".to_owned())),
-            Self::Started(_) => None,
+            Self::Started(_) | Self::Order(_) => None,
         }
     }
 }
@@ -42,6 +45,7 @@ pub(super) fn all() -> Vec<Samples> {
     let mut all: Vec<Samples> = Refusal::ALL.iter().map(|refusal| of_refusal(*refusal)).collect();
     all.push(Samples { template: templates::LANDING, all: landing::samples().into_iter().map(Sample::Landing).collect() });
     all.push(Samples { template: templates::STARTED, all: started::samples().into_iter().map(Sample::Started).collect() });
+    all.push(Samples { template: templates::ORDER, all: order::samples().into_iter().map(Sample::Order).collect() });
     all
 }
 

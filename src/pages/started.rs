@@ -82,6 +82,8 @@ pub struct Started {
     pub url: Option<String>,
     /// The path of that link.
     pub back: Option<String>,
+    /// The path of the page of the whole order, where there is one.
+    pub all: Option<String>,
     /// Whether the web server will ask for a name and a password.
     pub login: bool,
     /// When this is told.
@@ -91,7 +93,7 @@ pub struct Started {
 impl Started {
     /// How `file` goes, with nothing else to tell.
     pub const fn new(file: Shown, progress: Progress, now: Moment) -> Self {
-        Self { file, progress, way: None, ends: None, url: None, back: None, login: false, now }
+        Self { file, progress, way: None, ends: None, url: None, back: None, all: None, login: false, now }
     }
 
     /// As templates know it.
@@ -107,6 +109,7 @@ impl Started {
             ends => self.ends.map(|ends| said::moment(words, ends, self.now)),
             command => self.url.as_deref().map(landing::command),
             back => self.back.as_deref(),
+            all => self.all.as_deref(),
             login => self.login,
         }
     }
@@ -131,6 +134,7 @@ pub(super) fn samples() -> Vec<Started> {
             ends: Some(now + Span::from_hours(24)),
             url: Some("https://shop.example/dl/l/EQ0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY/The%20Book.zip".to_owned()),
             back: Some("/dl/l/EQ0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY/The%20Book.zip".to_owned()),
+            all: Some("/dl/o/Ew0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY".to_owned()),
             login: true,
             ..Started::new(landing::sample_file(None), progress, now)
         });

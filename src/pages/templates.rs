@@ -25,6 +25,8 @@ pub(super) const DOWNLOAD_RUNNING: &str = "download-running.html";
 pub(super) const LANDING: &str = "landing.html";
 /// The page that stays while a download runs.
 pub(super) const STARTED: &str = "started.html";
+/// The page of all downloads of an order.
+pub(super) const ORDER: &str = "order.html";
 /// The style; the only one that is no template.
 const STYLE: &str = "style.css";
 
@@ -32,12 +34,13 @@ const STYLE: &str = "style.css";
 pub(super) const BUILT_IN_STYLE: &str = include_str!("templates/style.css");
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("layout.html", include_str!("templates/layout.html")),
     (REFUSAL, include_str!("templates/refusal.html")),
     (DOWNLOAD_RUNNING, include_str!("templates/download-running.html")),
     (LANDING, include_str!("templates/landing.html")),
     (STARTED, include_str!("templates/started.html")),
+    (ORDER, include_str!("templates/order.html")),
     (STYLE, BUILT_IN_STYLE),
 ];
 
@@ -48,17 +51,20 @@ const NAMES_OF_REFUSALS: [&str; 7] = ["advice", "code", "passing", "running", "s
 /// Those of the page of a link.
 const NAMES_OF_LANDING: [&str; 8] = ["all", "command", "ends", "file", "is_measured", "left", "login", "mine"];
 /// Those of the page of a download.
-const NAMES_OF_STARTED: [&str; 9] = ["back", "command", "ends", "file", "login", "received", "state", "way", "why"];
+const NAMES_OF_STARTED: [&str; 10] = ["all", "back", "command", "ends", "file", "login", "received", "state", "way", "why"];
+/// Those of the page of an order.
+const NAMES_OF_ORDER: [&str; 6] = ["before", "behind", "number", "rows", "shut", "told"];
 
 /// The names that the template `name` may use, in order. What others extend or include may use all of them.
 fn names_of(name: &str) -> BTreeSet<&'static str> {
     let (refusals, landing, started) = (NAMES_OF_REFUSALS.iter(), NAMES_OF_LANDING.iter(), NAMES_OF_STARTED.iter());
-    let names = NAMES.iter();
+    let (order, names) = (NAMES_OF_ORDER.iter(), NAMES.iter());
     match name {
         REFUSAL | DOWNLOAD_RUNNING => names.chain(refusals).copied().collect(),
         LANDING => names.chain(landing).copied().collect(),
         STARTED => names.chain(started).copied().collect(),
-        _ => names.chain(refusals).chain(landing).chain(started).copied().collect(),
+        ORDER => names.chain(order).copied().collect(),
+        _ => names.chain(refusals).chain(landing).chain(started).chain(order).copied().collect(),
     }
 }
 

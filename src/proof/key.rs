@@ -27,6 +27,7 @@ pub struct SigningKey {
     signed_url: HmacSha256,
     link_token: HmacSha256,
     delivery_token: HmacSha256,
+    order_token: HmacSha256,
     directory_password: HmacSha256,
 }
 
@@ -76,6 +77,7 @@ impl SigningKey {
             number: number_of(id),
             link_token: derived("cloakroom link token 1")?,
             delivery_token: derived("cloakroom delivery token 1")?,
+            order_token: derived("cloakroom order token 1")?,
             directory_password: derived("cloakroom directory password 1")?,
             signed_url,
         })
@@ -124,6 +126,11 @@ impl SigningKey {
     /// Signs a delivery token.
     pub(super) fn delivery_token(&self) -> HmacSha256 {
         self.delivery_token.clone()
+    }
+
+    /// Signs an order token.
+    pub(super) fn order_token(&self) -> HmacSha256 {
+        self.order_token.clone()
     }
 
     /// Makes the password of a directory.

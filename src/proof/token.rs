@@ -1,16 +1,16 @@
-//! Link and delivery tokens: 40 characters of base64url that name a link or a delivery.
+//! Link, delivery and order tokens: 40 characters of base64url that name a link, a delivery or an order.
 //!
 //! Their 30 bytes: version and kind (1), the key's number (1), the id (12), and the first 16 of an HMAC-SHA256 over the
-//! site, LF and the bytes before. Its key is HMAC-SHA256 of `cloakroom link token 1` or `cloakroom delivery token 1` under the
-//! configured one. What may be done with the link or the
-//! delivery stands in the store; a forged token never reaches it.
+//! site, LF and the bytes before. Its key is HMAC-SHA256 of `cloakroom link token 1`, `cloakroom delivery token 1` or
+//! `cloakroom order token 1` under the configured one. What may be done with it stands in the store; a forged token never
+//! reaches it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
 
 use super::key::{KeyRing, Purpose, SigningKey};
-use crate::domain::id::{DeliveryId, ID_BYTES, LinkId};
+use crate::domain::id::{DeliveryId, ID_BYTES, LinkId, OrderId};
 use crate::domain::refusal::Refusal;
 
 /// Characters in a token.
@@ -24,6 +24,7 @@ const TOKEN_BYTES: usize = NAMED_BYTES + MAC_BYTES;
 enum Kind {
     Link,
     Delivery,
+    Order,
 }
 
 impl Kind {
@@ -32,6 +33,7 @@ impl Kind {
         match self {
             Self::Link => 0x11,
             Self::Delivery => 0x12,
+            Self::Order => 0x13,
         }
     }
 
@@ -40,6 +42,7 @@ impl Kind {
         let keyed = match self {
             Self::Link => key.link_token(),
             Self::Delivery => key.delivery_token(),
+            Self::Order => key.order_token(),
         };
         keyed.chain_update(site).chain_update(b"\n").chain_update(named)
     }
@@ -55,6 +58,11 @@ pub fn mint_delivery(site: &str, delivery: DeliveryId, key: &SigningKey) -> Stri
     mint(Kind::Delivery, site, delivery.bits(), key)
 }
 
+/// Writes the token of `order`: it opens the page of all its downloads.
+pub fn mint_order(site: &str, order: OrderId, key: &SigningKey) -> String {
+    mint(Kind::Order, site, order.bits(), key)
+}
+
 /// Reads the token of a link. A retired key is told only where the MAC held; all else that is wrong is
 /// [`Refusal::BadProof`].
 pub fn open_link(site: &str, token: &str, keys: &KeyRing) -> Result<LinkId, Refusal> {
@@ -64,6 +72,11 @@ pub fn open_link(site: &str, token: &str, keys: &KeyRing) -> Result<LinkId, Refu
 /// Reads the token of a delivery; refuses as [`open_link`] does.
 pub fn open_delivery(site: &str, token: &str, keys: &KeyRing) -> Result<DeliveryId, Refusal> {
     open(Kind::Delivery, site, token, keys).map(DeliveryId::new)
+}
+
+/// Reads the token of an order; refuses as [`open_link`] does.
+pub fn open_order(site: &str, token: &str, keys: &KeyRing) -> Result<OrderId, Refusal> {
+    open(Kind::Order, site, token, keys).map(OrderId::new)
 }
 
 fn mint(kind: Kind, site: &str, id: &[u8; ID_BYTES], key: &SigningKey) -> String {
@@ -113,6 +126,13 @@ mod tests {
         assert_eq!((link.len(), delivery.len()), (TOKEN_CHARACTERS, TOKEN_CHARACTERS));
         assert_eq!(open_link(SITE, &link, &keys), Ok(LinkId::new(bits)));
         assert_eq!(open_delivery(SITE, &delivery, &keys), Ok(DeliveryId::new(bits)));
+        let order = mint_order(SITE, OrderId::new(bits), &key("main", 'A'));
+        assert_eq!(open_order(SITE, &order, &keys), Ok(OrderId::new(bits)));
+        for other in [&link, &delivery] {
+            assert_eq!(open_order(SITE, other, &keys), Err(Refusal::BadProof));
+        }
+        assert_eq!(open_link(SITE, &order, &keys), Err(Refusal::BadProof));
+        assert_eq!(open_delivery(SITE, &order, &keys), Err(Refusal::BadProof));
         assert_eq!(open_link(SITE, &delivery, &keys), Err(Refusal::BadProof));
         assert_eq!(open_delivery(SITE, &link, &keys), Err(Refusal::BadProof));
         assert_eq!(open_link("shop.example.", &link, &keys), Err(Refusal::BadProof));
@@ -149,5 +169,6 @@ mod tests {
         let main = SigningKey::from_base64("main", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").expect("a key");
         assert_eq!(mint_link(SITE, LinkId::new(bits), &main), "EQ0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY");
         assert_eq!(mint_delivery(SITE, DeliveryId::new(bits), &main), "Eg0AAQIDBAUGBwgJCgsnq3JfUhr5oBCiXp9-JhOw");
+        assert_eq!(mint_order(SITE, OrderId::new(bits), &main), "Ew0AAQIDBAUGBwgJCgtkb-MDGVAo-Wvue-qcGlyx");
     }
 }

@@ -1,5 +1,5 @@
 //! Addresses under `public_url`: `l/<link token>/<name>`, `d/<delivery token>/<name>`, `s/<token>/<name>`,
-//! `f/<storage>/<path>`.
+//! `o/<order token>`, `o/<order token>/ask/<grant>`, `f/<storage>/<path>`.
 
 use crate::config::PublicUrl;
 use crate::domain::file::{FileRef, StorageName};
@@ -14,6 +14,8 @@ pub enum Address<'a> {
     Delivery(&'a str),
     /// `s/<token>/…`: the page that stays while a delivery runs, or, by the token of its link, the copy of a grant.
     Started(&'a str),
+    /// `o/<token>`: the page of all downloads of an order; what follows is asked for there.
+    Order(&'a str, &'a str),
     /// `f/<storage>/<path>`: a file, opened by a stateless proof.
     File(FileRef),
 }
@@ -26,6 +28,10 @@ impl<'a> Address<'a> {
             "l" => Some(Self::Link(token_of(rest))),
             "d" => Some(Self::Delivery(token_of(rest))),
             "s" => Some(Self::Started(token_of(rest))),
+            "o" => {
+                let (token, asked) = rest.split_once('/').unwrap_or((rest, ""));
+                Some(Self::Order(token, asked))
+            }
             "f" => {
                 let (storage, inside) = rest.split_once('/')?;
                 Some(Self::File(FileRef { storage: StorageName::parse(storage)?, path: FilePath::parse(inside).ok()? }))
@@ -52,6 +58,11 @@ pub fn delivery_path(public: &PublicUrl, token: &str, file: &FileRef) -> String 
 /// The path of the page that stays while a delivery runs, or the copy of a link's grant is fetched.
 pub fn started_path(public: &PublicUrl, token: &str, file: &FileRef) -> String {
     format!("{}s/{token}/{}", public.path, name_in_path(file))
+}
+
+/// The path of the page of all downloads of an order.
+pub fn order_path(public: &PublicUrl, token: &str) -> String {
+    format!("{}o/{token}", public.path)
 }
 
 /// The path of a file, as stateless proofs sign it.

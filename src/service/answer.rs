@@ -119,6 +119,10 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
             let page = Page { media_type: HTML, text: shown.text, policy: site.pages.content_security_policy_of_forms() };
             Reply::Answer(dialect.write(question.kind, Say::Show { page, onward: shown.onward.as_deref() }))
         }
+        Decision::Download(Outcome::Lead(to)) => {
+            tracing::debug!(client = %question.client.address, event = "led_on", request = %question.request);
+            Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &to.0, cookie: None }))
+        }
         Decision::Download(Outcome::Copy(to)) => {
             tracing::debug!(client = %question.client.address, event = "led_to_copy", request = %question.request);
             Reply::Answer(dialect.write(question.kind, Say::Redirect { to: &to.0, cookie: None }))
@@ -253,6 +257,9 @@ pub fn subject(site: &Site, question: &Question) -> String {
             |_| token::open_link(site.name(), token, &site.keys).map_or_else(|_| "a delivery token".to_owned(), |id| id.to_string()),
             |id| id.to_string(),
         ),
+        Some(Address::Order(token, _)) => {
+            token::open_order(site.name(), token, &site.keys).map_or_else(|_| "an order token".to_owned(), |id| id.to_string())
+        }
         Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => without(has_jwt, &question.path),
         // A mistyped address may have a token anywhere.
         _ if question.kind == Kind::Download => without(|segment| is_token(segment) || has_jwt(segment), &question.path),

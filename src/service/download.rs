@@ -6,12 +6,13 @@ use super::away::{self, Going};
 use super::copies;
 use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
+use super::landing::{self, Visited};
 use super::method::{choose, falls_back, sending};
 use super::outcome::{Counted, Hidden, Outcome, Redirect, Sending};
 use super::rehearsal::Rehearsal;
-use super::shown::{self, Visited};
 use super::site::Site;
 use super::trace::Trace;
+use super::your_downloads;
 use crate::dialect::Dialect;
 use crate::domain::account::{Ask, Click};
 use crate::domain::client::ClientKey;
@@ -40,9 +41,9 @@ pub async fn download(
 ) -> Result<Outcome, Refusal> {
     let address = Address::read(&question.path, &site.public_path);
     // Only pages have buttons. Of a file that a JWT opens they are known by what it says.
-    let has_button = matches!(&address, Some(Address::Link(_) | Address::File(_)));
+    let has_button = matches!(&address, Some(Address::Link(_) | Address::File(_) | Address::Order(..)));
     if question.method == Method::Other || (question.method == Method::Post && !has_button) {
-        trace.failed(|| "only GET and HEAD download, and POST by the button of a link's page".to_owned());
+        trace.failed(|| "only GET and HEAD download, and POST by the button of a page".to_owned());
         return Err(Refusal::BadRequest);
     }
     match address {
@@ -62,9 +63,10 @@ pub async fn download(
             let delivery = open_delivery(site, token, trace)?;
             deliver(site, store, dialect, question, delivery, now, trace).await.map(Outcome::Send)
         }
-        Some(Address::Started(token)) => shown::started(site, store, dialect, question, token, now, trace).await,
+        Some(Address::Started(token)) => landing::started(site, store, dialect, question, token, now, trace).await,
+        Some(Address::Order(token, asked)) => your_downloads::show(site, dialect, question, (token, asked), now, trace).await,
         None => {
-            trace.failed(|| format!("under {} there are l/, d/, s/ and f/ only", site.public_url().path));
+            trace.failed(|| format!("under {} there are l/, d/, s/, o/ and f/ only", site.public_url().path));
             Err(Refusal::UnknownLink)
         }
     }
@@ -148,7 +150,7 @@ fn stateless(
 }
 
 /// A click: link, grant, method, file, then the rules of [`crate::domain::account::Account::click`].
-async fn click(
+pub(super) async fn click(
     site: &Site,
     store: &dyn Store,
     dialect: Dialect,
@@ -167,11 +169,11 @@ async fn click(
             Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(target, version, method))),
             Ok(_) if is_visit => {
                 let visited = Visited { link: id, target, version, method, goes_on_with: None };
-                return shown::landing(site, store, question, visited, now, trace).await;
+                return landing::landing(site, store, question, visited, now, trace).await;
             }
             Ok(_) if is_button => {
                 let token = token::mint_link(site.name(), id, key);
-                return Ok(Outcome::Copy(Hidden(address::started_path(site.public_url(), &token, &target.file))));
+                return Ok(Outcome::Lead(Hidden(address::started_path(site.public_url(), &token, &target.file))));
             }
             Ok(to) => return Ok(Outcome::Copy(Hidden(to))),
             // Until the copy is there, it goes by the next method that can work.
@@ -200,7 +202,7 @@ async fn click(
     if is_visit {
         let clicked = decided(Rehearsal::over(store).click(click).await, "the click that the page offers", trace)?;
         let visited = Visited { link: id, target, version, method, goes_on_with: Some(clicked.delivery) };
-        return shown::landing(site, store, question, visited, now, trace).await;
+        return landing::landing(site, store, question, visited, now, trace).await;
     }
     let clicked = decided(store.click(click).await, "the click", trace)?;
     for change in &clicked.closed {

@@ -106,7 +106,7 @@ pub fn is_remembered(site: &Site, what: &str) -> bool {
         Named::Url => {
             let path = target_of(site, what).ok().and_then(|target| CanonicalPath::parse(split(target).0).ok());
             let address = path.as_ref().and_then(|path| Address::read(path, &site.public_path));
-            matches!(address, Some(Address::Link(_) | Address::Delivery(_) | Address::Started(_)))
+            matches!(address, Some(Address::Link(_) | Address::Delivery(_) | Address::Started(_) | Address::Order(..)))
         }
         Named::Public(_) | Named::ZenCart(_) | Named::Refusal(..) | Named::Id(_) => true,
         Named::Token | Named::Jwt | Named::Junk => false,
@@ -260,7 +260,8 @@ async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment,
             match download(site, &rehearsal, dialect, question, now, trace).await? {
                 Outcome::Send(sending) => trace.held(|| format!("{} would be sent as `{}`", sending.file, sending.name)),
                 Outcome::Redirect(redirect) => click::told(site, &redirect, trace),
-                Outcome::Show(_) => trace.held(|| "the page that stays while it is downloaded would be shown".to_owned()),
+                Outcome::Show(_) => trace.held(|| "the page would be shown".to_owned()),
+                Outcome::Lead(_) => trace.held(|| "the customer would be led to another page".to_owned()),
                 Outcome::Copy(_) => trace.held(|| "the click would be answered by 303 to the copy of its grant".to_owned()),
             }
             Ok(())

@@ -6,7 +6,9 @@ use std::fmt;
 use super::copies;
 use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
+use super::outcome::Hidden;
 use super::site::Site;
+use super::your_downloads;
 use crate::clock;
 use crate::domain::catalogue::{File, Product};
 use crate::domain::grant::Grant;
@@ -68,6 +70,8 @@ pub struct Reported {
     pub problems: Vec<(LineKey, String)>,
     /// Whether the report changed anything.
     pub changed: bool,
+    /// The URL of the customer's page of it.
+    pub page: Option<Hidden>,
 }
 
 /// Why nothing was kept.
@@ -120,7 +124,8 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
     follow(site, &kept, now).await?;
     drop(alone);
     let grants = opened(site, kept.grants, key).await?;
-    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed })
+    let page = your_downloads::url_of(site, kept.order.id).map(Hidden);
+    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })
 }
 
 /// The order that a report would make, if it is one that can be kept. Nothing is.
@@ -141,7 +146,7 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
     let order = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     let (_, problems) = sales(site, &order, clock::now()).await?;
     let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
-    Ok(Reported { order, grants, problems, changed: false })
+    Ok(Reported { order, grants, problems, changed: false, page: your_downloads::url_of(site, id).map(Hidden) })
 }
 
 /// What is reported, with what was reported before where nothing is said.

@@ -256,16 +256,16 @@ fn note(site: &Site, lane: &Lane, message: &Message, tried: &Tried, outcome: Out
     site.metrics.outbox.count(lane, tried.state, outcome);
     match outcome {
         Outcome::Sent => {
-            tracing::debug!(event = "message_sent", message = %id, %lane, answer);
+            tracing::debug!(event = "message_sent", id = %id, %lane, answer);
             if lock(&site.outbox.failing).remove(lane).is_some() {
                 tracing::info!(event = "lane_works", %lane, "messages leave again");
             }
         }
-        Outcome::Void => tracing::debug!(event = "message_void", message = %id, %lane, answer),
+        Outcome::Void => tracing::debug!(event = "message_void", id = %id, %lane, answer),
         Outcome::Failed | Outcome::Refused if tried.state.is_some_and(|state| state.word() == "dead") => {
             tracing::error!(
                 event = "message_dead",
-                message = %id,
+                id = %id,
                 %lane,
                 tries = message.tries + 1,
                 answer,
@@ -275,9 +275,9 @@ fn note(site: &Site, lane: &Lane, message: &Message, tried: &Tried, outcome: Out
         Outcome::Failed | Outcome::Refused => {
             let is_news = lock(&site.outbox.failing).insert(lane.clone(), tried.last.at).is_none();
             if is_news {
-                tracing::warn!(event = "lane_fails", message = %id, %lane, answer, "messages wait and are tried again");
+                tracing::warn!(event = "lane_fails", id = %id, %lane, answer, "messages wait and are tried again");
             } else {
-                tracing::debug!(event = "message_waits", message = %id, %lane, answer);
+                tracing::debug!(event = "message_waits", id = %id, %lane, answer);
             }
         }
     }

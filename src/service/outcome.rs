@@ -18,6 +18,8 @@ pub enum Outcome {
     Redirect(Redirect),
     /// Go to the copy of the grant, at this path of our own site or URL of another: a secret, never logged.
     Copy(Hidden),
+    /// Go to another page of ours, at this path.
+    Lead(Hidden),
     /// Show a page about it.
     Show(Page),
 }

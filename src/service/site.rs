@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
 
+use super::asking::{Asked, Asks};
 use super::copies::Copies;
 use super::htpasswd::Htpasswds;
 use super::metrics::Metrics;
@@ -77,6 +78,8 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// Who asked for more lately.
+    pub asks: Arc<Asks>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
     /// What is known of those who are told what happens.
@@ -148,6 +151,8 @@ pub enum Event {
     Changed(Change),
     /// A question was refused.
     Refused(Refused),
+    /// A customer asks for more.
+    Asked(Asked),
 }
 
 impl Site {
@@ -181,6 +186,7 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            asks: Arc::default(),
             zen_carts: Arc::default(),
             outbox: Arc::default(),
             amending: Arc::default(),
@@ -238,6 +244,7 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             outbox: Arc::clone(&self.outbox),
             amending: Arc::clone(&self.amending),

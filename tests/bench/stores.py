@@ -13,7 +13,7 @@ CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abc
 CLIENT = "0123456789abcdef"
 LINES_AT_ONCE = 2000
 
-POLICY = {"max_downloads": 100, "valid_for": 2592000000, "link_ttl": 2592000000, "resume_grace": 86400000, "retry_factor": 1,
+POLICY = {"landing": False, "max_downloads": 100, "valid_for": 2592000000, "link_ttl": 2592000000, "resume_grace": 86400000, "retry_factor": 1,
           "methods": ["handoff"], "connections_max": 16, "rate": None}
 
 

@@ -15,3 +15,4 @@ mod rules_of_settling;
 mod store_contract;
 mod store_credentials;
 mod store_orders;
+mod store_outbox;

@@ -21,12 +21,12 @@ const SPACING =
     "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }";
 
 const MODES = [
-    { name: "light", viewport: { width: 1000, height: 800 }, colorScheme: "light" },
-    { name: "dark", viewport: { width: 1000, height: 800 }, colorScheme: "dark" },
+    { name: "light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+    { name: "dark", viewport: { width: 1024, height: 800 }, colorScheme: "dark" },
     { name: "phone", viewport: { width: 320, height: 640 }, colorScheme: "light" },
     { name: "phone-dark", viewport: { width: 320, height: 640 }, colorScheme: "dark" },
     { name: "spaced", viewport: { width: 320, height: 640 }, colorScheme: "light", spacing: true },
-    { name: "forced", viewport: { width: 1000, height: 800 }, forcedColors: "active" },
+    { name: "forced", viewport: { width: 1280, height: 800 }, forcedColors: "active" },
     { name: "calm", viewport: { width: 600, height: 800 }, reducedMotion: "reduce" },
 ];
 

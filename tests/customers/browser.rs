@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::order::Ordered;
 use crate::servers::until;
 use crate::shop::{BROWSER, NAME, Shop, onward};
 
@@ -115,8 +116,21 @@ fn every_page_can_be_read_used_and_heard_in_every_way() {
     page("bad-link", "/dl/l/nothing", "en");
     page("bad-link-de", "/dl/l/nothing", "de");
 
+    let order = Ordered::open("[[policy]]\nname = \"default\"\nmax_downloads = 1\n");
+    let url = |target: &str| format!("http://127.0.0.1:{}{target}", order.site.nginx.port);
+    let click = order.site.get(&order.links[1]);
+    assert_eq!(order.site.ask("GET", click.header("Location").unwrap(), &[("Range", "bytes=0-99999")]).status, 206);
+    assert_eq!(order.download(&order.links[0]).body.len(), crate::order::SIZE);
+    until("that both are counted", || (order.used().iter().sum::<u64>() == 2 && order.look().contains("Interrupted")).then_some(()));
+    pages.push(json!({ "name": "order", "url": url(&order.page), "language": "en" }));
+    pages.push(json!({ "name": "order-told-de", "url": url(&format!("{}?told", order.page)), "language": "de" }));
+    let pending = Ordered::open("");
+    pending.site.cloakroom.say(&["order", "set", "1001", "on_hold"]);
+    let held = format!("http://127.0.0.1:{}{}", pending.site.nginx.port, pending.page);
+    pages.push(json!({ "name": "order-held", "url": held, "language": "en" }));
+
     let said = browse("look", json!({ "pages": pages, "shots": shots }));
-    assert_eq!(said["looked"].as_u64().unwrap(), 8 * 7, "{said}");
+    assert_eq!(said["looked"].as_u64().unwrap(), 11 * 7, "{said}");
     assert!(said["rules"].as_u64().unwrap() > 20, "axe looked at something: {said}");
     assert!(fs::metadata(shots.join("landing-phone.png")).unwrap().len() > 1000);
 }

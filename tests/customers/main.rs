@@ -6,4 +6,5 @@ mod servers;
 
 mod browser;
 mod landing;
+mod order;
 mod shop;

@@ -44,6 +44,7 @@ const PRINTED_BY: &[(&[&str], &[Kind])] = &[
     (&["grant", "add"], &[Kind::Token, Kind::Password]),
     (&["link", "new"], &[Kind::Token, Kind::Password]),
     (&["order", "add"], &[Kind::Token]),
+    (&["order", "page"], &[Kind::Token]),
     (&["htpasswd", "add", "--generate"], &[Kind::Password]),
     (&["credential", "show"], &[Kind::Password]),
     (&["demo"], &[Kind::Signature, Kind::Token]),

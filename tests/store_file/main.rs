@@ -6,6 +6,7 @@ mod damage;
 #[allow(dead_code)]
 #[path = "../counting/fixtures.rs"]
 mod fixtures;
+mod messages;
 mod pair;
 mod placed;
 mod properties;

@@ -11,4 +11,4 @@ pub use credential::{CredentialPage, CredentialView, RotatedView};
 pub use delivery::{CourseView, DeliveryView, InterruptionView, ListedDelivery, RangeView, ReportView, RequestView};
 pub use grant::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, OfferedView, RevokedLink, SoldView};
 pub use message::{LaneView, MessageView, Retried};
-pub use order::{LineView, ListedOrder, OrderView, SoldGrant};
+pub use order::{LineView, ListedOrder, OrderPageView, OrderView, SoldGrant};

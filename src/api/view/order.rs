@@ -55,8 +55,8 @@ fn customer(customer: &Customer) -> CustomerView {
     CustomerView { id, name, email, language }
 }
 
-/// An order with what it opens.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// An order with what it opens. The URL of its page is answered and not printed.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct OrderView {
     /// `o-…`.
     pub id: String,
@@ -78,6 +78,29 @@ pub struct OrderView {
     pub changed_at: String,
     /// Whether this call changed anything.
     pub changed: bool,
+    /// The URL of the customer's page of all its downloads, where one is told: whoever has it can use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_url: Option<String>,
+}
+
+impl fmt::Debug for OrderView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, state, lines, .. } = self;
+        f.debug_struct("OrderView").field("id", id).field("state", state).field("lines", lines).finish_non_exhaustive()
+    }
+}
+
+/// The customer's page of an order. Its URL is answered and not printed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OrderPageView {
+    /// Whoever has it can see and download what the order opens.
+    pub url: String,
+}
+
+impl fmt::Debug for OrderPageView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrderPageView")
+    }
 }
 
 /// A line of an order.
@@ -151,7 +174,7 @@ impl SoldGrant {
 impl OrderView {
     /// For who may see the URLs: whoever reports the order hands them on.
     pub(in crate::api) fn with_urls(reported: &Reported, now: Moment) -> Self {
-        let Reported { order, grants, problems, changed } = reported;
+        let Reported { order, grants, problems, changed, page } = reported;
         let line = |line: &Line| LineView {
             line: line.key.to_string(),
             sku: line.sku.to_string(),
@@ -166,12 +189,24 @@ impl OrderView {
         };
         let ListedOrder { id, shop, external_id, state, customer, placed, created, changed_at, lines: _ } = ListedOrder::of(order);
         let lines = order.lines.iter().map(line).collect();
-        Self { id, shop, external_id, state, customer, lines, placed, created, changed_at, changed: *changed }
+        Self {
+            id,
+            shop,
+            external_id,
+            state,
+            customer,
+            lines,
+            placed,
+            created,
+            changed_at,
+            changed: *changed,
+            page_url: page.as_ref().map(|page| page.0.clone()),
+        }
     }
 
     /// Without them.
     pub(in crate::api) fn of(reported: &Reported, now: Moment) -> Self {
-        let mut view = Self::with_urls(reported, now);
+        let mut view = Self { page_url: None, ..Self::with_urls(reported, now) };
         for grant in view.lines.iter_mut().flat_map(|line| &mut line.grants) {
             grant.url = None;
         }

@@ -27,7 +27,7 @@ pub(in crate::config) static WEBHOOK: Section = Section {
         ),
         key(
             "events",
-            Refused("[\"delivery.completed\", \"grant.exhausted\"]"),
+            Refused("[\"delivery.completed\", \"grant.exhausted\", \"grant.expiring\"]"),
             "a list of \"grant.activated\", \"delivery.completed\", \"grant.exhausted\", \"grant.expiring\", \"refused\", \"file.version_released\" and \"credential.rotated\"",
             "What it is told: \"grant.activated\", \"delivery.completed\", \"grant.exhausted\", \"grant.expiring\", \"refused\", \"file.version_released\", \"credential.rotated\".",
         ),

@@ -118,7 +118,7 @@ pub async fn write_again_of_order(site: &Site, order: OrderId, to: Option<&str>,
 async fn written(site: &Site, message: Message) -> Result<Message, NotWritten> {
     site.messages.post(vec![message.clone()]).await?;
     if let Content::Letter(Letter { to, .. }) = &message.content {
-        tracing::info!(event = "letter_written", message = %message.id, to = %to.masked());
+        tracing::info!(event = "letter_written", id = %message.id, to = %to.masked());
     }
     Ok(message)
 }

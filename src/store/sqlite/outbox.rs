@@ -60,7 +60,7 @@ impl Tells for Outbox {
 }
 
 /// Reads a row that a statement selected by its columns.
-fn message(row: &Row<'_>) -> Result<(Number, Message), Fault> {
+pub(super) fn message(row: &Row<'_>) -> Result<(Number, Message), Fault> {
     let number = |at: usize| -> Result<Option<u64>, Fault> { Ok(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned)) };
     let tries: i64 = row.get(13)?;
     let record = MessageRecord {

@@ -22,6 +22,7 @@ use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
 use super::orders;
+use super::outbox;
 use super::places;
 use super::public;
 use super::rows;
@@ -340,6 +341,9 @@ impl Rescue {
         }
         self.leave_out_of_public()?;
         self.leave_out_of_sales()?;
+        self.sieve("outbox", "SELECT id FROM outbox WHERE ?1 = 0", 0, |copy, id| {
+            rows::one(copy, schema::outbox::MESSAGE, [id], outbox::message).is_ok()
+        })?;
         let path = "directory || ' ' || path";
         let place = format!("SELECT directory, path, device, inode, left_at FROM places WHERE {path} = ?1");
         self.sieve("places", &format!("SELECT {path} FROM places WHERE ?1 = 0"), 0, |copy, name| {

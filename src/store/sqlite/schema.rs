@@ -354,7 +354,7 @@ statements! {
     FEEDS = "SELECT device, inode, position, name FROM feeds ORDER BY name";
     WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
     IS_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)";
-    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials) \
+    IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials) OR EXISTS (SELECT 1 FROM outbox) \
         OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \

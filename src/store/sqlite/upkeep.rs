@@ -14,6 +14,7 @@ use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
 use super::orders;
+use super::outbox;
 use super::public;
 use super::rows::{self, Number};
 use super::schema;
@@ -22,6 +23,7 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Act, Entry};
 use crate::domain::moment::Moment;
 use crate::domain::placed::What;
+use crate::store::LaneCount;
 
 /// Rows that are read at once.
 pub(super) const PAGE: i64 = 500;
@@ -56,6 +58,8 @@ pub struct Info {
     pub files: u64,
     /// Products.
     pub products: u64,
+    /// Messages, by the word of their state.
+    pub messages: BTreeMap<String, u64>,
     /// When the first grant was made, in milliseconds since 1970 UTC.
     pub first_grant: Option<u64>,
     /// When the last one was.
@@ -88,6 +92,10 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
         let states = rows::all(&together, schema::STATES, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let stays = rows::all(&together, schema::STAYS, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         let count = |number: i64| number.cast_unsigned();
+        let mut messages: BTreeMap<String, u64> = BTreeMap::new();
+        for LaneCount { state, count, .. } in outbox::lanes(&together)? {
+            *messages.entry(state).or_default() += count;
+        }
         let info = rows::one(&together, schema::TOTALS, [], |row| {
             Ok(Info {
                 version: 0,
@@ -104,6 +112,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 orders: count(row.get(6)?),
                 files: count(row.get(7)?),
                 products: count(row.get(8)?),
+                messages: messages.clone(),
             })
         })?;
         let version = together.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -191,7 +200,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
             Ok(())
         })?;
         verify_public(&together, &mut verified)?;
-        orders::verify(&together, &mut |what| verified.fault(what))
+        orders::verify(&together, &mut |what| verified.fault(what))?;
+        outbox::each(&together, &mut |_| Ok(()))
     };
     match read() {
         Ok(()) => {}

@@ -37,6 +37,7 @@ macro_rules! message_columns {
 statements! {
     ADD_MESSAGE = "INSERT INTO outbox (id, lane, kind, grant_id, order_id, body, address, link, language, at, state, due, tries, tried, answer, forgotten) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id) DO NOTHING";
+    MESSAGE = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.id = ?1");
     MESSAGES_DUE = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.lane = ?1 AND o.due IS NOT NULL ORDER BY o.due LIMIT ?2");
     TRIED = "UPDATE outbox SET state = ?2, due = ?3, tries = tries + 1, tried = ?4, answer = ?5, forgotten = ?6 WHERE id = ?1";
     FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ?1";

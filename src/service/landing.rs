@@ -10,8 +10,10 @@ use super::outcome::{Hidden, Outcome, Page, Redirect};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
 use super::trace::Trace;
+use super::your_downloads;
 use crate::dialect::Dialect;
 use crate::domain::account::Ask;
+use crate::domain::checksum::Checksum;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
@@ -61,6 +63,7 @@ pub(super) async fn landing(
     landing.mine = mine;
     landing.is_measured = site.is_reported(method);
     landing.login = asks_for_login(site, &target.file, method);
+    landing.all = your_downloads::path_for(site, &grant);
     let page = site.pages.landing(&landing, reader(site, question));
     trace.held(|| "a browser visits the link: its page is shown".to_owned());
     page.map(|text| Outcome::Show(Page { text, onward: None })).ok_or_else(|| unwritten(trace))
@@ -145,6 +148,7 @@ async fn started_delivery(
         page.back = Some(path);
     }
     page.login = asks_for_login(site, &target.file, method);
+    page.all = your_downloads::path_for(site, &grant);
     // Only what nobody has asked for yet is begun by the page itself: whoever looks again sees how far it is.
     let onward = way.clone().filter(|_| progress == Progress::Starts && question.query.as_deref() != Some(SEEN));
     page.way = way;
@@ -220,12 +224,15 @@ const fn refuses(progress: Progress, refusal: Refusal) -> bool {
 }
 
 async fn shown(store: &dyn Store, grant: GrantId, file: &FileRef, version: Version) -> Shown {
-    // A page without a checksum is a page.
-    let rows = store.placed_for(grant).await.unwrap_or_default();
-    Shown { name: file.path.file_name().to_owned(), checksum: checksum_of_copies(&rows, &version), version }
+    Shown { name: file.path.file_name().to_owned(), checksum: checksum_of(store, grant, &version).await, version }
 }
 
-fn left(grant: &Grant) -> Left {
+/// The checksum of a version, where a copy for the grant has shown it. A page without one is a page.
+pub(super) async fn checksum_of(store: &dyn Store, grant: GrantId, version: &Version) -> Option<Checksum> {
+    checksum_of_copies(&store.placed_for(grant).await.unwrap_or_default(), version)
+}
+
+pub(super) fn left(grant: &Grant) -> Left {
     let taken = grant.used.saturating_add(grant.reserved);
     grant.policy.max_downloads.map_or(Left::Unlimited, |most| Left::Of { left: most.saturating_sub(taken), most })
 }
@@ -242,12 +249,12 @@ fn written(site: &Site, question: &Question, page: &Started, onward: Option<Stri
 }
 
 /// Each page was rendered in every state before it was used; what cannot be said now is refused.
-fn unwritten(trace: &mut Trace) -> Refusal {
+pub(super) fn unwritten(trace: &mut Trace) -> Refusal {
     trace.failed(|| "the page cannot be written: its template fails".to_owned());
     Refusal::Overloaded
 }
 
-fn reader<'a>(site: &'a Site, question: &Question) -> Reader<'a> {
+pub(super) fn reader<'a>(site: &'a Site, question: &Question) -> Reader<'a> {
     Reader { language: question.language, site: site.name() }
 }
 

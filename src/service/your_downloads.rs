@@ -1,0 +1,207 @@
+//! The page of all downloads of an order: what there is, how it stands, and why something is shut. Whoever has its URL may
+//! see it, and looking at it uses nothing up.
+
+use super::address;
+use super::asking::{self, Asked};
+use super::download::{click, known, signing_key};
+use super::landing::{checksum_of, left, reader, unwritten};
+use super::outcome::{Hidden, Outcome, Page};
+use super::site::Site;
+use super::trace::Trace;
+use crate::dialect::Dialect;
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::grant::Grant;
+use crate::domain::id::{GrantId, OrderId};
+use crate::domain::link::Link;
+use crate::domain::moment::Moment;
+use crate::domain::question::{Method, Question};
+use crate::domain::refusal::Refusal;
+use crate::pages::{OrderPage, Progress, Row, Shown, Standing, Ways};
+use crate::proof::key::SigningKey;
+use crate::proof::token;
+use crate::store::Filter;
+
+/// So many files stand on one page.
+const ROWS: usize = 50;
+
+/// So many of the newest deliveries of a grant are looked at for what was downloaded last.
+const DELIVERIES: usize = 20;
+
+/// What follows the token where more is asked for, before the grant.
+const ASK: &str = "ask/";
+
+/// The query after that was told.
+const TOLD: &str = "told";
+
+/// The whole URL of the page of an order: a secret of its customer. `None` where no key signs.
+pub fn url_of(site: &Site, order: OrderId) -> Option<String> {
+    let key = site.keys.signing()?;
+    Some(format!("{}{}", site.public_url().origin, path_of(site, order, key)))
+}
+
+/// The path of the page of the order that `grant` was sold by.
+pub(super) fn path_for(site: &Site, grant: &Grant) -> Option<String> {
+    Some(path_of(site, grant.sold.as_ref()?.order, site.keys.signing()?))
+}
+
+fn path_of(site: &Site, order: OrderId, key: &SigningKey) -> String {
+    address::order_path(site.public_url(), &token::mint_order(site.name(), order, key))
+}
+
+/// Shows the page, or takes in that more is asked for.
+pub(super) async fn show(
+    site: &Site,
+    dialect: Dialect,
+    question: &Question,
+    (token, asked): (&str, &str),
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<Outcome, Refusal> {
+    let id = open(site, token, trace)?;
+    let order = known(site.orders.order(id).await, "the order", trace)?;
+    let grants = site.orders.grants_of_order(id).await.map_err(|down| trace.down(down))?;
+    let path = address::order_path(site.public_url(), token);
+    if question.method == Method::Post {
+        let grant = asked.strip_prefix(ASK).and_then(|grant| grant.parse::<GrantId>().ok());
+        let Some(grant) = grants.iter().find(|known| Some(known.id) == grant) else {
+            trace.failed(|| "more is asked for of what is not in this order".to_owned());
+            return Err(Refusal::BadRequest);
+        };
+        return ask(site, dialect, question, (id, grant), now, trace).await.map(|()| Outcome::Lead(Hidden(format!("{path}?{TOLD}"))));
+    }
+    if !asked.is_empty() {
+        trace.failed(|| "nothing stands behind the token of an order".to_owned());
+        return Err(Refusal::UnknownLink);
+    }
+    let key = signing_key(site, trace)?;
+    let query = question.query.as_deref().unwrap_or_default();
+    let at = query.strip_prefix("page=").and_then(|page| page.parse::<usize>().ok()).map_or(0, |page| page.saturating_sub(1));
+    let mut page = OrderPage::new(order.external_id.clone(), now);
+    page.shut = order.state.check().err();
+    page.told = query == TOLD;
+    page.before = (at > 0).then(|| format!("{path}?page={at}"));
+    page.behind = (grants.len() > at.saturating_add(1).saturating_mul(ROWS)).then(|| format!("{path}?page={}", at.saturating_add(2)));
+    for grant in grants.iter().skip(at.saturating_mul(ROWS)).take(ROWS) {
+        let (row, link) = row(site, dialect, question, grant, now, trace).await?;
+        let ways = ways(site, &path, (grant, &row, link), key, now);
+        page.rows.push((row, ways));
+    }
+    trace.held(|| "the page of the order is shown".to_owned());
+    let text = site.pages.order(&page, reader(site, question));
+    text.map(|text| Outcome::Show(Page { text, onward: None })).ok_or_else(|| unwritten(trace))
+}
+
+fn open(site: &Site, token: &str, trace: &mut Trace) -> Result<OrderId, Refusal> {
+    let id = token::open_order(site.name(), token, &site.keys);
+    match &id {
+        Ok(id) => trace.held(|| format!("the order token holds: order {id}")),
+        Err(refusal) => trace.failed(|| format!("the order token does not hold ({refusal})")),
+    }
+    id
+}
+
+/// How one grant stands, and the link by which it is reached.
+async fn row(
+    site: &Site,
+    dialect: Dialect,
+    question: &Question,
+    grant: &Grant,
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<(Row, Option<Link>), Refusal> {
+    let links = site.store.links(grant.id).await.map_err(|down| trace.down(down))?;
+    let link = links.into_iter().find(|link| !link.revoked);
+    let filter = Filter { grant: Some(grant.id), before: None, limit: DELIVERIES };
+    let deliveries = site.store.deliveries(filter).await.map_err(|down| trace.down(down))?;
+    let sold = match grant.sold.as_ref() {
+        Some(sold) => site.catalogue.file(sold.file).await.map_err(|down| trace.down(down))?,
+        None => None,
+    };
+    let file = match site.storages.look(&grant.file) {
+        Ok(version) => {
+            let checksum = checksum_of(&*site.store, grant.id, &version).await;
+            Some(Shown { name: grant.file.path.file_name().to_owned(), version, checksum })
+        }
+        Err(_) => None,
+    };
+    let standing = match refusal_of(site, dialect, question, (grant, link.as_ref()), now).await {
+        Ok(()) => Standing::Open,
+        Err(refusal) => Standing::Shut(refusal),
+    };
+    let ends = match (grant.expires, link.as_ref().map(|link| link.expires)) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    let row = Row {
+        name: sold.map_or_else(|| grant.file.path.file_name().to_owned(), |file| file.name),
+        file,
+        standing,
+        left: left(grant),
+        ends,
+        last: deliveries.iter().find_map(downloaded),
+        progress: deliveries.iter().find(|delivery| delivery.state == State::Open).map(Progress::of),
+    };
+    Ok((row, link))
+}
+
+/// When a delivery was received whole, or begun where nobody tells more.
+fn downloaded(delivery: &Delivery) -> Option<Moment> {
+    match delivery.state {
+        State::Completed => delivery.completed,
+        State::Started | State::Presumed => delivery.opened,
+        State::Offered | State::Open | State::Released => None,
+    }
+}
+
+/// What a click on the link of a grant would be refused for: it is tried as by HEAD.
+async fn refusal_of(
+    site: &Site,
+    dialect: Dialect,
+    question: &Question,
+    (grant, link): (&Grant, Option<&Link>),
+    now: Moment,
+) -> Result<(), Refusal> {
+    grant.check()?;
+    let link = link.ok_or(Refusal::LinkExpired)?;
+    let tried = Question { method: Method::Head, ..question.clone() };
+    click(site, &*site.store, dialect, &tried, link.id, now, &mut Trace::end()).await.map(drop)
+}
+
+fn ways(site: &Site, path: &str, (grant, row, link): (&Grant, &Row, Option<Link>), key: &SigningKey, now: Moment) -> Ways {
+    let token = |link: &Link| token::mint_link(site.name(), link.id, key);
+    match row.standing {
+        Standing::Open => {
+            let link = link.map(|link| address::link_path(site.public_url(), &token(&link), &grant.file));
+            Ways { link, ..Ways::default() }
+        }
+        Standing::Shut(why) if may_ask(why) => {
+            Ways { link: None, ask: Some(format!("{path}/{ASK}{}", grant.id)), asked: site.asks.has(grant.id, now) }
+        }
+        Standing::Shut(_) => Ways::default(),
+    }
+}
+
+/// Whether the shop could give more.
+const fn may_ask(why: Refusal) -> bool {
+    matches!(why, Refusal::LimitReached | Refusal::Expired | Refusal::LinkExpired | Refusal::ByteBudget | Refusal::TooManyNetworks)
+}
+
+async fn ask(
+    site: &Site,
+    dialect: Dialect,
+    question: &Question,
+    (order, grant): (OrderId, &Grant),
+    now: Moment,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let (row, _) = row(site, dialect, question, grant, now, trace).await?;
+    match row.standing {
+        Standing::Shut(why) if may_ask(why) => asking::ask(site, Asked { order, grant: grant.id, why, at: now }),
+        // It was opened meanwhile: the page shows it.
+        Standing::Open => Ok(()),
+        Standing::Shut(why) => {
+            trace.failed(|| format!("more is asked for of what is shut otherwise: {why}"));
+            Err(why)
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Letters to customers: what they say, to whom they go, and what becomes of those that do not arrive.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::exim::{Exim, PASSWORD, Takes};
+use crate::servers::http::get;
+use crate::servers::nginx::{Nginx, NginxSetup};
+use crate::servers::site::{Site, content};
+use crate::servers::{secrecy, until};
+
+/// The plain part of a letter, decoded.
+#[track_caller]
+fn plain(letter: &str) -> String {
+    part(letter, "text/plain")
+}
+
+#[track_caller]
+fn part(letter: &str, media_type: &str) -> String {
+    let boundary = letter.split("boundary=\"").nth(1).unwrap_or_else(|| panic!("{letter}")).split('"').next().unwrap();
+    let line = format!("--{boundary}");
+    let part = letter.split(line.as_str()).skip(1).find(|part| part.contains(media_type)).unwrap_or_else(|| panic!("{letter}"));
+    let (head, body) = part.split_once("\n\n").unwrap();
+    let head = head.to_ascii_lowercase();
+    if head.contains("quoted-printable") {
+        return quoted_printable(body);
+    }
+    if head.contains("base64") {
+        return String::from_utf8(STANDARD.decode(body.split_whitespace().collect::<String>()).unwrap()).unwrap();
+    }
+    body.to_owned()
+}
+
+fn quoted_printable(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let text = text.replace("=\n", "");
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        if *first == b'=' && more.len() >= 2 {
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&more[..2]).unwrap(), 16).unwrap());
+            rest = &more[2..];
+        } else {
+            bytes.push(*first);
+            rest = more;
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The value of a header of a letter, on one line.
+#[track_caller]
+fn header(letter: &str, name: &str) -> String {
+    let head = letter.split("\n\n").next().unwrap().replace("\n ", " ").replace("\n\t", " ");
+    let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned));
+    line.unwrap_or_else(|| panic!("{name}: {letter}"))
+}
+
+/// The URLs in a text. What they open may stand in no log.
+fn urls(site: &Site, text: &str) -> Vec<String> {
+    let urls: Vec<String> = text.lines().filter(|line| line.starts_with("http://")).map(|line| line.trim().to_owned()).collect();
+    urls.iter().map(|url| site.target(url)).for_each(drop);
+    urls
+}
+
+#[test]
+fn a_grant_goes_to_its_customer_by_mail_and_the_link_in_the_mailbox_gives_the_file() {
+    let exim = Exim::start(Takes::All);
+    let site = Site::with(&exim.section(""));
+    let goods = content(20_000);
+    site.master("set/my album.zip", &goods);
+    site.cloakroom.say(&["grant", "add", "--file", "masters/set/my album.zip", "--max", "2", "--mail", "anna@customers.example"]);
+    let letter = exim.until("anna", 1).remove(0);
+    assert_eq!(header(&letter, "From"), "\"The Shop\" <shop@shop.example>");
+    assert_eq!(header(&letter, "To"), "anna@customers.example");
+    assert_eq!(header(&letter, "Subject"), "Your download from 127.0.0.1");
+    assert_eq!(header(&letter, "Auto-Submitted"), "auto-generated");
+    assert!(header(&letter, "Date").ends_with("+0000"));
+    let message = until("it is remembered", || {
+        let list = site.cloakroom.json(&["outbox", "list"]);
+        Some(list[0].clone()).filter(|message| message["state"] == "sent")
+    });
+    assert_eq!(header(&letter, "Message-ID"), format!("<{}@shop.example>", message["id"].as_str().unwrap()));
+    assert!(message["answer"].as_str().unwrap().starts_with("250 OK id="), "{message}");
+    let text = plain(&letter);
+    assert!(text.contains("my album.zip") && text.contains("2 downloads left") && text.contains(" UTC"), "{text}");
+    let found = urls(&site, &text);
+    assert_eq!(found.len(), 1, "{text}");
+    assert!(part(&letter, "text/html").contains(&found[0].replace('/', "&#x2f;")) || part(&letter, "text/html").contains(&found[0]));
+    let click = site.get(&site.target(&found[0]));
+    assert_eq!(site.get(click.header("location").unwrap()).body, goods);
+    // No URL stands in the store, and the address in no log.
+    let token = site.target(&found[0]).split('/').nth(3).unwrap().to_owned();
+    let store = fs::read(site.cloakroom.state().join("cloakroom.db")).unwrap();
+    let log = fs::read(site.cloakroom.state().join("cloakroom.db-wal")).unwrap_or_default();
+    for file in [store, log] {
+        assert!(!file.windows(token.len()).any(|window| window == token.as_bytes()));
+    }
+    assert_eq!(site.cloakroom.said(&["anna@customers.example"]), 0);
+    // Again, and to somebody else in another language.
+    let id = site.cloakroom.json(&["grant", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let said = site.cloakroom.say(&["grant", "mail", &id]);
+    assert!(said.starts_with("m-") && said.contains("anna@customers.example"), "{said}");
+    exim.until("anna", 2);
+    site.cloakroom.say(&["grant", "mail", &id, "--to", "bert@customers.example", "--language", "de-AT"]);
+    let german = exim.until("bert", 1).remove(0);
+    assert_eq!(header(&german, "Subject"), "Ihr Download von 127.0.0.1");
+    assert!(plain(&german).contains("Guten Tag") && plain(&german).contains("zählt einmal"), "{}", plain(&german));
+    assert_eq!(site.cloakroom.logged(&["letter_written"]).matches("a…@customers.example").count(), 1);
+}
+
+#[test]
+fn a_paid_order_is_one_letter_with_all_its_links_however_often_it_is_reported() {
+    let exim = Exim::start(Takes::All);
+    let site = Site::with(&exim.section(""));
+    let names = ["book.pdf", "book.epub", "poster.pdf"];
+    let ids: Vec<String> = names
+        .iter()
+        .map(|name| {
+            site.master(name, &content(2000));
+            site.cloakroom.say(&["file", "add", &format!("masters/{name}")])
+        })
+        .collect();
+    site.cloakroom.say(&["product", "add", "set", "--file", &ids[0], "--file", &ids[1]]);
+    site.cloakroom.say(&["product", "add", "poster", "--file", &ids[2]]);
+    let order = |state: &str| {
+        let mail = "anna@customers.example";
+        let words = ["order", "add", "1001", "--email", mail, "--language", "de", "--line", "set", "--line", "poster", "--state", state];
+        site.cloakroom.say(&words)
+    };
+    order("pending");
+    let printed = order("paid");
+    let letter = exim.until("anna", 1).remove(0);
+    assert_eq!(header(&letter, "Subject"), "Ihre Downloads von 127.0.0.1");
+    let found = urls(&site, &plain(&letter));
+    assert_eq!(found, printed.lines().collect::<Vec<_>>());
+    assert!(names.iter().all(|name| plain(&letter).contains(name)));
+    for url in &found {
+        assert_eq!(site.get(&site.target(url)).status, 303);
+    }
+    order("paid");
+    site.cloakroom.say(&["order", "set", "1001", "on_hold"]);
+    let shut = site.cloakroom.command(&["order", "mail", "1001"]);
+    assert!(!shut.status.success() && String::from_utf8_lossy(&shut.stderr).contains("on hold"), "{shut:?}");
+    site.cloakroom.say(&["order", "set", "1001", "paid"]);
+    site.cloakroom.say(&["order", "mail", "1001"]);
+    assert_eq!(exim.until("anna", 2).len(), 2, "the first, and the one that was asked for");
+}
+
+#[test]
+fn user_and_password_of_a_copy_stand_in_the_letter_and_open_it() {
+    let exim = Exim::start(Takes::All);
+    let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+    let directory = format!("htpasswd = \"{}\"", nginx.htpasswd().display());
+    let (path, policy) = (nginx.goods(), "max_downloads = \"unlimited\"\n".to_owned() + &exim.section(""));
+    let site = Site::copying_to(nginx, &path, &directory, &policy, true);
+    site.master("a.zip", &content(2000));
+    site.cloakroom.say(&["grant", "add", "--file", "masters/a.zip", "--mail", "anna@customers.example"]);
+    let text = plain(&exim.until("anna", 1)[0]);
+    let word = |label: &str| text.split(label).nth(1).unwrap_or_else(|| panic!("{text}")).split_whitespace().next().unwrap().to_owned();
+    let (user, password) = (word("User name:"), word("Password:"));
+    secrecy::learn_password(&password);
+    let link = site.target(&urls(&site, &text)[0]);
+    let copy = until("the copy is there", || {
+        let click = site.get(&link);
+        click.header("location").filter(|_| click.status == 303).map(str::to_owned)
+    });
+    let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    until("the web server knows the name", || (get(site.nginx.port, &copy, &[("Authorization", &login)]).status == 200).then_some(()));
+}
+
+#[test]
+fn mail_leaves_by_tls_and_with_a_login_where_the_server_wants_it() {
+    for takes in [Takes::StartTls, Takes::Tls] {
+        let exim = Exim::start(takes);
+        let mut site = Site::with(&exim.section(""));
+        site.cloakroom.stop();
+        site.cloakroom.environment.push(("SSL_CERT_FILE", exim.authority()));
+        site.cloakroom.start();
+        site.cloakroom.say(&["outbox", "test", "anna@customers.example"]);
+        let letter = exim.until("anna", 1).remove(0);
+        assert_eq!(header(&letter, "Subject"), "A test from 127.0.0.1");
+        assert!(exim.log().contains("A=plain:shop") && exim.log().contains("X=TLS1"), "{takes:?}: {}", exim.log());
+    }
+}
+
+#[test]
+fn a_server_that_is_not_who_it_should_be_gets_no_password() {
+    let exim = Exim::start(Takes::StartTls);
+    let site = Site::with(&exim.section(""));
+    site.cloakroom.say(&["outbox", "test", "anna@customers.example"]);
+    site.cloakroom.logged(&["lane_fails", "lane=mail"]);
+    assert!(!exim.log().contains("A=plain") && exim.letters("anna").is_empty());
+    assert_eq!(site.cloakroom.said(&[PASSWORD]), 0);
+}
+
+#[test]
+fn what_a_server_refuses_for_good_is_dead_with_its_words_and_what_it_refuses_for_now_waits() {
+    let exim = Exim::start(Takes::All);
+    let site = Site::with(&exim.section(""));
+    for name in ["nobody", "later"] {
+        site.cloakroom.say(&["outbox", "test", &format!("{name}@customers.example")]);
+    }
+    let dead = until("one is dead", || site.cloakroom.json(&["outbox", "list", "--dead"]).as_array().unwrap().first().cloned());
+    assert_eq!((dead["to"].as_str(), dead["tries"].as_u64()), (Some("nobody@customers.example"), Some(1)));
+    assert!(
+        dead["answer"].as_str().unwrap().starts_with("550 ") && dead["answer"].as_str().unwrap().contains("nobody of this name"),
+        "{dead}"
+    );
+    let waits = until("one waits", || {
+        let list = site.cloakroom.json(&["outbox", "list", "--waiting"]);
+        list.as_array().unwrap().iter().find(|message| message["answer"].is_string()).cloned()
+    });
+    assert!(waits["answer"].as_str().unwrap().contains("greylisted: come back later"), "{waits}");
+    let list = site.cloakroom.say(&["outbox", "list"]);
+    assert!(list.contains("550 ") && list.contains("greylisted"), "{list}");
+    let id = dead["id"].as_str().unwrap();
+    assert!(site.cloakroom.logged(&["message_dead", id]).contains("outbox retry"), "{:#?}", site.cloakroom.log());
+    assert!(site.cloakroom.say(&["outbox", "retry", id]).contains("1 message is sent again"));
+}
+
+#[test]
+fn a_letter_outlives_the_daemon_that_wrote_it_and_a_server_that_is_away() {
+    let mut exim = Exim::open(Takes::All);
+    let mut site = Site::with(&exim.section(""));
+    site.master("a.zip", b"goods");
+    site.cloakroom.say(&["grant", "add", "--file", "masters/a.zip", "--mail", "anna@customers.example"]);
+    site.cloakroom.kill();
+    exim.run();
+    site.cloakroom.start();
+    let letter = exim.until("anna", 1).remove(0);
+    assert_eq!(site.get(&site.target(&urls(&site, &plain(&letter))[0])).status, 303);
+}
+
+#[test]
+fn nothing_that_a_caller_says_leads_out_of_its_header() {
+    let exim = Exim::start(Takes::All);
+    let site = Site::with(&exim.section(""));
+    site.master("a.zip", b"goods");
+    for address in [
+        "anna@customers.example\r\nBcc: bert@customers.example",
+        "anna@customers.example, bert@customers.example",
+        "<anna@customers.example>",
+        "",
+    ] {
+        let body = serde_json::json!({ "file": "masters/a.zip", "email": address });
+        let answer = call(&site, "/api/v1/grants", &body);
+        assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("must be a mail address"), "{address:?}: {answer}");
+    }
+    assert_eq!(site.cloakroom.json(&["grant", "list"]).as_array().unwrap().len(), 0, "and no grant was made");
+    let answer =
+        call(&site, "/api/v1/grants", &serde_json::json!({ "file": "masters/a.zip", "email": "anna@customers.example", "language": "xx" }));
+    assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("en, de"), "{answer}");
+    let nameless = "a\r\nBcc: bert@customers.example\r\n\r\nx.zip";
+    let customer = serde_json::json!({ "file": "masters/a.zip", "email": "anna@customers.example", "customer": nameless });
+    assert!(call(&site, "/api/v1/grants", &customer).starts_with("HTTP/1.1 422"));
+    assert!(exim.letters("bert").is_empty());
+}
+
+fn call(site: &Site, path: &str, body: &serde_json::Value) -> String {
+    use std::io::{Read as _, Write as _};
+    let body = body.to_string();
+    let mut stream = std::os::unix::net::UnixStream::connect(site.cloakroom.state().join("api.sock")).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}",
+        body.len()
+    );
+    write!(stream, "{head}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn templates_of_the_shop_are_used_and_faulty_ones_are_told_before_anybody_waits_for_a_mail() {
+    let exim = Exim::start(Takes::All);
+    let templates = exim.root().join("templates");
+    fs::create_dir(&templates).unwrap();
+    fs::write(templates.join("files.en.txt"), "Subject: {{ files|length }} for you\n\nTake {{ files[0].url if files else '-' }}\n")
+        .unwrap();
+    let mut site = Site::with(&exim.section(&format!("templates = \"{}\"\n", templates.display())));
+    site.master("a.zip", b"goods");
+    site.cloakroom.say(&["grant", "add", "--file", "masters/a.zip", "--mail", "anna@customers.example"]);
+    let letter = exim.until("anna", 1).remove(0);
+    assert_eq!(header(&letter, "Subject"), "1 for you");
+    let url = plain(&letter).trim().strip_prefix("Take ").unwrap().to_owned();
+    assert_eq!(site.get(&site.target(&url)).status, 303);
+    site.cloakroom.stop();
+    fs::write(templates.join("files.de.txt"), "Subject: {{ file }}\n").unwrap();
+    let refused = site.cloakroom.command(&["serve"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(78) && said.contains("mail.templates") && said.contains("files.de.txt:1"), "{said}");
+}
+
+#[test]
+fn who_asks_for_mail_where_there_is_none_is_told_so() {
+    let site = Site::open();
+    site.master("a.zip", b"goods");
+    let refused = site.cloakroom.command(&["grant", "add", "--file", "masters/a.zip", "--mail", "anna@customers.example"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("there is no [mail]"), "{refused:?}");
+    assert_eq!(site.cloakroom.json(&["grant", "list"]).as_array().unwrap().len(), 0);
+}
