@@ -21,6 +21,7 @@ fn order(number: u8) -> Order {
         options: Options::from([("Größe".to_owned(), "A \"4\"".to_owned())]),
         quantity: 2,
         state: OrderState::Paid,
+        terms: Terms { file: Some(FileId::new([3; 12])), max_downloads: Own::Limit(3), expires: Own::Limit(Moment::from_seconds(7)) },
     };
     Order {
         id: OrderId::new([number; 12]),

@@ -41,7 +41,7 @@ impl Working {
         pseudonym.clone_into(&mut kept.customer);
         kept.networks_seen.clear();
         let id = grant.written();
-        done.grants = self.database.prepare_cached(privacy::FORGET_CUSTOMER)?.execute(params![id, pseudonym, "[]"])? as u64;
+        done.grants = self.database.prepare_cached(privacy::FORGET_CUSTOMER)?.execute(params![id, pseudonym, ""])? as u64;
         let mut after: Number = 0;
         loop {
             let page: Vec<(Number, String)> =
