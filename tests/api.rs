@@ -94,7 +94,9 @@ impl Api {
 fn is_problem(answer: &Answer, status: u16, words: &[&str]) {
     assert_eq!((answer.status, answer.media_type.as_str()), (status, "application/problem+json"), "{answer:?}");
     let fields: Vec<&String> = answer.body.as_object().unwrap_or_else(|| panic!("{answer:?}")).keys().collect();
-    assert_eq!(fields, ["detail", "status", "title"], "{answer:?}");
+    assert!(fields.iter().all(|field| ["code", "detail", "errors", "status", "title", "type"].contains(&field.as_str())), "{answer:?}");
+    let kind = answer.body["code"].as_str().map_or_else(|| "about:blank".to_owned(), |code| format!("urn:cloakroom:refusal:{code}"));
+    assert_eq!(answer.body["type"], kind, "{answer:?}");
     assert_eq!(answer.body["status"], status);
     let detail = answer.body["detail"].as_str().unwrap();
     for word in words {

@@ -30,6 +30,7 @@ use cloakroom::public::Directories;
 use cloakroom::service::download::download;
 use cloakroom::service::issue::{Issued, Wanted, issue};
 use cloakroom::service::outcome::Outcome;
+use cloakroom::service::repeated::Ids;
 use cloakroom::service::site::Site;
 use cloakroom::service::trace::Trace;
 use cloakroom::storage::Storages;
@@ -74,7 +75,7 @@ impl Shop {
 
     async fn link(&self, policy: Policy) -> Issued {
         let file = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("a.zip").unwrap() };
-        issue(&self.site, Wanted { file, customer: String::new(), policy, letter: None }, "test".to_owned()).await.unwrap()
+        issue(&self.site, Wanted { file, customer: String::new(), policy, letter: None }, "test".to_owned(), Ids::Random).await.unwrap()
     }
 
     async fn ask(&mut self, method: Method, url: &str, now: Moment) -> Result<Outcome, Refusal> {

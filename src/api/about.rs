@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::health::Health;
 use crate::api::admin::HealthSource as _;
@@ -11,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::service::site::Current;
 
 /// The running daemon.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct About {
     /// Its version.
     pub version: String,

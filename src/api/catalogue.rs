@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::grants::stored;
 use super::problem::{self, Problem};
@@ -13,12 +14,13 @@ use crate::clock;
 use crate::domain::catalogue::{Attachment, File, Product, Units};
 use crate::domain::id::FileId;
 use crate::domain::order::{Options, Sku};
+use crate::domain::refusal::Refusal;
 use crate::random;
 use crate::service::site::Site;
 use crate::store::{Files, LIST_MAX};
 
 /// A file to add to the catalogue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFile {
     /// `STORAGE/PATH`.
@@ -32,7 +34,7 @@ pub struct NewFile {
 }
 
 /// A file of the catalogue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FileView {
     /// `f-…`: it stays.
     pub id: String,
@@ -49,7 +51,7 @@ pub struct FileView {
 }
 
 /// A product.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductView {
     /// Its SKU.
@@ -70,7 +72,7 @@ pub struct ProductView {
 }
 
 /// A file of a product.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachmentView {
     /// `f-…`.
@@ -94,7 +96,8 @@ impl ProductView {
 }
 
 /// Which to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -111,7 +114,7 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub(super) fn named(field: &str, text: &str) -> Result<(), Problem> {
     let good = text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
     good.then_some(())
-        .ok_or_else(|| Problem::unreadable(format!("{field}: must have at most {NAME_BYTES_MAX} bytes and no control characters")))
+        .ok_or_else(|| Problem::of_body(field, format_args!("must have at most {NAME_BYTES_MAX} bytes and no control characters")))
 }
 
 async fn view(site: &Site, file: &File) -> Result<FileView, Problem> {
@@ -132,7 +135,7 @@ pub(super) async fn add_file(State(site): State<Arc<Site>>, body: Result<Json<Ne
     let (name, folder) = (name.unwrap_or_else(|| at.path.file_name().to_owned()), folder.unwrap_or_default());
     named("name", &name)?;
     named("folder", &folder)?;
-    site.storages.look(&at).map_err(|absent| Problem::unknown(format!("file: `{at}`: {absent}")))?;
+    site.storages.look(&at).map_err(|absent| Problem::unknown(format!("file: `{at}`: {absent}")).coded(Refusal::FileMissing))?;
     if let Some(known) = site.catalogue.file_at(at.clone()).await? {
         return Err(Problem::conflict(format!("file: `{at}` is in the catalogue already, as {}", known.id)));
     }
@@ -147,7 +150,7 @@ pub(super) async fn files(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Vec<FileView>>, Problem> {
     let Which { after, limit } = problem::query(which)?;
-    let after = after.as_deref().map(|text| problem::read("after", text)).transpose()?;
+    let after = after.as_deref().map(|text| problem::read_parameter("after", text)).transpose()?;
     let found = site.catalogue.files(Files { after, limit: problem::limit(limit, LIST_MAX)? }).await?;
     let mut views = Vec::with_capacity(found.len());
     for file in &found {
@@ -157,7 +160,7 @@ pub(super) async fn files(
 }
 
 pub(super) async fn file(State(site): State<Arc<Site>>, id: Id) -> Result<Json<FileView>, Problem> {
-    let id: FileId = problem::read("", &problem::name(id)?)?;
+    let id: FileId = problem::read_name(id)?;
     let file = site
         .catalogue
         .file(id)
@@ -171,28 +174,31 @@ pub(super) async fn put_product(
     sku: Id,
     body: Result<Json<ProductView>, JsonRejection>,
 ) -> Result<Json<ProductView>, Problem> {
-    let sku: Sku = problem::read("", &problem::name(sku)?)?;
+    let sku: Sku = problem::read_name(sku)?;
     let ProductView { sku: said, name, policy, units, files } = problem::body(body)?;
     if !said.is_empty() && said != sku.as_str() {
-        return Err(Problem::unreadable(format!("sku: `{said}` must be that of the call, `{sku}`")));
+        return Err(Problem::of_body("sku", format_args!("`{said}` must be that of the call, `{sku}`")));
     }
     named("name", &name)?;
     if let Some(policy) = &policy
         && site.configuration.policy(policy).is_none()
     {
         let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(Problem::unreadable(format!("policy: there is no [[policy]] named `{policy}` (there are: {})", known.join(", "))));
+        return Err(Problem::of_body("policy", format_args!("there is no [[policy]] named `{policy}` (there are: {})", known.join(", "))));
     }
-    let unknown = |units: &String| Problem::unreadable(format!("units: `{units}` must be per_line or per_unit"));
+    let unknown = |units: &String| Problem::of_body("units", format_args!("`{units}` must be per_line or per_unit"));
     let units = units.map_or(Ok(Units::default()), |units| Units::parse(&units).ok_or_else(|| unknown(&units)))?;
     if files.len() > Product::FILES_MAX {
-        return Err(Problem::unreadable(format!("files: there must be at most {} of them", Product::FILES_MAX)));
+        return Err(Problem::of_body("files", format_args!("there must be at most {} of them", Product::FILES_MAX)));
     }
     let mut attached = Vec::with_capacity(files.len());
     for (place, AttachmentView { file, options }) in files.into_iter().enumerate() {
-        let id: FileId = problem::read(&format!("files[{place}].file"), &file)?;
+        let id: FileId = problem::read_field(&format!("files[{place}].file"), &file)?;
         if site.catalogue.file(id).await?.is_none() {
-            return Err(Problem::unreadable(format!("files[{place}].file: there is no file {id} in the catalogue: `cloakroom file list`")));
+            return Err(Problem::of_body(
+                &format!("files[{place}].file"),
+                format_args!("there is no file {id} in the catalogue: `cloakroom file list`"),
+            ));
         }
         attached.push(Attachment { file: id, options });
     }
@@ -203,7 +209,7 @@ pub(super) async fn put_product(
 }
 
 pub(super) async fn product(State(site): State<Arc<Site>>, sku: Id) -> Result<Json<ProductView>, Problem> {
-    let sku: Sku = problem::read("", &problem::name(sku)?)?;
+    let sku: Sku = problem::read_name(sku)?;
     let found = site.catalogue.products_named(vec![sku]).await?;
     let unknown = || Problem::unknown("there is no such product: `cloakroom product list` lists those that there are");
     found.first().map(|product| Json(ProductView::of(product))).ok_or_else(unknown)
@@ -214,7 +220,7 @@ pub(super) async fn products(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Vec<ProductView>>, Problem> {
     let Which { after, limit } = problem::query(which)?;
-    let after: Option<Sku> = after.as_deref().map(|text| problem::read("after", text)).transpose()?;
+    let after: Option<Sku> = after.as_deref().map(|text| problem::read_parameter("after", text)).transpose()?;
     let found = site.catalogue.products(after, problem::limit(limit, LIST_MAX)?).await?;
     Ok(Json(found.iter().map(ProductView::of).collect()))
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
 use super::problem::{self, Problem};
@@ -20,7 +21,7 @@ use crate::service::site::Site;
 use crate::store::LIST_MAX;
 
 /// How to replace the user names of a directory.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// How long those before still open, such as `7d`, or `0s`; the `overlap` of the directory if not said.
@@ -29,7 +30,8 @@ pub struct Rotation {
 }
 
 /// Which user names to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -70,8 +72,8 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<CredentialView>>, Problem> {
     let Which { directory, grant, before, limit } = problem::query(which)?;
     let limit = problem::limit(limit, LIST_MAX)?;
-    let grant: Option<GrantId> = grant.as_deref().map(|text| problem::read("grant", text)).transpose()?;
-    let before: Option<UserName> = before.as_deref().map(|text| problem::read("before", text)).transpose()?;
+    let grant: Option<GrantId> = grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?;
+    let before: Option<UserName> = before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
     let directory = directory.as_deref().map(|text| directory_of(&site, text)).transpose()?;
     let now = clock::now();
     let mut found = Vec::new();
@@ -104,7 +106,7 @@ pub(super) async fn show(
     State(site): State<Arc<Site>>,
     user: Result<Path<String>, PathRejection>,
 ) -> Result<Json<CredentialPage>, Problem> {
-    let user: UserName = problem::read("", &problem::name(user)?)?;
+    let user: UserName = problem::read_name(user)?;
     let known = site.store.credentials_named(vec![user]).await?.into_iter().next();
     let known =
         known.ok_or_else(|| Problem::unknown("there is no such user name: `cloakroom credential list` shows those that there are"))?;
@@ -124,7 +126,7 @@ pub(super) async fn replace(
 ) -> Result<Json<RotatedView>, Problem> {
     let directory = directory_of(&site, &problem::name(directory)?)?;
     let Rotation { overlap } = problem::body(body)?;
-    let overlap: Option<Span> = overlap.as_deref().map(|text| problem::read("overlap", text)).transpose()?;
+    let overlap: Option<Span> = overlap.as_deref().map(|text| problem::read_field("overlap", text)).transpose()?;
     let rotated = rotate(&site, &directory, overlap, &author).await.map_err(|fault| not_given(&fault))?;
     Ok(Json(RotatedView::of(directory.as_str(), &rotated)))
 }
@@ -139,6 +141,6 @@ fn not_given(fault: &NotGiven) -> Problem {
         NotGiven::File(_) => Problem::unavailable(format!(
             "the new user names are made and known to `cloakroom credential list`, and the web server does not know them yet: {text}"
         )),
-        NotGiven::Down(_) => Problem::unavailable(text),
+        NotGiven::Down(down) => Problem::down(*down),
     }
 }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::author::Author;
 use super::problem::{self, Problem};
@@ -17,7 +18,7 @@ use crate::service::privacy::{About, about, forget, rehearse};
 use crate::service::site::Site;
 
 /// All that is kept about a customer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CustomerPage {
     /// Their orders, the oldest first.
     pub orders: Vec<ListedOrder>,
@@ -32,7 +33,7 @@ pub struct CustomerPage {
 }
 
 /// Asks to forget.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgetOrder {
     /// Only tell how much it would be.
@@ -41,7 +42,7 @@ pub struct ForgetOrder {
 }
 
 /// How much was forgotten, or would be.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ForgottenView {
     /// Whether nothing was done.
     pub dry_run: bool,

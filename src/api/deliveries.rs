@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::problem::{self, Problem};
 use super::view::{DeliveryView, ListedDelivery};
@@ -19,7 +20,8 @@ use crate::store::{Filter, LIST_MAX};
 const FORGOTTEN: &str = "an offer that nobody took up is forgotten after an hour";
 
 /// Which deliveries to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -35,8 +37,8 @@ pub(super) async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Vec<ListedDelivery>>, Problem> {
     let which = problem::query(which)?;
-    let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read("grant", text)).transpose()?;
-    let before: Option<DeliveryId> = which.before.as_deref().map(|text| problem::read("before", text)).transpose()?;
+    let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?;
+    let before: Option<DeliveryId> = which.before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
     let limit = problem::limit(which.limit, LIST_MAX)?;
     if let Some(grant) = grant
         && site.store.grant(grant).await?.is_none()
@@ -63,7 +65,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     let delivery = if id == "newest" {
         site.store.deliveries(Filter { limit: 1, ..Filter::default() }).await?.into_iter().next()
     } else {
-        site.store.delivery(problem::read::<DeliveryId>("", &id)?).await?
+        site.store.delivery(id.parse::<DeliveryId>().map_err(|why| Problem::unreadable(format!("`{id}` {why}")))?).await?
     };
     let unknown = || {
         Problem::unknown(if id == "newest" {

@@ -10,6 +10,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::problem::{self, Problem};
 use super::view::{CourseView, EntryView, GrantView, LinkView, ListedDelivery};
@@ -38,7 +39,7 @@ const IPV4_PREFIX: u8 = 24;
 const IPV6_PREFIX: u8 = 56;
 
 /// What happened under a grant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
     /// When this was put together.
     pub made: String,
@@ -61,7 +62,7 @@ pub struct Evidence {
 }
 
 /// An address that clicked or fetched.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceClient {
     /// The address.
     pub address: String,
@@ -80,7 +81,7 @@ pub struct EvidenceClient {
 }
 
 /// One download.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceDelivery {
     /// As in a list.
     #[serde(flatten)]
@@ -99,7 +100,7 @@ pub struct EvidenceDelivery {
 }
 
 /// One content of the file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct VersionView {
     /// Size in bytes.
     pub size: u64,
@@ -115,7 +116,7 @@ pub struct VersionView {
 }
 
 pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<Evidence>, Problem> {
-    let id: GrantId = problem::read("", &problem::name(id)?)?;
+    let id: GrantId = problem::read_name(id)?;
     let unknown = || Problem::unknown(NO_SUCH_GRANT);
     let grant = site.store.grant(id).await?.ok_or_else(unknown)?;
     let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: DELIVERIES_MAX, ..Filter::default() }).await?;

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::author::Author;
+use super::author::{Author, Made};
 use super::links::not_issued;
 use super::problem::{self, Problem};
 use super::view::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
@@ -18,6 +19,7 @@ use crate::domain::id::GrantId;
 use crate::domain::path::FilePath;
 use crate::domain::placed::{Placed, Stay};
 use crate::domain::policy::Policy;
+use crate::domain::refusal::Refusal;
 use crate::service::amend::{NotAmended, Wish, amend};
 use crate::service::copies::url_of;
 use crate::service::issue::{Wanted, issue};
@@ -28,7 +30,7 @@ use crate::store::{Filter, Grants, LIST_MAX};
 const RECENT: usize = 100;
 
 /// What to make a grant for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
     /// `STORAGE/PATH`.
@@ -54,7 +56,7 @@ pub struct NewGrant {
 }
 
 /// How much more a grant gets: a time, a number of downloads, or both.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
     /// A duration such as `30d`, from its end on, or from now on if that is over; or `unlimited`.
@@ -69,7 +71,8 @@ pub struct Extension {
 }
 
 /// Which grants to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -85,35 +88,34 @@ pub(super) struct Which {
 pub(super) async fn add(
     State(site): State<Arc<Site>>,
     Author(author): Author,
+    Made(ids): Made,
     body: Result<Json<NewGrant>, JsonRejection>,
 ) -> Result<Json<Issued>, Problem> {
     let wanted = problem::body(body)?;
     let file = stored(&site, &wanted.file)?;
     let policy = policy_of(&site, &wanted)?;
-    let issued =
-        issue(&site, Wanted { file, customer: wanted.customer, policy, letter: wanted.email.map(|to| (to, wanted.language)) }, author)
-            .await
-            .map_err(|fault| not_issued(&fault))?;
+    let wanted = Wanted { file, customer: wanted.customer, policy, letter: wanted.email.map(|to| (to, wanted.language)) };
+    let issued = issue(&site, wanted, author, ids).await.map_err(|fault| not_issued(&fault))?;
     Ok(Json(Issued::of(&issued, clock::now())))
 }
 
-/// Reads `STORAGE/PATH` of a storage that there is.
+/// Reads `STORAGE/PATH` of a storage that there is, in the field `file` of a body.
 pub(super) fn stored(site: &Site, text: &str) -> Result<FileRef, Problem> {
-    let file = file_of(text)?;
+    let file = file_of(text, Problem::of_body)?;
     if site.configuration.storage(&file.storage).is_some() {
         return Ok(file);
     }
     let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
     let (storage, known) = (&file.storage, names.join(", "));
-    Err(Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]] (there are: {known})")))
+    Err(Problem::of_body("file", format_args!("`{storage}` must be the name of a [[storage]] (there are: {known})")))
 }
 
-fn file_of(text: &str) -> Result<FileRef, Problem> {
-    let (storage, path) = text.split_once('/').ok_or_else(|| Problem::unreadable(format!("file: `{text}` must be STORAGE/PATH")))?;
-    let storage = StorageName::parse(storage).ok_or_else(|| {
-        Problem::unreadable(format!("file: `{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`"))
-    })?;
-    let path = FilePath::parse(path).map_err(|why| Problem::unreadable(format!("file: `{text}`: {why}")))?;
+/// Reads the file that is named in a body or in a query, as `wrong` says.
+fn file_of(text: &str, wrong: fn(&str, String) -> Problem) -> Result<FileRef, Problem> {
+    let (storage, path) = text.split_once('/').ok_or_else(|| wrong("file", format!("`{text}` must be STORAGE/PATH")))?;
+    let storage = StorageName::parse(storage)
+        .ok_or_else(|| wrong("file", format!("`{storage}` must be the name of a [[storage]]: lower-case letters, digits and `-`")))?;
+    let path = FilePath::parse(path).map_err(|why| wrong("file", format!("`{text}`: {why}")))?;
     Ok(FileRef { storage, path })
 }
 
@@ -121,7 +123,7 @@ fn policy_of(site: &Site, wanted: &NewGrant) -> Result<Policy, Problem> {
     let name = wanted.policy.as_deref().unwrap_or("default");
     let mut policy = site.configuration.policy(name).cloned().ok_or_else(|| {
         let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        Problem::unreadable(format!("policy: there is no [[policy]] named `{name}` (there are: {})", known.join(", ")))
+        Problem::of_body("policy", format_args!("there is no [[policy]] named `{name}` (there are: {})", known.join(", ")))
     })?;
     if let Some(text) = &wanted.max_downloads {
         policy.max_downloads = field("max_downloads", text, wording::downloads)?;
@@ -134,7 +136,7 @@ fn policy_of(site: &Site, wanted: &NewGrant) -> Result<Policy, Problem> {
 
 /// Reads what stands in a field of a body.
 fn field<T>(name: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Problem> {
-    read(text).map_err(|why| Problem::unreadable(format!("{name}: `{text}` {why}")))
+    read(text).map_err(|why| Problem::of_body(name, format_args!("`{text}` {why}")))
 }
 
 pub(super) async fn list(
@@ -144,8 +146,8 @@ pub(super) async fn list(
     let Which { customer, file, before, limit } = problem::query(which)?;
     let which = Grants {
         customer,
-        file: file.as_deref().map(file_of).transpose()?,
-        before: before.as_deref().map(|text| problem::read("before", text)).transpose()?,
+        file: file.as_deref().map(|text| file_of(text, Problem::of_query)).transpose()?,
+        before: before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?,
         limit: problem::limit(limit, LIST_MAX)?,
     };
     if let Some(before) = which.before
@@ -158,7 +160,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<GrantPage>, Problem> {
-    let id: GrantId = problem::read("", &problem::name(id)?)?;
+    let id: GrantId = problem::read_name(id)?;
     let account = site.store.account(id, None).await?.ok_or_else(|| not_amended(&NotAmended::Unknown))?;
     let mut deliveries = site.store.deliveries(Filter { grant: Some(id), limit: RECENT, ..Filter::default() }).await?;
     // Those that have not ended may be older than all of these.
@@ -188,7 +190,7 @@ async fn copies(site: &Site, grant: GrantId) -> Result<Vec<CopyView>, Problem> {
 }
 
 async fn changed(site: &Site, id: Result<Path<String>, PathRejection>, wish: Wish, author: Author) -> Result<Json<Amended>, Problem> {
-    let id = problem::read("", &problem::name(id)?)?;
+    let id = problem::read_name(id)?;
     let amended = amend(site, id, wish, author.0).await.map_err(|fault| not_amended(&fault))?;
     Ok(Json(Amended::of(amended, clock::now())))
 }
@@ -197,9 +199,13 @@ fn not_amended(fault: &NotAmended) -> Problem {
     let text = fault.to_string();
     match fault {
         NotAmended::Unknown => Problem::unknown(text),
-        NotAmended::Revoked(_) | NotAmended::Endless | NotAmended::Unlimited => Problem::conflict(text),
-        NotAmended::TooMany | NotAmended::Past(_) | NotAmended::TooFar | NotAmended::Nothing => Problem::unreadable(text),
-        NotAmended::Zone(_) | NotAmended::Down(..) => Problem::unavailable(text),
+        NotAmended::Revoked(_) => Problem::conflict(text).coded(Refusal::Revoked),
+        NotAmended::Endless | NotAmended::Unlimited => Problem::conflict(text),
+        NotAmended::TooMany => Problem::unreadable(&text).in_body("max_downloads", text),
+        NotAmended::Past(_) => Problem::unreadable(&text).in_body("until", text),
+        NotAmended::TooFar | NotAmended::Nothing => Problem::unreadable(text),
+        NotAmended::Zone(_) => Problem::unavailable(text),
+        NotAmended::Down(down, _) => Problem::down(*down).saying(text),
     }
 }
 

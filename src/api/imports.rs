@@ -7,8 +7,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::author::Author;
+use super::bearer::Bound;
 use super::catalogue::named;
 use super::grants::stored;
 use super::orders::{NewOrder, reported};
@@ -24,7 +26,7 @@ pub const IMPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const PART_MAX: usize = 500;
 
 /// A part of what is taken over.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewImport {
     /// Only tell what would be done.
@@ -42,7 +44,7 @@ pub struct NewImport {
 }
 
 /// A file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedFile {
     /// `STORAGE/PATH`.
@@ -52,7 +54,7 @@ pub struct ImportedFile {
 }
 
 /// A product.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedProduct {
     /// Its SKU.
@@ -68,7 +70,7 @@ pub struct ImportedProduct {
 }
 
 /// A file of a product.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedAttachment {
     /// `STORAGE/PATH`, which is one of `files`.
@@ -79,7 +81,7 @@ pub struct ImportedAttachment {
 }
 
 /// What became of a part.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ImportView {
     /// Whether nothing was done.
     pub dry_run: bool,
@@ -94,7 +96,7 @@ pub struct ImportView {
 }
 
 /// What became of one thing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FateView {
     /// Its SKU, or the shop's number of the order.
     pub id: String,
@@ -131,12 +133,13 @@ impl FateView {
 pub(super) async fn take_part(
     State(site): State<Arc<Site>>,
     Author(author): Author,
+    bound: Bound,
     body: Result<Json<NewImport>, JsonRejection>,
 ) -> Result<Json<ImportView>, Problem> {
     let NewImport { dry_run, files, products, orders } = problem::body_of(body, IMPORT_BYTES_MAX)?;
     for (field, count) in [("files", files.len()), ("products", products.len()), ("orders", orders.len())] {
         if count > PART_MAX {
-            return Err(Problem::unreadable(format!("{field}: there must be at most {PART_MAX} of them in one call")));
+            return Err(Problem::of_body(field, format_args!("there must be at most {PART_MAX} of them in one call")));
         }
     }
     let mut part = Part::default();
@@ -148,8 +151,11 @@ pub(super) async fn take_part(
         part.products.push(wanted_product(&site, place, product)?);
     }
     for (place, order) in orders.into_iter().enumerate() {
-        let of_order = |problem: Problem| Problem { detail: format!("orders[{place}].{}", problem.detail), ..problem };
-        part.orders.push(wanted_order(&site, order).await.map_err(of_order)?);
+        let of_order = |problem: Problem| {
+            let detail = format!("orders[{place}].{}", problem.detail);
+            problem.saying(detail)
+        };
+        part.orders.push(wanted_order(&site, order, &bound).await.map_err(of_order)?);
     }
     let doing = if dry_run { Doing::Rehearsal } else { Doing::Import };
     let Taken { files_new, missing, products, orders } = take(&site, part, doing, &author).await?;
@@ -167,20 +173,20 @@ fn wanted_product(site: &Site, place: usize, product: ImportedProduct) -> Result
     named(&format!("products[{place}].name"), &name)?;
     let attached = |file: ImportedAttachment| Ok((stored(site, &file.file)?, file.options));
     Ok(WantedProduct {
-        sku: problem::read(&format!("products[{place}].sku"), &sku)?,
+        sku: problem::read_field(&format!("products[{place}].sku"), &sku)?,
         name,
         policy,
         files: files.into_iter().map(attached).collect::<Result<_, Problem>>()?,
     })
 }
 
-async fn wanted_order(site: &Site, mut order: NewOrder) -> Result<WantedOrder, Problem> {
+async fn wanted_order(site: &Site, mut order: NewOrder, bound: &Bound) -> Result<WantedOrder, Problem> {
     let mut named = Vec::new();
     for line in order.lines.iter_mut().flatten() {
         let at = line.file.take().map(|file| stored(site, &file)).transpose()?;
         named.push(at);
     }
-    let report = reported(site, order).await?;
+    let report = reported(site, order, bound).await?;
     let keys = report.lines.iter().flatten().map(|line| line.key.clone());
     let files: BTreeMap<_, _> = keys.zip(named).filter_map(|(key, at)| Some((key, at?))).collect();
     Ok(WantedOrder { report, files })

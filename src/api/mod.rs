@@ -35,10 +35,15 @@
 //! | `POST /api/v1/webhooks/{name}/test`, `/api/v1/mail/test` | tries whether messages arrive ([`NewLetter`] → [`MessageView`]) |
 //! | `POST /api/v1/grants/{id}/mail`, `/api/v1/orders/{id}/mail` | writes to the customer once more ([`NewLetter`] → [`MessageView`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
+//! | `GET /api/v1/apikeys` | the keys of the API ([`ApiKeyView`]) |
+//! | `POST /api/v1/apikeys` | makes one, and tells its text once ([`NewApiKey`] → [`NewApiKeyView`]) |
+//! | `POST /api/v1/apikeys/{id}/revoke` | refuses it from now on ([`RevokedApiKey`]) |
+//! | `GET /api/v1/openapi.json` | this table for programs: `OpenAPI` 3.1, as `cloakroom openapi` prints it |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
-//! The history of a grant keeps who called: the user at the other end of the socket, and its `User-Agent`. Errors are
-//! `application/problem+json` (RFC 9457): [`Problem`].
+//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
+//! its mode lets in who may do everything. The history of a grant keeps who called: the name of the key, or the user at the
+//! other end of the socket and its `User-Agent`. Calls that make something take an `Idempotency-Key`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
 use std::fmt;
 use std::net::IpAddr;
@@ -46,12 +51,15 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
-use axum::routing::{get, post};
+use axum::middleware::from_fn_with_state;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::about::About;
+pub use self::api_keys::NewApiKey;
+pub use self::calls::Call;
 pub use self::catalogue::{AttachmentView, FileView, NAME_BYTES_MAX, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::customers::{CustomerPage, ForgetOrder, ForgottenView};
@@ -61,14 +69,14 @@ pub use self::imports::{FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachme
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::outbox::NewLetter;
-pub use self::problem::Problem;
+pub use self::problem::{FieldFault, Problem};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
 pub use self::view::{
-    Amended, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView, InterruptionView, Issued,
-    LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, OfferedView, OrderPageView, OrderView, RangeView, ReportView,
-    RequestView, Retried, RevokedLink, RotatedView, SoldGrant, SoldView,
+    Amended, ApiKeyView, CopyView, CourseView, CredentialPage, CredentialView, DeliveryView, EntryView, GrantPage, GrantView,
+    InterruptionView, Issued, LaneView, LineView, LinkView, ListedDelivery, ListedOrder, MessageView, NewApiKeyView, OfferedView,
+    OrderPageView, OrderView, RangeView, ReportView, RequestView, Retried, RevokedApiKey, RevokedLink, RotatedView, SoldGrant, SoldView,
 };
 pub use self::zen_carts::{ZenCartLinkView, ZenCartView};
 use crate::service::explain::{Explanation, explain};
@@ -76,7 +84,10 @@ use crate::service::site::{Current, Site};
 
 mod about;
 pub mod admin;
+mod api_keys;
 mod author;
+mod bearer;
+mod calls;
 mod catalogue;
 mod credentials;
 mod customers;
@@ -86,12 +97,16 @@ mod grants;
 pub mod health;
 mod imports;
 mod links;
+pub mod openapi;
 mod orders;
 mod outbox;
 mod problem;
 mod public;
+mod repeated;
 mod reports;
 mod stats;
+mod table;
+mod told;
 mod view;
 pub mod wording;
 mod zen_carts;
@@ -100,13 +115,14 @@ mod zen_carts;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What to explain. It may be a URL with a token, and is not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct What {
     /// A URL, a path, a support code, a request id, or the id of a grant, link or delivery.
     pub what: String,
     /// The client's address to assume.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub from: Option<IpAddr>,
 }
 
@@ -123,49 +139,17 @@ impl FromRef<Current> for Arc<Site> {
     }
 }
 
+/// Every call there is, and what it needs.
+pub fn table() -> Vec<Call> {
+    table::calls().into_parts().1.all()
+}
+
 /// The API of a site.
 pub fn router(current: Current) -> Router {
-    Router::new()
-        .route("/api/v1/grants", get(grants::list).post(grants::add))
-        .route("/api/v1/grants/{id}", get(grants::show))
-        .route("/api/v1/grants/{id}/suspend", post(grants::suspend))
-        .route("/api/v1/grants/{id}/resume", post(grants::resume))
-        .route("/api/v1/grants/{id}/revoke", post(grants::revoke))
-        .route("/api/v1/grants/{id}/reset", post(grants::reset))
-        .route("/api/v1/grants/{id}/extend", post(grants::extend))
-        .route("/api/v1/grants/{id}/links", post(links::add))
-        .route("/api/v1/grants/{id}/evidence", get(evidence::evidence))
-        .route("/api/v1/links/{id}/revoke", post(links::revoke))
-        .route("/api/v1/orders", get(orders::list).post(orders::add))
-        .route("/api/v1/orders/{id}", get(orders::show))
-        .route("/api/v1/orders/{id}/page", post(orders::page))
-        .route("/api/v1/orders/{id}/state", post(orders::set))
-        .route("/api/v1/customers/{who}", get(customers::show))
-        .route("/api/v1/customers/{who}/forget", post(customers::forget_them))
-        .route("/api/v1/import", post(imports::take_part).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
-        .route("/api/v1/files", get(catalogue::files).post(catalogue::add_file))
-        .route("/api/v1/files/{id}", get(catalogue::file))
-        .route("/api/v1/products", get(catalogue::products))
-        .route("/api/v1/products/{sku}", get(catalogue::product).put(catalogue::put_product))
-        .route("/api/v1/deliveries", get(deliveries::list))
-        .route("/api/v1/deliveries/{id}", get(deliveries::show))
-        .route("/api/v1/public", get(public::list))
-        .route("/api/v1/public/sweep", post(public::sweep))
-        .route("/api/v1/credentials", get(credentials::list))
-        .route("/api/v1/credentials/{user}", get(credentials::show))
-        .route("/api/v1/directories/{name}/rotate", post(credentials::replace))
-        .route("/api/v1/reports", post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)))
-        .route("/api/v1/stats", get(stats::stats))
-        .route("/api/v1/outbox", get(outbox::lanes))
-        .route("/api/v1/outbox/{lane}/retry", post(outbox::retry_lane))
-        .route("/api/v1/messages", get(outbox::list))
-        .route("/api/v1/messages/{id}/retry", post(outbox::retry))
-        .route("/api/v1/webhooks/{name}/test", post(outbox::test_webhook))
-        .route("/api/v1/mail/test", post(outbox::test_mail))
-        .route("/api/v1/grants/{id}/mail", post(outbox::mail_grant))
-        .route("/api/v1/orders/{id}/mail", post(outbox::mail_order))
-        .route("/api/v1/explain", post(explain_what))
-        .route("/api/v1/about", get(about::about))
+    let (router, known) = table::calls().into_parts();
+    router
+        .route_layer(from_fn_with_state(current.clone(), repeated::once))
+        .route_layer(from_fn_with_state((current.clone(), known), bearer::check))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this call takes another method"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
+use super::bearer::Bound;
 use super::grants::stored;
 use super::problem::{self, Problem};
 use super::view::{ListedOrder, OrderPageView, OrderView};
@@ -24,7 +27,7 @@ use crate::store::{LIST_MAX, Orders};
 pub const SHOP: &str = "shop";
 
 /// What a shop reports of an order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
     /// The shop's name, for those who have several: lower-case letters, digits and `-`; `shop` if not said.
@@ -46,7 +49,7 @@ pub struct NewOrder {
 }
 
 /// Who ordered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerView {
     /// What the shop calls them.
@@ -64,7 +67,7 @@ pub struct CustomerView {
 }
 
 /// A line of an order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLine {
     /// What tells it from the other lines whenever the order is reported: the shop's id of it; its place, from 1, if not said.
@@ -104,7 +107,7 @@ const fn one() -> u32 {
 }
 
 /// What became of an order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewState {
     /// pending, paid, `on_hold`, refunded, cancelled or `charged_back`.
@@ -112,7 +115,8 @@ pub struct NewState {
 }
 
 /// Which orders to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -130,21 +134,39 @@ pub(super) struct Which {
 fn not_reported(fault: &NotReported) -> Problem {
     let text = fault.to_string();
     match fault {
-        NotReported::Field(..) | NotReported::TooMany(_) | NotReported::NoKey => Problem::unreadable(text),
+        NotReported::Field(field, says) => Problem::of_body(field, says),
+        NotReported::TooMany(_) => Problem::unreadable(&text).in_body("lines", text),
+        NotReported::NoKey => Problem::unreadable(text),
         NotReported::Unknown => Problem::unknown(text),
-        NotReported::Down(_) => Problem::unavailable(text),
+        NotReported::Down(down) => Problem::down(*down).saying(text),
     }
 }
 
-fn shop_of(text: Option<&str>) -> Result<ShopName, Problem> {
-    let text = text.unwrap_or(SHOP);
-    let wrong = || Problem::unreadable(format!("shop: `{text}` must be 1 to 32 lower-case letters, digits and `-`, a letter first"));
-    ShopName::parse(text).ok_or_else(wrong)
+/// The shop that is named in a body or in a query, as `wrong` says; else that of the key, else the one that there is. A key
+/// that is bound to a shop is told nothing of others.
+fn shop_of(text: Option<&str>, bound: &Bound, wrong: fn(&str, String) -> Problem) -> Result<ShopName, Problem> {
+    let bound = bound.0.as_ref();
+    let text = text.or_else(|| bound.map(ShopName::as_str)).unwrap_or(SHOP);
+    let shop = ShopName::parse(text);
+    let shop = shop.ok_or_else(|| wrong("shop", format!("`{text}` must be 1 to 32 lower-case letters, digits and `-`, a letter first")))?;
+    match bound.filter(|bound| **bound != shop) {
+        Some(bound) => {
+            Err(Problem::new(StatusCode::FORBIDDEN, format!("the key that was brought is for orders of the shop `{bound}` only")))
+        }
+        None => Ok(shop),
+    }
+}
+
+/// Whether the order may be seen with the key that was brought; of another shop it is not known.
+pub(super) async fn seen(site: &Site, id: OrderId, bound: &Bound) -> Result<(), Problem> {
+    let Some(shop) = &bound.0 else { return Ok(()) };
+    let order = site.orders.order(id).await?;
+    order.filter(|order| order.shop == *shop).map(drop).ok_or_else(|| not_reported(&NotReported::Unknown))
 }
 
 fn state_of(field: &str, text: &str) -> Result<OrderState, Problem> {
     let known = OrderState::ALL.map(OrderState::word).join(", ");
-    OrderState::parse(text).ok_or_else(|| Problem::unreadable(format!("{field}: `{text}` must be one of {known}")))
+    OrderState::parse(text).ok_or_else(|| Problem::of_body(field, format_args!("`{text}` must be one of {known}")))
 }
 
 /// The file that a line names itself.
@@ -153,13 +175,13 @@ async fn file_of(site: &Site, field: &str, text: &str) -> Result<FileId, Problem
         Ok(id) => site.catalogue.file(id).await?,
         Err(_) => site.catalogue.file_at(stored(site, text)?).await?,
     };
-    let unknown = || Problem::unreadable(format!("{field}: `{text}` is not in the catalogue: `cloakroom file add {text}` adds it"));
+    let unknown = || Problem::of_body(field, format_args!("`{text}` is not in the catalogue: `cloakroom file add {text}` adds it"));
     found.map(|file| file.id).ok_or_else(unknown)
 }
 
 /// The limits that a line says itself.
 fn terms_of(field: impl Fn(&str) -> String, max_downloads: Option<&str>, expires: Option<&str>) -> Result<Terms, Problem> {
-    let wrong = |name: &str, text: &str, why: String| Problem::unreadable(format!("{}: `{text}` {why}", field(name)));
+    let wrong = |name: &str, text: &str, why: String| Problem::of_body(&field(name), format_args!("`{text}` {why}"));
     let max_downloads = match max_downloads {
         None => Own::Policy,
         Some(text) => wording::downloads(text).map_err(|why| wrong("max_downloads", text, why))?.map_or(Own::Unlimited, Own::Limit),
@@ -180,10 +202,8 @@ async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Probl
         |(name, value): (&String, &String)| name.is_empty() || name.len() > LineKey::BYTES_MAX || value.len() > LineKey::BYTES_MAX;
     if options.len() > OPTIONS_MAX || options.iter().any(too_long) {
         let most = LineKey::BYTES_MAX;
-        return Err(Problem::unreadable(format!(
-            "{}: there must be at most {OPTIONS_MAX}, names and values of at most {most} bytes",
-            field("options")
-        )));
+        let says = format_args!("there must be at most {OPTIONS_MAX}, names and values of at most {most} bytes");
+        return Err(Problem::of_body(&field("options"), says));
     }
     let mut terms = terms_of(field, max_downloads.as_deref(), expires.as_deref())?;
     if let Some(file) = file {
@@ -191,8 +211,8 @@ async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Probl
     }
     Ok(Line {
         terms,
-        key: problem::read(&field("line"), &key)?,
-        sku: problem::read(&field("sku"), &sku)?,
+        key: problem::read_field(&field("line"), &key)?,
+        sku: problem::read_field(&field("sku"), &sku)?,
         options,
         quantity,
         state: state.map_or(Ok(OrderState::Paid), |state| state_of(&field("state"), &state))?,
@@ -203,7 +223,7 @@ async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Probl
 const OPTIONS_MAX: usize = 32;
 
 /// Reads what a shop reports.
-pub(super) async fn reported(site: &Site, order: NewOrder) -> Result<Report, Problem> {
+pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Result<Report, Problem> {
     let NewOrder { shop, external_id, state, customer, lines, placed } = order;
     let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
     let mut read = lines.as_ref().map(|lines| Vec::with_capacity(lines.len()));
@@ -211,10 +231,11 @@ pub(super) async fn reported(site: &Site, order: NewOrder) -> Result<Report, Pro
         let line = line_of(site, place, line).await?;
         read.get_or_insert_default().push(line);
     }
-    let when = |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::unreadable(format!("placed: `{text}` {why}")));
+    let when =
+        |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::of_body("placed", format_args!("`{text}` {why}")));
     Ok(Report {
-        shop: shop_of(shop.as_deref())?,
-        external_id: problem::read("external_id", &external_id)?,
+        shop: shop_of(shop.as_deref(), bound, Problem::of_body)?,
+        external_id: problem::read_field("external_id", &external_id)?,
         customer,
         state: state_of("state", &state)?,
         lines: read,
@@ -225,9 +246,10 @@ pub(super) async fn reported(site: &Site, order: NewOrder) -> Result<Report, Pro
 pub(super) async fn add(
     State(site): State<Arc<Site>>,
     Author(author): Author,
+    bound: Bound,
     body: Result<Json<NewOrder>, JsonRejection>,
 ) -> Result<Json<OrderView>, Problem> {
-    let wanted = reported(&site, problem::body(body)?).await?;
+    let wanted = reported(&site, problem::body(body)?, &bound).await?;
     let reported = report(&site, wanted, author).await.map_err(|fault| not_reported(&fault))?;
     Ok(Json(OrderView::with_urls(&reported, clock::now())))
 }
@@ -236,16 +258,23 @@ pub(super) async fn set(
     State(site): State<Arc<Site>>,
     id: Result<Path<String>, PathRejection>,
     Author(author): Author,
+    bound: Bound,
     body: Result<Json<NewState>, JsonRejection>,
 ) -> Result<Json<OrderView>, Problem> {
-    let id: OrderId = problem::read("", &problem::name(id)?)?;
+    let id: OrderId = problem::read_name(id)?;
     let state = state_of("state", &problem::body(body)?.state)?;
+    seen(&site, id, &bound).await?;
     let reported = set_state(&site, id, state, author).await.map_err(|fault| not_reported(&fault))?;
     Ok(Json(OrderView::of(&reported, clock::now())))
 }
 
-pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<OrderView>, Problem> {
-    let id: OrderId = problem::read("", &problem::name(id)?)?;
+pub(super) async fn show(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+    bound: Bound,
+) -> Result<Json<OrderView>, Problem> {
+    let id: OrderId = problem::read_name(id)?;
+    seen(&site, id, &bound).await?;
     let known = show_order(&site, id).await.map_err(|fault| not_reported(&fault))?;
     Ok(Json(OrderView::of(&known, clock::now())))
 }
@@ -253,9 +282,10 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
 pub(super) async fn page(
     State(site): State<Arc<Site>>,
     id: Result<Path<String>, PathRejection>,
-    Author(_): Author,
+    bound: Bound,
 ) -> Result<Json<OrderPageView>, Problem> {
-    let id: OrderId = problem::read("", &problem::name(id)?)?;
+    let id: OrderId = problem::read_name(id)?;
+    seen(&site, id, &bound).await?;
     if site.orders.order(id).await?.is_none() {
         return Err(not_reported(&NotReported::Unknown));
     }
@@ -265,21 +295,25 @@ pub(super) async fn page(
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
+    bound: Bound,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Vec<ListedOrder>>, Problem> {
     let Which { shop, external_id, customer, before, limit } = problem::query(which)?;
     if let Some(external_id) = external_id {
-        let external_id: ExternalId = problem::read("external_id", &external_id)?;
-        let found = site.orders.order_named(shop_of(shop.as_deref())?, external_id).await?;
+        let external_id: ExternalId = problem::read_parameter("external_id", &external_id)?;
+        let found = site.orders.order_named(shop_of(shop.as_deref(), &bound, Problem::of_query)?, external_id).await?;
         return Ok(Json(found.iter().map(ListedOrder::of).collect()));
     }
-    let before: Option<OrderId> = before.as_deref().map(|text| problem::read("before", text)).transpose()?;
+    let before: Option<OrderId> = before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
     if let Some(before) = before
         && site.orders.order(before).await?.is_none()
     {
         return Err(Problem::unknown(format!("before: there is no order {before}")));
     }
-    let shop = shop.as_deref().map(|shop| shop_of(Some(shop))).transpose()?;
+    let shop = match (shop, &bound.0) {
+        (None, None) => None,
+        (shop, _) => Some(shop_of(shop.as_deref(), &bound, Problem::of_query)?),
+    };
     let which = Orders { shop, customer, before, limit: problem::limit(limit, LIST_MAX)? };
     Ok(Json(site.orders.orders(which).await?.iter().map(ListedOrder::of).collect()))
 }

@@ -6,7 +6,10 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::bearer::Bound;
+use super::orders::seen;
 use super::problem::{self, Problem};
 use super::view::{LaneView, MessageView, Retried};
 use crate::domain::id::{GrantId, MessageId, OrderId};
@@ -16,7 +19,7 @@ use crate::service::site::Site;
 use crate::store::{Again, LIST_MAX, Messages};
 
 /// To whom a letter goes.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLetter {
     /// The address; where the last one went if not said.
@@ -35,7 +38,8 @@ impl std::fmt::Debug for NewLetter {
 }
 
 /// Which messages to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -58,9 +62,10 @@ pub(super) fn not_written(fault: &NotWritten) -> Problem {
     let text = fault.to_string();
     match fault {
         NotWritten::NoMail | NotWritten::NoLink(_) | NotWritten::NoAddress | NotWritten::NotPaid(..) => Problem::conflict(text),
-        NotWritten::Address(_) | NotWritten::Language(_) => Problem::unreadable(text),
+        NotWritten::Address(_) => Problem::unreadable(&text).in_body("to", text),
+        NotWritten::Language(_) => Problem::unreadable(&text).in_body("language", text),
         NotWritten::Unknown | NotWritten::UnknownOrder => Problem::unknown(text),
-        NotWritten::Down(_) => Problem::unavailable(text),
+        NotWritten::Down(down) => Problem::down(*down).saying(text),
     }
 }
 
@@ -100,21 +105,21 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<MessageView>>, Problem> {
     let Which { lane, state, grant, order, before, limit } = problem::query(which)?;
     if let Some(state) = state.as_deref().filter(|state| !["waiting", "sent", "dead"].contains(state)) {
-        return Err(Problem::unreadable(format!("state: `{}` must be waiting, sent or dead", state.escape_debug())));
+        return Err(Problem::of_query("state", format_args!("`{}` must be waiting, sent or dead", state.escape_debug())));
     }
     let which = Messages {
-        lane: lane.as_deref().map(|text| problem::read("lane", text)).transpose()?,
+        lane: lane.as_deref().map(|text| problem::read_parameter("lane", text)).transpose()?,
         state,
-        grant: grant.as_deref().map(|text| problem::read("grant", text)).transpose()?,
-        order: order.as_deref().map(|text| problem::read("order", text)).transpose()?,
-        before: before.as_deref().map(|text| problem::read("before", text)).transpose()?,
+        grant: grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?,
+        order: order.as_deref().map(|text| problem::read_parameter("order", text)).transpose()?,
+        before: before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?,
         limit: problem::limit(limit, LIST_MAX)?,
     };
     Ok(Json(site.messages.messages(which).await?.iter().map(MessageView::of).collect()))
 }
 
 pub(super) async fn retry(State(site): State<Arc<Site>>, id: Id) -> Result<Json<Retried>, Problem> {
-    let id: MessageId = problem::read("", &problem::name(id)?)?;
+    let id: MessageId = problem::read_name(id)?;
     match again(&site, Again::One(id)).await? {
         0 => Err(Problem::unknown(format!("no message {id} was given up: `cloakroom outbox list --dead` lists those that were"))),
         messages => Ok(Json(Retried { messages })),
@@ -148,7 +153,7 @@ pub(super) async fn mail_grant(
     id: Id,
     body: Result<Json<NewLetter>, JsonRejection>,
 ) -> Result<Json<MessageView>, Problem> {
-    let id: GrantId = problem::read("", &problem::name(id)?)?;
+    let id: GrantId = problem::read_name(id)?;
     let NewLetter { to, language } = problem::body(body)?;
     let message = write_again(&site, id, to.as_deref(), language.as_deref()).await.map_err(|fault| not_written(&fault))?;
     Ok(Json(MessageView::of(&message)))
@@ -157,9 +162,11 @@ pub(super) async fn mail_grant(
 pub(super) async fn mail_order(
     State(site): State<Arc<Site>>,
     id: Id,
+    bound: Bound,
     body: Result<Json<NewLetter>, JsonRejection>,
 ) -> Result<Json<MessageView>, Problem> {
-    let id: OrderId = problem::read("", &problem::name(id)?)?;
+    let id: OrderId = problem::read_name(id)?;
+    seen(&site, id, &bound).await?;
     let NewLetter { to, language } = problem::body(body)?;
     let message = write_again_of_order(&site, id, to.as_deref(), language.as_deref()).await.map_err(|fault| not_written(&fault))?;
     Ok(Json(MessageView::of(&message)))
@@ -167,7 +174,7 @@ pub(super) async fn mail_order(
 
 /// A lane that is configured.
 fn lane_of(site: &Site, lane: Id) -> Result<Lane, Problem> {
-    let lane: Lane = problem::read("", &problem::name(lane)?)?;
+    let lane: Lane = problem::read_name(lane)?;
     let known = outbox::lanes(site);
     if known.contains(&lane) {
         return Ok(lane);

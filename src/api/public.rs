@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{self, Problem};
 use super::zen_carts::{self, ZenCartView};
@@ -17,7 +18,8 @@ use crate::service::sweeping::{self, NotSwept, Swept};
 use crate::store::LIST_MAX;
 
 /// Which of it to list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -29,7 +31,7 @@ pub(super) struct Which {
 }
 
 /// What lies in public, a page of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PublicPage {
     /// The directories.
     pub directories: Vec<DirectoryView>,
@@ -43,7 +45,7 @@ pub struct PublicPage {
 }
 
 /// A public directory.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DirectoryView {
     /// Its name.
     pub name: String,
@@ -60,7 +62,7 @@ pub struct DirectoryView {
 }
 
 /// Something that is not ours.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ForeignView {
     /// Its name in the directory.
     pub name: String,
@@ -71,7 +73,7 @@ pub struct ForeignView {
 }
 
 /// Something that we placed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PlacedView {
     /// The unguessable part of its name.
     pub name: String,
@@ -121,7 +123,7 @@ pub struct PlacedView {
 }
 
 /// Asks for a sweep.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepOrder {
     /// Only tell what it would do.
@@ -130,7 +132,7 @@ pub struct SweepOrder {
 }
 
 /// What a sweep did, or would do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SweepView {
     /// Whether nothing was done.
     pub dry_run: bool,
@@ -191,7 +193,7 @@ fn named(site: &Site, name: &str) -> Result<DirectoryName, Problem> {
     known.ok_or_else(|| {
         let names: Vec<&str> = site.configuration.directories.iter().map(|directory| directory.name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Problem::unreadable(format!("directory: `{name}` must be the name of a [[directory]] (there are: {names})"))
+        Problem::of_query("directory", format_args!("`{name}` must be the name of a [[directory]] (there are: {names})"))
     })
 }
 
@@ -201,7 +203,7 @@ fn read_after(text: &str) -> Result<After, Problem> {
         let (due, name) = text.split_once('-')?;
         Some((Moment::from_millis(due.parse().ok()?), name.parse().ok()?))
     };
-    read().ok_or_else(|| Problem::unreadable(format!("after: `{text}` must be what `next` of the page before says")))
+    read().ok_or_else(|| Problem::of_query("after", format_args!("`{text}` must be what `next` of the page before says")))
 }
 
 async fn directories(site: &Site, only: Option<&DirectoryName>, with_foreign: bool) -> Result<Vec<DirectoryView>, Problem> {

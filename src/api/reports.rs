@@ -8,6 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Problem;
 use crate::feed::Batch;
@@ -25,7 +26,7 @@ pub const LINES_BYTES_MAX: usize = 256 * 1024;
 const _: () = assert!(LINE_BYTES_MAX < LINES_BYTES_MAX);
 
 /// What became of the lines; each is in exactly one of the numbers. Handing them over again changes nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Handed {
     /// They reported a request of a delivery, and were settled.
     pub settled: usize,

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{self, Problem};
 use super::wording::{self, Edge};
@@ -27,7 +28,8 @@ const USUAL_DAYS: u64 = 7;
 const BY_HOUR_DAYS_MAX: u64 = 2;
 
 /// Which numbers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -39,7 +41,7 @@ pub(super) struct Which {
 }
 
 /// Numbers of a time, whole and in parts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// The first moment that is counted.
     pub from: String,
@@ -63,7 +65,7 @@ pub struct Stats {
 }
 
 /// One hour or day.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Period {
     /// Its first moment.
     pub from: String,
@@ -73,7 +75,7 @@ pub struct Period {
 }
 
 /// What happened in a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Deliveries whose first request was admitted.
     pub started: u64,
@@ -134,19 +136,19 @@ impl By {
 /// What was asked for, in order.
 fn range(which: &Which, now: Moment) -> Result<(Moment, Moment, By), Problem> {
     let moment = |field: &str, text: &Option<String>, edge| {
-        let read = text.as_deref().map(|text| wording::moment(text, edge).map_err(|why| format!("{field}: `{text}` {why}")));
-        read.transpose().map_err(Problem::unreadable)
+        let read = text.as_deref().map(|text| wording::moment(text, edge).map_err(|why| (why, text)));
+        read.transpose().map_err(|(why, text)| Problem::of_query(field, format_args!("`{text}` {why}")))
     };
     let to = moment("to", &which.to, Edge::Ends)?.unwrap_or(now);
     let usual = Moment::from_millis(to.millis().saturating_sub(Span::from_days(USUAL_DAYS - 1).millis()));
     let from = moment("from", &which.from, Edge::Begins)?.unwrap_or_else(|| By::Day.begin(usual));
     if from >= to {
-        return Err(Problem::unreadable(format!("from: {from} must be before the end, {to}")));
+        return Err(Problem::of_query("from", format_args!("{from} must be before the end, {to}")));
     }
     let by = match which.by.as_deref() {
         Some("hour") => By::Hour,
         Some("day") => By::Day,
-        Some(other) => return Err(Problem::unreadable(format!("by: `{other}` must be `hour` or `day`"))),
+        Some(other) => return Err(Problem::of_query("by", format_args!("`{other}` must be `hour` or `day`"))),
         None if to.since(from) <= Span::from_days(BY_HOUR_DAYS_MAX) => By::Hour,
         None => By::Day,
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::clock;
 use crate::config::ZenCart;
@@ -17,7 +18,7 @@ use crate::store::LIST_MAX;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One `[[zen_cart]]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ZenCartView {
     /// The directory.
     pub path: String,
@@ -48,7 +49,7 @@ pub struct ZenCartView {
 }
 
 /// One of Zen Cart's links.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ZenCartLinkView {
     /// The name of its directory.
     pub name: String,

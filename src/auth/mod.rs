@@ -42,6 +42,8 @@ pub struct Desk {
     pub lockout: Lockout,
     /// The same where a rule only observes: what is let through anyhow locks nobody out of what is enforced.
     pub observed: Lockout,
+    /// Who brings keys of the API that open nothing.
+    pub api_keys: Lockout,
     /// The threads that hash.
     pub pool: Pool,
 }
@@ -54,6 +56,7 @@ impl Desk {
             secret: Secret::new(random),
             lockout: Lockout::default(),
             observed: Lockout::default(),
+            api_keys: Lockout::default(),
             pool: Pool::new(Arc::clone(&known)),
             known,
         }

@@ -27,6 +27,7 @@ use crate::domain::policy::Policy;
 use crate::proof::signed_url::{self, Terms};
 use crate::service::address;
 use crate::service::issue::{Wanted, issue};
+use crate::service::repeated::Ids;
 use crate::service::site::{Current, Event, Site};
 use crate::wire::passed::Passed;
 use crate::{clock, keys, random};
@@ -303,12 +304,8 @@ async fn welcome(site: &Site, place: &Place, behind_nginx: bool) -> Result<Strin
         Ok::<_, Failure>(FileRef { storage, path })
     };
     let signed = sign(site, &address::file_path(site.public_url(), &file(SAMPLE_NAME)?))?;
-    let issued = issue(
-        site,
-        Wanted { file: file("set/album.zip")?, customer: "demo".to_owned(), policy: policy(site), letter: None },
-        "demo".to_owned(),
-    )
-    .await;
+    let wanted = Wanted { file: file("set/album.zip")?, customer: "demo".to_owned(), policy: policy(site), letter: None };
+    let issued = issue(site, wanted, "demo".to_owned(), Ids::Random).await;
     let counted = issued.map_err(|fault| Failure::failed(fault.to_string()))?.url;
     let front = if behind_nginx { "a private Nginx, which sends the bytes" } else { "nothing: Cloakroom sends the bytes itself" };
     let becomes = if signs() == Signs::Unicode { "→ " } else { "->" };

@@ -13,6 +13,7 @@ use self::failure::Failure;
 use self::terminal::Signs;
 use crate::config::{self, Configuration};
 
+mod api_key;
 mod audit;
 mod check;
 mod client;
@@ -32,6 +33,7 @@ mod key;
 mod link;
 mod log;
 mod notify;
+mod openapi;
 mod order;
 mod outbox;
 mod paragraph;
@@ -128,6 +130,12 @@ enum Command {
     /// Show what leaves for webhooks and customers, try whether it arrives, send again what did not.
     #[command(subcommand, after_help = outbox::AFTER_HELP)]
     Outbox(outbox::Command),
+    /// Make keys with which programs call the API, list them, revoke them.
+    #[command(name = "apikey", subcommand, after_help = api_key::AFTER_HELP)]
+    ApiKey(api_key::Command),
+    /// Print the description of the API for programs: `OpenAPI` 3.1.
+    #[command(name = "openapi", after_help = openapi::AFTER_HELP)]
+    OpenApi,
     /// Tell every step of a decision, and what mends it.
     #[command(after_help = explain::AFTER_HELP)]
     Explain(explain::Arguments),
@@ -209,6 +217,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
         Command::Outbox(command) => outbox::run(&common, command),
+        Command::ApiKey(command) => api_key::run(&common, command),
+        Command::OpenApi => openapi::run(),
         Command::Explain(arguments) => explain::run(&common, &arguments),
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),

@@ -259,6 +259,7 @@ fn words(table: &str) -> (&str, &str) {
         "files" => ("file of the catalogue", "files of the catalogue"),
         "products" => ("product", "products"),
         "outbox" => ("message", "messages"),
+        "api_keys" => ("key of the API", "keys of the API"),
         other => (other, other),
     }
 }
@@ -316,6 +317,7 @@ fn json_of(path: &Path, info: &Info) -> serde_json::Value {
         "files": info.files,
         "products": info.products,
         "messages": info.messages,
+        "api_keys": info.api_keys,
         "first_grant": moment(info.first_grant),
         "last_grant": moment(info.last_grant),
     })
@@ -339,6 +341,7 @@ fn text_of(path: &Path, info: &Info) -> String {
         format!("orders      {}", terminal::grouped(info.orders)),
         format!("catalogue   {} files, {} products", terminal::grouped(info.files), terminal::grouped(info.products)),
         format!("messages    {}{}", terminal::grouped(info.messages.values().sum()), parts(&info.messages)),
+        format!("api keys    {}", terminal::grouped(info.api_keys)),
     ];
     if let (Some(first), Some(last)) = (moment(info.first_grant), moment(info.last_grant)) {
         lines.push(format!("issued      from {first} to {last}"));

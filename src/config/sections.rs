@@ -163,9 +163,6 @@ const USES: [(&str, Use); 3] = [("web", Use::Web), ("api", Use::Api), ("admin", 
 const DIALECTS: [(&str, Dialect); 2] = [("nginx", Dialect::Nginx), ("standalone", Dialect::Standalone)];
 const DIALECTS_LATER: [&str; 4] = ["apache", "lighttpd", "caddy", "haproxy"];
 
-/// The API asks nobody who they are: the socket's mode does.
-const API_ON_TCP: &str = "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": whoever can connect to the API may use it, and a port of TCP is open to every program on this host";
-
 /// Commands read the configuration, too, and nothing was passed to them.
 const API_PASSED: &str =
     "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": commands find the daemon by its path";
@@ -193,9 +190,6 @@ fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
     let peers_at = peers.span();
     let peers = peers.optional().map(|peers| peers.into_iter().map(|peer| peer.value).collect());
     let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT).or(CONNECTIONS_MAX);
-    if let (Some(Placed { value: Address::Tcp(_), .. }), Some(Serve::Api)) = (&address, serve) {
-        table.misplaced("address", API_ON_TCP);
-    }
     if let (Some(Placed { value: Address::Passed(_), .. }), Some(Serve::Api)) = (&address, serve) {
         table.misplaced("address", API_PASSED);
     }

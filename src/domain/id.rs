@@ -126,6 +126,11 @@ id!(
     "l-"
 );
 id!(
+    /// Names a key of the API: `k-…`. Opens nothing.
+    ApiKeyId,
+    "k-"
+);
+id!(
     /// Names a delivery: `d-…`. Stands in logs and in the `Cloakroom-Delivery` header; opens nothing by itself.
     DeliveryId,
     "d-"

@@ -7,10 +7,11 @@
 //! grant, [`tally`] what was counted in each hour, [`event`] what others want to hear of, [`message`] how that waits to leave,
 //! to a [`mail_address`] or a URL. [`file_state`] tells that a followed file was changed. [`audit`] finds
 //! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
-//! of what it sold, [`catalogue`] what it sells. `section_name` makes the names by which sections of the configuration are
-//! called, `short_text` those that others give.
+//! of what it sold, [`catalogue`] what it sells. [`api_key`] is who may call the API, [`repeated`] which calls are known from
+//! before. `section_name` makes the names by which sections of the configuration are called, `short_text` those that others give.
 
 pub mod account;
+pub mod api_key;
 pub mod audit;
 pub mod authorization;
 pub mod catalogue;
@@ -45,6 +46,7 @@ pub mod question;
 pub mod range;
 pub mod recent;
 pub mod refusal;
+pub mod repeated;
 mod section_name;
 mod short_text;
 pub mod support;

@@ -133,6 +133,11 @@ impl SigningKey {
         self.order_token.clone()
     }
 
+    /// Seals what is kept for a while.
+    pub(super) fn kept_answer(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.signed_url.clone().chain_update("cloakroom kept answer 1").finalize().into_bytes().into())
+    }
+
     /// Makes the password of a directory.
     pub(super) fn directory_password(&self) -> HmacSha256 {
         self.directory_password.clone()

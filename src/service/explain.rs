@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 mod click;
 mod ended;
@@ -36,7 +37,7 @@ use crate::domain::support::SupportCode;
 use crate::proof::{signed_url, token};
 
 /// What `explain` found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// What was explained, without any token.
     pub subject: String,

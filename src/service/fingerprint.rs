@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::site::Site;
 use crate::domain::checksum::Checksum;
@@ -16,7 +17,7 @@ use crate::domain::placed::{Placed, What};
 const PIECE: usize = 256 * 1024;
 
 /// What can be said about the content of a version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fingerprint {
     /// SHA-256 in hexadecimal, if a copy of the version was read, or the file is still as it was.
     pub sha256: Option<String>,

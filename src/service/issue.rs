@@ -6,6 +6,7 @@ use super::address;
 use super::copies::{self, Offered};
 use super::ending::check_zone;
 use super::outbox::{NotWritten, letter_for};
+use super::repeated::Ids;
 use super::site::Site;
 use crate::clock;
 use crate::domain::file::FileRef;
@@ -111,8 +112,13 @@ impl fmt::Display for NotIssued {
     }
 }
 
-/// Looks at the file, makes grant and link, and keeps both in one step.
-pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued, NotIssued> {
+/// Looks at the file, makes grant and link, and keeps both in one step. What a call made before that comes again is found
+/// by `ids`.
+pub async fn issue(site: &Site, wanted: Wanted, author: String, ids: Ids) -> Result<Issued, NotIssued> {
+    let (grant_id, link_id) = (GrantId::new(ids.bits("grant")), LinkId::new(ids.bits("link")));
+    if let Some(before) = issued_before(site, link_id, ids).await? {
+        return Ok(before);
+    }
     let Wanted { file, customer, policy, letter } = wanted;
     site.storages.look(&file).map_err(|absent| NotIssued::Absent(file.clone(), absent))?;
     if customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
@@ -125,8 +131,8 @@ pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued
     }
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let now = clock::now();
-    let grant = new_grant(file, customer, policy, now);
-    let link = new_link(&grant, None, now);
+    let grant = Grant { id: grant_id, ..new_grant(file, customer, policy, now) };
+    let link = Link { id: link_id, ..new_link(&grant, None, now) };
     let author = Author { name: author, at: now };
     let letter = letter.map(|(to, language)| letter_for(site, grant.id, link.id, &to, language.as_deref(), now)).transpose();
     let issued = match letter.map_err(NotIssued::Letter)? {
@@ -141,14 +147,18 @@ pub async fn issue(site: &Site, wanted: Wanted, author: String) -> Result<Issued
 }
 
 /// Makes one more link of a grant, that lasts as long as its policy says or as `lasts` says.
-pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author: String) -> Result<Issued, NotIssued> {
+pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author: String, ids: Ids) -> Result<Issued, NotIssued> {
+    let link_id = LinkId::new(ids.bits("link"));
+    if let Some(before) = issued_before(site, link_id, ids).await? {
+        return Ok(before);
+    }
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
     let grant = site.store.grant(grant).await.map_err(NotIssued::Down)?.ok_or(NotIssued::Unknown)?;
     if grant.standing == Standing::Revoked {
         return Err(NotIssued::Revoked(grant.id));
     }
     let now = clock::now();
-    let link = new_link(&grant, lasts, now);
+    let link = Link { id: link_id, ..new_link(&grant, lasts, now) };
     let author = Author { name: author, at: now };
     if !site.store.add_link(link.clone(), author).await.map_err(NotIssued::Down)? {
         return Err(NotIssued::Unknown);
@@ -156,6 +166,16 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
     tracing::info!(event = "linked", grant = %grant.id, link = %link.id, file = %grant.file);
     let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
+}
+
+/// What the call made of which `ids` are, if it was cut off before it could answer.
+async fn issued_before(site: &Site, link: LinkId, ids: Ids) -> Result<Option<Issued>, NotIssued> {
+    let Ids::Of(_) = ids else { return Ok(None) };
+    let Some(link) = site.store.link(link).await.map_err(NotIssued::Down)? else { return Ok(None) };
+    let grant = site.store.grant(link.grant).await.map_err(NotIssued::Down)?.ok_or(NotIssued::Unknown)?;
+    let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
+    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    Ok(Some(Issued { url: url_of(site, &grant, &link, key), grant, link, copy }))
 }
 
 pub(super) fn new_link(grant: &Grant, lasts: Option<Span>, now: Moment) -> Link {

@@ -3,7 +3,7 @@
 //! [`answer`] is a web server's request from head to answer; it runs [`authorize`] or [`download`]. [`settle`] takes in
 //! what was sent and ends what is due, [`streams`] brings it what we sent ourselves; [`watching`] keeps public directories
 //! and what is remembered of them alike; [`issue`] makes grants and links,
-//! [`amend`] changes them for the [`caller`], [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
+//! [`amend`] changes them for the [`caller`], who may have an [`api_key`] and ask twice ([`repeated`]), [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
 //! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`zen_cart`] looks after
 //! the links of a shop that has no plugin.
@@ -11,6 +11,7 @@
 pub mod address;
 pub mod amend;
 pub mod answer;
+pub mod api_key;
 pub mod asking;
 pub mod audit;
 pub mod authorize;
@@ -46,6 +47,7 @@ mod reconcile;
 pub mod refusals;
 pub mod rehearsal;
 pub mod remembered;
+pub mod repeated;
 mod retries;
 mod running;
 mod secrecy;

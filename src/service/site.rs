@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
+use super::repeated::RunningCalls;
 use super::streams::Streams;
 use super::upkeep::Upkeep;
 use super::zen_cart::ZenCarts;
@@ -29,7 +30,7 @@ use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::{CatalogueStore, OrderStore, OutboxStore, PrivacyStore, Store, Stores};
+use crate::store::{CallerStore, CatalogueStore, OrderStore, OutboxStore, PrivacyStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -65,6 +66,8 @@ pub struct Site {
     pub messages: Arc<dyn OutboxStore>,
     /// What is kept about people.
     pub privacy: Arc<dyn PrivacyStore>,
+    /// Who calls the API.
+    pub callers: Arc<dyn CallerStore>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
@@ -84,6 +87,8 @@ pub struct Site {
     pub zen_carts: Arc<ZenCarts>,
     /// What is known of those who are told what happens.
     pub outbox: Arc<Outbox>,
+    /// The calls of the API with a name that are being answered.
+    pub(super) calls: Arc<RunningCalls>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
     pub(super) amending: Arc<Mutex<()>>,
     /// Who may enter public directories, and what their htpasswd files say.
@@ -180,6 +185,7 @@ impl Site {
             catalogue: stores.catalogue,
             messages: stores.outbox,
             privacy: stores.privacy,
+            callers: stores.callers,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
@@ -189,6 +195,7 @@ impl Site {
             asks: Arc::default(),
             zen_carts: Arc::default(),
             outbox: Arc::default(),
+            calls: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
             hashing: Arc::new(Semaphore::new(1)),
@@ -238,6 +245,7 @@ impl Site {
             catalogue: Arc::clone(&self.catalogue),
             messages: Arc::clone(&self.messages),
             privacy: Arc::clone(&self.privacy),
+            callers: Arc::clone(&self.callers),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),
@@ -247,6 +255,7 @@ impl Site {
             asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             outbox: Arc::clone(&self.outbox),
+            calls: Arc::clone(&self.calls),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),
             hashing: Arc::clone(&self.hashing),

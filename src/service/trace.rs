@@ -1,13 +1,14 @@
 //! The steps of a decision, for `cloakroom explain`: written by the same code that decides.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::secrecy::without_jwts;
 use crate::domain::refusal::Refusal;
 use crate::store::Down;
 
 /// One step of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     /// Whether the decision could go on after it.
     pub held: bool,

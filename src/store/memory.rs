@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
+mod callers;
 mod credentials;
 mod limits;
 mod lists;
@@ -12,6 +13,7 @@ mod placed;
 mod privacy;
 mod records;
 
+use self::callers::Callers;
 use self::credentials::Credentials;
 pub use self::limits::Limits;
 use self::orders::Sales;
@@ -79,6 +81,7 @@ struct Kept {
     outbox: Outbox,
     /// Up to which ended delivery addresses are networks.
     blurred: Option<(Moment, u64)>,
+    callers: Callers,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }

@@ -1,6 +1,7 @@
 //! What is remembered. One contract of decisions; the engines run the rules of [`crate::domain::account`], they do
 //! not know them.
 
+mod callers;
 mod catalogue;
 mod credentials;
 pub mod memory;
@@ -16,6 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
 pub use self::catalogue::{CatalogueStore, Files};
 pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
@@ -393,16 +395,19 @@ pub struct Stores {
     pub outbox: Arc<dyn OutboxStore>,
     /// What is kept about people.
     pub privacy: Arc<dyn PrivacyStore>,
+    /// Who calls the API.
+    pub callers: Arc<dyn CallerStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + PrivacyStore + 'static>(store: Arc<S>) -> Self {
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + PrivacyStore + 'static>(store: Arc<S>) -> Self {
         Self {
             decisions: Arc::clone(&store) as _,
             orders: Arc::clone(&store) as _,
             catalogue: Arc::clone(&store) as _,
             outbox: Arc::clone(&store) as _,
+            callers: Arc::clone(&store) as _,
             privacy: store,
         }
     }

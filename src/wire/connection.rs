@@ -161,7 +161,7 @@ async fn route(router: axum::Router, head: Parts, body: Bytes, peer: Peer) -> Re
 /// An answer to a caller of the API (RFC 9457).
 fn problem(status: StatusCode, detail: &'static str) -> Response<Payload> {
     let title = status.canonical_reason().unwrap_or("Error");
-    let text = serde_json::json!({ "status": status.as_u16(), "title": title, "detail": detail }).to_string();
+    let text = serde_json::json!({ "type": "about:blank", "status": status.as_u16(), "title": title, "detail": detail }).to_string();
     let mut response = Response::new(Payload::from(Bytes::from(text)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -12,6 +12,7 @@ mod rules_of_clicks;
 mod rules_of_copies;
 mod rules_of_networks;
 mod rules_of_settling;
+mod store_callers;
 mod store_contract;
 mod store_credentials;
 mod store_orders;

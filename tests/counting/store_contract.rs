@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::contract_of_placed::*;
 use crate::fixtures::*;
+use crate::store_callers::*;
 use crate::store_credentials::*;
 
 /// Each promise, run over each engine: an empty store that nobody else uses.
@@ -89,6 +90,9 @@ contract! {
     credentials_are_found_as_they_were_put_until_they_end
     credentials_are_replaced_in_one_step
     no_user_name_is_ever_used_again
+    keys_are_kept_as_they_were_made_used_and_revoked
+    a_name_is_free_again_when_its_key_is_revoked_and_there_are_only_so_many
+    a_call_is_answered_again_as_it_was_until_a_day_is_over
 }
 
 async fn issued(store: &impl Store, number: u32, max_downloads: Option<u32>) {

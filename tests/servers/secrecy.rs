@@ -19,6 +19,9 @@ const TOKEN_LENGTH: usize = 40;
 /// An HMAC-SHA256 in base64url.
 const SIGNATURE_LENGTH: usize = 43;
 
+/// `cr_` and 160 bits in base32.
+const API_KEY_LENGTH: usize = 35;
+
 /// A key's file has at least so many letters.
 const KEY_LENGTH_MIN: usize = 43;
 
@@ -35,6 +38,7 @@ pub enum Kind {
     Signature,
     Token,
     Jwt,
+    ApiKey,
 }
 
 /// What a command prints on standard output because that is its purpose: these, and nothing else does. Nothing at all may
@@ -47,6 +51,7 @@ const PRINTED_BY: &[(&[&str], &[Kind])] = &[
     (&["order", "page"], &[Kind::Token]),
     (&["htpasswd", "add", "--generate"], &[Kind::Password]),
     (&["credential", "show"], &[Kind::Password]),
+    (&["apikey", "new"], &[Kind::ApiKey]),
     (&["demo"], &[Kind::Signature, Kind::Token]),
 ];
 
@@ -94,6 +99,13 @@ fn marked(text: &str) -> impl Iterator<Item = (Kind, &str)> {
     marks.flat_map(found)
 }
 
+/// A key of the API, known by how it begins and how long it is.
+fn api_key(line: &str) -> Option<&str> {
+    let letters =
+        |text: &&str| run(text).len() == API_KEY_LENGTH && text.as_bytes()[3..API_KEY_LENGTH].iter().all(u8::is_ascii_alphanumeric);
+    line.match_indices("cr_").map(|(at, _)| &line[at..]).find(letters)
+}
+
 /// Three parts of base64url, of which the first is a JSON object, as `{"` begins.
 fn jwt(line: &str) -> Option<&str> {
     let is_one = |text: &&str| {
@@ -107,7 +119,7 @@ fn jwt(line: &str) -> Option<&str> {
 
 /// What in a line could be used by whoever reads it, and is none of what it `may` hold.
 fn secret(line: &str, known: &Known, may: &[Kind]) -> Option<(Kind, String)> {
-    let seen = marked(line).chain(jwt(line).map(|text| (Kind::Jwt, text)));
+    let seen = marked(line).chain(jwt(line).map(|text| (Kind::Jwt, text))).chain(api_key(line).map(|text| (Kind::ApiKey, text)));
     known.find(line).chain(seen).find(|(kind, _)| !may.contains(kind)).map(|(kind, text)| (kind, text.to_owned()))
 }
 

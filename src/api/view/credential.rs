@@ -3,13 +3,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::credential::{DirectoryCredential, Holder};
 use crate::domain::moment::Moment;
 use crate::service::credential::Rotated;
 
 /// A user name of a public directory.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CredentialView {
     /// `k7m2-9xqt`.
     pub user: String,
@@ -52,7 +53,7 @@ impl CredentialView {
 }
 
 /// A user name with its password, which is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct CredentialPage {
     /// The user name.
     #[serde(flatten)]
@@ -73,7 +74,7 @@ impl fmt::Debug for CredentialPage {
 }
 
 /// What became of a rotation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RotatedView {
     /// The directory.
     pub directory: String,

@@ -1,6 +1,7 @@
 //! Deliveries and their requests.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::GrantView;
 use crate::config::Configuration;
@@ -10,7 +11,7 @@ use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
 /// A delivery in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ListedDelivery {
     /// `d-…`.
     pub id: String,
@@ -57,7 +58,7 @@ impl ListedDelivery {
 }
 
 /// A range of the file that was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RangeView {
     /// Its first byte.
     pub first: u64,
@@ -66,7 +67,7 @@ pub struct RangeView {
 }
 
 /// One request.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RequestView {
     /// The web server's name of it.
     pub id: String,
@@ -83,7 +84,7 @@ pub struct RequestView {
 }
 
 /// What was sent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReportView {
     /// When the answer ended.
     pub ended: String,
@@ -120,7 +121,7 @@ impl RequestView {
 }
 
 /// A time in which no request ran.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct InterruptionView {
     /// When the last request before it ended.
     pub from: String,
@@ -131,7 +132,7 @@ pub struct InterruptionView {
 }
 
 /// How a delivery went.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CourseView {
     /// When the first request was admitted.
     pub opened: Option<String>,
@@ -172,7 +173,7 @@ impl CourseView {
 }
 
 /// A delivery, whole.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
     /// As in a list.
     #[serde(flatten)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ListedDelivery;
 use crate::domain::grant::{Grant, Standing};
@@ -16,7 +17,7 @@ use crate::service::preparation::Preparation;
 use crate::service::{amend, issue};
 
 /// A grant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
     /// `g-…`.
     pub id: String,
@@ -69,7 +70,7 @@ impl GrantView {
 }
 
 /// What a grant was sold as.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SoldView {
     /// The order, `o-…`.
     pub order: String,
@@ -99,7 +100,7 @@ impl SoldView {
 }
 
 /// A link. Its URL is a secret that only its maker was told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LinkView {
     /// `l-…`.
     pub id: String,
@@ -125,7 +126,7 @@ impl LinkView {
 }
 
 /// A link that was revoked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RevokedLink {
     /// Its grant, `g-…`.
     pub grant_id: String,
@@ -136,7 +137,7 @@ pub struct RevokedLink {
 }
 
 /// A link that was made. Its URL is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Issued {
     /// The URL for the customer: whoever has it can use it.
     pub url: String,
@@ -152,7 +153,7 @@ pub struct Issued {
 }
 
 /// The way to a copy, for the customer. Neither URL nor password is printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct OfferedView {
     /// Its URL.
     pub url: String,
@@ -184,7 +185,7 @@ impl OfferedView {
 }
 
 /// A copy of a grant, in public or no longer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CopyView {
     /// Where the web server serves it.
     pub url: String,
@@ -267,7 +268,7 @@ impl Issued {
 }
 
 /// What became of a change.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Amended {
     /// The grant as it is now.
     pub grant: GrantView,
@@ -284,7 +285,7 @@ impl Amended {
 }
 
 /// One line of a grant's history.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EntryView {
     /// When.
     pub at: String,
@@ -310,7 +311,7 @@ impl EntryView {
 }
 
 /// A grant with all that belongs to it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GrantPage {
     /// The grant.
     #[serde(flatten)]

@@ -1,11 +1,12 @@
 //! Messages that are to leave, or have left.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::message::{About, Content, Lane, Letter, Message, State};
 
 /// A message.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MessageView {
     /// `m-…`: the `webhook-id`, or the first part of the `Message-ID`.
     pub id: String,
@@ -68,7 +69,7 @@ impl MessageView {
 }
 
 /// One way by which messages leave.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LaneView {
     /// `webhook:NAME` or `mail`.
     pub lane: String,
@@ -89,7 +90,7 @@ pub struct LaneView {
 }
 
 /// How many messages are sent again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Retried {
     /// So many.
     pub messages: u64,

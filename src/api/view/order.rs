@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::GrantView;
 use crate::api::orders::CustomerView;
@@ -12,7 +13,7 @@ use crate::domain::order::{Customer, Line, Options, Order, Own};
 use crate::service::order::{Opened, Reported};
 
 /// An order in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ListedOrder {
     /// `o-…`.
     pub id: String,
@@ -56,7 +57,7 @@ fn customer(customer: &Customer) -> CustomerView {
 }
 
 /// An order with what it opens. The URL of its page is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {
     /// `o-…`.
     pub id: String,
@@ -91,7 +92,7 @@ impl fmt::Debug for OrderView {
 }
 
 /// The customer's page of an order. Its URL is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct OrderPageView {
     /// Whoever has it can see and download what the order opens.
     pub url: String,
@@ -104,7 +105,7 @@ impl fmt::Debug for OrderPageView {
 }
 
 /// A line of an order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LineView {
     /// What tells it from the others.
     pub line: String,
@@ -134,7 +135,7 @@ pub struct LineView {
 }
 
 /// A grant that a line was sold as. The URL is answered and not printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SoldGrant {
     /// Under which name people see the file.
     pub name: String,

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord, PlaceRecord,
-    PlacedRecord, ProductRecord,
+    ActRecord, ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord,
+    PlaceRecord, PlacedRecord, ProductRecord,
 };
 
 /// The version of the format. The second has what lies in public and who may enter there, and deliveries without a link;
@@ -43,6 +43,8 @@ pub enum Line {
     Order(Box<OrderRecord>),
     /// A message that is to leave, or has left, after all grants.
     Message(Box<MessageRecord>),
+    /// A key of the API.
+    ApiKey(Box<ApiKeyRecord>),
     /// What was counted in an hour.
     Tally(TallyRecord),
     /// How far a feed was read. Of use on the same machine only, where the log is the same file.
@@ -132,4 +134,7 @@ pub struct Totals {
     /// Messages. Missing where an earlier version wrote.
     #[serde(default)]
     pub messages: u64,
+    /// Keys of the API. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub api_keys: u64,
 }

@@ -3,6 +3,7 @@
 //! Ids, addresses and networks are text in their one form, times are milliseconds since 1970 UTC, sizes are bytes. What
 //! is written here is read again by every later version.
 
+mod callers;
 mod catalogue;
 mod delivery;
 mod grant;
@@ -12,6 +13,7 @@ mod message;
 mod order;
 mod public;
 
+pub use self::callers::ApiKeyRecord;
 pub use self::catalogue::{FileRecord, ProductRecord};
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
@@ -94,6 +96,7 @@ written_as_shown!(
     crate::domain::order::Sku,
     crate::domain::order::LineKey,
     crate::domain::id::MessageId,
+    crate::domain::id::ApiKeyId,
     crate::domain::credential::UserName,
     std::net::IpAddr,
     ipnet::IpNet

@@ -7,6 +7,7 @@
 //! what the last commit took from its memory.
 
 mod answers;
+mod callers;
 mod catalogue;
 mod changes;
 mod checkpoint;

@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::fault::Fault;
-use super::schema::{APPLICATION_ID, MIGRATIONS};
+use super::schema::{APPLICATION_ID, LEARNED, MIGRATIONS};
 use crate::config::Durability;
 
 /// The versions before it, back to 3.7.0, can lose what was written when a log file begins anew while another
@@ -357,6 +357,9 @@ fn migrate(database: &Connection, version: usize) -> Result<(), rusqlite::Error>
     database.execute_batch("BEGIN IMMEDIATE")?;
     for step in MIGRATIONS.iter().skip(version) {
         database.execute_batch(step)?;
+    }
+    if version == 0 {
+        database.execute_batch(LEARNED)?;
     }
     database.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
     database.execute_batch("COMMIT")

@@ -17,6 +17,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
 use self::table::{Table, name, shown, values};
+use super::callers;
 use super::catalogue;
 use super::credentials;
 use super::fault::Fault;
@@ -360,7 +361,7 @@ impl Rescue {
         Ok(())
     }
 
-    /// The same of what is in public, and of who may enter there; and what of it is for what was lost.
+    /// The same of what is in public, of who may enter there and who may call the API; and what of it is for what was lost.
     fn leave_out_of_public(&mut self) -> Result<(), Fault> {
         self.sieve("placed", "SELECT name FROM placed WHERE ?1 = 0", 0, |copy, name| {
             rows::one(copy, schema::PLACED, [name], public::placed)
@@ -369,7 +370,11 @@ impl Rescue {
         self.sieve("credentials", "SELECT user FROM credentials WHERE ?1 = 0", 0, |copy, user| {
             rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
                 .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
-        })
+        })?;
+        self.sieve("api_keys", "SELECT id FROM api_keys WHERE ?1 = 0", 0, |copy, id| callers::one(copy, id).is_ok())?;
+        // An export has none: they are of use within a day.
+        self.salvaged.left_out.remove("calls");
+        Ok(())
     }
 
     /// The same of orders and the catalogue.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::callers;
 use super::catalogue;
 use super::credentials;
 use super::fault::Fault;
@@ -17,6 +18,7 @@ use super::rows::{self, Number};
 use super::schema;
 use super::upkeep::{each_delivery, each_grant, not};
 use crate::config::Durability;
+use crate::domain::api_key::ApiKey;
 use crate::domain::catalogue::{File, Product};
 use crate::domain::credential::DirectoryCredential;
 use crate::domain::delivery::{Delivery, State};
@@ -31,8 +33,8 @@ use crate::domain::place::Place;
 use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
-    ActRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, FileRecord, GrantRecord, Head, Line,
-    LinkRecord, MessageRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals, Unreadable, Written,
+    ActRecord, ApiKeyRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, FileRecord, GrantRecord,
+    Head, Line, LinkRecord, MessageRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals, Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
@@ -141,6 +143,10 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
         totals.messages += 1;
         put(&Line::Message(Box::new(MessageRecord::from(message))))
     })?;
+    for key in callers::all(&together)? {
+        totals.api_keys += 1;
+        put(&Line::ApiKey(Box::new(ApiKeyRecord::from(&key))))?;
+    }
     for tally in rows::all(&together, schema::ALL_TALLIES, [], rows::tally)? {
         totals.tallies += 1;
         put(&Line::Tally(TallyRecord { hour: tally.hour.millis(), what: tally.what.word().to_owned(), count: tally.count }))?;
@@ -295,6 +301,10 @@ impl Reading<'_> {
                     return Err(Wrong::Line(SAME_ID.to_owned()));
                 }
                 self.totals.messages += 1;
+            }
+            Line::ApiKey(record) => {
+                callers::add(self.database, &ApiKey::try_from(*record)?)?;
+                self.totals.api_keys += 1;
             }
             Line::Tally(record) => {
                 let what = Counted::parse(&record.what).ok_or_else(|| Unreadable::new("what", &record.what))?;

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::callers;
 use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why, beside, damage};
@@ -60,6 +61,8 @@ pub struct Info {
     pub products: u64,
     /// Messages, by the word of their state.
     pub messages: BTreeMap<String, u64>,
+    /// Keys of the API, those that were revoked included.
+    pub api_keys: u64,
     /// When the first grant was made, in milliseconds since 1970 UTC.
     pub first_grant: Option<u64>,
     /// When the last one was.
@@ -96,6 +99,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
         for LaneCount { state, count, .. } in outbox::lanes(&together)? {
             *messages.entry(state).or_default() += count;
         }
+        let api_keys = callers::all(&together)?.len() as u64;
         let info = rows::one(&together, schema::TOTALS, [], |row| {
             Ok(Info {
                 version: 0,
@@ -107,6 +111,7 @@ pub fn info(path: &Path) -> Result<Info, NotOpened> {
                 deliveries: states.iter().map(|(state, number)| (state.clone(), count(*number))).collect(),
                 placed: stays.iter().map(|(stay, number)| (stay.clone(), count(*number))).collect(),
                 credentials: count(row.get(3)?),
+                api_keys,
                 first_grant: row.get::<_, Option<i64>>(4)?.map(count),
                 last_grant: row.get::<_, Option<i64>>(5)?.map(count),
                 orders: count(row.get(6)?),

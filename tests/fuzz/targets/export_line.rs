@@ -1,6 +1,7 @@
 //! Any line of an export: read into what it stands for, or refused with a reason; what was read is written as it was read.
 #![no_main]
 
+use cloakroom::domain::api_key::ApiKey;
 use cloakroom::domain::catalogue::{File, Product};
 use cloakroom::domain::credential::DirectoryCredential;
 use cloakroom::domain::delivery::Delivery;
@@ -11,8 +12,8 @@ use cloakroom::domain::order::Order;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
 use cloakroom::store::record::{
-    CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord,
-    Unreadable,
+    ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord,
+    ProductRecord, Unreadable,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -72,6 +73,11 @@ fuzz_target!(|line: &[u8]| {
         Line::Order(record) => {
             if let Some(order) = refused(Order::try_from(*record)) {
                 assert_eq!(Order::try_from(OrderRecord::from(&order)).as_ref(), Ok(&order));
+            }
+        }
+        Line::ApiKey(record) => {
+            if let Some(key) = refused(ApiKey::try_from(*record)) {
+                assert_eq!(ApiKey::try_from(ApiKeyRecord::from(&key)).as_ref(), Ok(&key));
             }
         }
         Line::CloakroomStore(_) | Line::Tally(_) | Line::Feed(_) | Line::End(_) => {}

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::super::fault::Fault;
 use super::super::open::beside;
 use super::super::rows;
-use super::super::schema::{APPLICATION_ID, MIGRATIONS};
+use super::super::schema::{APPLICATION_ID, LEARNED, MIGRATIONS};
 
 /// Bytes of a page, as SQLite makes them where nobody says otherwise.
 const PAGE: usize = 4096;
@@ -126,21 +126,19 @@ fn varint(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// New files in each order: as they are made, and as a backup is, with and without what SQLite has learned about the rows.
+/// New files in each order: as they are made, and as a backup is.
 fn fresh(aside: &Aside, version: usize) -> Result<Vec<Fresh>, Fault> {
-    let [made, compact, learned] = ["made.db", "compact.db", "learned.db"].map(|name| aside.0.join(name));
+    let [made, compact] = ["made.db", "compact.db"].map(|name| aside.0.join(name));
     let database = Connection::open(&made)?;
     database.pragma_update(None, "application_id", APPLICATION_ID)?;
     database.execute_batch("BEGIN")?;
     for step in MIGRATIONS.iter().take(version) {
         database.execute_batch(step)?;
     }
+    database.execute_batch(LEARNED)?;
     database.execute_batch("COMMIT")?;
     database.execute("VACUUM INTO ?1", [compact.to_string_lossy()])?;
-    let whole = [made, compact].iter().map(|path| Fresh::read(path)).collect::<Result<Vec<_>, _>>()?;
-    database.execute_batch("ANALYZE")?;
-    database.execute("VACUUM INTO ?1", [learned.to_string_lossy()])?;
-    Ok(whole.into_iter().chain([Fresh::read(&learned)?]).collect())
+    [made, compact].iter().map(|path| Fresh::read(path)).collect()
 }
 
 impl Fresh {
@@ -165,9 +163,7 @@ impl Fresh {
     fn fits(&self, damaged: &File) -> Option<usize> {
         let stands = |(start, bytes): &(u64, Vec<u8>)| {
             let mut found = vec![0; bytes.len()];
-            // SQLite itself adds tables of what it learned about the rows.
-            let same = |((led, rows), (led_here, rows_here)): (Meant<'_>, Meant<'_>)| led == led_here && rows.starts_with(&rows_here);
-            damaged.read_exact_at(&mut found, *start).is_ok() && meant(&found).zip(meant(bytes)).is_some_and(same)
+            damaged.read_exact_at(&mut found, *start).is_ok() && meant(&found).is_some_and(|found| Some(found) == meant(bytes))
         };
         let (first, others) = self.pages.split_first()?;
         let (first, others_found) = (stands(first), others.iter().filter(|page| stands(page)).count());

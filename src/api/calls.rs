@@ -1,0 +1,92 @@
+//! The table of calls: each has a method, a path, the scope that a key needs for it, and what is told of it. There is no
+//! other way into the router, so that no call is without them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodRouter, get, post, put};
+use http::Method;
+
+use super::told::Told;
+use crate::domain::api_key::Scope;
+use crate::service::site::Current;
+
+/// One call of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// `GET`, `POST` or `PUT`.
+    pub method: &'static str,
+    /// Its path, with `{id}` for what names something.
+    pub path: &'static str,
+    /// What a key needs for it.
+    pub scope: Scope,
+    /// Whether it makes something, and takes an `Idempotency-Key`.
+    pub makes: bool,
+}
+
+/// Calls, with those who answer them.
+#[derive(Default)]
+pub(super) struct Calls {
+    router: Router<Current>,
+    known: Vec<(Call, Told)>,
+}
+
+impl Calls {
+    /// A call that looks.
+    pub(super) fn get<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        self.call(Call { method: "GET", path, scope, makes: false }, told, get(handler))
+    }
+
+    /// A call that changes something; the same again changes nothing, or what the caller wants.
+    pub(super) fn post<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        self.call(Call { method: "POST", path, scope, makes: false }, told, post(handler))
+    }
+
+    /// A call that puts what it names in a state; the same again changes nothing.
+    pub(super) fn put<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        self.call(Call { method: "PUT", path, scope, makes: false }, told, put(handler))
+    }
+
+    /// A call that makes something; the same again makes another one.
+    pub(super) fn make<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        let says = "A name for this call: the same call under it has the same answer for 24 hours, and makes nothing twice.";
+        let told = told.header("Idempotency-Key", says, "^[!#-\\[\\]-~]{1,128}$");
+        self.call(Call { method: "POST", path, scope, makes: true }, told, post(handler))
+    }
+
+    /// A call with limits of its own.
+    pub(super) fn call(mut self, call: Call, told: Told, answers: MethodRouter<Current>) -> Self {
+        self.known.push((call, told));
+        Self { router: self.router.route(call.path, answers), ..self }
+    }
+
+    /// The calls, and what is told of each.
+    pub(super) fn told(&self) -> &[(Call, Told)] {
+        &self.known
+    }
+
+    /// The router, and what each call needs.
+    pub(super) fn into_parts(self) -> (Router<Current>, Known) {
+        let known = self.known.into_iter().map(|(call, _)| ((call.method, call.path), call));
+        (self.router, Known(Arc::new(known.collect())))
+    }
+}
+
+/// What each call needs, by method and path.
+#[derive(Clone)]
+pub(super) struct Known(Arc<BTreeMap<(&'static str, &'static str), Call>>);
+
+impl Known {
+    /// The call by a method, of which HEAD is GET without its body, at a path as it stands in the table.
+    pub(super) fn find(&self, method: &Method, path: &str) -> Option<Call> {
+        let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
+        self.0.get(&(method, path)).copied()
+    }
+
+    /// All of them, by method and path.
+    pub(super) fn all(&self) -> Vec<Call> {
+        self.0.values().copied().collect()
+    }
+}

@@ -1,0 +1,222 @@
+//! Every call there is.
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::post;
+
+use super::calls::{Call, Calls};
+use super::told::does;
+use super::{
+    About, Amended, ApiKeyView, CredentialPage, CredentialView, CustomerPage, DeliveryView, Evidence, Explanation, Extension, FileView,
+    ForgetOrder, ForgottenView, GrantPage, GrantView, Handed, IMPORT_BYTES_MAX, ImportView, Issued, LINES_BYTES_MAX, LaneView,
+    ListedDelivery, ListedOrder, MessageView, NewApiKey, NewApiKeyView, NewFile, NewGrant, NewImport, NewLetter, NewLink, NewOrder,
+    NewState, OrderPageView, OrderView, ProductView, PublicPage, Retried, RevokedApiKey, RevokedLink, RotatedView, Rotation, Stats,
+    SweepOrder, SweepView, What,
+};
+use super::{
+    about, api_keys, catalogue, credentials, customers, deliveries, evidence, explain_what, grants, imports, links, openapi, orders,
+    outbox, public, reports, stats,
+};
+use crate::domain::api_key::Scope::{Admin, Catalogue, Grants, Orders, Read};
+
+/// What can be called, and by whom.
+pub(super) fn calls() -> Calls {
+    of_upkeep(of_people(of_outbox(of_what_is_shown(of_sales(of_grants(Calls::default()))))))
+}
+
+/// Grants and their links.
+fn of_grants(calls: Calls) -> Calls {
+    calls
+        .get("/api/v1/grants", Read, does("The newest grants.").asked::<grants::Which>().lists::<GrantView>(), grants::list)
+        .make("/api/v1/grants", Grants, does("Makes a grant and its first link.").takes::<NewGrant>().answers::<Issued>(), grants::add)
+        .get("/api/v1/grants/{id}", Read, does("A grant with its links, deliveries and history.").answers::<GrantPage>(), grants::show)
+        .post("/api/v1/grants/{id}/suspend", Grants, does("Shuts a grant for now.").answers::<Amended>(), grants::suspend)
+        .post("/api/v1/grants/{id}/resume", Grants, does("Opens a grant that was suspended.").answers::<Amended>(), grants::resume)
+        .post("/api/v1/grants/{id}/revoke", Grants, does("Shuts a grant for good.").answers::<Amended>(), grants::revoke)
+        .post("/api/v1/grants/{id}/reset", Grants, does("Lets a grant begin anew.").answers::<Amended>(), grants::reset)
+        .post(
+            "/api/v1/grants/{id}/extend",
+            Grants,
+            does("Gives a grant time or downloads.").takes::<Extension>().answers::<Amended>(),
+            grants::extend,
+        )
+        .make(
+            "/api/v1/grants/{id}/links",
+            Grants,
+            does("Makes one more link of a grant.").takes::<NewLink>().answers::<Issued>(),
+            links::add,
+        )
+        .get(
+            "/api/v1/grants/{id}/evidence",
+            Read,
+            does("What happened under a grant, for a dispute.").answers::<Evidence>(),
+            evidence::evidence,
+        )
+        .post("/api/v1/links/{id}/revoke", Grants, does("Withdraws a link.").answers::<RevokedLink>(), links::revoke)
+}
+
+/// What shops report, and what they sell.
+fn of_sales(calls: Calls) -> Calls {
+    calls
+        .get("/api/v1/orders", Read, does("The newest orders.").asked::<orders::Which>().lists::<ListedOrder>(), orders::list)
+        .get("/api/v1/orders/{id}", Read, does("An order with what was sold.").answers::<OrderView>(), orders::show)
+        .post("/api/v1/orders/{id}/page", Orders, does("The page of an order, for its customer.").answers::<OrderPageView>(), orders::page)
+        .post(
+            "/api/v1/orders/{id}/state",
+            Orders,
+            does("Takes what became of an order.").takes::<NewState>().answers::<OrderView>(),
+            orders::set,
+        )
+        .get("/api/v1/files", Read, does("Files of the catalogue.").asked::<catalogue::Which>().lists::<FileView>(), catalogue::files)
+        .make(
+            "/api/v1/files",
+            Catalogue,
+            does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(),
+            catalogue::add_file,
+        )
+        .get("/api/v1/files/{id}", Read, does("A file of the catalogue.").answers::<FileView>(), catalogue::file)
+        .get("/api/v1/products", Read, does("Products.").asked::<catalogue::Which>().lists::<ProductView>(), catalogue::products)
+        .get("/api/v1/products/{sku}", Read, does("A product with its files.").answers::<ProductView>(), catalogue::product)
+        .put(
+            "/api/v1/products/{sku}",
+            Catalogue,
+            does("Makes a product, or puts it in the place of the one before.").takes::<ProductView>().answers::<ProductView>(),
+            catalogue::put_product,
+        )
+}
+
+/// What there is to be seen.
+fn of_what_is_shown(calls: Calls) -> Calls {
+    calls
+        .get(
+            "/api/v1/deliveries",
+            Read,
+            does("The newest deliveries.").asked::<deliveries::Which>().lists::<ListedDelivery>(),
+            deliveries::list,
+        )
+        .get(
+            "/api/v1/deliveries/{id}",
+            Read,
+            does("A delivery with its requests; `newest` names the newest.").answers::<DeliveryView>(),
+            deliveries::show,
+        )
+        .get("/api/v1/stats", Read, does("Numbers by hour or day.").asked::<stats::Which>().answers::<Stats>(), stats::stats)
+        .post(
+            "/api/v1/explain",
+            Read,
+            does("Every step of a decision, and what mends it.").takes::<What>().answers::<Explanation>(),
+            explain_what,
+        )
+        .get("/api/v1/about", Read, does("The running daemon.").answers::<About>(), about::about)
+        .get("/api/v1/openapi.json", Read, does("This document."), openapi::show)
+}
+
+/// People, and what is taken over from other shops.
+fn of_people(calls: Calls) -> Calls {
+    let import = Call { method: "POST", path: "/api/v1/import", scope: Admin, makes: false };
+    let told =
+        does("Takes over a part of what another shop sold; the same again changes nothing.").takes::<NewImport>().answers::<ImportView>();
+    calls
+        .call(import, told, post(imports::take_part).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
+        .get("/api/v1/customers/{who}", Admin, does("All that is kept about a customer.").answers::<CustomerPage>(), customers::show)
+        .post(
+            "/api/v1/customers/{who}/forget",
+            Admin,
+            does("Forgets who a customer is.").takes::<ForgetOrder>().answers::<ForgottenView>(),
+            customers::forget_them,
+        )
+}
+
+/// What leaves for webhooks and customers.
+fn of_outbox(calls: Calls) -> Calls {
+    calls
+        .get("/api/v1/outbox", Read, does("The webhooks and the mail server, with what waits.").lists::<LaneView>(), outbox::lanes)
+        .post(
+            "/api/v1/outbox/{lane}/retry",
+            Admin,
+            does("Sends again all that was given up there.").answers::<Retried>(),
+            outbox::retry_lane,
+        )
+        .get("/api/v1/messages", Read, does("The newest messages.").asked::<outbox::Which>().lists::<MessageView>(), outbox::list)
+        .post("/api/v1/messages/{id}/retry", Admin, does("Sends a message again that was given up.").answers::<Retried>(), outbox::retry)
+        .make(
+            "/api/v1/webhooks/{name}/test",
+            Admin,
+            does("Tries whether a webhook is reached.").answers::<MessageView>(),
+            outbox::test_webhook,
+        )
+        .make(
+            "/api/v1/mail/test",
+            Admin,
+            does("Tries whether mail arrives.").takes::<NewLetter>().answers::<MessageView>(),
+            outbox::test_mail,
+        )
+        .make(
+            "/api/v1/grants/{id}/mail",
+            Grants,
+            does("Writes to the customer of a grant once more.").takes::<NewLetter>().answers::<MessageView>(),
+            outbox::mail_grant,
+        )
+        .make(
+            "/api/v1/orders/{id}/mail",
+            Orders,
+            does("Writes to the customer of an order once more.").takes::<NewLetter>().answers::<MessageView>(),
+            outbox::mail_order,
+        )
+}
+
+/// Public directories, reports, keys.
+fn of_upkeep(calls: Calls) -> Calls {
+    let reports_taken = Call { method: "POST", path: "/api/v1/reports", scope: Admin, makes: false };
+    calls
+        .make(
+            "/api/v1/orders",
+            Orders,
+            does("Takes what a shop reports of an order: what is paid opens, what is taken back shuts.")
+                .takes::<NewOrder>()
+                .answers::<OrderView>(),
+            orders::add,
+        )
+        .get(
+            "/api/v1/public",
+            Read,
+            does("What lies in public directories, and why.").asked::<public::Which>().answers::<PublicPage>(),
+            public::list,
+        )
+        .post(
+            "/api/v1/public/sweep",
+            Admin,
+            does("Takes away what has to go, or tells what would.").takes::<SweepOrder>().answers::<SweepView>(),
+            public::sweep,
+        )
+        .get(
+            "/api/v1/credentials",
+            Read,
+            does("The newest user names of public directories.").asked::<credentials::Which>().lists::<CredentialView>(),
+            credentials::list,
+        )
+        .get(
+            "/api/v1/credentials/{user}",
+            Admin,
+            does("A user name of a public directory, with its password.").answers::<CredentialPage>(),
+            credentials::show,
+        )
+        .make(
+            "/api/v1/directories/{name}/rotate",
+            Admin,
+            does("Replaces the user names of a public directory.").takes::<Rotation>().answers::<RotatedView>(),
+            credentials::replace,
+        )
+        .call(
+            reports_taken,
+            does("Settles lines of the web server's report.").takes_lines().answers::<Handed>(),
+            post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)),
+        )
+        .get("/api/v1/apikeys", Admin, does("The keys of the API, the newest first.").lists::<ApiKeyView>(), api_keys::list)
+        .post(
+            "/api/v1/apikeys",
+            Admin,
+            does("Makes a key, and tells its text once.").takes::<NewApiKey>().answers::<NewApiKeyView>(),
+            api_keys::add,
+        )
+        .post("/api/v1/apikeys/{id}/revoke", Admin, does("Refuses a key from now on.").answers::<RevokedApiKey>(), api_keys::revoke)
+}

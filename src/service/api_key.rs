@@ -1,0 +1,142 @@
+//! Keys of the API: made, listed, revoked, and known again when one is brought.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use zeroize::Zeroizing;
+
+use super::site::Site;
+use crate::auth::lockout::{Begun, Guess};
+use crate::clock;
+use crate::domain::api_key::{ApiKey, KeyName, Scopes};
+use crate::domain::authorization::Login;
+use crate::domain::id::ApiKeyId;
+use crate::domain::moment::{Moment, Span};
+use crate::domain::order::ShopName;
+use crate::proof::api_key::KeyText;
+use crate::random;
+use crate::store::{API_KEYS_MAX, Down, KeyAdded};
+
+/// What key to make.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What it is called.
+    pub name: KeyName,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The only shop whose orders it may report and see.
+    pub shop: Option<ShopName>,
+}
+
+/// Why no key was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotMade {
+    /// A key that was not revoked has the name.
+    NameTaken(KeyName),
+    /// There are too many.
+    Full,
+    /// The store does not answer.
+    Down(Down),
+}
+
+impl fmt::Display for NotMade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameTaken(name) => {
+                write!(f, "there is a key `{name}`: take another name, or revoke that one (`cloakroom apikey list` shows its id)")
+            }
+            Self::Full => write!(f, "there are {API_KEYS_MAX} keys, those that were revoked included, and no more are kept"),
+            Self::Down(down) => write!(f, "{down}"),
+        }
+    }
+}
+
+/// Makes a key. Its text is told here and never again.
+pub async fn make(site: &Site, new: NewKey, author: String) -> Result<(ApiKey, KeyText), NotMade> {
+    let NewKey { name, scopes, shop } = new;
+    let text = KeyText::new(random::bytes());
+    let key = ApiKey {
+        id: ApiKeyId::new(random::bytes()),
+        name,
+        digest: text.digest(),
+        scopes,
+        shop,
+        created: clock::now(),
+        author,
+        used: None,
+        revoked: None,
+    };
+    match site.callers.add_api_key(key.clone()).await.map_err(NotMade::Down)? {
+        KeyAdded::Added => {}
+        KeyAdded::NameTaken => return Err(NotMade::NameTaken(key.name)),
+        KeyAdded::Full => return Err(NotMade::Full),
+    }
+    tracing::info!(event = "api_key_made", key = %key.id, name = %key.name, scopes = %key.scopes, author = key.author);
+    Ok((key, text))
+}
+
+/// Revokes a key for good, and gives it as it is then and whether it was good before; `None` when it is not known.
+pub async fn revoke(site: &Site, id: ApiKeyId, author: &str) -> Result<Option<(ApiKey, bool)>, Down> {
+    let now = clock::now();
+    let Some(before) = site.callers.revoke_api_key(id, now).await? else { return Ok(None) };
+    let changed = before.revoked.is_none();
+    if changed {
+        tracing::info!(event = "api_key_revoked", key = %id, name = %before.name, author);
+    }
+    Ok(Some((ApiKey { revoked: before.revoked.or(Some(now)), ..before }, changed)))
+}
+
+/// Why a key that was brought opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKnown {
+    /// It is no key that was made here, or it was revoked.
+    Wrong,
+    /// The same, too often from this network: so long it is told nothing else.
+    Locked(Span),
+    /// The store does not answer.
+    Down(Down),
+}
+
+impl From<Down> for NotKnown {
+    fn from(down: Down) -> Self {
+        Self::Down(down)
+    }
+}
+
+/// The key whose text was brought from `from`, or over a unix socket. One that is right is never held up by others that are
+/// wrong: with 160 bits there is nothing to guess, and what is bounded is the noise.
+pub async fn known(site: &Site, brought: &str, from: Option<IpAddr>, now: Moment) -> Result<ApiKey, NotKnown> {
+    let keys = site.callers.api_keys().await?;
+    let text = KeyText::parse(brought);
+    let found = text.as_ref().and_then(|text| text.find(&keys));
+    let Some(key) = found.filter(|key| key.revoked.is_none()) else {
+        return Err(wrong(site, brought, from, found.map(|key| key.id), now));
+    };
+    if let Some(day) = key.new_day(now) {
+        // That it was used is worth no refusal.
+        let _ = site.callers.use_api_key(key.id, day).await;
+    }
+    Ok(key.clone())
+}
+
+/// Counts a key that opens nothing, and tells it in the log: each once, and not more of one network than the lock-out lets by.
+fn wrong(site: &Site, brought: &str, from: Option<IpAddr>, revoked: Option<ApiKeyId>, now: Moment) -> NotKnown {
+    let revoked = revoked.map(|id| id.to_string());
+    let revoked = revoked.as_deref();
+    let Some(client) = from else {
+        tracing::warn!(event = "api_key_wrong", revoked, "a key of the API was brought over a unix socket, and opens nothing");
+        return NotKnown::Wrong;
+    };
+    let desk = &site.logins.desk;
+    let login = Login { user: String::new(), password: Zeroizing::new(brought.as_bytes().to_vec()) };
+    let guess = Guess { file: b"keys of the API", generation: &[0; 32], login: &login, client };
+    match desk.api_keys.begin(&desk.secret, &guess, now) {
+        Err(lock) => NotKnown::Locked(lock.lasts),
+        Ok(Begun::Wrong) => NotKnown::Wrong,
+        Ok(Begun::Try(attempt)) => {
+            attempt.ended(false);
+            tracing::warn!(event = "api_key_wrong", %client, revoked, "a key of the API was brought that opens nothing");
+            NotKnown::Wrong
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Who calls the API, and what was answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Memory;
+use crate::domain::api_key::ApiKey;
+use crate::domain::id::ApiKeyId;
+use crate::domain::moment::Moment;
+use crate::domain::repeated::{Begun, CallName, Fingerprint, KEPT, KeptAnswer, NamedCall, Seed};
+use crate::store::{API_KEYS_MAX, CallerStore, KeyAdded, Later};
+
+/// So many calls are remembered here: some 10 MB.
+const CALLS_MAX: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Callers {
+    keys: BTreeMap<(Moment, ApiKeyId), ApiKey>,
+    calls: BTreeMap<CallName, Call>,
+    begun: BTreeSet<(Moment, CallName)>,
+}
+
+#[derive(Debug)]
+struct Call {
+    print: Fingerprint,
+    seed: Seed,
+    at: Moment,
+    answer: Option<KeptAnswer>,
+}
+
+impl Callers {
+    fn add(&mut self, key: ApiKey) -> KeyAdded {
+        if self.keys.len() >= API_KEYS_MAX {
+            return KeyAdded::Full;
+        }
+        if self.keys.values().any(|other| other.revoked.is_none() && other.name == key.name) {
+            return KeyAdded::NameTaken;
+        }
+        self.keys.insert((key.created, key.id), key);
+        KeyAdded::Added
+    }
+
+    fn key(&mut self, id: ApiKeyId) -> Option<&mut ApiKey> {
+        self.keys.values_mut().find(|key| key.id == id)
+    }
+
+    fn revoke(&mut self, id: ApiKeyId, now: Moment) -> Option<ApiKey> {
+        let key = self.key(id)?;
+        let before = key.clone();
+        key.revoked = key.revoked.or(Some(now));
+        Some(before)
+    }
+
+    fn forget(&mut self, name: &CallName) {
+        if let Some(call) = self.calls.remove(name) {
+            self.begun.remove(&(call.at, name.clone()));
+        }
+    }
+
+    fn begin(&mut self, new: NamedCall) -> Begun {
+        let NamedCall { name, print, seed, at } = new;
+        while let Some((begun, oldest)) = self.begun.first().cloned()
+            && begun + KEPT <= at
+        {
+            self.begun.remove(&(begun, oldest.clone()));
+            self.calls.remove(&oldest);
+        }
+        if let Some(known) = self.calls.get(&name) {
+            return match &known.answer {
+                _ if known.print != print => Begun::Other,
+                Some(answer) => Begun::Answered(answer.clone()),
+                None => Begun::Open(known.seed),
+            };
+        }
+        if self.calls.len() >= CALLS_MAX {
+            return Begun::Full;
+        }
+        self.begun.insert((at, name.clone()));
+        self.calls.insert(name, Call { print, seed, at, answer: None });
+        Begun::Open(seed)
+    }
+}
+
+impl CallerStore for Memory {
+    fn add_api_key(&self, key: ApiKey) -> Later<'_, KeyAdded> {
+        Box::pin(async move { Ok(self.kept()?.callers.add(key)) })
+    }
+
+    fn api_keys(&self) -> Later<'_, Vec<ApiKey>> {
+        Box::pin(async move { Ok(self.kept()?.callers.keys.values().rev().cloned().collect()) })
+    }
+
+    fn revoke_api_key(&self, id: ApiKeyId, now: Moment) -> Later<'_, Option<ApiKey>> {
+        Box::pin(async move { Ok(self.kept()?.callers.revoke(id, now)) })
+    }
+
+    fn use_api_key(&self, id: ApiKeyId, day: Moment) -> Later<'_, ()> {
+        Box::pin(async move {
+            if let Some(key) = self.kept()?.callers.key(id) {
+                key.used = Some(day);
+            }
+            Ok(())
+        })
+    }
+
+    fn begin_call(&self, call: NamedCall) -> Later<'_, Begun> {
+        Box::pin(async move { Ok(self.kept()?.callers.begin(call)) })
+    }
+
+    fn end_call(&self, name: CallName, answer: KeptAnswer) -> Later<'_, ()> {
+        Box::pin(async move {
+            if let Some(call) = self.kept()?.callers.calls.get_mut(&name) {
+                call.answer = Some(answer);
+            }
+            Ok(())
+        })
+    }
+
+    fn forget_call(&self, name: CallName) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| kept.callers.forget(&name)) })
+    }
+}
