@@ -17,6 +17,7 @@
 //!                       └─ how far it was read is kept in the same step ─┘             └─► stats, evidence
 //!  public directory: row ─► file ─► 303; over or revoked ─► going ─► taken away ─► gone        watched, swept
 //!  any web server's log: cloakroom audit ─► feed::access ─► domain::audit ─► true downloads; no daemon, no store
+//!  another shop's tables ─► import ─► plan ─► rehearsed, then kept order by order: files, products, what is left of each sale
 //! ```
 //!
 //! # Reading order
