@@ -17,13 +17,14 @@
 //!                       └─ how far it was read is kept in the same step ─┘             └─► stats, evidence
 //!  public directory: row ─► file ─► 303; over or revoked ─► going ─► taken away ─► gone        watched, swept
 //!  any web server's log: cloakroom audit ─► feed::access ─► domain::audit ─► true downloads; no daemon, no store
+//!  another shop's tables ─► import ─► plan ─► rehearsed, then kept order by order: files, products, what is left of each sale
 //! ```
 //!
 //! # Reading order
 //!
 //! [`domain`] is what is true: moments, paths, refusals, and the rules of counting in [`domain::account`].
 //! [`proof`] holds the formats of proofs, [`dialect`] what each web server says and hears, [`config`] the configuration;
-//! all four are pure. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
+//! all four are pure, as is [`import`]: tables of other shops. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
 //! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite),
 //! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
 //! (what web servers report, and the access logs of others), [`outbox`] (how webhooks and customers are told), [`pages`] (what customers read, in their language).
@@ -78,6 +79,7 @@ pub mod config;
 pub mod dialect;
 pub mod domain;
 pub mod feed;
+pub mod import;
 pub mod keys;
 pub mod outbox;
 pub mod pages;

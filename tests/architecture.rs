@@ -13,7 +13,7 @@ use std::path::Path;
 use source::{code_only, parts_of, paths, tokens, without_tests};
 
 /// The pure parts, and what stands right above them.
-const PURE: &[&str] = &["domain", "proof", "dialect"];
+const PURE: &[&str] = &["domain", "proof", "dialect", "import"];
 
 /// Who may use whom: a part of the crate, and the paths of the crate that it may name. A part may always name itself;
 /// what is not in this table does not exist. Adapters do not know each other. `pages` stands below `service`, which
@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("proof", &["domain"]),
     ("dialect", &["domain"]),
     ("config", &["domain", "dialect::Dialect"]),
+    ("import", &["domain"]),
     ("keys", BASE),
     ("storage", BASE),
     ("auth", BASE),
@@ -53,7 +54,7 @@ const ABOVE: &[&str] = &[
 ];
 const EVERYTHING: &[&str] = &[
     "domain", "proof", "dialect", "config", "keys", "auth", "storage", "store", "public", "remote", "feed", "outbox", "pages", "service",
-    "wire", "api", "cli", "clock", "random", "watch",
+    "wire", "api", "cli", "import", "clock", "random", "watch",
 ];
 
 /// Paths that the pure parts may not name: everything that reads or changes the world. `std::net::IpAddr` is a value.

@@ -72,12 +72,14 @@ pub use self::about::About;
 pub use self::api_keys::NewApiKey;
 pub use self::calls::Call;
 pub use self::credentials::Rotation;
+pub use self::customers::{CustomerPage, ForgetOrder, ForgottenView};
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::files::{
     FilePage, FileView, NewFile, NewName, NewPlace, NewVersion, OrphansView, ReadingView, RemovedFile, ReplacedFile, ScanView,
     SoldCountView, VersionOfFile,
 };
 pub use self::grants::{Extension, NewGrant};
+pub use self::imports::{FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, PART_MAX};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::outbox::NewLetter;
@@ -103,11 +105,13 @@ mod bearer;
 mod calls;
 mod conditions;
 mod credentials;
+mod customers;
 mod deliveries;
 mod evidence;
 mod files;
 mod grants;
 pub mod health;
+mod imports;
 mod links;
 mod listed;
 pub mod openapi;

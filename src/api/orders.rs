@@ -11,13 +11,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
 use super::bearer::Bound;
+use super::grants::stored;
 use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::view::{ListedOrder, OrderPageView, OrderView};
 use super::wording::{self, Edge};
 use crate::clock;
-use crate::domain::id::OrderId;
-use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, OrderState, ShopName};
+use crate::domain::id::{FileId, OrderId};
+use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, OrderState, Own, ShopName, Terms};
 use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
 use crate::service::site::Site;
 use crate::service::your_downloads::url_of;
@@ -84,6 +85,22 @@ pub struct NewLine {
     /// What became of this line alone, such as refunded; paid if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The file that it is for, whatever its product holds: `f-…`, or `STORAGE/PATH` of a file of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// How many downloads each grant of it has, whatever the policy says: a number, or `unlimited`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_downloads: Option<String>,
+    /// Until when, whatever the policy says: a date, which is in, a time (RFC 3339), or `unlimited`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+impl NewLine {
+    /// A line that says nothing but what was ordered.
+    pub fn of(sku: String) -> Self {
+        Self { line: None, sku, options: Options::new(), quantity: 1, state: None, file: None, max_downloads: None, expires: None }
+    }
 }
 
 const fn one() -> u32 {
@@ -153,9 +170,34 @@ fn state_of(field: &str, text: &str) -> Result<OrderState, Problem> {
     OrderState::parse(text).ok_or_else(|| Problem::of_body(field, format_args!("`{text}` must be one of {known}")))
 }
 
-fn line_of(place: usize, line: NewLine) -> Result<Line, Problem> {
+/// The file that a line names itself.
+async fn file_of(site: &Site, field: &str, text: &str) -> Result<FileId, Problem> {
+    let found = match text.parse::<FileId>() {
+        Ok(id) => site.catalogue.file(id).await?,
+        Err(_) => site.catalogue.file_at(stored(site, text)?).await?,
+    };
+    let unknown = || Problem::of_body(field, format_args!("`{text}` is not in the catalogue: `cloakroom file add {text}` adds it"));
+    found.map(|file| file.id).ok_or_else(unknown)
+}
+
+/// The limits that a line says itself.
+fn terms_of(field: impl Fn(&str) -> String, max_downloads: Option<&str>, expires: Option<&str>) -> Result<Terms, Problem> {
+    let wrong = |name: &str, text: &str, why: String| Problem::of_body(&field(name), format_args!("`{text}` {why}"));
+    let max_downloads = match max_downloads {
+        None => Own::Policy,
+        Some(text) => wording::downloads(text).map_err(|why| wrong("max_downloads", text, why))?.map_or(Own::Unlimited, Own::Limit),
+    };
+    let expires = match expires {
+        None => Own::Policy,
+        Some(wording::UNLIMITED) => Own::Unlimited,
+        Some(text) => Own::Limit(wording::moment(text, Edge::Ends).map_err(|why| wrong("expires", text, why))?),
+    };
+    Ok(Terms { file: None, max_downloads, expires })
+}
+
+async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Problem> {
     let field = |name: &str| format!("lines[{place}].{name}");
-    let NewLine { line: key, sku, options, quantity, state } = line;
+    let NewLine { line: key, sku, options, quantity, state, file, max_downloads, expires } = line;
     let key = key.unwrap_or_else(|| (place + 1).to_string());
     let too_long =
         |(name, value): (&String, &String)| name.is_empty() || name.len() > LineKey::BYTES_MAX || value.len() > LineKey::BYTES_MAX;
@@ -164,7 +206,12 @@ fn line_of(place: usize, line: NewLine) -> Result<Line, Problem> {
         let says = format_args!("there must be at most {OPTIONS_MAX}, names and values of at most {most} bytes");
         return Err(Problem::of_body(&field("options"), says));
     }
+    let mut terms = terms_of(field, max_downloads.as_deref(), expires.as_deref())?;
+    if let Some(file) = file {
+        terms.file = Some(file_of(site, &field("file"), &file).await?);
+    }
     Ok(Line {
+        terms,
         key: problem::read_field(&field("line"), &key)?,
         sku: problem::read_field(&field("sku"), &sku)?,
         options,
@@ -176,25 +223,34 @@ fn line_of(place: usize, line: NewLine) -> Result<Line, Problem> {
 /// More is not chosen of one product.
 const OPTIONS_MAX: usize = 32;
 
+/// Reads what a shop reports.
+pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Result<Report, Problem> {
+    let NewOrder { shop, external_id, state, customer, lines, placed } = order;
+    let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
+    let mut read = lines.as_ref().map(|lines| Vec::with_capacity(lines.len()));
+    for (place, line) in lines.into_iter().flatten().enumerate() {
+        let line = line_of(site, place, line).await?;
+        read.get_or_insert_default().push(line);
+    }
+    let when =
+        |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::of_body("placed", format_args!("`{text}` {why}")));
+    Ok(Report {
+        shop: shop_of(shop.as_deref(), bound, Problem::of_body)?,
+        external_id: problem::read_field("external_id", &external_id)?,
+        customer,
+        state: state_of("state", &state)?,
+        lines: read,
+        placed: placed.map(when).transpose()?,
+    })
+}
+
 pub(super) async fn add(
     State(site): State<Arc<Site>>,
     Author(author): Author,
     bound: Bound,
     body: Result<Json<NewOrder>, JsonRejection>,
 ) -> Result<Json<OrderView>, Problem> {
-    let NewOrder { shop, external_id, state, customer, lines, placed } = problem::body(body)?;
-    let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
-    let lines = lines.map(|lines| lines.into_iter().enumerate().map(|(place, line)| line_of(place, line)).collect()).transpose()?;
-    let when =
-        |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::of_body("placed", format_args!("`{text}` {why}")));
-    let wanted = Report {
-        shop: shop_of(shop.as_deref(), &bound, Problem::of_body)?,
-        external_id: problem::read_field("external_id", &external_id)?,
-        customer,
-        state: state_of("state", &state)?,
-        lines,
-        placed: placed.map(when).transpose()?,
-    };
+    let wanted = reported(&site, problem::body(body)?, &bound).await?;
     let reported = report(&site, wanted, author).await.map_err(|fault| not_reported(&fault))?;
     Ok(Json(OrderView::with_urls(&reported, clock::now())))
 }

@@ -160,13 +160,18 @@ impl IntoResponse for Problem {
 }
 
 /// The body of a call.
-pub(super) fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+pub(super) fn body<T>(read: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+    body_of(read, BODY_BYTES_MAX)
+}
+
+/// The body of a call that takes as many bytes as `most`.
+pub(super) fn body_of<T>(body: Result<Json<T>, JsonRejection>, most: usize) -> Result<T, Problem> {
     let Json(body) = body.map_err(|rejection| match rejection {
         JsonRejection::MissingJsonContentType(_) => {
             Problem::new(rejection.status(), "the body must be JSON, with the header `content-type: application/json`")
         }
         JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(rejection.status(), format!("the body must have at most {BODY_BYTES_MAX} bytes"))
+            Problem::new(rejection.status(), format!("the body must have at most {most} bytes"))
         }
         _ => {
             let problem = Problem::new(rejection.status(), rejection.body_text());

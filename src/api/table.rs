@@ -6,21 +6,22 @@ use axum::routing::post;
 use super::calls::{Call, Calls};
 use super::told::does;
 use super::{
-    About, Amended, ApiKeyView, Application, AppliedView, CredentialPage, CredentialView, DeliveryView, Evidence, Explanation, Extension,
-    FilePage, FileView, GrantPage, GrantView, Handed, Issued, LINES_BYTES_MAX, LaneView, ListedDelivery, ListedOrder, MessageView,
-    MissingProduct, NewApiKey, NewApiKeyView, NewFile, NewGrant, NewLetter, NewLink, NewName, NewOrder, NewPlace, NewState, NewVersion,
-    OrderPageView, OrderView, OrphansView, PolicyView, ProductView, PublicPage, RemovedFile, RemovedProduct, ReplacedFile, Retried,
-    RevokedApiKey, RevokedLink, RotatedView, Rotation, ScanView, Stats, SweepOrder, SweepView, What,
+    About, Amended, ApiKeyView, Application, AppliedView, CredentialPage, CredentialView, CustomerPage, DeliveryView, Evidence,
+    Explanation, Extension, FilePage, FileView, ForgetOrder, ForgottenView, GrantPage, GrantView, Handed, IMPORT_BYTES_MAX, ImportView,
+    Issued, LINES_BYTES_MAX, LaneView, ListedDelivery, ListedOrder, MessageView, MissingProduct, NewApiKey, NewApiKeyView, NewFile,
+    NewGrant, NewImport, NewLetter, NewLink, NewName, NewOrder, NewPlace, NewState, NewVersion, OrderPageView, OrderView, OrphansView,
+    PolicyView, ProductView, PublicPage, RemovedFile, RemovedProduct, ReplacedFile, Retried, RevokedApiKey, RevokedLink, RotatedView,
+    Rotation, ScanView, Stats, SweepOrder, SweepView, What,
 };
 use super::{
-    about, api_keys, credentials, deliveries, evidence, explain_what, files, grants, links, openapi, orders, outbox, products, public,
-    reports, stats,
+    about, api_keys, credentials, customers, deliveries, evidence, explain_what, files, grants, imports, links, openapi, orders, outbox,
+    products, public, reports, stats,
 };
 use crate::domain::api_key::Scope::{Admin, Catalogue, Grants, Orders, Read};
 
 /// What can be called, and by whom.
 pub(super) fn calls() -> Calls {
-    of_upkeep(of_outbox(of_what_is_shown(of_catalogue(of_sales(of_grants(Calls::default()))))))
+    of_upkeep(of_people(of_outbox(of_what_is_shown(of_catalogue(of_sales(of_grants(Calls::default())))))))
 }
 
 /// Grants and their links.
@@ -165,6 +166,22 @@ fn of_what_is_shown(calls: Calls) -> Calls {
         )
         .get("/api/v1/about", Read, does("The running daemon.").answers::<About>(), about::about)
         .get("/api/v1/openapi.json", Read, does("This document."), openapi::show)
+}
+
+/// People, and what is taken over from other shops.
+fn of_people(calls: Calls) -> Calls {
+    let import = Call { method: "POST", path: "/api/v1/import", scope: Admin, makes: false };
+    let told =
+        does("Takes over a part of what another shop sold; the same again changes nothing.").takes::<NewImport>().answers::<ImportView>();
+    calls
+        .call(import, told, post(imports::take_part).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
+        .get("/api/v1/customers/{who}", Admin, does("All that is kept about a customer.").answers::<CustomerPage>(), customers::show)
+        .post(
+            "/api/v1/customers/{who}/forget",
+            Admin,
+            does("Forgets who a customer is.").takes::<ForgetOrder>().answers::<ForgottenView>(),
+            customers::forget_them,
+        )
 }
 
 /// What leaves for webhooks and customers.

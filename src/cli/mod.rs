@@ -18,6 +18,7 @@ mod audit;
 mod check;
 mod client;
 mod credential;
+mod customer;
 mod delivery;
 mod demo;
 mod explain;
@@ -27,6 +28,7 @@ mod file;
 mod follower;
 mod grant;
 mod htpasswd;
+mod import;
 mod key;
 mod link;
 mod log;
@@ -108,6 +110,9 @@ enum Command {
     /// Keep the catalogue of files, each under an id that stays.
     #[command(subcommand, after_help = file::AFTER_HELP)]
     File(file::Command),
+    /// Take over what another shop sold, with what is left of it.
+    #[command(subcommand, after_help = import::AFTER_HELP)]
+    Import(import::Command),
     /// Say which files a SKU holds.
     #[command(subcommand, after_help = product::AFTER_HELP)]
     Product(product::Command),
@@ -117,6 +122,9 @@ enum Command {
     /// Sell a file to a customer: make grants, change them, show what came of them.
     #[command(subcommand, after_help = grant::AFTER_HELP)]
     Grant(grant::Command),
+    /// Show what is kept about a customer; forget it.
+    #[command(subcommand, after_help = customer::AFTER_HELP)]
+    Customer(customer::Command),
     /// Make further links of a grant, and withdraw links.
     #[command(subcommand, after_help = link::AFTER_HELP)]
     Link(link::Command),
@@ -206,9 +214,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::run(&common, &arguments),
         Command::Order(command) => order::run(&common, command),
         Command::File(command) => file::run(&common, command),
+        Command::Import(command) => import::run(&common, command),
         Command::Product(command) => product::run(&common, command),
         Command::Policy(command) => policy::run(&common, command),
         Command::Grant(command) => grant::run(&common, command),
+        Command::Customer(command) => customer::run(&common, command),
         Command::Link(command) => link::run(&common, command),
         Command::Credential(command) => credential::run(&common, command),
         Command::Outbox(command) => outbox::run(&common, command),

@@ -134,7 +134,7 @@ fn line(text: &str) -> Result<NewLine, String> {
     const WANTED: &str = "must be a SKU, then `name=value` for what was chosen, then `x2` for how many";
     let mut words = text.split_whitespace();
     let sku = words.next().ok_or(WANTED)?.to_owned();
-    let mut line = NewLine { line: None, sku, options: crate::domain::order::Options::new(), quantity: 1, state: None };
+    let mut line = NewLine::of(sku);
     for word in words {
         match (word.split_once('='), word.strip_prefix('x').and_then(|number| number.parse().ok())) {
             (Some((name, value)), _) if !name.is_empty() => drop(line.options.insert(name.to_owned(), value.to_owned())),

@@ -414,9 +414,24 @@ pub(super) static PAGES: Section = Section {
     later: &[],
 };
 
+/// `[privacy]`.
+pub(super) static PRIVACY: Section = Section {
+    name: "privacy",
+    many: false,
+    active: false,
+    doc: &["How long is kept who downloaded. What was sold and counted stays in any case."],
+    keys: &[key(
+        "addresses",
+        Value("\"unlimited\""),
+        "a duration such as \"30d\", or \"unlimited\"",
+        "So long after a download ended its addresses stay; then networks take their place (/24 of IPv4, /56 of IPv6).",
+    )],
+    later: &[],
+};
+
 /// All sections, in the order of the default file.
-pub(super) static SECTIONS: [&Section; 13] =
-    [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &ZEN_CART, &RULE, &POLICY, &FEED, &STORE, &PAGES, &WEBHOOK, &MAIL];
+pub(super) static SECTIONS: [&Section; 14] =
+    [&SERVER, &LISTENER, &KEY, &STORAGE, &DIRECTORY, &ZEN_CART, &RULE, &POLICY, &FEED, &STORE, &PAGES, &PRIVACY, &WEBHOOK, &MAIL];
 
 #[cfg(test)]
 mod tests {

@@ -88,6 +88,8 @@ pub struct Configuration {
     pub templates: Option<PathBuf>,
     /// Who is told what happens.
     pub webhooks: Vec<Webhook>,
+    /// How long addresses of clients are kept once their download has ended; `None` is as long as the delivery.
+    pub addresses_kept: Option<Span>,
     /// By which server mail goes to customers.
     pub mail: Option<Mail>,
     /// Where it stands in the file.
@@ -346,6 +348,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
         templates: file.templates.map(|templates| templates.value),
+        addresses_kept: file.addresses_kept,
         places,
     })
 }

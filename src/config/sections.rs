@@ -19,6 +19,7 @@ use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sect
 use super::values::{self, Wrong};
 use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve};
 use crate::dialect::Dialect;
+use crate::domain::grant::UNLIMITED;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
 use crate::domain::units::parse_network;
@@ -53,6 +54,7 @@ pub(super) struct File {
     pub(super) feed: Option<Placed<Feed>>,
     pub(super) store: Option<ReadStore>,
     pub(super) templates: Option<Placed<PathBuf>>,
+    pub(super) addresses_kept: Option<Span>,
     pub(super) webhooks: Vec<ReadWebhook>,
     pub(super) mail: Option<ReadMail>,
 }
@@ -115,6 +117,7 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         feed: feed(faults, root),
         store: store(faults, root),
         templates: templates(faults, root),
+        addresses_kept: addresses_kept(faults, root),
         webhooks: each(faults, root, &keys::WEBHOOK, |table| webhook(table, &mut seen)),
         mail: each(faults, root, &keys::MAIL, mail).into_iter().next(),
     }
@@ -374,6 +377,12 @@ fn store<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<ReadStore
     if read.is_empty() && root.get(keys::STORE.name).is_none() {
         return Some(ReadStore::Sqlite { file: None, durability: Durability::Full });
     }
+    read.into_iter().next().flatten()
+}
+
+fn addresses_kept<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Span> {
+    let kept = |text: &str| if text == UNLIMITED { Ok(None) } else { policies::span(text, ", or \"unlimited\"").map(Some) };
+    let read = each(faults, root, &keys::PRIVACY, |table| table.text("addresses", kept).optional().flatten());
     read.into_iter().next().flatten()
 }
 

@@ -40,6 +40,7 @@ pub mod path;
 pub mod place;
 pub mod placed;
 pub mod policy;
+pub mod privacy;
 pub mod probe;
 pub mod purpose;
 pub mod question;

@@ -114,6 +114,40 @@ impl Customer {
 /// What the customer chose of a product: `size` = `large`.
 pub type Options = BTreeMap<String, String>;
 
+/// A limit that a line may have of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Own<Limit> {
+    /// As the policy of its product says.
+    #[default]
+    Policy,
+    /// There is none.
+    Unlimited,
+    /// This one.
+    Limit(Limit),
+}
+
+impl<Limit> Own<Limit> {
+    /// The limit that holds, where the policy's is `policy`; `None` is none.
+    pub fn or(self, policy: Option<Limit>) -> Option<Limit> {
+        match self {
+            Self::Policy => policy,
+            Self::Unlimited => None,
+            Self::Limit(limit) => Some(limit),
+        }
+    }
+}
+
+/// What a shop says of a line itself, in place of what its product says. It is for the grants that are made from then on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The file; `None` is the product's.
+    pub file: Option<FileId>,
+    /// How many downloads.
+    pub max_downloads: Own<u32>,
+    /// From when on no download starts.
+    pub expires: Own<Moment>,
+}
+
 /// One line of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -127,6 +161,8 @@ pub struct Line {
     pub quantity: u32,
     /// What became of this line alone, where the order itself is paid: a part of an order may be refunded.
     pub state: OrderState,
+    /// What the shop says itself of what it sells.
+    pub terms: Terms,
 }
 
 /// An order.
@@ -212,7 +248,8 @@ mod tests {
     use super::*;
 
     fn line(key: &str, sku: &str, quantity: u32, state: OrderState) -> Line {
-        Line { key: key.parse().expect(key), sku: sku.parse().expect(sku), options: Options::new(), quantity, state }
+        let (key, sku) = (key.parse().expect(key), sku.parse().expect(sku));
+        Line { key, sku, options: Options::new(), quantity, state, terms: Terms::default() }
     }
 
     fn order(state: OrderState, lines: Vec<Line>) -> Order {

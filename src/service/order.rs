@@ -132,6 +132,12 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
     Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })
 }
 
+/// The order that a report would make, if it is one that can be kept. Nothing is.
+pub async fn rehearse(site: &Site, report: Report) -> Result<Order, NotReported> {
+    let order = whole(site, report, clock::now()).await?;
+    check(&order).map(|()| order)
+}
+
 /// Reports an order again, with nothing but its state other than before.
 pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: String) -> Result<Reported, NotReported> {
     let Order { shop, external_id, placed, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
@@ -200,11 +206,12 @@ async fn sales(site: &Site, order: &Order, now: Moment) -> Result<(Vec<Sale>, Ve
     let products: BTreeMap<&Sku, &Product> = products.iter().map(|product| (&product.sku, product)).collect();
     let (mut sales, mut problems) = (Vec::new(), Vec::new());
     for line in &order.lines {
-        let Some(product) = products.get(&line.sku) else {
+        let product = products.get(&line.sku).copied();
+        if product.is_none() && line.terms.file.is_none() {
             let what = format!("there is no product `{}`: `cloakroom product add` makes it; then report the order again", line.sku);
             problems.push((line.key.clone(), what));
             continue;
-        };
+        }
         let sold = line_sales(site, order, line, product, now, &mut problems).await?;
         if sold.is_empty() && line.quantity > 0 && problems.last().is_none_or(|(key, _)| *key != line.key) {
             problems.push((line.key.clone(), format!("the product `{}` has no file for these options", line.sku)));
@@ -221,20 +228,21 @@ async fn line_sales(
     site: &Site,
     order: &Order,
     line: &Line,
-    product: &Product,
+    product: Option<&Product>,
     now: Moment,
     problems: &mut Vec<(LineKey, String)>,
 ) -> Result<Vec<Sale>, NotReported> {
     let mut problem = |what: String| problems.push((line.key.clone(), what));
-    let policy = match policy_of(site, product) {
+    let policy = match policy_of(site, line, product) {
         Ok(policy) => policy,
         Err(why) => {
             problem(why);
             return Ok(Vec::new());
         }
     };
-    let files = product.files_of(&line.options);
-    let units = product.units.of(line.quantity);
+    let of_product = || product.map(|product| product.files_of(&line.options)).unwrap_or_default();
+    let files = line.terms.file.map_or_else(of_product, |file| vec![file]);
+    let units = product.map(|product| product.units).unwrap_or_default().of(line.quantity);
     let grants = usize::try_from(units).unwrap_or(usize::MAX).saturating_mul(files.len());
     if grants > GRANTS_MAX {
         return Err(NotReported::TooMany(grants));
@@ -242,7 +250,7 @@ async fn line_sales(
     let mut sales = Vec::new();
     for id in files {
         let Some(file) = site.catalogue.file(id).await? else {
-            problem(format!("its file {id} is no longer in the catalogue: `cloakroom product show {}`", product.sku));
+            problem(format!("its file {id} is no longer in the catalogue: `cloakroom product show {}`", line.sku));
             continue;
         };
         let Some(at) = file.here() else {
@@ -261,11 +269,12 @@ async fn line_sales(
     Ok(sales)
 }
 
-/// The limits that a product's grants get.
-fn policy_of(site: &Site, product: &Product) -> Result<Policy, String> {
-    let name = product.policy.as_deref().unwrap_or("default");
+/// The limits that the grants of a line get.
+fn policy_of(site: &Site, line: &Line, product: Option<&Product>) -> Result<Policy, String> {
+    let name = product.and_then(|product| product.policy.as_deref()).unwrap_or("default");
     let policy = site.configuration.policy(name).cloned();
-    let policy = policy.ok_or_else(|| format!("the product `{}` wants a [[policy]] named `{name}`, and there is none", product.sku))?;
+    let mut policy = policy.ok_or_else(|| format!("the product `{}` wants a [[policy]] named `{name}`, and there is none", line.sku))?;
+    policy.max_downloads = line.terms.max_downloads.or(policy.max_downloads);
     check_zone(&policy).map_err(|fault| fault.to_string())?;
     Ok(policy)
 }
@@ -273,7 +282,8 @@ fn policy_of(site: &Site, product: &Product) -> Result<Policy, String> {
 fn sale(site: &Site, order: &Order, line: &Line, (file, at): (FileId, &FileRef), unit: u32, policy: &Policy, now: Moment) -> Sale {
     let customer = order.customer.in_words().to_owned();
     let sold = Sold { order: order.id, line: line.key.clone(), sku: line.sku.clone(), file, unit, gate: order.state_of(line) };
-    let grant = Grant { sold: Some(sold), ..new_grant(at.clone(), customer, policy.clone(), now) };
+    let mut grant = Grant { sold: Some(sold), ..new_grant(at.clone(), customer, policy.clone(), now) };
+    grant.expires = line.terms.expires.or(grant.expires);
     Sale { link: new_link(&grant, None, now), copy: copies::new_copy(site, at, policy), grant }
 }
 

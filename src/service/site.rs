@@ -31,7 +31,7 @@ use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::{CallerStore, CatalogueStore, OrderStore, OutboxStore, Store, Stores};
+use crate::store::{CallerStore, CatalogueStore, OrderStore, OutboxStore, PrivacyStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -65,6 +65,8 @@ pub struct Site {
     pub catalogue: Arc<dyn CatalogueStore>,
     /// What is to be told.
     pub messages: Arc<dyn OutboxStore>,
+    /// What is kept about people.
+    pub privacy: Arc<dyn PrivacyStore>,
     /// Who calls the API.
     pub callers: Arc<dyn CallerStore>,
     /// The counters.
@@ -190,6 +192,7 @@ impl Site {
             orders: stores.orders,
             catalogue: stores.catalogue,
             messages: stores.outbox,
+            privacy: stores.privacy,
             callers: stores.callers,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
@@ -252,6 +255,7 @@ impl Site {
             orders: Arc::clone(&self.orders),
             catalogue: Arc::clone(&self.catalogue),
             messages: Arc::clone(&self.messages),
+            privacy: Arc::clone(&self.privacy),
             callers: Arc::clone(&self.callers),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),

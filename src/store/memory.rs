@@ -10,6 +10,7 @@ mod lists;
 mod orders;
 mod outbox;
 mod placed;
+mod privacy;
 mod records;
 
 use self::callers::Callers;
@@ -78,6 +79,8 @@ struct Kept {
     credentials: Credentials,
     sales: Sales,
     outbox: Outbox,
+    /// Up to which ended delivery addresses are networks.
+    blurred: Option<(Moment, u64)>,
     callers: Callers,
     /// Numbers given to deliveries and endings so far.
     serial: u64,

@@ -8,6 +8,7 @@ pub mod memory;
 mod orders;
 mod outbox;
 mod places;
+mod privacy;
 pub mod record;
 pub mod sqlite;
 
@@ -22,6 +23,7 @@ pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
+pub use self::privacy::{Blurred, Forgotten, Held, PrivacyStore};
 use crate::domain::account::{Account, Ask, Away, Change, Click, Clicked, CopyReport, CopyStay, Permit, Reported};
 use crate::domain::delivery::{Delivery, Report, State};
 use crate::domain::feed_position::FeedPosition;
@@ -408,14 +410,22 @@ pub struct Stores {
     pub catalogue: Arc<dyn CatalogueStore>,
     /// What is to be told.
     pub outbox: Arc<dyn OutboxStore>,
+    /// What is kept about people.
+    pub privacy: Arc<dyn PrivacyStore>,
     /// Who calls the API.
     pub callers: Arc<dyn CallerStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + 'static>(store: Arc<S>) -> Self {
-        let (decisions, orders, catalogue) = (Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&store) as _);
-        Self { decisions, orders, catalogue, outbox: Arc::clone(&store) as _, callers: store }
+    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + PrivacyStore + 'static>(store: Arc<S>) -> Self {
+        Self {
+            decisions: Arc::clone(&store) as _,
+            orders: Arc::clone(&store) as _,
+            catalogue: Arc::clone(&store) as _,
+            outbox: Arc::clone(&store) as _,
+            callers: Arc::clone(&store) as _,
+            privacy: store,
+        }
     }
 }

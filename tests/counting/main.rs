@@ -18,3 +18,4 @@ mod store_contract;
 mod store_credentials;
 mod store_orders;
 mod store_outbox;
+mod store_privacy;

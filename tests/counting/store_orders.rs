@@ -7,7 +7,7 @@ use cloakroom::domain::catalogue::{Attachment, File, Product, Units};
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId};
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Sku, Sold};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sku, Sold, Terms};
 use cloakroom::domain::path::FilePath;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::store::{CatalogueStore, Files, OrderStore, Orders, Sale, Store};
@@ -32,6 +32,7 @@ pub fn order(number: u8, external_id: &str, state: OrderState) -> Order {
         options: Options::from([("size".to_owned(), "large".to_owned())]),
         quantity: 1,
         state: OrderState::Paid,
+        terms: Terms { file: Some(FileId::new([9; 12])), max_downloads: Own::Limit(3), expires: Own::Unlimited },
     };
     Order {
         id: OrderId::new([number; 12]),

@@ -9,7 +9,7 @@ use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::{DeliveryId, FileId, MessageId, OrderId};
 use cloakroom::domain::message::{About, Content, Lane, Letter, Message, Outcome, State, Subscriber, Tried, Try, Wanted, WebhookName};
 use cloakroom::domain::moment::{Moment, Span};
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Sold};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Sold, Terms};
 use cloakroom::domain::placed::DirectoryName;
 use cloakroom::store::{Again, Messages, OrderStore, OutboxStore, Sale, Store, Told};
 use tokio::sync::watch;
@@ -182,7 +182,14 @@ pub(crate) async fn a_name_that_is_replaced_is_told_of_once<S: Store + OutboxSto
 }
 
 fn order(number: u8, state: OrderState) -> Order {
-    let line = Line { key: "1".parse().unwrap(), sku: "a".parse().unwrap(), options: Options::new(), quantity: 1, state: OrderState::Paid };
+    let line = Line {
+        key: "1".parse().unwrap(),
+        sku: "a".parse().unwrap(),
+        options: Options::new(),
+        quantity: 1,
+        state: OrderState::Paid,
+        terms: Terms::default(),
+    };
     Order {
         id: OrderId::new([number; 12]),
         shop: ShopName::parse("shop").unwrap(),

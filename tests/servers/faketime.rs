@@ -22,6 +22,8 @@ pub fn set(cloakroom: &mut Cloakroom, offset: i64) {
     cloakroom.environment = vec![
         ("LD_PRELOAD", libfaketime()),
         ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap().to_owned()),
+        // What is written there without a sign is a time of this zone, at which the clock then stands still.
+        ("TZ", "UTC".to_owned()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
         ("DONT_FAKE_MONOTONIC", "1".to_owned()),

@@ -4,7 +4,8 @@ use cloakroom::domain::catalogue::{Attachment, File, Product, Units};
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId};
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Sold};
+use cloakroom::domain::moment::Moment;
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sold, Terms};
 use cloakroom::domain::path::FilePath;
 use cloakroom::store::sqlite::{export, import, info, salvage, verify};
 use cloakroom::store::{CatalogueStore as _, OrderStore as _, Sale, Store as _};
@@ -21,6 +22,7 @@ fn order(number: u8) -> Order {
         options: Options::from([("Größe".to_owned(), "A \"4\"".to_owned())]),
         quantity: 2,
         state: OrderState::Paid,
+        terms: Terms { file: Some(FileId::new([3; 12])), max_downloads: Own::Limit(3), expires: Own::Limit(Moment::from_seconds(7)) },
     };
     Order {
         id: OrderId::new([number; 12]),

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 
 use super::GrantView;
 use crate::api::orders::CustomerView;
+use crate::domain::grant::UNLIMITED;
 use crate::domain::moment::Moment;
-use crate::domain::order::{Customer, Line, Options, Order};
+use crate::domain::order::{Customer, Line, Options, Order, Own};
 use crate::service::order::{Opened, Reported};
 
 /// An order in a list.
@@ -117,6 +118,15 @@ pub struct LineView {
     pub quantity: u32,
     /// What became of it: the order's, or where that is paid, its own.
     pub state: String,
+    /// `f-…`, where the shop said the file itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// A number or `unlimited`, where the shop said it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_downloads: Option<String>,
+    /// A time or `unlimited`, where the shop said it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// What it opens.
     pub grants: Vec<SoldGrant>,
     /// What stands in the way of it, in sentences.
@@ -172,6 +182,9 @@ impl OrderView {
             options: line.options.clone(),
             quantity: line.quantity,
             state: order.state_of(line).word().to_owned(),
+            file: line.terms.file.map(|file| file.to_string()),
+            max_downloads: said(line.terms.max_downloads),
+            expires: said(line.terms.expires),
             grants: grants.iter().filter(|opened| is_of(opened, line)).map(|opened| SoldGrant::of(opened, now)).collect(),
             problems: problems.iter().filter(|(key, _)| *key == line.key).map(|(_, what)| what.clone()).collect(),
         };
@@ -199,6 +212,14 @@ impl OrderView {
             grant.url = None;
         }
         view
+    }
+}
+
+fn said<T: fmt::Display>(limit: Own<T>) -> Option<String> {
+    match limit {
+        Own::Policy => None,
+        Own::Unlimited => Some(UNLIMITED.to_owned()),
+        Own::Limit(limit) => Some(limit.to_string()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::grant::{Amendment, Grant, Standing};
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
+use crate::domain::order::{Customer, ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
 use crate::domain::policy::Edition;
 use crate::store::outbox::Tells as _;
 use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, most};
@@ -35,6 +35,20 @@ impl Sales {
         self.named.insert((order.shop.clone(), order.external_id.clone()), order.id);
         self.made.insert((order.created, order.id));
         self.orders.insert(order.id, order.clone());
+    }
+
+    /// All orders, the oldest first.
+    pub(super) fn oldest(&self) -> impl Iterator<Item = &Order> {
+        self.made.iter().filter_map(|(_, id)| self.orders.get(id))
+    }
+
+    pub(super) fn grants_of(&self, order: OrderId) -> Vec<GrantId> {
+        self.grants.get(&order).cloned().unwrap_or_default()
+    }
+
+    /// Puts another customer in the place of that of an order; `false` when it is not known.
+    pub(super) fn rename(&mut self, order: OrderId, customer: Customer) -> bool {
+        self.orders.get_mut(&order).map(|order| order.customer = customer).is_some()
     }
 
     fn list(&self, which: &Orders) -> Vec<Order> {

@@ -81,6 +81,19 @@ impl Outbox {
         }
     }
 
+    /// Forgets what is about a grant or an order; how much that was.
+    pub(super) fn forget_about(&mut self, grant: Option<GrantId>, order: Option<OrderId>) -> u64 {
+        let is_about = |message: &Message| {
+            let about = about(message);
+            about.0.is_some() && about.0 == grant || about.1.is_some() && about.1 == order
+        };
+        let numbers: Vec<u64> = self.messages.iter().filter(|(_, message)| is_about(message)).map(|(number, _)| *number).collect();
+        for number in &numbers {
+            self.forget(*number);
+        }
+        numbers.len() as u64
+    }
+
     fn due(&self, lane: &Lane, now: Moment, limit: usize) -> DueMessages {
         let mut due = DueMessages::default();
         for (_, when, number) in self.due.range((lane.clone(), Moment::EPOCH, 0)..).take_while(|(of, ..)| of == lane) {

@@ -1,12 +1,15 @@
 //! Orders, and what grants were sold as, as they are written down.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Unreadable, Written};
+use crate::domain::grant::UNLIMITED;
 use crate::domain::moment::Moment;
-use crate::domain::order::{Customer, Line, Order, OrderState, ShopName, Sold};
+use crate::domain::order::{Customer, Line, Order, OrderState, Own, ShopName, Sold, Terms};
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,43 @@ struct OrderLineRecord {
     options: BTreeMap<String, String>,
     quantity: u32,
     state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// `unlimited`, or a number; missing where the policy says it. The same of the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_downloads: Option<String>,
+    /// Milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+}
+
+fn own<T: Display>(limit: Own<T>) -> Option<String> {
+    match limit {
+        Own::Policy => None,
+        Own::Unlimited => Some(UNLIMITED.to_owned()),
+        Own::Limit(limit) => Some(limit.to_string()),
+    }
+}
+
+fn read_own<T: FromStr>(text: Option<&str>, field: &'static str) -> Result<Own<T>, Unreadable> {
+    match text {
+        None => Ok(Own::Policy),
+        Some(UNLIMITED) => Ok(Own::Unlimited),
+        Some(text) => text.parse().map(Own::Limit).map_err(|_| Unreadable::new(field, text)),
+    }
+}
+
+fn terms(line: &OrderLineRecord) -> Result<Terms, Unreadable> {
+    let expires = match read_own(line.expires.as_deref(), "expires")? {
+        Own::Policy => Own::Policy,
+        Own::Unlimited => Own::Unlimited,
+        Own::Limit(millis) => Own::Limit(Moment::from_millis(millis)),
+    };
+    Ok(Terms {
+        file: line.file.as_deref().map(|file| Written::read(file, "file")).transpose()?,
+        max_downloads: read_own(line.max_downloads.as_deref(), "max_downloads")?,
+        expires,
+    })
 }
 
 impl From<&Order> for OrderRecord {
@@ -51,6 +91,13 @@ impl From<&Order> for OrderRecord {
             options: line.options.clone(),
             quantity: line.quantity,
             state: line.state.written(),
+            file: line.terms.file.map(|file| file.written()),
+            max_downloads: own(line.terms.max_downloads),
+            expires: own(match line.terms.expires {
+                Own::Policy => Own::Policy,
+                Own::Unlimited => Own::Unlimited,
+                Own::Limit(moment) => Own::Limit(moment.millis()),
+            }),
         };
         let Customer { id, name, email, language } = order.customer.clone();
         Self {
@@ -76,6 +123,7 @@ impl TryFrom<OrderRecord> for Order {
     fn try_from(record: OrderRecord) -> Result<Self, Unreadable> {
         let line = |line: OrderLineRecord| {
             Ok(Line {
+                terms: terms(&line)?,
                 key: Written::read(&line.key, "key")?,
                 sku: Written::read(&line.sku, "sku")?,
                 options: line.options,

@@ -18,6 +18,7 @@ mod open;
 mod orders;
 mod outbox;
 mod places;
+mod privacy;
 mod public;
 mod queue;
 mod rows;

@@ -97,7 +97,7 @@ fn listed(database: &Connection, which: &Orders) -> Result<Vec<Order>, Fault> {
     rows::all(database, sql, rows::values(parameters), order)
 }
 
-fn ids(database: &Connection, order: OrderId) -> Result<Vec<GrantId>, Fault> {
+pub(super) fn ids(database: &Connection, order: OrderId) -> Result<Vec<GrantId>, Fault> {
     rows::all(database, schema::GRANTS_OF_ORDER, [order.written()], |row| Ok(Written::read(&row.get::<_, String>(0)?, "grant")?))
 }
 

@@ -177,6 +177,11 @@ impl Working {
         self.outbox.new.extend(messages);
     }
 
+    /// Messages were taken out: how many wait is to be counted.
+    pub(super) fn messages_are_gone(&mut self) {
+        self.outbox.waiting = None;
+    }
+
     fn due_messages(&mut self, lane: &Lane, now: Moment, limit: usize) -> Result<DueMessages, Fault> {
         let first = params![lane.to_string(), rows::stored(limit as u64).saturating_add(1)];
         let mut due = DueMessages::default();

@@ -177,6 +177,7 @@ CREATE TABLE places (
     outbox::TABLES,
     callers::TABLES,
     catalogue::TABLES,
+    privacy::TABLES,
 ];
 
 /// What follows all steps in a new file: the tables in which SQLite keeps what it learns about the rows. They are there from
@@ -197,6 +198,7 @@ pub(super) mod callers;
 pub(super) mod catalogue;
 pub(super) mod orders;
 pub(super) mod outbox;
+pub(super) mod privacy;
 
 macro_rules! grant_columns {
     () => {
@@ -400,7 +402,7 @@ mod tests {
             "LANES",
         ];
         let mut seen = 0;
-        let topics = [orders::ALL, outbox::ALL, callers::ALL, catalogue::ALL];
+        let topics = [orders::ALL, outbox::ALL, callers::ALL, catalogue::ALL, privacy::ALL];
         for (name, sql) in ALL.iter().chain(topics.into_iter().flatten()) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");

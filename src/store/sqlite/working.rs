@@ -107,6 +107,12 @@ impl Working {
         Ok(self.accounts.touch(&grant).map(|kept| &kept.account))
     }
 
+    /// The grant itself as it is in memory, to be changed beside the rules: whoever does writes its row.
+    pub(super) fn account_mut(&mut self, grant: GrantId) -> Result<Option<&mut Grant>, Fault> {
+        self.load(grant)?;
+        Ok(self.accounts.touch(&grant).map(|kept| &mut kept.account.grant))
+    }
+
     /// Makes sure that the account of `grant` is in memory; `false` when there is none.
     fn load(&mut self, grant: GrantId) -> Result<bool, Fault> {
         if self.accounts.touch(&grant).is_some() {

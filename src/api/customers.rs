@@ -1,0 +1,118 @@
+//! Calls about people: what is kept of them, and forgetting it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::author::Author;
+use super::problem::{self, Problem};
+use super::view::{GrantView, ListedDelivery, ListedOrder};
+use crate::clock;
+use crate::domain::delivery::Delivery;
+use crate::service::privacy::{About, about, forget, rehearse};
+use crate::service::site::Site;
+
+/// All that is kept about a customer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CustomerPage {
+    /// Their orders, the oldest first.
+    pub orders: Vec<ListedOrder>,
+    /// Their grants, the oldest first.
+    pub grants: Vec<GrantView>,
+    /// Deliveries of these, of each grant the newest hundred.
+    pub deliveries: Vec<ListedDelivery>,
+    /// The addresses and networks that these came from.
+    pub addresses: Vec<String>,
+    /// What their browsers and programs said that they are.
+    pub agents: Vec<String>,
+}
+
+/// Asks to forget.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetOrder {
+    /// Only tell how much it would be.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// How much was forgotten, or would be.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ForgottenView {
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// What stands in the place of the customer now; `null` where nothing was done.
+    pub pseudonym: Option<String>,
+    /// Orders without name, address and id of the customer.
+    pub orders: u64,
+    /// Grants without customer.
+    pub grants: u64,
+    /// Deliveries without addresses, agents and cookies.
+    pub deliveries: u64,
+    /// Deliveries that have not ended, and keep theirs until then: to be asked for again.
+    pub running: u64,
+    /// Messages that are gone.
+    pub messages: u64,
+}
+
+fn addresses(deliveries: &[Delivery]) -> impl Iterator<Item = String> {
+    let of = |delivery: &Delivery| {
+        let asked = delivery.requests.values().map(|request| request.address);
+        asked.chain([delivery.clicked_by.address]).filter(|address| !address.is_unspecified()).collect::<BTreeSet<_>>()
+    };
+    deliveries.iter().flat_map(of).map(|address| address.to_string())
+}
+
+pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>, PathRejection>) -> Result<Json<CustomerPage>, Problem> {
+    let who = problem::name(who)?;
+    let About { orders, grants } = about(&site, &who).await?;
+    if orders.is_empty() && grants.is_empty() {
+        return Err(Problem::unknown(format!(
+            "nothing is kept about `{who}`: a mail address, or the customer as `cloakroom grant list` shows it"
+        )));
+    }
+    let now = clock::now();
+    let found: BTreeSet<String> = grants.iter().flat_map(|(_, deliveries)| addresses(deliveries)).collect();
+    let agents: BTreeSet<&str> =
+        grants.iter().flat_map(|(_, deliveries)| deliveries).map(|delivery| delivery.clicked_by.agent.as_str()).collect();
+    Ok(Json(CustomerPage {
+        orders: orders.iter().map(ListedOrder::of).collect(),
+        grants: grants.iter().map(|(grant, _)| GrantView::of(grant, now)).collect(),
+        deliveries: grants.iter().flat_map(|(grant, of)| of.iter().map(|delivery| ListedDelivery::of(delivery, grant))).collect(),
+        addresses: found.into_iter().collect(),
+        agents: agents.into_iter().filter(|agent| !agent.is_empty()).map(str::to_owned).collect(),
+    }))
+}
+
+pub(super) async fn forget_them(
+    State(site): State<Arc<Site>>,
+    who: Result<Path<String>, PathRejection>,
+    Author(author): Author,
+    order: Result<Json<ForgetOrder>, JsonRejection>,
+) -> Result<Json<ForgottenView>, Problem> {
+    let who = problem::name(who)?;
+    let ForgetOrder { dry_run } = problem::body(order)?;
+    let (told, pseudonym) = if dry_run {
+        (rehearse(&site, &who).await?, None)
+    } else {
+        let (told, pseudonym) = forget(&site, &who, &author).await?;
+        (told, Some(pseudonym))
+    };
+    if told.orders == 0 && told.grants == 0 {
+        return Err(Problem::unknown(format!("nothing is kept about `{who}`")));
+    }
+    Ok(Json(ForgottenView {
+        dry_run,
+        pseudonym,
+        orders: told.orders,
+        grants: told.grants,
+        deliveries: told.deliveries,
+        running: told.running,
+        messages: told.messages,
+    }))
+}

@@ -1,0 +1,133 @@
+//! What is kept about people: shown, forgotten on demand, and shortened when its time is over.
+
+use std::time::Duration;
+
+use super::site::{Current, Site};
+use crate::clock;
+use crate::domain::delivery::Delivery;
+use crate::domain::grant::Grant;
+use crate::domain::id::OrderId;
+use crate::domain::moment::{Moment, Span};
+use crate::domain::order::Order;
+use crate::random;
+use crate::store::{Down, Filter, Forgotten, Held};
+
+/// Of one grant so many deliveries are shown, the newest.
+pub const SHOWN_MAX: usize = 100;
+
+/// A store that does not answer is asked again after this.
+const AGAIN: Span = Span::from_seconds(60);
+
+/// Between two parts others have their turn.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// No sleep is longer: what has ended when the clock was set back is not forgotten for ever.
+const SLEEP_MAX: Span = Span::from_days(1);
+
+/// All that is kept about a customer.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Their orders, the oldest first.
+    pub orders: Vec<Order>,
+    /// Their grants, each with its newest deliveries.
+    pub grants: Vec<(Grant, Vec<Delivery>)>,
+}
+
+/// Looks up what is kept about `who`: a mail address, else the words of grants.
+pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
+    let Held { orders, grants } = site.privacy.held_of(who.to_owned()).await?;
+    let mut about = About::default();
+    for order in orders {
+        about.orders.extend(site.orders.order(order).await?);
+    }
+    for id in grants {
+        let Some(grant) = site.store.grant(id).await? else { continue };
+        let deliveries = site.store.deliveries(Filter { grant: Some(id), before: None, limit: SHOWN_MAX }).await?;
+        about.grants.push((grant, deliveries));
+    }
+    Ok(about)
+}
+
+/// What is to be forgotten of `who`, in numbers. Nothing is.
+pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
+    let held = site.privacy.held_of(who.to_owned()).await?;
+    let mut told = Forgotten { orders: held.orders.len() as u64, grants: held.grants.len() as u64, ..Forgotten::default() };
+    let message_of = |order: OrderId| crate::store::Messages { order: Some(order), ..crate::store::Messages::default() };
+    for order in held.orders {
+        told.messages += site.messages.messages(message_of(order)).await?.len() as u64;
+    }
+    for grant in held.grants {
+        let which = crate::store::Messages { grant: Some(grant), ..crate::store::Messages::default() };
+        told.messages += site.messages.messages(which).await?.len() as u64;
+        let mut before = None;
+        loop {
+            let page = site.store.deliveries(Filter { grant: Some(grant), before, limit: 0 }).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            let ended = page.iter().filter(|delivery| delivery.closed.is_some()).count();
+            told.deliveries += ended as u64;
+            told.running += (page.len() - ended) as u64;
+        }
+    }
+    Ok(told)
+}
+
+/// Forgets who `who` is: one name that means nobody takes the place of theirs, everywhere. What was sold and counted stays.
+///
+/// Orders come last: by them the rest is found again where this ends in the middle.
+pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, String), Down> {
+    let pseudonym = format!("forgotten-{}", OrderId::new(random::bytes()).to_string().chars().skip(2).take(8).collect::<String>());
+    let held = site.privacy.held_of(who.to_owned()).await?;
+    let mut told = Forgotten::default();
+    let mut add = |done: Forgotten| {
+        told.orders += done.orders;
+        told.grants += done.grants;
+        told.deliveries += done.deliveries;
+        told.running += done.running;
+        told.messages += done.messages;
+    };
+    // Nobody reports an order of theirs anew meanwhile.
+    let alone = site.amending.lock().await;
+    for grant in held.grants {
+        add(site.privacy.forget_grant(grant, pseudonym.clone()).await?);
+    }
+    for order in held.orders {
+        add(site.privacy.forget_order(order, pseudonym.clone()).await?);
+    }
+    drop(alone);
+    // Who it was is not said here either.
+    tracing::info!(event = "customer_forgotten", pseudonym, orders = told.orders, grants = told.grants, author);
+    Ok((told, pseudonym))
+}
+
+/// Puts networks in the place of addresses of deliveries that ended as long ago as the configuration says, for ever.
+pub async fn keep(current: &Current) {
+    loop {
+        let pause = step(&current.site()).await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One part; how long until the next is due.
+async fn step(site: &Site) -> Duration {
+    let now = clock::now();
+    let Some(kept) = site.configuration.addresses_kept else { return SLEEP_MAX.into() };
+    let before = Moment::EPOCH + now.since(Moment::EPOCH + kept);
+    match site.privacy.blur_addresses(before).await {
+        Ok(done) => {
+            if done.deliveries > 0 {
+                tracing::debug!(event = "addresses_shortened", deliveries = done.deliveries);
+            }
+            match done.next {
+                Some(next) if next < before => BREATH,
+                // What ends from now on is due later than that.
+                Some(next) => (next + kept).since(now).max(Span::from_seconds(1)).min(SLEEP_MAX).into(),
+                None => kept.max(Span::from_seconds(1)).min(SLEEP_MAX).into(),
+            }
+        }
+        Err(down) => {
+            tracing::warn!(event = "addresses_kept", %down, "addresses whose time is over are still kept; tried again in a minute");
+            AGAIN.into()
+        }
+    }
+}

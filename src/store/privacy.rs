@@ -1,0 +1,69 @@
+//! What is kept about people, and forgetting it: what every store promises about it.
+
+use super::Later;
+use crate::domain::id::{GrantId, OrderId};
+use crate::domain::moment::Moment;
+use crate::domain::order::Customer;
+
+/// Deliveries that lose their addresses in one step.
+pub(super) const BLURRED_MAX: usize = 64;
+
+/// What is kept about a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Their orders, the oldest first.
+    pub orders: Vec<OrderId>,
+    /// Their grants, those of these orders among them, the oldest first.
+    pub grants: Vec<GrantId>,
+}
+
+/// How much of it was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Orders without customer.
+    pub orders: u64,
+    /// Grants without customer.
+    pub grants: u64,
+    /// Deliveries without addresses, agents and cookies.
+    pub deliveries: u64,
+    /// Deliveries that have not ended, and keep theirs until then.
+    pub running: u64,
+    /// Messages about them, which are gone.
+    pub messages: u64,
+}
+
+/// What became of the addresses of ended deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blurred {
+    /// Deliveries whose addresses are networks now.
+    pub deliveries: u64,
+    /// When the first of those ended that still have theirs; `None` where there is none.
+    pub next: Option<Moment>,
+}
+
+/// Whether `who` is this customer: their mail address, in whatever case, or what stands for them in grants.
+pub(super) fn is_customer(customer: &Customer, who: &str) -> bool {
+    !who.is_empty() && (customer.email.eq_ignore_ascii_case(who) || customer.in_words() == who)
+}
+
+/// Who is left of a customer.
+pub(super) fn nobody(pseudonym: &str) -> Customer {
+    Customer { id: pseudonym.to_owned(), ..Customer::default() }
+}
+
+/// The part of a store that knows what is kept about people.
+pub trait PrivacyStore: Send + Sync {
+    /// What is kept about `who`: a mail address, else the words of grants.
+    fn held_of(&self, who: String) -> Later<'_, Held>;
+
+    /// Puts `pseudonym` in the place of the customer of a grant, and [takes](crate::domain::privacy::Keep::Nothing) who came
+    /// out of its deliveries that have ended, and its networks; messages about it are gone. What was sold and counted stays.
+    fn forget_grant(&self, grant: GrantId, pseudonym: String) -> Later<'_, Forgotten>;
+
+    /// Puts `pseudonym` in the place of the customer of an order; messages about it are gone.
+    fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten>;
+
+    /// Puts networks in the place of addresses in deliveries that ended before this moment, the first of them first: a part
+    /// of them, if `next` is before it, too.
+    fn blur_addresses(&self, before: Moment) -> Later<'_, Blurred>;
+}

@@ -1,0 +1,17 @@
+/*M!999999\- enable the sandbox mode */ 
+
+/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;
+/*!40101 SET @OLD_CHARACTER_SET_RESULTS=@@CHARACTER_SET_RESULTS */;
+/*!40101 SET @OLD_COLLATION_CONNECTION=@@COLLATION_CONNECTION */;
+/*!40101 SET NAMES utf8mb4 */;
+/*!40103 SET @OLD_TIME_ZONE=@@TIME_ZONE */;
+/*!40103 SET TIME_ZONE='+00:00' */;
+/*!40014 SET @OLD_FOREIGN_KEY_CHECKS=@@FOREIGN_KEY_CHECKS, FOREIGN_KEY_CHECKS=0 */;
+/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */;
+/*!40111 SET @OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0 */;
+
+LOCK TABLES `zen_orders` WRITE;
+/*!40000 ALTER TABLE `zen_orders` DISABLE KEYS */;
+INSERT INTO `zen_orders` (`orders_id`, `customers_id`, `customers_name`, `customers_company`, `customers_street_address`, `customers_suburb`, `customers_city`, `customers_postcode`, `customers_state`, `customers_country`, `customers_telephone`, `customers_email_address`, `customers_address_format_id`, `delivery_name`, `delivery_company`, `delivery_street_address`, `delivery_suburb`, `delivery_city`, `delivery_postcode`, `delivery_state`, `delivery_country`, `delivery_address_format_id`, `billing_name`, `billing_company`, `billing_street_address`, `billing_suburb`, `billing_city`, `billing_postcode`, `billing_state`, `billing_country`, `billing_address_format_id`, `payment_method`, `payment_module_code`, `shipping_method`, `shipping_module_code`, `coupon_code`, `cc_type`, `cc_owner`, `cc_number`, `cc_expires`, `cc_cvv`, `last_modified`, `date_purchased`, `orders_status`, `orders_date_finished`, `currency`, `currency_value`, `order_total`, `order_tax`, `shipping_tax_rate`, `paypal_ipn_id`, `ip_address`, `order_weight`, `language_code`, `is_wholesale`) VALUES (1001,7,'Anna Berg',NULL,'Main St 1; \'rear\'',NULL,'','',NULL,'','','anna@shop.example',0,'',NULL,'',NULL,'','',NULL,'',0,'',NULL,'',NULL,'','',NULL,'',0,'','',NULL,'','',NULL,NULL,NULL,NULL,0x00FF27,NULL,'2026-03-20 10:00:00',2,NULL,NULL,NULL,NULL,NULL,NULL,0,'',NULL,'de',NULL);
+INSERT INTO `zen_orders` (`orders_id`, `customers_id`, `customers_name`, `customers_company`, `customers_street_address`, `customers_suburb`, `customers_city`, `customers_postcode`, `customers_state`, `customers_country`, `customers_telephone`, `customers_email_address`, `customers_address_format_id`, `delivery_name`, `delivery_company`, `delivery_street_address`, `delivery_suburb`, `delivery_city`, `delivery_postcode`, `delivery_state`, `delivery_country`, `delivery_address_format_id`, `billing_name`, `billing_company`, `billing_street_address`, `billing_suburb`, `billing_city`, `billing_postcode`, `billing_state`, `billing_country`, `billing_address_format_id`, `payment_method`, `payment_module_code`, `shipping_method`, `shipping_module_code`, `coupon_code`, `cc_type`, `cc_owner`, `cc_number`, `cc_expires`, `cc_cvv`, `last_modified`, `date_purchased`, `orders_status`, `orders_date_finished`, `currency`, `currency_value`, `order_total`, `order_tax`, `shipping_tax_rate`, `paypal_ipn_id`, `ip_address`, `order_weight`, `language_code`, `is_wholesale`) VALUES (1002,8,'Ben',NULL,'',NULL,'','',NULL,'','','ben@shop.example',0,'',NULL,'',NULL,'','',NULL,'',0,'',NULL,'',NULL,'','',NULL,'',0,'','',NULL,'','',NULL,NULL,NULL,NULL,NULL,NULL,'2026-03-20 10:00:00',1,NULL,NULL,NULL,NULL,NULL,NULL,0,'',NULL,'en',NULL);
+INSERT INTO `zen_orders` (`orders_id`, `customers_id`, `customers_name`, `customers_company`, `customers_street_address`, `customers_suburb`, `customers_city`, `custo

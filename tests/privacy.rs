@@ -1,0 +1,92 @@
+//! What is kept about people, through the real binary behind the real nginx: shown, forgotten, and shortened in time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs;
+
+use servers::site::{Site, content};
+use servers::{faketime, until};
+
+const WHO: &str = "anna@shop.example";
+
+/// An order of Anna, of which one download arrived; the id of its grant.
+fn sold(site: &Site) -> String {
+    site.master("book.pdf", &content(5000));
+    let file = site.cloakroom.say(&["file", "add", "masters/book.pdf"]);
+    site.cloakroom.say(&["product", "add", "book", "--file", &file]);
+    let url = site.cloakroom.say(&["order", "add", "77", "--email", WHO, "--name", "Anna Berg", "--line", "book"]);
+    let click = site.ask("GET", &site.target(&url), &[("User-Agent", "Lynx/2 of Anna")]);
+    assert_eq!(site.ask("GET", click.header("location").unwrap(), &[("User-Agent", "Lynx/2 of Anna")]).status, 200);
+    let grant = site.cloakroom.json(&["order", "show", "77"])["lines"][0]["grants"][0]["grant"]["id"].as_str().unwrap().to_owned();
+    until("it is counted", || (site.cloakroom.json(&["grant", "show", &grant])["used"] == 1).then_some(()));
+    grant
+}
+
+#[test]
+fn a_customer_is_shown_and_forgotten_in_every_table_and_what_was_counted_stays() {
+    let mut site = Site::open();
+    let grant = sold(&site);
+    let shown = site.cloakroom.say(&["customer", "show", WHO]);
+    for words in ["Anna Berg", WHO, "77", &grant, "127.0.0.1", "Lynx/2 of Anna", "masters/book.pdf"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let rehearsed = site.cloakroom.say(&["customer", "forget", WHO, "--dry-run"]);
+    assert!(rehearsed.starts_with("would be forgotten in 1 order, 1 grant, 0 deliveries"), "{rehearsed}");
+    assert_eq!(site.cloakroom.say(&["customer", "show", WHO]), shown, "a rehearsal forgets nothing");
+    // What has not ended keeps who came until it has: a day later.
+    faketime::set(&mut site.cloakroom, 2 * 86_400);
+    until("it has ended", || site.cloakroom.json(&["delivery", "list"])[0]["closed"].is_string().then_some(()));
+    let done = site.cloakroom.json(&["customer", "forget", WHO]);
+    assert_eq!(
+        (&done["orders"], &done["grants"], &done["deliveries"], &done["running"]),
+        (&1.into(), &1.into(), &1.into(), &0.into()),
+        "{done}"
+    );
+    let pseudonym = done["pseudonym"].as_str().unwrap();
+
+    let export = site.cloakroom.say(&["store", "export"]);
+    for words in ["Anna", "anna", "127.0.0.1", "Lynx"] {
+        assert!(!export.contains(words), "{words}: {export}");
+    }
+    assert!(export.contains(pseudonym));
+    let gone = site.cloakroom.command(&["customer", "show", WHO]);
+    assert!(gone.status.code() == Some(1) && String::from_utf8(gone.stderr).unwrap().contains("nothing is kept about"));
+    let gone = site.cloakroom.command(&["customer", "forget", WHO]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert_eq!(site.cloakroom.json(&["grant", "show", &grant])["used"], 1);
+    let evidence = site.cloakroom.say(&["grant", "evidence", &grant]);
+    assert!(!evidence.contains("from 127.") && !evidence.contains("Lynx"), "{evidence}");
+    assert!(site.cloakroom.say(&["customer", "show", pseudonym]).contains("77"));
+    site.cloakroom.kill();
+    site.cloakroom.start();
+    assert_eq!(site.cloakroom.json(&["order", "show", "77"])["customer"]["id"], pseudonym);
+}
+
+#[test]
+fn addresses_become_networks_when_their_time_is_over_and_the_daemon_does_it_by_itself() {
+    let mut site = Site::with("[privacy]\naddresses = \"10d\"\n");
+    sold(&site);
+    let from = |site: &Site| site.cloakroom.json(&["delivery", "list"])[0]["client"].clone();
+    faketime::set(&mut site.cloakroom, 5 * 86_400);
+    until("it has ended", || site.cloakroom.json(&["delivery", "list"])[0]["closed"].is_string().then_some(()));
+    assert_eq!(from(&site), "127.0.0.1");
+    faketime::set(&mut site.cloakroom, 16 * 86_400);
+    until("its address is a network", || (from(&site) == "127.0.0.0").then_some(()));
+    assert!(site.cloakroom.say(&["customer", "show", WHO]).contains("addresses  127.0.0.0"));
+    assert_eq!(site.cloakroom.json(&["grant", "list"])[0]["used"], 1);
+}
+
+#[test]
+fn a_time_for_addresses_is_a_duration_or_unlimited_and_can_be_reloaded() {
+    let site = Site::with("[privacy]\naddresses = \"unlimited\"\n");
+    let config = site.cloakroom.config();
+    let text = fs::read_to_string(&config).unwrap();
+    for (wrong, words) in [("\"30\"", "privacy"), ("0", "addresses"), ("\"0s\"", "at least \"1s\"")] {
+        fs::write(&config, text.replace("addresses = \"unlimited\"", &format!("addresses = {wrong}"))).unwrap();
+        let run = site.cloakroom.command(&["order", "list"]);
+        let told = String::from_utf8(run.stderr).unwrap();
+        assert!(run.status.code() == Some(78) && told.contains(words), "{wrong}: {told}");
+    }
+    fs::write(&config, text).unwrap();
+}
