@@ -404,7 +404,7 @@ pub(super) static PAGES: Section = Section {
     name: "pages",
     many: false,
     active: false,
-    doc: &["The pages that customers see when something is refused."],
+    doc: &["The pages that customers see: of a link, a download, an order, and when something is refused."],
     keys: &[key(
         "templates",
         Words("Without it, the built-in pages", "\"/etc/cloakroom/templates\""),

@@ -237,7 +237,9 @@ impl Working {
             self.changes.count(&tally);
         }
         for change in changed {
-            if let Some(kept) = self.accounts.touch(&change.grant) {
+            if self.outbox.hears(change)
+                && let Some(kept) = self.accounts.look(&change.grant)
+            {
                 self.outbox.changed(&kept.account.grant, change);
             }
         }
