@@ -16,7 +16,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
-use self::table::{Table, name, shown, values};
+use self::table::{Table, name, named_by, shown, values};
 use super::callers;
 use super::catalogue;
 use super::credentials;
@@ -413,19 +413,6 @@ impl Rescue {
             self.left_out(table).add(name);
         }
         Ok(())
-    }
-}
-
-/// What [`Rescue::sieve`] knows a row of `table` by.
-fn named_by(table: &str) -> &'static str {
-    match table {
-        "history" => "CAST(number AS TEXT)",
-        "tallies" => "CAST(hour AS TEXT) || ' ' || what",
-        "feeds" | "placed" => "name",
-        "places" => "directory || ' ' || path",
-        "credentials" => "user",
-        "products" => "sku",
-        _ => "id",
     }
 }
 

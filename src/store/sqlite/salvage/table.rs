@@ -87,3 +87,16 @@ pub(super) fn shown(value: ValueRef<'_>) -> String {
     };
     text.chars().take(64).collect()
 }
+
+/// What a row of `table` is known by where rows are looked at one by one.
+pub(super) fn named_by(table: &str) -> &'static str {
+    match table {
+        "history" => "CAST(number AS TEXT)",
+        "tallies" => "CAST(hour AS TEXT) || ' ' || what",
+        "feeds" | "placed" => "name",
+        "places" => "directory || ' ' || path",
+        "credentials" => "user",
+        "products" => "sku",
+        _ => "id",
+    }
+}
