@@ -7,6 +7,7 @@
 
 mod listed;
 mod table;
+mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -16,18 +17,13 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
-use self::table::{Table, name, named_by, shown, values};
-use super::callers;
-use super::catalogue;
-use super::credentials;
+use self::table::{Table, name, shown, values};
 use super::fault::Fault;
 use super::open::{self, NotOpened};
-use super::orders;
 use super::outbox;
 use super::places;
-use super::public;
 use super::rows;
-use super::schema::{self, MIGRATIONS, orders as sales};
+use super::schema::{self, MIGRATIONS};
 use super::transfer::{self, NotMoved};
 use super::upkeep::not;
 use crate::store::record::Totals;
@@ -361,38 +357,6 @@ impl Rescue {
         Ok(())
     }
 
-    /// The same of what is in public, of who may enter there and who may call the API; and what of it is for what was lost.
-    fn leave_out_of_public(&mut self) -> Result<(), Fault> {
-        self.sieve("placed", "SELECT name FROM placed WHERE ?1 = 0", 0, |copy, name| {
-            rows::one(copy, schema::PLACED, [name], public::placed)
-                .is_ok_and(|placed| placed.is_some_and(|placed| public::belongs(copy, &placed).unwrap_or(false)))
-        })?;
-        self.sieve("credentials", "SELECT user FROM credentials WHERE ?1 = 0", 0, |copy, user| {
-            rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
-                .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
-        })?;
-        self.sieve("api_keys", "SELECT id FROM api_keys WHERE ?1 = 0", 0, |copy, id| callers::one(copy, id).is_ok())?;
-        // An export has none: they are of use within a day.
-        self.salvaged.left_out.remove("calls");
-        Ok(())
-    }
-
-    /// The same of orders and the catalogue.
-    fn leave_out_of_sales(&mut self) -> Result<(), Fault> {
-        self.sieve("orders", "SELECT id FROM orders WHERE ?1 = 0", 0, |copy, id| {
-            rows::one(copy, sales::ORDER, [id], orders::order).is_ok()
-        })?;
-        self.sieve("files", "SELECT id FROM files WHERE ?1 = 0", 0, |copy, id| {
-            rows::one(copy, sales::FILE, [id], catalogue::file).is_ok()
-        })?;
-        self.sieve("products", "SELECT sku FROM products WHERE ?1 = 0", 0, |copy, sku| {
-            rows::one(copy, sales::PRODUCT, [sku], catalogue::product).is_ok()
-        })?;
-        // It is made of the products.
-        self.salvaged.left_out.remove("product_files");
-        Ok(())
-    }
-
     /// Leaves out those of the rows that `names` selects for which `is_good` does not hold.
     fn sieve(&mut self, table: &str, names: &str, of: i64, is_good: impl Fn(&Connection, &str) -> bool) -> Result<(), Fault> {
         for name in rows::all(&self.copy, names, [of], |row| Ok(row.get::<_, String>(0)?))? {
@@ -413,6 +377,19 @@ impl Rescue {
             self.left_out(table).add(name);
         }
         Ok(())
+    }
+}
+
+/// What [`Rescue::sieve`] knows a row of `table` by.
+fn named_by(table: &str) -> &'static str {
+    match table {
+        "history" => "CAST(number AS TEXT)",
+        "tallies" => "CAST(hour AS TEXT) || ' ' || what",
+        "feeds" | "placed" => "name",
+        "places" => "directory || ' ' || path",
+        "credentials" => "user",
+        "products" => "sku",
+        _ => "id",
     }
 }
 

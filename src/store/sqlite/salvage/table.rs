@@ -37,7 +37,7 @@ impl Table {
     /// What it is a part of, if its rows are only parts of those of another table: the column that says of which, that
     /// table, and its column.
     pub(super) fn parent(&self) -> Option<&(String, String, String)> {
-        self.refers.iter().find(|(column, ..)| self.key.first() == Some(column))
+        self.refers.iter().find(|(column, _, to)| self.key.first() == Some(column) && to == "number")
     }
 
     pub(super) fn select(&self, rest: &str) -> String {
@@ -86,17 +86,4 @@ pub(super) fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
     };
     text.chars().take(64).collect()
-}
-
-/// What a row of `table` is known by where rows are looked at one by one.
-pub(super) fn named_by(table: &str) -> &'static str {
-    match table {
-        "history" => "CAST(number AS TEXT)",
-        "tallies" => "CAST(hour AS TEXT) || ' ' || what",
-        "feeds" | "placed" => "name",
-        "places" => "directory || ' ' || path",
-        "credentials" => "user",
-        "products" => "sku",
-        _ => "id",
-    }
 }
