@@ -27,7 +27,7 @@
 //! all four are pure, as is [`import`]: tables of other shops. Adapters touch the world and do not know each other: [`keys`] (key files), [`auth`] (who logs in with
 //! a password), [`storage`] (the masters), [`store`] (what is remembered: one contract, in memory and in SQLite),
 //! [`public`] (what is placed in public directories: stubs, copies, htpasswd files), [`feed`]
-//! (what web servers report, and the access logs of others), [`outbox`] (how webhooks and customers are told), [`pages`] (what customers read).
+//! (what web servers report, and the access logs of others), [`outbox`] (how webhooks and customers are told), [`pages`] (what customers read, in their language).
 //! [`service`] holds the use cases, each readable as its list of steps. Around it lie [`wire`] (listeners), [`api`]
 //! (JSON, health, metrics) and [`cli`] (commands). [`clock`] and [`random`] alone ask the system for time and randomness;
 //! [`watch`] tells when followed files change.
@@ -37,8 +37,9 @@
 //!
 //! A *grant* is the right of one customer to one file, a *link* its stored URL, a *delivery* one download under it. An
 //! *account* is a grant with its deliveries: what one decision changes. A click makes an *offer*, a delivery that reserves
-//! nothing yet; its first request opens it. A shop reports an *order* of *products*, which hold *files*; what it sold are
-//! grants. A stateless URL is *signed*, and is no link. A *stub* is a symbolic link in a
+//! nothing yet; its first request opens it. A browser that *visits* a link is shown a page, whose button is the click. A
+//! shop reports an *order* of *products*, which hold *files* in *versions*; what it sold are grants. A stateless URL is
+//! *signed*, and is no link. A *stub* is a symbolic link in a
 //! public directory for one delivery, a *copy* a file there for one grant; its *directory credential* is what the web server
 //! asks for.
 //!

@@ -386,7 +386,7 @@ fn a_url_that_will_open_nothing_is_signed_with_a_warning() {
         (&["/members/a.html?page=2"], "as it is written"),
         (&["/members/a.html", "--name", "b.html"], "--name"),
         (&["/dl/f/nowhere/a.zip"], "[[storage]]"),
-        (&["/dl/l/token/a.zip"], "a link or a delivery"),
+        (&["/dl/l/token/a.zip"], "is a link, a delivery or the page of an order"),
         (&["/dl/a.zip"], "/dl/f/STORAGE/PATH"),
         (&["masters/set/a b.zip", "--name", "../b.zip"], "left out"),
         (&["masters/set/a b.zip", "--name", "a\u{1b}b.zip"], "left out"),

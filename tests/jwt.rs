@@ -384,6 +384,37 @@ fn grants(site: &Site) -> Vec<Value> {
 }
 
 #[test]
+fn a_browser_with_a_token_with_max_sees_a_page_and_its_button_makes_the_grant() {
+    let shop = Shop::open();
+    let site = &shop.site;
+    let token = shop.keys.token("ed", &counted("order-8", 1, &json!({})));
+    let target = format!("{FILE}?jwt={token}");
+    let browser = [("Accept", "text/html,*/*;q=0.8"), ("Sec-Fetch-Mode", "navigate")];
+    let bearer = format!("Bearer {token}");
+    for (target, headers) in [(target.as_str(), browser.to_vec()), (FILE, [&browser[..], &[("Authorization", bearer.as_str())]].concat())] {
+        let page = site.ask("GET", target, &headers);
+        assert_eq!(page.status, 200, "{}", page.text());
+        assert!(page.text().contains("<form method=\"post\">") && page.text().contains("1 of 1"), "{}", page.text());
+        assert_eq!(page.text().contains("curl -C -"), target != FILE, "an address that does not open it alone is not told");
+    }
+    assert_eq!(grants(site), Vec::<Value>::new(), "looking makes nothing");
+    let press = [&browser[..], &[("Content-Length", "0")]].concat();
+    let pressed = site.ask("POST", &target, &press);
+    let started = pressed.header("Location").unwrap();
+    assert!(pressed.status == 303 && started.starts_with("/dl/s/"), "{pressed:?}");
+    assert_eq!(grants(site).len(), 1);
+    let page = site.ask("GET", started, &browser);
+    let delivery = page.header("Refresh").and_then(|refresh| refresh.strip_prefix("0; url=")).unwrap();
+    assert_eq!(site.get(delivery).body.len(), 5000);
+    servers::until("the download to be counted", || (grants(site)[0]["used"] == 1).then_some(()));
+    // A token without `max` opens the file itself: there is nothing to press.
+    let plain = shop.keys.token("ed", &claims(&json!({ "path": null, "file": "masters/set/a b.zip" })));
+    let plain = format!("{FILE}?jwt={plain}");
+    assert_eq!(site.ask("GET", &plain, &browser).body.len(), 5000);
+    assert_eq!(verdict(&site.ask("POST", &plain, &press)), (400, "bad_request".to_owned()));
+}
+
+#[test]
 fn downloads_of_a_token_with_max_are_counted_by_the_store() {
     let shop = Shop::open();
     let site = &shop.site;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::Method;
 
 use super::told::Told;
@@ -16,7 +16,7 @@ use crate::service::site::Current;
 /// One call of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// `GET`, `POST` or `PUT`.
+    /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// Its path, with `{id}` for what names something.
     pub path: &'static str,
@@ -47,6 +47,11 @@ impl Calls {
     /// A call that puts what it names in a state; the same again changes nothing.
     pub(super) fn put<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
         self.call(Call { method: "PUT", path, scope, makes: false }, told, put(handler))
+    }
+
+    /// A call that takes away what it names.
+    pub(super) fn delete<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        self.call(Call { method: "DELETE", path, scope, makes: false }, told, delete(handler))
     }
 
     /// A call that makes something; the same again makes another one.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
+use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::view::{CredentialPage, CredentialView, RotatedView};
 use crate::clock;
@@ -68,8 +70,9 @@ async fn view(site: &Site, credential: &DirectoryCredential, now: Moment) -> Res
 /// The newest first, of those that open now.
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<CredentialView>>, Problem> {
+) -> Result<Listed<CredentialView>, Problem> {
     let Which { directory, grant, before, limit } = problem::query(which)?;
     let limit = problem::limit(limit, LIST_MAX)?;
     let grant: Option<GrantId> = grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?;
@@ -99,7 +102,7 @@ pub(super) async fn list(
     for credential in &found {
         views.push(view(&site, credential, now).await?);
     }
-    Ok(Json(views))
+    Ok(Listed::page(&uri, views, limit, "before", |credential| &credential.user))
 }
 
 pub(super) async fn show(

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use http::Uri;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::view::{DeliveryView, ListedDelivery};
 use crate::clock;
@@ -34,8 +36,9 @@ pub(super) struct Which {
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<ListedDelivery>>, Problem> {
+) -> Result<Listed<ListedDelivery>, Problem> {
     let which = problem::query(which)?;
     let grant: Option<GrantId> = which.grant.as_deref().map(|text| problem::read_parameter("grant", text)).transpose()?;
     let before: Option<DeliveryId> = which.before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
@@ -57,7 +60,7 @@ pub(super) async fn list(
             listed.push(ListedDelivery::of(delivery, &grant));
         }
     }
-    Ok(Json(listed))
+    Ok(Listed::page(&uri, listed, limit, "before", |delivery| &delivery.id))
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<DeliveryView>, Problem> {

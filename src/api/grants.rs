@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::author::{Author, Made};
 use super::links::not_issued;
+use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::view::{Amended, CopyView, EntryView, GrantPage, GrantView, Issued, LinkView, ListedDelivery};
 use super::wording;
@@ -141,8 +143,9 @@ fn field<T>(name: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) ->
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<GrantView>>, Problem> {
+) -> Result<Listed<GrantView>, Problem> {
     let Which { customer, file, before, limit } = problem::query(which)?;
     let which = Grants {
         customer,
@@ -155,8 +158,9 @@ pub(super) async fn list(
     {
         return Err(Problem::unknown(format!("before: there is no grant {before}")));
     }
-    let now = clock::now();
-    Ok(Json(site.store.grants(which).await?.iter().map(|grant| GrantView::of(grant, now)).collect()))
+    let (now, limit) = (clock::now(), which.limit);
+    let grants = site.store.grants(which).await?.iter().map(|grant| GrantView::of(grant, now)).collect();
+    Ok(Listed::page(&uri, grants, limit, "before", |grant| &grant.id))
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>, PathRejection>) -> Result<Json<GrantPage>, Problem> {

@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 
 use super::author::Author;
 use super::bearer::Bound;
-use super::catalogue::named;
+use super::files::not_kept;
 use super::grants::stored;
 use super::orders::{NewOrder, reported};
 use super::problem::{self, Problem};
 use crate::domain::order::Options;
+use crate::service::catalogue::check_name;
 use crate::service::import::{Doing, Fate, Part, Taken, TakenOrder, WantedOrder, WantedProduct, take};
 use crate::service::site::Site;
 
@@ -144,7 +145,7 @@ pub(super) async fn take_part(
     }
     let mut part = Part::default();
     for (place, ImportedFile { file, name }) in files.into_iter().enumerate() {
-        named(&format!("files[{place}].name"), &name)?;
+        check_name(&format!("files[{place}].name"), &name).map_err(|fault| not_kept(&fault))?;
         part.files.push((stored(&site, &file)?, name));
     }
     for (place, product) in products.into_iter().enumerate() {
@@ -170,7 +171,7 @@ pub(super) async fn take_part(
 
 fn wanted_product(site: &Site, place: usize, product: ImportedProduct) -> Result<WantedProduct, Problem> {
     let ImportedProduct { sku, name, policy, files } = product;
-    named(&format!("products[{place}].name"), &name)?;
+    check_name(&format!("products[{place}].name"), &name).map_err(|fault| not_kept(&fault))?;
     let attached = |file: ImportedAttachment| Ok((stored(site, &file.file)?, file.options));
     Ok(WantedProduct {
         sku: problem::read_field(&format!("products[{place}].sku"), &sku)?,

@@ -38,6 +38,7 @@ pub(super) fn not_issued(fault: &NotIssued) -> Problem {
         NotIssued::Revoked(_) => Problem::conflict(fault.to_string()).coded(Refusal::Revoked),
         NotIssued::Customer => Problem::unreadable(fault.to_string()).in_body("customer", fault),
         NotIssued::Uncounted => Problem::unreadable(fault.to_string()).in_body("max_downloads", fault),
+        NotIssued::Unkept => Problem::unreadable(fault.to_string()).in_body("policy", fault),
         NotIssued::NoKey => Problem::unreadable(fault.to_string()),
     }
 }

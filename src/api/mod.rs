@@ -15,8 +15,19 @@
 //! | `POST /api/v1/orders/{id}/page` | the URL of the customer's page of it ([`OrderPageView`]) |
 //! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
-//! | `GET /api/v1/files?after=&limit=`, `GET /api/v1/files/{id}` | files ([`FileView`]) |
-//! | `PUT /api/v1/products/{sku}` | keeps a product ([`ProductView`]) |
+//! | `GET /api/v1/files?after=&limit=` | files ([`FileView`]) |
+//! | `GET /api/v1/files/{id}` | one file with its versions ([`FilePage`]) |
+//! | `DELETE /api/v1/files/{id}?anyway=` | takes it out of the catalogue ([`RemovedFile`]) |
+//! | `POST /api/v1/files/{id}/versions` | gives it another version ([`NewVersion`] → [`ReplacedFile`]) |
+//! | `POST /api/v1/files/{id}/move` | says where its master lies now ([`NewPlace`] → [`ReplacedFile`]) |
+//! | `POST /api/v1/files/{id}/rename` | gives it another name or folder ([`NewName`] → [`FileView`]) |
+//! | `POST /api/v1/files/scan`, `GET /api/v1/files/scan?scan=` | looks at all masters, and tells how far that is ([`ScanView`]) |
+//! | `GET /api/v1/files/orphans?storage=&folder=&limit=` | masters that no file names ([`OrphansView`]) |
+//! | `PUT /api/v1/products/{sku}` | keeps a product, and serves orders that wait for it ([`ProductView`]) |
+//! | `DELETE /api/v1/products/{sku}` | forgets a product ([`RemovedProduct`]) |
+//! | `GET /api/v1/products/missing?after=&limit=` | SKUs that orders have and no product ([`MissingProduct`]) |
+//! | `GET /api/v1/policies`, `GET /api/v1/policies/{name}` | the policies of the configuration ([`PolicyView`]) |
+//! | `POST /api/v1/policies/{name}/apply` | gives its limits to grants of a product ([`Application`] → [`AppliedView`]) |
 //! | `GET /api/v1/products?after=&limit=`, `GET /api/v1/products/{sku}` | products ([`ProductView`]) |
 //! | `GET /api/v1/grants/{id}/evidence` | what happened, for a dispute ([`Evidence`]); reads the file to hash it |
 //! | `GET /api/v1/deliveries?grant=&before=&limit=` | the newest deliveries ([`ListedDelivery`]) |
@@ -41,7 +52,7 @@
 //! | `GET /api/v1/openapi.json` | this table for programs: `OpenAPI` 3.1, as `cloakroom openapi` prints it |
 //! | `GET /api/v1/about` | the running daemon ([`About`]) |
 //!
-//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table`] has for it; over a unix socket
+//! Over TCP each call brings a key (`Authorization: Bearer cr_…`) with the scope that [`table()`] has for it; over a unix socket
 //! its mode lets in who may do everything. The history of a grant keeps who called: the name of the key, or the user at the
 //! other end of the socket and its `User-Agent`. Calls that make something take an `Idempotency-Key`. Errors are `application/problem+json` (RFC 9457): [`Problem`].
 
@@ -60,16 +71,20 @@ use utoipa::ToSchema;
 pub use self::about::About;
 pub use self::api_keys::NewApiKey;
 pub use self::calls::Call;
-pub use self::catalogue::{AttachmentView, FileView, NAME_BYTES_MAX, NewFile, ProductView};
 pub use self::credentials::Rotation;
 pub use self::customers::{CustomerPage, ForgetOrder, ForgottenView};
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
+pub use self::files::{
+    FilePage, FileView, NewFile, NewName, NewPlace, NewVersion, OrphansView, ReadingView, RemovedFile, ReplacedFile, ScanView,
+    SoldCountView, VersionOfFile,
+};
 pub use self::grants::{Extension, NewGrant};
 pub use self::imports::{FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, PART_MAX};
 pub use self::links::NewLink;
 pub use self::orders::{CustomerView, NewLine, NewOrder, NewState, SHOP};
 pub use self::outbox::NewLetter;
 pub use self::problem::{FieldFault, Problem};
+pub use self::products::{Application, AppliedView, AttachmentView, MissingProduct, PolicyView, ProductView, RemovedProduct, ServedView};
 pub use self::public::{DirectoryView, ForeignView, PlacedView, PublicPage, SweepOrder, SweepView};
 pub use self::reports::{Handed, LINES_BYTES_MAX, LINES_MAX};
 pub use self::stats::{Counts, Period, Stats};
@@ -88,19 +103,22 @@ mod api_keys;
 mod author;
 mod bearer;
 mod calls;
-mod catalogue;
+mod conditions;
 mod credentials;
 mod customers;
 mod deliveries;
 mod evidence;
+mod files;
 mod grants;
 pub mod health;
 mod imports;
 mod links;
+mod listed;
 pub mod openapi;
 mod orders;
 mod outbox;
 mod problem;
+mod products;
 mod public;
 mod repeated;
 mod reports;
@@ -144,10 +162,20 @@ pub fn table() -> Vec<Call> {
     table::calls().into_parts().1.all()
 }
 
+/// What conditional calls are held against.
+#[derive(Clone)]
+struct Seen {
+    current: Current,
+    /// The calls that look, without any condition.
+    things: Router,
+}
+
 /// The API of a site.
 pub fn router(current: Current) -> Router {
     let (router, known) = table::calls().into_parts();
+    let things = router.clone().with_state(current.clone());
     router
+        .route_layer(from_fn_with_state(Seen { current: current.clone(), things }, conditions::hold))
         .route_layer(from_fn_with_state(current.clone(), repeated::once))
         .route_layer(from_fn_with_state((current.clone(), known), bearer::check))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such call; the API begins with /api/v1/"))

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::response::{IntoResponse, Response};
+use http::Method;
 use http::header::CONTENT_TYPE;
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
@@ -12,6 +13,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, Required, ResponseBuilder, ServerBuilder};
 
 use super::calls::Call;
+use super::conditions::{is_thing, thing_of};
 use super::problem::Problem;
 use super::told::Told;
 use crate::proof::api_key::PREFIX;
@@ -52,6 +54,7 @@ fn document(calls: &[(Call, Told)]) -> OpenApi {
         let method = match call.method {
             "GET" => HttpMethod::Get,
             "PUT" => HttpMethod::Put,
+            "DELETE" => HttpMethod::Delete,
             _ => HttpMethod::Post,
         };
         paths = paths.path(call.path, PathItem::new(method, operation(*call, told)));
@@ -75,14 +78,27 @@ fn operation(call: Call, told: &Told) -> Operation {
     let named = names(call.path).map(|name| {
         ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(text())).build()
     });
+    let header = |name: &str, says: &str| {
+        let header = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
+        header.description(Some(says)).schema(Some(text())).build()
+    };
+    let method = if call.method == "PUT" { Method::PUT } else { Method::POST };
+    let condition = match call.method {
+        "GET" if is_thing(call.path) => Some(header("If-None-Match", "The `ETag` that was seen: 304 where it is still that.")),
+        "GET" => None,
+        _ => thing_of(&method, call.path).map(|_| header("If-Match", "The `ETag` that was seen: 412 where it is another.")),
+    };
     let mut operation = OperationBuilder::new()
         .operation_id(Some(id(call)))
         .summary(Some(told.summary))
         .description(Some(format!("Needs a key with scope `{}`.", call.scope)))
-        .parameters(Some(named.chain(told.parameters.iter().cloned())))
+        .parameters(Some(named.chain(told.parameters.iter().cloned()).chain(condition)))
         .security(SecurityRequirement::new(KEY, [call.scope.word()]))
         .response("200", answer.build())
         .response("default", problem.build());
+    if call.method == "GET" && is_thing(call.path) {
+        operation = operation.response("304", ResponseBuilder::new().description("It is as it was seen.").build());
+    }
     if told.body.is_some() {
         operation = operation.request_body(told.body.clone());
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::author::Author;
 use super::bearer::Bound;
 use super::grants::stored;
+use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::view::{ListedOrder, OrderPageView, OrderView};
 use super::wording::{self, Edge};
@@ -296,13 +297,14 @@ pub(super) async fn page(
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
     bound: Bound,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<ListedOrder>>, Problem> {
+) -> Result<Listed<ListedOrder>, Problem> {
     let Which { shop, external_id, customer, before, limit } = problem::query(which)?;
     if let Some(external_id) = external_id {
         let external_id: ExternalId = problem::read_parameter("external_id", &external_id)?;
         let found = site.orders.order_named(shop_of(shop.as_deref(), &bound, Problem::of_query)?, external_id).await?;
-        return Ok(Json(found.iter().map(ListedOrder::of).collect()));
+        return Ok(Listed::whole(found.iter().map(ListedOrder::of).collect()));
     }
     let before: Option<OrderId> = before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?;
     if let Some(before) = before
@@ -314,6 +316,8 @@ pub(super) async fn list(
         (None, None) => None,
         (shop, _) => Some(shop_of(shop.as_deref(), &bound, Problem::of_query)?),
     };
-    let which = Orders { shop, customer, before, limit: problem::limit(limit, LIST_MAX)? };
-    Ok(Json(site.orders.orders(which).await?.iter().map(ListedOrder::of).collect()))
+    let limit = problem::limit(limit, LIST_MAX)?;
+    let which = Orders { shop, customer, before, limit };
+    let found = site.orders.orders(which).await?.iter().map(ListedOrder::of).collect();
+    Ok(Listed::page(&uri, found, limit, "before", |order: &ListedOrder| &order.id))
 }

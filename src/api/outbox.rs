@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bearer::Bound;
+use super::listed::Listed;
 use super::orders::seen;
 use super::problem::{self, Problem};
 use super::view::{LaneView, MessageView, Retried};
@@ -101,8 +103,9 @@ fn view(site: &Site, lane: &Lane, to: String, state: Option<&str>, events: Vec<S
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
+    uri: Uri,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Vec<MessageView>>, Problem> {
+) -> Result<Listed<MessageView>, Problem> {
     let Which { lane, state, grant, order, before, limit } = problem::query(which)?;
     if let Some(state) = state.as_deref().filter(|state| !["waiting", "sent", "dead"].contains(state)) {
         return Err(Problem::of_query("state", format_args!("`{}` must be waiting, sent or dead", state.escape_debug())));
@@ -115,7 +118,9 @@ pub(super) async fn list(
         before: before.as_deref().map(|text| problem::read_parameter("before", text)).transpose()?,
         limit: problem::limit(limit, LIST_MAX)?,
     };
-    Ok(Json(site.messages.messages(which).await?.iter().map(MessageView::of).collect()))
+    let limit = which.limit;
+    let found = site.messages.messages(which).await?.iter().map(MessageView::of).collect();
+    Ok(Listed::page(&uri, found, limit, "before", |message: &MessageView| &message.id))
 }
 
 pub(super) async fn retry(State(site): State<Arc<Site>>, id: Id) -> Result<Json<Retried>, Problem> {

@@ -6,21 +6,22 @@ use axum::routing::post;
 use super::calls::{Call, Calls};
 use super::told::does;
 use super::{
-    About, Amended, ApiKeyView, CredentialPage, CredentialView, CustomerPage, DeliveryView, Evidence, Explanation, Extension, FileView,
-    ForgetOrder, ForgottenView, GrantPage, GrantView, Handed, IMPORT_BYTES_MAX, ImportView, Issued, LINES_BYTES_MAX, LaneView,
-    ListedDelivery, ListedOrder, MessageView, NewApiKey, NewApiKeyView, NewFile, NewGrant, NewImport, NewLetter, NewLink, NewOrder,
-    NewState, OrderPageView, OrderView, ProductView, PublicPage, Retried, RevokedApiKey, RevokedLink, RotatedView, Rotation, Stats,
-    SweepOrder, SweepView, What,
+    About, Amended, ApiKeyView, Application, AppliedView, CredentialPage, CredentialView, CustomerPage, DeliveryView, Evidence,
+    Explanation, Extension, FilePage, FileView, ForgetOrder, ForgottenView, GrantPage, GrantView, Handed, IMPORT_BYTES_MAX, ImportView,
+    Issued, LINES_BYTES_MAX, LaneView, ListedDelivery, ListedOrder, MessageView, MissingProduct, NewApiKey, NewApiKeyView, NewFile,
+    NewGrant, NewImport, NewLetter, NewLink, NewName, NewOrder, NewPlace, NewState, NewVersion, OrderPageView, OrderView, OrphansView,
+    PolicyView, ProductView, PublicPage, RemovedFile, RemovedProduct, ReplacedFile, Retried, RevokedApiKey, RevokedLink, RotatedView,
+    Rotation, ScanView, Stats, SweepOrder, SweepView, What,
 };
 use super::{
-    about, api_keys, catalogue, credentials, customers, deliveries, evidence, explain_what, grants, imports, links, openapi, orders,
-    outbox, public, reports, stats,
+    about, api_keys, credentials, customers, deliveries, evidence, explain_what, files, grants, imports, links, openapi, orders, outbox,
+    products, public, reports, stats,
 };
 use crate::domain::api_key::Scope::{Admin, Catalogue, Grants, Orders, Read};
 
 /// What can be called, and by whom.
 pub(super) fn calls() -> Calls {
-    of_upkeep(of_people(of_outbox(of_what_is_shown(of_sales(of_grants(Calls::default()))))))
+    of_upkeep(of_people(of_outbox(of_what_is_shown(of_catalogue(of_sales(of_grants(Calls::default())))))))
 }
 
 /// Grants and their links.
@@ -66,21 +67,78 @@ fn of_sales(calls: Calls) -> Calls {
             does("Takes what became of an order.").takes::<NewState>().answers::<OrderView>(),
             orders::set,
         )
-        .get("/api/v1/files", Read, does("Files of the catalogue.").asked::<catalogue::Which>().lists::<FileView>(), catalogue::files)
-        .make(
-            "/api/v1/files",
-            Catalogue,
-            does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(),
-            catalogue::add_file,
+}
+
+/// What is sold: files, products and policies.
+fn of_catalogue(calls: Calls) -> Calls {
+    of_products(calls)
+        .get("/api/v1/files", Read, does("Files of the catalogue.").asked::<files::Which>().lists::<FileView>(), files::list)
+        .make("/api/v1/files", Catalogue, does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(), files::add)
+        .get(
+            "/api/v1/files/scan",
+            Read,
+            does("What is known of the masters.").asked::<files::WhichScan>().answers::<ScanView>(),
+            files::scanned,
         )
-        .get("/api/v1/files/{id}", Read, does("A file of the catalogue.").answers::<FileView>(), catalogue::file)
-        .get("/api/v1/products", Read, does("Products.").asked::<catalogue::Which>().lists::<ProductView>(), catalogue::products)
-        .get("/api/v1/products/{sku}", Read, does("A product with its files.").answers::<ProductView>(), catalogue::product)
+        .post("/api/v1/files/scan", Catalogue, does("Has all masters looked at and read.").answers::<ScanView>(), files::scan)
+        .get(
+            "/api/v1/files/orphans",
+            Read,
+            does("Masters that no file of the catalogue names.").asked::<files::Where>().answers::<OrphansView>(),
+            files::orphans,
+        )
+        .get("/api/v1/files/{id}", Read, does("A file of the catalogue with its versions.").answers::<FilePage>(), files::show)
+        .delete(
+            "/api/v1/files/{id}",
+            Catalogue,
+            does("Takes a file out of the catalogue; its master stays.").asked::<files::How>().answers::<RemovedFile>(),
+            files::remove,
+        )
+        .make(
+            "/api/v1/files/{id}/versions",
+            Catalogue,
+            does("Gives a file another version.").takes::<NewVersion>().answers::<ReplacedFile>(),
+            files::replace,
+        )
+        .post(
+            "/api/v1/files/{id}/move",
+            Catalogue,
+            does("Says where the master of a file lies now.").takes::<NewPlace>().answers::<ReplacedFile>(),
+            files::move_to,
+        )
+        .post(
+            "/api/v1/files/{id}/rename",
+            Catalogue,
+            does("Gives a file another name or folder.").takes::<NewName>().answers::<FileView>(),
+            files::rename,
+        )
+}
+
+/// Products, and the policies of what is sold.
+fn of_products(calls: Calls) -> Calls {
+    calls
+        .get("/api/v1/products", Read, does("Products.").asked::<products::Which>().lists::<ProductView>(), products::list)
+        .get(
+            "/api/v1/products/missing",
+            Read,
+            does("SKUs that orders have and no product.").asked::<products::Which>().lists::<MissingProduct>(),
+            products::missing,
+        )
+        .get("/api/v1/products/{sku}", Read, does("A product with its files.").answers::<ProductView>(), products::show)
         .put(
             "/api/v1/products/{sku}",
             Catalogue,
             does("Makes a product, or puts it in the place of the one before.").takes::<ProductView>().answers::<ProductView>(),
-            catalogue::put_product,
+            products::put,
+        )
+        .delete("/api/v1/products/{sku}", Catalogue, does("Forgets a product.").answers::<RemovedProduct>(), products::remove)
+        .get("/api/v1/policies", Read, does("The policies of the configuration.").lists::<PolicyView>(), products::policies)
+        .get("/api/v1/policies/{name}", Read, does("A policy, and the products that have it.").answers::<PolicyView>(), products::policy)
+        .post(
+            "/api/v1/policies/{name}/apply",
+            Catalogue,
+            does("Gives the limits of a policy to grants that were made before.").takes::<Application>().answers::<AppliedView>(),
+            products::apply_policy,
         )
 }
 

@@ -102,6 +102,11 @@ impl Client {
         self.call(Method::PUT, path, body.into(), PATIENCE)
     }
 
+    /// Takes something away.
+    pub(super) fn delete<Answer: DeserializeOwned>(&self, path: &str) -> Result<Answer, CallFault> {
+        self.call(Method::DELETE, path, Bytes::new(), PATIENCE)
+    }
+
     /// Asks for something to be done that takes as long as a disk needs for many files.
     pub(super) fn post_slowly<Answer: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answer, CallFault> {
         let body = serde_json::to_vec(body).map_err(|error| CallFault::Broken(error.to_string()))?;

@@ -37,6 +37,7 @@ mod openapi;
 mod order;
 mod outbox;
 mod paragraph;
+mod policy;
 mod product;
 mod reload;
 mod serve;
@@ -115,6 +116,9 @@ enum Command {
     /// Say which files a SKU holds.
     #[command(subcommand, after_help = product::AFTER_HELP)]
     Product(product::Command),
+    /// Policies: the limits of what is sold.
+    #[command(subcommand, after_help = policy::AFTER_HELP)]
+    Policy(policy::Command),
     /// Sell a file to a customer: make grants, change them, show what came of them.
     #[command(subcommand, after_help = grant::AFTER_HELP)]
     Grant(grant::Command),
@@ -212,6 +216,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::File(command) => file::run(&common, command),
         Command::Import(command) => import::run(&common, command),
         Command::Product(command) => product::run(&common, command),
+        Command::Policy(command) => policy::run(&common, command),
         Command::Grant(command) => grant::run(&common, command),
         Command::Customer(command) => customer::run(&common, command),
         Command::Link(command) => link::run(&common, command),

@@ -8,7 +8,7 @@ use super::client::{Client, encoded_segment, query};
 use super::failure::Failure;
 use super::terminal::{self, Column, table};
 use super::{Common, say, say_json};
-use crate::api::{AttachmentView, ProductView};
+use crate::api::{AttachmentView, MissingProduct, ProductView, RemovedProduct, ServedView};
 use crate::domain::id::FileId;
 use crate::domain::order::Options;
 
@@ -17,7 +17,7 @@ pub(super) const AFTER_HELP: &str = "\
 Examples:
   cloakroom product add ebook --name 'The book' --file f-… --policy books
   cloakroom product attach ebook f-… --option format=pdf
-  cloakroom product list";
+  cloakroom product list --missing";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -25,6 +25,20 @@ pub(super) enum Command {
     Add(Add),
     /// Add a file to a product, for all who order it or for a choice.
     Attach(Attach),
+    /// Take a file from a product. What was sold of it stays sold.
+    Detach {
+        /// The SKU of the product.
+        sku: String,
+
+        /// The file, `f-…`.
+        #[arg(value_name = "FILE", value_parser = FileId::from_str)]
+        file: FileId,
+    },
+    /// Forget a product. What was sold of it stays sold.
+    Remove {
+        /// Its SKU.
+        sku: String,
+    },
     /// Products, by SKU.
     List(List),
     /// One product, with its files.
@@ -72,6 +86,10 @@ pub(super) struct Attach {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// SKUs that orders have and no product.
+    #[arg(long)]
+    missing: bool,
+
     /// Only those behind this SKU: the last one of the page before.
     #[arg(long, value_name = "SKU")]
     after: Option<String>,
@@ -94,21 +112,41 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
     let configuration = common.load()?;
     match command {
         Command::Add(Add { sku, name, files, policy, per_unit }) => {
-            let files = files.iter().map(|file| AttachmentView { file: file.to_string(), options: Options::new() }).collect();
+            let files = files.iter().map(|file| AttachmentView { file: file.to_string(), options: Options::new(), name: None }).collect();
             let units = per_unit.then(|| "per_unit".to_owned());
-            let product = ProductView { sku: sku.clone(), name, policy, units, files };
+            let product = ProductView { sku: sku.clone(), name, policy, units, files, served: None };
             told(common, &Client::of(&configuration, "product add")?.put(&call(&sku), &product)?)
         }
         Command::Attach(Attach { sku, file, options }) => {
             let client = Client::of(&configuration, "product attach")?;
             let mut product: ProductView = client.fetch(&call(&sku))?;
-            product.files.push(AttachmentView { file: file.to_string(), options: options.into_iter().collect() });
+            product.files.push(AttachmentView { file: file.to_string(), options: options.into_iter().collect(), name: None });
             told(common, &client.put(&call(&sku), &product)?)
         }
+        Command::Detach { sku, file } => {
+            let client = Client::of(&configuration, "product detach")?;
+            let mut product: ProductView = client.fetch(&call(&sku))?;
+            let before = product.files.len();
+            product.files.retain(|attached| attached.file != file.to_string());
+            if product.files.len() == before {
+                return Err(Failure::failed(format!("the product `{}` does not hold {file}", terminal::visible(&sku))));
+            }
+            told(common, &client.put(&call(&sku), &product)?)
+        }
+        Command::Remove { sku } => {
+            let gone: RemovedProduct = Client::of(&configuration, "product remove")?.delete(&call(&sku))?;
+            let text = || format!("there is no product `{}` any more; what was sold of it stays sold", terminal::visible(&gone.sku));
+            if common.json { say_json(&gone) } else { say(text()) }
+        }
         Command::Show { sku } => told(common, &Client::of(&configuration, "product show")?.fetch(&call(&sku))?),
-        Command::List(List { after, limit }) => {
+        Command::List(List { missing, after, limit }) => {
             let limit = limit.to_string();
             let pairs = [("after", after.as_deref()), ("limit", Some(limit.as_str()))];
+            if missing {
+                let path = format!("/api/v1/products/missing{}", query(&pairs));
+                let skus: Vec<MissingProduct> = Client::of(&configuration, "product list")?.fetch(&path)?;
+                return if common.json { say_json(&skus) } else { say(list_missing(&skus)) };
+            }
             let products: Vec<ProductView> =
                 Client::of(&configuration, "product list")?.fetch(&format!("/api/v1/products{}", query(&pairs)))?;
             if common.json { say_json(&products) } else { say(list(&products)) }
@@ -120,18 +158,40 @@ fn told(common: &Common, product: &ProductView) -> Result<(), Failure> {
     if common.json {
         return say_json(product);
     }
-    let ProductView { sku, name, policy, units, files } = product;
+    let ProductView { sku, name, policy, units, files, served } = product;
     let mut lines = vec![format!("{}  {}", terminal::visible(sku), terminal::visible(name))];
     lines.push(format!("policy    {}", policy.as_deref().unwrap_or("default")));
     let units = if units.as_deref() == Some("per_unit") { "for each that is ordered" } else { "for each line of an order" };
     lines.push(format!("a grant   {units}"));
-    for AttachmentView { file, options } in files {
+    for AttachmentView { file, options, name } in files {
         let chosen: Vec<String> =
             options.iter().map(|(name, value)| format!("{}={}", terminal::visible(name), terminal::visible(value))).collect();
         let chosen = if chosen.is_empty() { String::new() } else { format!("  for {}", chosen.join(" ")) };
-        lines.push(format!("  {file}{chosen}"));
+        let name = name.as_deref().map_or_else(|| "(no longer in the catalogue)".to_owned(), terminal::visible);
+        lines.push(format!("  {file}  {name}{chosen}"));
+    }
+    if let Some(ServedView { orders, grants, more }) = served {
+        let (orders, grants) = (terminal::counted(*orders, "order", "orders"), terminal::counted(*grants, "grant", "grants"));
+        lines.push(format!("{orders} waited for it; {grants} made"));
+        if *more {
+            lines.push("more orders wait: the same command once more looks after the next".to_owned());
+        }
     }
     say(lines.join("\n").trim_end())
+}
+
+fn list_missing(skus: &[MissingProduct]) -> String {
+    if skus.is_empty() {
+        return "every SKU of every order is a product".to_owned();
+    }
+    let row = |missing: &MissingProduct| vec![terminal::visible(&missing.sku), terminal::grouped(missing.orders)];
+    let rows: Vec<_> = skus.iter().map(row).collect();
+    let text = table(&[Column::Text("sku"), Column::Number("orders")], &rows);
+    format!(
+        "{}
+`cloakroom product add SKU --file FILE` makes one, and serves the orders that wait for it",
+        text.trim_end()
+    )
 }
 
 fn list(products: &[ProductView]) -> String {

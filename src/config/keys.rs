@@ -155,7 +155,7 @@ pub(super) static LISTENER: Section = Section {
             "serve",
             Value("\"web\""),
             "\"web\", \"api\" or \"admin\"",
-            "\"web\": downloads; \"api\": the JSON API; \"admin\": health and metrics.",
+            "\"web\": downloads; \"api\": the JSON API, over TCP with a key (`cloakroom apikey new`); \"admin\": health and metrics.",
         ),
         key(
             "dialect",
@@ -321,7 +321,7 @@ pub(super) static POLICY: Section = Section {
             "version",
             Value("\"latest\""),
             "\"latest\" or \"purchased\"",
-            "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was copied (method \"copy\" only).",
+            "Which version of a file that is replaced: \"latest\", or \"purchased\", what it was when it was bought; with method \"public\" it cannot be.",
         ),
         key(
             "landing",
@@ -406,7 +406,7 @@ pub(super) static PAGES: Section = Section {
     name: "pages",
     many: false,
     active: false,
-    doc: &["The pages that customers see when something is refused."],
+    doc: &["The pages that customers see: of a link, a download, an order, and when something is refused."],
     keys: &[key(
         "templates",
         Words("Without it, the built-in pages", "\"/etc/cloakroom/templates\""),

@@ -73,10 +73,8 @@ pub(super) const fn holds(limit: Limit, method: Method, measured: bool) -> Resul
 /// Whether with `method` a grant can be for the version that was sold, whatever the master becomes.
 pub(super) const fn keeps_versions(method: Method) -> Result<(), &'static str> {
     match method {
-        Method::Copy => Ok(()),
-        Method::Handoff | Method::Stub | Method::Public | Method::Stream | Method::Presigned | Method::Proxy => {
-            Err("it sends what the master is now; keeping versions needs method \"copy\" in this version")
-        }
+        Method::Copy | Method::Handoff | Method::Stub | Method::Stream => Ok(()),
+        Method::Public | Method::Presigned | Method::Proxy => Err("whoever knows its address gets what lies there now"),
     }
 }
 
@@ -112,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_copy_keeps_a_version() {
+    fn what_passes_by_us_keeps_a_version_and_a_public_address_does_not() {
         let keeps: Vec<_> = Method::ALL.iter().copied().filter(|method| keeps_versions(*method).is_ok()).collect();
-        assert_eq!(keeps, [Method::Copy]);
+        assert_eq!(keeps, [Method::Handoff, Method::Stub, Method::Copy, Method::Stream]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! What a shop sells: files with ids that stay, and products that hold them.
+//! What a shop sells: files with ids that stay and versions that follow each other, and products that hold them.
 
-use super::file::FileRef;
-use super::id::FileId;
+use super::checksum::Checksum;
+use super::file::{FileRef, Version};
+use super::id::{FileId, VersionId};
+use super::locator::Locator;
 use super::moment::Moment;
 use super::order::{Options, Sku};
 
@@ -14,10 +16,127 @@ pub struct File {
     pub name: String,
     /// In which folder of the catalogue it is, parts by `/`; empty is at the top.
     pub folder: String,
-    /// Where its current version lies.
-    pub at: FileRef,
+    /// The version that is delivered now.
+    pub current: Release,
+    /// Those before it, the oldest first; at most [`File::VERSIONS_MAX`].
+    pub before: Vec<Release>,
     /// When it was added.
     pub added: Moment,
+    /// Since when the master of the current version is not found; `None` where it is, or was never looked for.
+    pub missing: Option<Moment>,
+}
+
+/// One version of a file: these bytes. What is known of them is added, and never changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Its id.
+    pub id: VersionId,
+    /// Where it lies.
+    pub at: Locator,
+    /// Its size in bytes, where that is known.
+    pub size: Option<u64>,
+    /// When its master was changed last; `None` of what lies elsewhere.
+    pub modified: Option<Moment>,
+    /// What its bytes are, once they were read.
+    pub checksum: Option<Checksum>,
+    /// Media type, ASCII.
+    pub media_type: String,
+    /// From when on it was the current one.
+    pub released: Moment,
+}
+
+/// What became of the master of a file, as it was seen when it was last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is there, and its bytes are known.
+    Ok,
+    /// It is there, and its bytes are not known yet.
+    Hashing,
+    /// It is there, and is another than the current version: it is looked at anew.
+    Changed,
+    /// It is not there.
+    Missing,
+    /// It lies elsewhere: nothing delivers it yet.
+    Remote,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Hashing, Self::Changed, Self::Missing, Self::Remote];
+
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Hashing => "hashing",
+            Self::Changed => "changed",
+            Self::Missing => "missing",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+impl Release {
+    /// The version that a master is now, of whose bytes nothing is known yet.
+    pub fn of_master(id: VersionId, at: FileRef, version: &Version, released: Moment) -> Self {
+        Self {
+            id,
+            at: Locator::Here(at),
+            size: Some(version.size),
+            modified: Some(version.modified),
+            checksum: None,
+            media_type: version.media_type.clone(),
+            released,
+        }
+    }
+
+    /// Whether a master that was just looked at is this version, as far as size and time of change tell.
+    pub fn is(&self, version: &Version) -> bool {
+        (self.size, self.modified) == (Some(version.size), Some(version.modified))
+    }
+}
+
+impl File {
+    /// More versions than this are not remembered: of those before the current one the oldest goes first.
+    pub const VERSIONS_MAX: usize = 100;
+
+    /// The master of the current version, where it is one.
+    pub const fn here(&self) -> Option<&FileRef> {
+        self.current.at.here()
+    }
+
+    /// Every version, the oldest first.
+    pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Release> {
+        self.before.iter().chain([&self.current])
+    }
+
+    /// The version that was current at that moment: what a grant bought that was made then. Before the first one it is the
+    /// first that is known.
+    pub fn version_at(&self, moment: Moment) -> &Release {
+        let bought = self.versions().rev().find(|version| version.released <= moment);
+        bought.or_else(|| self.before.first()).unwrap_or(&self.current)
+    }
+
+    /// Puts `release` in the place of the current version. Versions follow each other in time, whatever the clock says.
+    pub fn release(&mut self, release: Release) {
+        let released = release.released.max(self.current.released);
+        let before = std::mem::replace(&mut self.current, Release { released, ..release });
+        self.before.push(before);
+        let over = self.before.len().saturating_sub(Self::VERSIONS_MAX);
+        self.before.drain(..over);
+        self.missing = None;
+    }
+
+    /// What its master is, as `seen`: its version, or that there is none.
+    pub fn state(&self, seen: Option<&Version>) -> State {
+        match (self.here(), seen) {
+            (None, _) => State::Remote,
+            (Some(_), None) => State::Missing,
+            (Some(_), Some(seen)) if !self.current.is(seen) => State::Changed,
+            (Some(_), Some(_)) if self.current.checksum.is_none() => State::Hashing,
+            (Some(_), Some(_)) => State::Ok,
+        }
+    }
 }
 
 /// How many grants a line of an order makes of each file.
@@ -97,6 +216,53 @@ impl Product {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::file::StorageName;
+    use crate::domain::path::FilePath;
+
+    fn seen(size: u64) -> Version {
+        Version { size, modified: Moment::from_seconds(size), etag: String::new(), media_type: "a/b".to_owned() }
+    }
+
+    fn version(number: u8, size: u64, released: u64) -> Release {
+        let storage = StorageName::parse("masters").expect("a name");
+        let at = FileRef { storage, path: FilePath::parse(&format!("a-{number}.zip")).expect("a path") };
+        Release::of_master(VersionId::new([number; 12]), at, &seen(size), Moment::from_seconds(released))
+    }
+
+    fn file(current: Release) -> File {
+        let (id, added) = (FileId::new([1; 12]), current.released);
+        File { id, name: "a".into(), folder: String::new(), current, before: Vec::new(), added, missing: None }
+    }
+
+    #[test]
+    fn what_was_bought_is_the_version_of_that_moment() {
+        let mut file = file(version(1, 10, 100));
+        file.release(version(2, 20, 200));
+        // A clock that was set back.
+        file.release(version(3, 30, 150));
+        assert_eq!(file.versions().map(|version| version.released.seconds()).collect::<Vec<_>>(), [100, 200, 200]);
+        for (moment, number) in [(0, 1), (99, 1), (100, 1), (199, 1), (200, 3), (999, 3)] {
+            assert_eq!(file.version_at(Moment::from_seconds(moment)).id, VersionId::new([number; 12]), "{moment}");
+        }
+        for number in 0..120_u8 {
+            file.release(version(number, 1, 300));
+        }
+        assert_eq!(file.before.len(), File::VERSIONS_MAX);
+        assert_eq!(file.version_at(Moment::EPOCH).id, VersionId::new([19; 12]), "the oldest that is known");
+    }
+
+    #[test]
+    fn a_master_that_is_another_or_gone_is_told_from_one_that_was_not_read_yet() {
+        let mut file = file(version(1, 10, 100));
+        for (seen, state) in [(Some(seen(10)), State::Hashing), (Some(seen(11)), State::Changed), (None, State::Missing)] {
+            assert_eq!(file.state(seen.as_ref()), state);
+        }
+        file.current.checksum = Some(Checksum::new([7; 32]));
+        assert_eq!(file.state(Some(&seen(10))), State::Ok);
+        file.current.at = "https://h.example/a.zip".parse().expect("a locator");
+        assert_eq!((file.state(None), file.here()), (State::Remote, None));
+        assert_eq!(State::ALL.map(State::word).join(" "), "ok hashing changed missing remote");
+    }
 
     #[test]
     fn a_line_gets_what_fits_its_options_in_order_and_once() {

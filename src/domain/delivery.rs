@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::account::{Click, CopyReport};
 use super::client::{Client, ClientKey};
 use super::coverage::Coverage;
-use super::file::Version;
+use super::file::{FileRef, Version};
 use super::id::{DeliveryId, GrantId, LinkId, RequestId};
 use super::moment::{Moment, Span};
 use super::policy::Policy;
@@ -22,6 +22,8 @@ pub struct Delivery {
     pub link: Option<LinkId>,
     /// What is sent.
     pub version: Version,
+    /// Where that lies, where it is not what its grant is for any more: the file got another version since, elsewhere.
+    pub at: Option<FileRef>,
     /// Where it stands.
     pub state: State,
     /// When the link was clicked; of a copy, when its first request was answered.
@@ -86,6 +88,7 @@ impl Delivery {
             grant,
             link: Some(click.link),
             version: click.version.clone(),
+            at: None,
             state: State::Offered,
             offered: click.now,
             offered_again: None,
@@ -114,6 +117,7 @@ impl Delivery {
             grant: told.grant,
             link: None,
             version: told.version.clone(),
+            at: None,
             state: State::Open,
             offered: began,
             offered_again: None,

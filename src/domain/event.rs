@@ -6,8 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::account::Change;
+use super::catalogue::File;
 use super::credential::{DirectoryCredential, Holder};
-use super::file::{FileRef, Version};
 use super::grant::Grant;
 use super::id::{GrantId, LinkId};
 use super::moment::Moment;
@@ -140,10 +140,17 @@ impl Event {
         Self::new(Kind::CredentialRotated, at, grant, format!("{user} {}", at.millis()), data)
     }
 
-    /// `file` has this version from `at` on.
-    pub fn released(file: &FileRef, version: &Version, at: Moment) -> Self {
-        let data = json!({ "file": file.to_string(), "size": version.size, "etag": version.etag, "media_type": version.media_type });
-        Self::new(Kind::FileVersionReleased, at, None, format!("{file} {} {}", version.etag, version.modified.millis()), data)
+    /// The current version of `file` is a new one.
+    pub fn released(file: &File) -> Self {
+        let File { id, name, folder, current, .. } = file;
+        let version = json!({
+            "id": current.id.to_string(),
+            "size": current.size,
+            "sha256": current.checksum.map(|checksum| checksum.to_string()),
+            "media_type": current.media_type,
+        });
+        let data = json!({ "file": { "id": id.to_string(), "name": name, "folder": folder }, "version": version });
+        Self::new(Kind::FileVersionReleased, current.released, None, current.id.to_string(), data)
     }
 
     /// Somebody tries whether events arrive.
@@ -175,7 +182,7 @@ fn told(grant: &Grant) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::file::StorageName;
+    use crate::domain::file::{FileRef, StorageName};
     use crate::domain::path::FilePath;
     use crate::domain::policy::Policy;
 

@@ -145,6 +145,11 @@ id!(
     FileId,
     "f-"
 );
+id!(
+    /// Names a version of a file of the catalogue: `v-…`.
+    VersionId,
+    "v-"
+);
 
 id!(
     /// Names a message that is to leave: `m-…`. Knowing it opens nothing.

@@ -7,7 +7,7 @@
 //! grant, [`tally`] what was counted in each hour, [`event`] what others want to hear of, [`message`] how that waits to leave,
 //! to a [`mail_address`] or a URL. [`file_state`] tells that a followed file was changed. [`audit`] finds
 //! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
-//! of what it sold, [`catalogue`] what it sells. [`api_key`] is who may call the API, [`repeated`] which calls are known from
+//! of what it sold, [`catalogue`] what it sells, and [`locator`] where that lies. [`api_key`] is who may call the API, [`repeated`] which calls are known from
 //! before. `section_name` makes the names by which sections of the configuration are called, `short_text` those that others give.
 
 pub mod account;
@@ -31,6 +31,7 @@ pub mod history;
 pub mod id;
 pub mod language;
 pub mod link;
+pub mod locator;
 pub mod mail_address;
 pub mod message;
 pub mod moment;
@@ -48,6 +49,7 @@ pub mod recent;
 pub mod refusal;
 pub mod repeated;
 mod section_name;
+pub mod share;
 mod short_text;
 pub mod support;
 pub mod tally;

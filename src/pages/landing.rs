@@ -75,8 +75,8 @@ pub struct Landing {
     pub is_measured: bool,
     /// Whether the web server will ask for a name and a password.
     pub login: bool,
-    /// The whole URL of the link: a secret of the customer's own.
-    pub url: String,
+    /// The whole URL of the link, a secret of the customer's own, where that alone opens it.
+    pub url: Option<String>,
     /// The path of the page of the whole order, where there is one.
     pub all: Option<String>,
     /// When this is told.
@@ -85,7 +85,7 @@ pub struct Landing {
 
 impl Landing {
     /// Of a file, with nothing else to tell than how many are left and until when.
-    pub const fn new(file: Shown, left: Left, ends: Option<Moment>, url: String, now: Moment) -> Self {
+    pub const fn new(file: Shown, left: Left, ends: Option<Moment>, url: Option<String>, now: Moment) -> Self {
         Self { file, left, ends, mine: false, is_measured: true, login: false, url, all: None, now }
     }
 
@@ -99,7 +99,7 @@ impl Landing {
             mine => self.mine,
             is_measured => self.is_measured,
             login => self.login,
-            command => command(&self.url),
+            command => self.url.as_deref().map(command),
             all => self.all.as_deref(),
         }
     }
@@ -113,6 +113,7 @@ pub(super) fn command(url: &str) -> String {
 /// Every shape that a template can meet, to try it on.
 pub(super) fn samples() -> Vec<Landing> {
     let url = "https://shop.example/dl/l/EQ0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY/The%20Book.zip".to_owned();
+    let url = Some(url);
     let now = Moment::from_seconds(1_795_010_700);
     let one =
         Landing::new(sample_file(Some(Checksum::new([7; 32]))), Left::Of { left: 4, most: 5 }, Some(now + Span::from_days(29)), url, now);
@@ -123,6 +124,7 @@ pub(super) fn samples() -> Vec<Landing> {
         mine: true,
         is_measured: false,
         login: true,
+        url: None,
         all: Some("/dl/o/EQ0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY".to_owned()),
         ..one.clone()
     };

@@ -19,7 +19,7 @@ use crate::domain::language::Language;
 
 /// The page of every refusal without one of its own.
 pub(super) const REFUSAL: &str = "refusal.html";
-/// The page of [`Refusal::DownloadRunning`].
+/// The page of the refusal `download_running`.
 pub(super) const DOWNLOAD_RUNNING: &str = "download-running.html";
 /// The page that a link opens.
 pub(super) const LANDING: &str = "landing.html";

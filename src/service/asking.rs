@@ -1,5 +1,5 @@
 //! Customers who ask for more: another download, or more time. The shop hears of it in the log and by
-//! [`Event::Asked`](super::site::Event::Asked).
+//! [`Event::Asked`].
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -3,6 +3,7 @@
 use super::address::{self, Address};
 use super::authorize::open_signed_url;
 use super::away::{self, Going};
+use super::bytes_of::{self, check_bought};
 use super::copies;
 use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
@@ -183,6 +184,7 @@ pub(super) async fn click(
             Err(refusal) => return Err(refusal),
         }
     }
+    check_bought(site, &target, &version, trace).await?;
     let fresh_cookie = base32(&random::bytes::<16>());
     let cookie = question.cookie.as_deref().unwrap_or(&fresh_cookie);
     let click = Click {
@@ -215,6 +217,15 @@ pub(super) async fn click(
             format!("the click carries on with delivery {}", clicked.delivery)
         }
     });
+    let lies = if clicked.fresh || !question.range.is_later_part() {
+        None
+    } else {
+        bytes_of::lies(site, store, (clicked.delivery, &target.file), trace).await?
+    };
+    let (target, version) = match lies {
+        Some((at, version)) => (target.at(Some(at)), version),
+        None => (target, version),
+    };
     let going = Going { target: &target, method, delivery: clicked.delivery, key };
     let (to, counted) = if is_button {
         let token = token::mint_delivery(site.name(), clicked.delivery, key);

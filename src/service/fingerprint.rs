@@ -1,20 +1,16 @@
 //! The SHA-256 of a version that was delivered, as far as its copy showed it, or the file that lies there now still can.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::hashing::checksum;
 use super::site::Site;
 use crate::domain::checksum::Checksum;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::placed::{Placed, What};
-
-/// Read at once; larger pieces are not faster.
-const PIECE: usize = 256 * 1024;
 
 /// What can be said about the content of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -77,22 +73,16 @@ fn read(site: &Site, file: &FileRef, version: &Version, given_up: &AtomicBool) -
     if now.differs_from(version) {
         return Fingerprint::none(CHANGED);
     }
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match handle.read(&mut piece) {
-            _ if given_up.load(Ordering::Relaxed) => return Fingerprint::none("nobody waited for it"),
-            Ok(0) => break,
-            Ok(count) => hash.update(piece.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Fingerprint::none(format!("the file cannot be read: {error}")),
-        }
-    }
+    let checksum = match checksum(&mut handle, |_| !given_up.load(Ordering::Relaxed)) {
+        Ok(Some(checksum)) => checksum,
+        Ok(None) => return Fingerprint::none("nobody waited for it"),
+        Err(error) => return Fingerprint::none(format!("the file cannot be read: {error}")),
+    };
     if !site.storages.look(file).is_ok_and(|after| !after.differs_from(version)) {
         return Fingerprint::none("the file was changed while it was read");
     }
     Fingerprint {
-        sha256: Some(Checksum::new(hash.finalize().into()).to_string()),
+        sha256: Some(checksum.to_string()),
         sha256_note: "read now: size and time of the file are still those of the version that was delivered".to_owned(),
     }
 }

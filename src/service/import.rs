@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use super::catalogue::NotKept;
 use super::order::{NotReported, Report, rehearse, report};
+use super::product;
 use super::site::Site;
 use crate::clock;
-use crate::domain::catalogue::{Attachment, File, Product, Units};
+use crate::domain::catalogue::{Attachment, File, Product, Release, Units};
 use crate::domain::file::FileRef;
 use crate::domain::grant::UNLIMITED;
-use crate::domain::id::FileId;
+use crate::domain::id::{FileId, VersionId};
+use crate::domain::locator::Locator;
+use crate::domain::moment::Moment;
 use crate::domain::order::{Customer, Line, LineKey, Options, Order, OrderState, Own, Sku};
 use crate::random;
+use crate::storage;
 use crate::store::Down;
 
 /// A product to take over.
@@ -105,6 +110,7 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
     let Part { files, products, orders } = part;
     let mut taken = Taken::default();
     let mut ids = BTreeMap::new();
+    let alone = site.cataloguing.lock().await;
     for (at, name) in files {
         if let Err(absent) = site.storages.look(&at) {
             taken.missing.push((at.clone(), absent.to_string()));
@@ -118,9 +124,10 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
         };
         ids.insert(at, id);
     }
+    drop(alone);
     for product in products {
         let sku = product.sku.clone();
-        taken.products.push((sku, take_product(site, product, &ids, doing).await?));
+        taken.products.push((sku, take_product(site, product, &ids, doing, author).await?));
     }
     for order in orders {
         taken.orders.push(take_order(site, order, &ids, doing, author).await?);
@@ -132,12 +139,30 @@ async fn add_file(site: &Site, at: FileRef, name: String, doing: Doing) -> Resul
     let id = FileId::new(random::bytes());
     if doing == Doing::Import {
         tracing::info!(event = "file_added", %id, file = %at);
-        site.catalogue.put_file(File { id, name, folder: String::new(), at, added: clock::now() }).await?;
+        let (now, version) = (clock::now(), VersionId::new(random::bytes()));
+        let (current, missing) = match site.storages.look(&at) {
+            Ok(seen) => (Release::of_master(version, at, &seen, now), None),
+            Err(_) => (unseen(version, at, now), Some(now)),
+        };
+        site.catalogue.put_file(File { id, name, folder: String::new(), current, before: Vec::new(), added: now, missing }).await?;
+        site.scans.ask();
     }
     Ok(id)
 }
 
-async fn take_product(site: &Site, wanted: WantedProduct, ids: &BTreeMap<FileRef, FileId>, doing: Doing) -> Result<Fate, Down> {
+/// A version whose master is not there yet.
+fn unseen(id: VersionId, at: FileRef, released: Moment) -> Release {
+    let media_type = storage::media_type(at.path.file_name());
+    Release { id, at: Locator::Here(at), size: None, modified: None, checksum: None, media_type, released }
+}
+
+async fn take_product(
+    site: &Site,
+    wanted: WantedProduct,
+    ids: &BTreeMap<FileRef, FileId>,
+    doing: Doing,
+    author: &str,
+) -> Result<Fate, Down> {
     let WantedProduct { sku, name, policy, files } = wanted;
     if files.len() > Product::FILES_MAX {
         return Ok(Fate::Refused(format!("it has {} files, and a product has at most {}", files.len(), Product::FILES_MAX)));
@@ -162,10 +187,11 @@ async fn take_product(site: &Site, wanted: WantedProduct, ids: &BTreeMap<FileRef
             );
             return Ok(Fate::Differs(differences));
         }
-        None if doing == Doing::Import => {
-            tracing::info!(event = "product_kept", sku = %product.sku, files = product.files.len());
-            site.catalogue.put_product(product).await?;
-        }
+        None if doing == Doing::Import => match product::keep(site, product, author).await {
+            Ok(_) => {}
+            Err(NotKept::Down(down)) => return Err(down),
+            Err(fault) => return Ok(Fate::Refused(fault.to_string())),
+        },
         None => {}
     }
     Ok(Fate::New)

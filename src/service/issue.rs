@@ -15,7 +15,7 @@ use crate::domain::history::Author;
 use crate::domain::id::{GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::{Moment, Span};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Edition, Method, Policy};
 use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
@@ -81,6 +81,8 @@ pub enum NotIssued {
     Uncounted,
     /// The letter that is to go with it cannot be written.
     Letter(NotWritten),
+    /// A version that is to be kept, of what no order sold, by a method that sends what the master is now.
+    Unkept,
     /// No key signs.
     NoKey,
     /// No such grant.
@@ -103,6 +105,10 @@ impl fmt::Display for NotIssued {
                 "`max_downloads` must be `unlimited`: without a [feed] nobody tells how often a copy was downloaded, and the number would never act",
             ),
             Self::Letter(fault) => write!(f, "{fault}"),
+            Self::Unkept => f.write_str(
+                "the policy keeps versions (version = \"purchased\"), which for a grant that no order sold needs method \"copy\" alone: \
+                 sell it as a file of a product, or take another policy",
+            ),
             Self::NoKey => f.write_str("no [[key]] has use = \"sign\": make one with `cloakroom key new`"),
             Self::Unknown => f.write_str(NO_SUCH_GRANT),
             Self::Revoked(id) => f.write_str(&stays_revoked(*id)),
@@ -110,6 +116,11 @@ impl fmt::Display for NotIssued {
             Self::Down(down) => write!(f, "{down}"),
         }
     }
+}
+
+/// Whether a grant that no order sold gets the version that its policy says: what was bought of the others nobody remembers.
+pub(super) fn keeps_unsold(policy: &Policy) -> bool {
+    policy.edition == Edition::Latest || policy.methods.iter().all(|method| *method == Method::Copy)
 }
 
 /// Looks at the file, makes grant and link, and keeps both in one step. What a call made before that comes again is found
@@ -125,6 +136,9 @@ pub async fn issue(site: &Site, wanted: Wanted, author: String, ids: Ids) -> Res
         return Err(NotIssued::Customer);
     }
     check_zone(&policy)?;
+    if !keeps_unsold(&policy) {
+        return Err(NotIssued::Unkept);
+    }
     let copy = copies::new_copy(site, &file, &policy);
     if copy.is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
         return Err(NotIssued::Uncounted);

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::authorize::{in_network, in_time};
 use super::copies;
+use super::issue::{NotIssued, keeps_unsold};
 use super::site::Site;
 use super::trace::Trace;
 use crate::config::StoreEntry;
@@ -111,6 +112,10 @@ pub(super) async fn use_of(
         return refusal.map(|()| Use::Again(link));
     }
     let default = site.configuration.default_policy();
+    if !keeps_unsold(default) {
+        trace.failed(|| NotIssued::Unkept.to_string());
+        return Err(Refusal::BadProof);
+    }
     let networks = networks(&default.networks, claim.network(), trace)?;
     let policy = Policy { max_downloads: Some(max), networks, rate: claim.rate().or(default.rate), ..default.clone() };
     let customer = claim.user().unwrap_or(name).to_owned();

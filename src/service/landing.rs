@@ -1,7 +1,7 @@
 //! Pages about downloads: that of a link, whose button begins one, and that of a delivery, which stays while it runs.
 //! Looking at either uses nothing up: what a page offers is tried on a [`Rehearsal`].
 
-use super::address;
+use super::address::{self, Address};
 use super::away::{self, Going};
 use super::download::{known, look, open_delivery, signing_key};
 use super::fingerprint::checksum_of_copies;
@@ -258,8 +258,11 @@ pub(super) fn reader<'a>(site: &'a Site, question: &Question) -> Reader<'a> {
     Reader { language: question.language, site: site.name() }
 }
 
-/// The address that was asked, whole: of whoever asked it is no secret.
-fn url_of(site: &Site, question: &Question) -> String {
-    let query = question.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}{}{query}", site.public_url().origin, question.path.encoded())
+/// The address that was asked, whole: of whoever asked it is no secret. `None` where a JWT opened it that stands elsewhere.
+fn url_of(site: &Site, question: &Question) -> Option<String> {
+    let is_link = matches!(Address::read(&question.path, &site.public_path), Some(Address::Link(_)));
+    let query = question.query.as_deref();
+    let is_whole = is_link || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("jwt=")));
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    is_whole.then(|| format!("{}{}{query}", site.public_url().origin, question.path.encoded()))
 }

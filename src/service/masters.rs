@@ -109,6 +109,36 @@ pub(super) async fn look(site: &Site, files: Masters, known: &mut Known) -> Resu
     if others.is_empty() { Ok(()) } else { replaced(site, &others).await }
 }
 
+/// Has copies of `file` made anew that are of something else: their grants were led there.
+pub(super) async fn follow(site: &Site, file: &FileRef) -> Result<(), Down> {
+    match site.storages.look(file) {
+        Ok(version) => replaced(site, &HashMap::from([(file.clone(), Other { version, is_news: true })])).await,
+        // They are made when it is back.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Takes stubs away that lead to where a master was before it was moved; the next click makes others.
+pub(super) async fn left(site: &Site, file: &FileRef) -> Result<(), Down> {
+    let mut after = None;
+    loop {
+        let page = site.store.placed_there(after.take(), LIST_MAX).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some((last.due, last.name.clone()));
+        let is_old = |placed: &Placed| placed.stay == Stay::Live && placed.file == *file && matches!(placed.what, What::Stub(_));
+        take_old(site, page.into_iter().filter(is_old).collect()).await;
+    }
+}
+
+/// Takes these out of their directories, and remembers that they are gone.
+async fn take_old(site: &Site, old: Vec<Placed>) {
+    for directory in site.directories.iter() {
+        let rows: Vec<Placed> = old.iter().filter(|placed| placed.directory == directory.entry.name).cloned().collect();
+        let gone = take_out(site, &directory.entry.name, rows).await;
+        remember(site, gone.into_iter().map(|placed| placed.name).collect()).await;
+    }
+}
+
 /// What a master is now.
 struct Other {
     version: Version,
@@ -139,11 +169,7 @@ async fn replaced(site: &Site, now: &HashMap<FileRef, Other>) -> Result<(), Down
                 What::Copy(_) => *copies += usize::from(follows(site, &placed, other).await?),
             }
         }
-        for directory in site.directories.iter() {
-            let rows: Vec<Placed> = old.iter().filter(|placed| placed.directory == directory.entry.name).cloned().collect();
-            let gone = take_out(site, &directory.entry.name, rows).await;
-            remember(site, gone.into_iter().map(|placed| placed.name).collect()).await;
-        }
+        take_old(site, old).await;
     }
     for (file, [stubs, copies]) in over.into_iter().filter(|(_, over)| *over != [0, 0]) {
         tracing::info!(

@@ -5,7 +5,8 @@
 //! and what is remembered of them alike; [`issue`] makes grants and links,
 //! [`amend`] changes them for the [`caller`], who may have an [`api_key`] and ask twice ([`repeated`]), [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
-//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`zen_cart`] looks after
+//! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`catalogue`] keeps what is sold,
+//! [`scan`] what its masters are. [`zen_cart`] looks after
 //! the links of a shop that has no plugin.
 
 pub mod address;
@@ -16,7 +17,9 @@ pub mod asking;
 pub mod audit;
 pub mod authorize;
 mod away;
+mod bytes_of;
 pub mod caller;
+pub mod catalogue;
 pub mod copies;
 pub mod credential;
 mod describe;
@@ -25,6 +28,7 @@ pub mod ending;
 pub mod explain;
 pub mod fingerprint;
 mod following;
+mod hashing;
 pub mod htpasswd;
 pub mod import;
 pub mod inventory;
@@ -40,8 +44,10 @@ pub mod order;
 pub mod outbox;
 pub mod outcome;
 pub mod places;
+pub mod policy;
 pub mod preparation;
 pub mod privacy;
+pub mod product;
 mod public;
 mod reconcile;
 pub mod refusals;
@@ -50,6 +56,7 @@ pub mod remembered;
 pub mod repeated;
 mod retries;
 mod running;
+pub mod scan;
 mod secrecy;
 pub mod settle;
 pub mod site;

@@ -10,7 +10,8 @@ use super::outcome::Hidden;
 use super::site::Site;
 use super::your_downloads;
 use crate::clock;
-use crate::domain::catalogue::{File, Product};
+use crate::domain::catalogue::Product;
+use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
@@ -118,8 +119,11 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
     let author = Author { name: author, at: now };
     // From here until what lies in public follows, nobody else amends.
     let alone = site.amending.lock().await;
+    // Nor does a file lie elsewhere when its grants are kept than when they were made.
+    let unmoved = site.cataloguing.lock().await;
     let (sales, problems) = sales(site, &order, now).await?;
     let kept = site.orders.keep_order(order, sales, author.clone()).await?;
+    drop(unmoved);
     told(&kept, &author);
     follow(site, &kept, now).await?;
     drop(alone);
@@ -138,6 +142,24 @@ pub async fn rehearse(site: &Site, report: Report) -> Result<Order, NotReported>
 pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: String) -> Result<Reported, NotReported> {
     let Order { shop, external_id, placed, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     report(site, Report { shop, external_id, customer: None, state, lines: None, placed }, author).await
+}
+
+/// Reports an order again with nothing other than before, since there may be something to sell now that there was not; how
+/// many grants it has under `sku`.
+pub(super) async fn again(site: &Site, id: OrderId, sku: &Sku, author: &str) -> Result<u64, Down> {
+    let Some(Order { shop, external_id, placed, state, .. }) = site.orders.order(id).await? else { return Ok(0) };
+    let same = Report { shop, external_id, customer: None, state, lines: None, placed };
+    match report(site, same, author.to_owned()).await {
+        Ok(Reported { grants, .. }) => {
+            let is_of = |opened: &&Opened| opened.grant.sold.as_ref().is_some_and(|sold| sold.sku == *sku);
+            Ok(grants.iter().filter(is_of).count() as u64)
+        }
+        Err(NotReported::Down(down)) => Err(down),
+        Err(fault) => {
+            tracing::warn!(event = "order_waits", order = %id, "{fault}");
+            Ok(0)
+        }
+    }
 }
 
 /// An order as it stands, with what stands in the way of its lines.
@@ -231,14 +253,18 @@ async fn line_sales(
             problem(format!("its file {id} is no longer in the catalogue: `cloakroom product show {}`", line.sku));
             continue;
         };
-        if let Err(absent) = site.storages.look(&file.at) {
-            problem(format!("`{}`: {absent}; its link works as soon as it is there", file.at));
+        let Some(at) = file.here() else {
+            problem(format!("`{}` lies elsewhere ({}), from where this version delivers nothing", file.name, file.current.at));
+            continue;
+        };
+        if let Err(absent) = site.storages.look(at) {
+            problem(format!("`{at}`: {absent}; its link works as soon as it is there"));
         }
-        if copies::new_copy(site, &file.at, &policy).is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
+        if copies::new_copy(site, at, &policy).is_some() && policy.max_downloads.is_some() && !site.configuration.is_measured() {
             problem(NotIssued::Uncounted.to_string());
             continue;
         }
-        sales.extend((1..=units).map(|unit| sale(site, order, line, &file, unit, &policy, now)));
+        sales.extend((1..=units).map(|unit| sale(site, order, line, (id, at), unit, &policy, now)));
     }
     Ok(sales)
 }
@@ -253,12 +279,12 @@ fn policy_of(site: &Site, line: &Line, product: Option<&Product>) -> Result<Poli
     Ok(policy)
 }
 
-fn sale(site: &Site, order: &Order, line: &Line, file: &File, unit: u32, policy: &Policy, now: Moment) -> Sale {
+fn sale(site: &Site, order: &Order, line: &Line, (file, at): (FileId, &FileRef), unit: u32, policy: &Policy, now: Moment) -> Sale {
     let customer = order.customer.in_words().to_owned();
-    let sold = Sold { order: order.id, line: line.key.clone(), sku: line.sku.clone(), file: file.id, unit, gate: order.state_of(line) };
-    let mut grant = Grant { sold: Some(sold), ..new_grant(file.at.clone(), customer, policy.clone(), now) };
+    let sold = Sold { order: order.id, line: line.key.clone(), sku: line.sku.clone(), file, unit, gate: order.state_of(line) };
+    let mut grant = Grant { sold: Some(sold), ..new_grant(at.clone(), customer, policy.clone(), now) };
     grant.expires = line.terms.expires.or(grant.expires);
-    Sale { link: new_link(&grant, None, now), copy: copies::new_copy(site, &file.at, policy), grant }
+    Sale { link: new_link(&grant, None, now), copy: copies::new_copy(site, at, policy), grant }
 }
 
 fn told(kept: &KeptOrder, author: &Author) {

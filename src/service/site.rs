@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, Notify, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, Notify, RwLock, Semaphore, broadcast, watch};
 
 use super::asking::{Asked, Asks};
 use super::copies::Copies;
@@ -15,6 +15,7 @@ use super::outbox::Outbox;
 use super::refusals::Refusals;
 use super::remembered::{Refused, Remembered};
 use super::repeated::RunningCalls;
+use super::scan::Scans;
 use super::streams::Streams;
 use super::upkeep::Upkeep;
 use super::zen_cart::ZenCarts;
@@ -81,12 +82,18 @@ pub struct Site {
     pub streams: Arc<Streams>,
     /// The copies that are being made.
     pub copies: Arc<Copies>,
+    /// What the masters of the catalogue are.
+    pub scans: Arc<Scans>,
+    /// Whoever changes a file of the catalogue holds this meanwhile.
+    pub(super) cataloguing: Arc<Mutex<()>>,
     /// Who asked for more lately.
     pub asks: Arc<Asks>,
     /// What is known of Zen Cart's links.
     pub zen_carts: Arc<ZenCarts>,
     /// What is known of those who are told what happens.
     pub outbox: Arc<Outbox>,
+    /// Whoever changes what others may have looked at holds this meanwhile; alone, where it matters what was seen.
+    pub changing: Arc<RwLock<()>>,
     /// The calls of the API with a name that are being answered.
     pub(super) calls: Arc<RunningCalls>,
     /// Whoever changes a grant by what it is now holds this meanwhile.
@@ -143,6 +150,7 @@ impl Current {
         site.wake.notify_one();
         site.copies.wake();
         site.zen_carts.wake();
+        site.scans.ask();
         site.outbox.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
@@ -192,9 +200,12 @@ impl Site {
             refusals: Arc::default(),
             streams: Arc::default(),
             copies: Arc::default(),
+            scans: Arc::default(),
+            cataloguing: Arc::default(),
             asks: Arc::default(),
             zen_carts: Arc::default(),
             outbox: Arc::default(),
+            changing: Arc::default(),
             calls: Arc::default(),
             amending: Arc::default(),
             htpasswds: Arc::default(),
@@ -252,9 +263,12 @@ impl Site {
             refusals: Arc::clone(&self.refusals),
             streams: Arc::clone(&self.streams),
             copies: Arc::clone(&self.copies),
+            scans: Arc::clone(&self.scans),
+            cataloguing: Arc::clone(&self.cataloguing),
             asks: Arc::clone(&self.asks),
             zen_carts: Arc::clone(&self.zen_carts),
             outbox: Arc::clone(&self.outbox),
+            changing: Arc::clone(&self.changing),
             calls: Arc::clone(&self.calls),
             amending: Arc::clone(&self.amending),
             htpasswds: Arc::clone(&self.htpasswds),

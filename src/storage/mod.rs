@@ -1,6 +1,8 @@
 //! The masters: private local directories. A look at a file goes through a handle of its storage's directory and
 //! cannot leave it.
 
+mod orphans;
+
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+pub use self::orphans::Listed;
 use crate::config::Storage;
 use crate::domain::file::{FileRef, StorageName, Version};
 use crate::domain::moment::Moment;
@@ -154,8 +157,13 @@ fn version(handle: impl AsFd, file: &FileRef) -> Result<Version, Absent> {
     let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
     let modified = moment(stat.st_mtime, stat.st_mtime_nsec);
     let etag = format!("\"{seconds:x}-{size:x}\"");
-    let media_type = mime_guess::from_path(file.path.as_str()).first_raw().unwrap_or("application/octet-stream").to_owned();
+    let media_type = media_type(file.path.as_str());
     Ok(Version { size, modified, etag, media_type })
+}
+
+/// The media type of what lies at a path, by the end of its name.
+pub fn media_type(path: &str) -> String {
+    mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream").to_owned()
 }
 
 /// The version that an open file has as the content of `file`.

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
-pub use self::catalogue::{CatalogueStore, Files};
+pub use self::catalogue::{CatalogueStore, Files, Lead, SoldCount};
 pub use self::credentials::CredentialStore;
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
@@ -30,11 +30,11 @@ use crate::domain::feed_position::FeedPosition;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::{Author, Entry};
-use crate::domain::id::{DeliveryId, GrantId, LinkId};
+use crate::domain::id::{DeliveryId, FileId, GrantId, LinkId};
 use crate::domain::link::Link;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::placed::{CopyState, DirectoryName, Made, NewCopy, NewStub, Placed, PlacedName, Stay, What};
-use crate::domain::policy::Method;
+use crate::domain::policy::{Edition, Method};
 use crate::domain::refusal::Refusal;
 use crate::domain::tally::{Counted, Tally};
 use crate::domain::units::Rate;
@@ -226,7 +226,8 @@ pub struct Grants {
     pub limit: usize,
 }
 
-/// What a link leads to. Nothing of it ever changes, so it may be asked for without waiting for decisions.
+/// What a link leads to. Nothing of it changes but where its file lies ([`CatalogueStore::lead`]), so it may be asked for
+/// without waiting for decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The grant.
@@ -237,6 +238,8 @@ pub struct Target {
     pub methods: Vec<Method>,
     /// Bytes per second of one request, if limited.
     pub rate: Option<Rate>,
+    /// Of which file of the catalogue, and when, a version was bought that is to stay what it was.
+    pub bought: Option<(FileId, Moment)>,
     /// Whether a browser is shown a page first.
     pub landing: bool,
 }
@@ -245,11 +248,25 @@ impl Target {
     /// What the links of `grant` lead to.
     pub fn of(grant: &Grant) -> Self {
         let policy = &grant.policy;
-        Self { grant: grant.id, file: grant.file.clone(), methods: policy.methods.clone(), rate: policy.rate, landing: policy.landing }
+        let bought = grant.sold.as_ref().filter(|_| policy.edition == Edition::Purchased);
+        Self {
+            grant: grant.id,
+            file: grant.file.clone(),
+            methods: policy.methods.clone(),
+            rate: policy.rate,
+            bought: bought.map(|sold| (sold.file, grant.created)),
+            landing: policy.landing,
+        }
+    }
+
+    /// The same where its bytes lie at `at`, if that is said.
+    #[must_use]
+    pub fn at(self, at: Option<FileRef>) -> Self {
+        Self { file: at.unwrap_or(self.file), ..self }
     }
 }
 
-/// What a delivery sends; nothing of it ever changes.
+/// What a delivery sends. Nothing of it changes but where that lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// What it is of.

@@ -124,11 +124,14 @@ pub(super) trait Tells {
         }
     }
 
-    /// A delivery of `grant` changed.
+    /// Whether anybody wants to hear of a change of a delivery.
+    fn hears(&self, change: &Change) -> bool {
+        change.state == State::Completed && change.before != change.state && self.wanted().wants(Kind::DeliveryCompleted)
+    }
+
+    /// A delivery of `grant` changed in a way that somebody [wants to hear of](Self::hears).
     fn changed(&mut self, grant: &Grant, change: &Change) {
-        if change.state == State::Completed && change.before != change.state {
-            self.tell(Kind::DeliveryCompleted, || Event::completed(grant, change));
-        }
+        self.tell(Kind::DeliveryCompleted, || Event::completed(grant, change));
     }
 }
 

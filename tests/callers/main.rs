@@ -6,6 +6,7 @@
 mod servers;
 
 mod checked;
+mod conditions;
 mod described;
 mod keys;
 mod orders;

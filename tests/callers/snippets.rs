@@ -19,7 +19,7 @@ struct Client {
 const PHP: Client = Client {
     program: &["php", "-d", "error_reporting=-1", "-d", "display_errors=stderr", "-r"],
     file: "php/cloakroom.php",
-    sells: r#"
+    sells: r"
         require 'FILE';
         $cloakroom = new Cloakroom(getenv('URL'), getenv('KEY'));
         $grants = [];
@@ -40,21 +40,21 @@ const PHP: Client = Client {
             $silent = $fault->getMessage();
         }
         echo json_encode(compact('grants', 'order', 'state', 'problem', 'silent'));
-    "#,
-    webhooks: r#"
+    ",
+    webhooks: r"
         require 'FILE';
         $told = [];
         foreach (json_decode(getenv('CASES'), true) as [$secret, $headers, $body, $now]) {
             $told[] = Cloakroom::isWebhook($secret, $headers, $body, $now);
         }
         echo json_encode($told);
-    "#,
+    ",
 };
 
 const PYTHON: Client = Client {
     program: &["/usr/bin/python3", "-W", "error", "-B", "-c"],
     file: "python/cloakroom.py",
-    sells: r#"
+    sells: r"
 import json, os, sys
 sys.path.insert(0, os.path.dirname('FILE'))
 from cloakroom import Cloakroom, Problem
@@ -72,13 +72,13 @@ try:
 except Problem as fault:
     silent = str(fault)
 print(json.dumps(dict(grants=grants, order=order, state=state, problem=problem, silent=silent)))
-"#,
-    webhooks: r#"
+",
+    webhooks: r"
 import json, os, sys
 sys.path.insert(0, os.path.dirname('FILE'))
 from cloakroom import is_webhook
 print(json.dumps([is_webhook(secret, headers, body.encode(), now) for secret, headers, body, now in json.loads(os.environ['CASES'])]))
-"#,
+",
 };
 
 impl Client {

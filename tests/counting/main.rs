@@ -13,6 +13,7 @@ mod rules_of_copies;
 mod rules_of_networks;
 mod rules_of_settling;
 mod store_callers;
+mod store_catalogue;
 mod store_contract;
 mod store_credentials;
 mod store_orders;

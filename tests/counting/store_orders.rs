@@ -14,6 +14,7 @@ use cloakroom::store::{CatalogueStore, Files, OrderStore, Orders, Sale, Store};
 use tokio::task::JoinSet;
 
 use crate::fixtures::*;
+use crate::store_catalogue::release;
 
 crate::store_contract::contract! {
     an_order_is_kept_once_however_often_it_is_reported
@@ -24,7 +25,7 @@ crate::store_contract::contract! {
     files_and_products_are_found_as_they_were_put
 }
 
-fn order(number: u8, external_id: &str, state: OrderState) -> Order {
+pub fn order(number: u8, external_id: &str, state: OrderState) -> Order {
     let line = |key: &str, sku: &str| Line {
         key: key.parse().unwrap(),
         sku: sku.parse().unwrap(),
@@ -47,7 +48,7 @@ fn order(number: u8, external_id: &str, state: OrderState) -> Order {
 }
 
 /// What the order sells: grant and link `number` for line 1, the next ones for line 2.
-fn sales(order: &Order, number: u32) -> Vec<Sale> {
+pub fn sales(order: &Order, number: u32) -> Vec<Sale> {
     let sale = |number: u32, line: &Line, file: u8| {
         let (line, sku) = (line.key.clone(), line.sku.clone());
         let sold = Sold { order: order.id, line, sku, file: FileId::new([file; 12]), unit: 1, gate: OrderState::Pending };
@@ -174,8 +175,10 @@ pub(crate) async fn files_and_products_are_found_as_they_were_put<S: CatalogueSt
         id: FileId::new([number; 12]),
         name: format!("File {number}"),
         folder: "books/new".to_owned(),
-        at: place(path),
+        current: release(number, place(path), at(u64::from(number))),
+        before: Vec::new(),
         added: at(u64::from(number)),
+        missing: None,
     };
     let (first, second, third) = (file(1, "a.zip"), file(2, "b.zip"), file(3, "a.zip"));
     for one in [&third, &first, &second] {
@@ -184,7 +187,13 @@ pub(crate) async fn files_and_products_are_found_as_they_were_put<S: CatalogueSt
     assert_eq!(store.files(Files::default()).await, Ok(vec![first.clone(), second.clone(), third.clone()]));
     assert_eq!(store.files(Files { after: Some(first.id), limit: 1 }).await, Ok(vec![second.clone()]));
     assert_eq!(store.file_at(place("a.zip")).await, Ok(Some(first.clone())), "the first");
-    let moved = File { at: place("c.zip"), name: "Moved".to_owned(), ..first.clone() };
+    let moved = File {
+        current: release(9, place("c.zip"), at(9)),
+        missing: Some(at(9)),
+        before: vec![first.current.clone()],
+        name: "Moved".to_owned(),
+        ..first.clone()
+    };
     store.put_file(moved.clone()).await.unwrap();
     assert_eq!(store.file(first.id).await, Ok(Some(moved)));
     assert_eq!(store.file_at(place("a.zip")).await, Ok(Some(third.clone())));

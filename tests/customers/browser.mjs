@@ -22,7 +22,7 @@ const SPACING =
 
 const MODES = [
     { name: "light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
-    { name: "dark", viewport: { width: 1024, height: 800 }, colorScheme: "dark" },
+    { name: "dark", viewport: { width: 1040, height: 800 }, colorScheme: "dark" },
     { name: "phone", viewport: { width: 320, height: 640 }, colorScheme: "light" },
     { name: "phone-dark", viewport: { width: 320, height: 640 }, colorScheme: "dark" },
     { name: "spaced", viewport: { width: 320, height: 640 }, colorScheme: "light", spacing: true },

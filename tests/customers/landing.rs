@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use crate::servers::http::{Answer, Download};
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::http::{Answer, Download, ask};
+use crate::servers::site::content;
+use crate::servers::{free_port, until};
 use crate::shop::{BROWSER, NAME, Shop, escaped, onward};
 
 /// A page in HTML that nobody keeps, that loads nothing, and whose form goes nowhere else.
@@ -164,14 +167,14 @@ fn the_page_that_stays_tells_of_a_download_that_broke_off_and_goes_on_with_it() 
     let part = shop.site.ask("GET", &delivery, &[("Range", "bytes=0-99999")]);
     assert_eq!((part.status, part.body.len()), (206, 100_000));
     shop.site.assert_reported(1);
-    let page = crate::servers::until("what was received", || {
+    let page = until("what was received", || {
         let page = shop.visit(&started);
         page.text().contains("was interrupted").then_some(page)
     });
     assert!(assert_page(&page).contains("at least 33\u{a0}% (100\u{a0}kB)"), "{}", page.text());
     assert_eq!(page.header("Refresh"), None, "a reload does not begin it anew");
     assert!(assert_page(&shop.visit(&link)).contains("A download that you began is still open."));
-    assert!(page.text().replace("&#x2f;", "/").contains(&format!("href=\"{}\"", delivery)), "{}", page.text());
+    assert!(page.text().replace("&#x2f;", "/").contains(&format!("href=\"{delivery}\"")), "{}", page.text());
     let rest = shop.site.ask("GET", &delivery, &[("Range", "bytes=100000-")]);
     assert_eq!(rest.status, 206);
     assert_eq!([part.body, rest.body].concat(), shop.bytes);
@@ -214,7 +217,7 @@ fn a_copy_is_reached_by_way_of_the_page_that_stays() {
     let shop = Shop::with_copies();
     let url = shop.site.cloakroom.json(&["grant", "add", "--file", &format!("masters/{NAME}"), "--max", "3"]);
     let link = shop.site.target(url["url"].as_str().unwrap());
-    let page = crate::servers::until("the copy", || {
+    let page = until("the copy", || {
         let answer = shop.visit(&link);
         (answer.status == 200).then_some(answer)
     });
@@ -243,4 +246,56 @@ fn who_reads_german_reads_german() {
     let refused = shop.site.ask("GET", "/dl/l/nothing", &german);
     assert_eq!(refused.status, 403);
     assert!(refused.text().contains("Dieser Link ist nicht gültig."), "{}", refused.text());
+}
+
+#[test]
+fn a_download_that_runs_is_told_to_run_and_is_not_begun_again() {
+    let shop = Shop::handing_off("rate = \"20kB/s\"");
+    let started = shop.press(&shop.link(1));
+    let delivery = shop.site.remember(&onward(&shop.visit(&started)));
+    let mut running = Download::open(shop.site.nginx.port, "GET", &delivery, BROWSER);
+    running.read(10_000);
+    let page = shop.visit(&started);
+    assert!(assert_page(&page).contains("Your download is running."), "{}", page.text());
+    assert_eq!(page.header("Refresh"), None);
+    drop(running);
+    until("that it broke off", || shop.visit(&started).text().contains("was interrupted").then_some(()));
+}
+
+#[test]
+fn what_is_taken_back_is_refused_on_the_page_that_stays() {
+    let shop = Shop::handing_off("");
+    let started = shop.press(&shop.link(1));
+    let list = shop.site.cloakroom.json(&["grant", "list"]);
+    let grants = list.as_array().or_else(|| list["grants"].as_array()).unwrap();
+    shop.site.cloakroom.say(&["grant", "revoke", grants[0]["id"].as_str().unwrap()]);
+    let page = shop.visit(&started);
+    assert_eq!((page.status, page.header("Cloakroom-Refusal"), page.header("Refresh")), (403, Some("revoked"), None));
+}
+
+#[test]
+fn with_nobody_in_front_pages_and_button_are_the_same() {
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("a.zip"), content(50_000)).unwrap();
+    let port = free_port();
+    let text = format!(
+        "[[listener]]\naddress = \"127.0.0.1:{port}\"\ndialect = \"standalone\"\nserve = \"web\"\n\n\
+         [[storage]]\nname = \"masters\"\npath = \"{}\"\n",
+        files.path().display()
+    );
+    // Below a path of its own, as behind a site that has others.
+    let cloakroom = Cloakroom::with(&format!("http://127.0.0.1:{port}/x/y/"), &text);
+    let link = cloakroom.link("masters/a.zip", 1);
+    let link = link.strip_prefix(&format!("http://127.0.0.1:{port}")).unwrap();
+    assert!(assert_page(&ask(port, "GET", link, BROWSER)).contains("1 of 1"));
+    // What a form brings is left unread, however much it is.
+    let body = format!("Content-Length: 100000\r\nConnection: close\r\n\r\n{}", "x".repeat(100_000));
+    let head = format!("POST {link} HTTP/1.1\r\nHost: shop.example\r\nAccept: text/html\r\nUser-Agent: {}\r\n{body}", BROWSER[2].1);
+    let pressed = Download::send(port, head.as_bytes(), false).finish();
+    let started = pressed.header("Location").unwrap();
+    assert!(pressed.status == 303 && started.starts_with("/x/y/s/"), "{pressed:?}");
+    let delivery = onward(&ask(port, "GET", started, BROWSER));
+    assert!(delivery.starts_with("/x/y/d/"), "{delivery}");
+    assert_eq!(ask(port, "GET", &delivery, BROWSER).body, content(50_000));
+    until("that it has arrived", || ask(port, "GET", started, BROWSER).text().contains("has arrived").then_some(()));
 }

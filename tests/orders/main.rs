@@ -8,4 +8,6 @@ mod servers;
 mod catalogue;
 mod opened;
 mod reported;
+mod scanned;
 mod shop;
+mod versions;

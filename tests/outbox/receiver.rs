@@ -142,7 +142,7 @@ pub(crate) fn section(name: &str, url: &str, events: &[&str], secret: &Path, mor
 
 fn hear(stream: TcpStream, heard: &Mutex<Vec<Heard>>, does: &Mutex<Does>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut head, mut length) = (String::new(), 0);
+    let (mut lines, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line == "\r\n" {
@@ -153,13 +153,13 @@ fn hear(stream: TcpStream, heard: &Mutex<Vec<Heard>>, does: &Mutex<Does>) -> std
         {
             length = value.trim().parse().unwrap();
         }
-        head.push_str(&line);
+        lines.push_str(&line);
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     // What it does is fixed before anybody sees that it heard.
     let what = does.lock().unwrap().clone();
-    heard.lock().unwrap().push(Heard { head, body: String::from_utf8(body).unwrap() });
+    heard.lock().unwrap().push(Heard { head: lines, body: String::from_utf8(body).unwrap() });
     let mut stream = stream;
     match what {
         Does::Answers(status, more) => write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{more}\r\n"),
@@ -259,14 +259,14 @@ impl Drop for Verifier {
 /// A certificate for `localhost`, and the CA that signed it: `ca.pem`, `server.pem`, `server.key`.
 #[track_caller]
 pub(crate) fn certificates(directory: &Path) {
-    let script = r#"
+    let script = r"
 set -e
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.csr -subj /CN=localhost
 printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' > ext
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.pem
 chmod 644 server.key
-"#;
+";
     let made = Command::new("sh").args(["-c", script]).current_dir(directory).output().unwrap();
     assert!(made.status.success(), "{made:?}");
 }

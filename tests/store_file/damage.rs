@@ -425,5 +425,5 @@ fn a_store_of_the_first_version_is_brought_forward_by_whoever_may_write() {
     drop(place.open().unwrap());
     let verified = verify(&place.file(), &mut |_, _| {}).unwrap();
     assert!(verified.faults.is_empty() && verified.grants > 0, "{:?}", verified.faults);
-    assert_eq!(info(&place.file()).unwrap().version, 4);
+    assert_eq!(info(&place.file()).unwrap().version, 6);
 }

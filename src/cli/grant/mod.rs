@@ -102,11 +102,11 @@ pub(super) struct Add {
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
 
-    /// Send the link to this address, by the server of [mail].
+    /// Send the link to this address, by the mail server of the configuration.
     #[arg(long, value_name = "ADDRESS", value_parser = outbox::address)]
     mail: Option<String>,
 
-    /// The language of the mail, such as `de`; that of [mail] if not said.
+    /// The language of the mail, such as `de`; that of the configuration if not said.
     #[arg(long, value_name = "LANGUAGE", requires = "mail")]
     language: Option<String>,
 }

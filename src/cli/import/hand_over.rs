@@ -5,9 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::read::Found;
 use super::told;
-use crate::api::{
-    CustomerView, FateView, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NAME_BYTES_MAX, NewImport, NewLine, NewOrder,
-};
+use crate::api::{CustomerView, FateView, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, NewLine, NewOrder};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::{Common, terminal};
@@ -16,6 +14,7 @@ use crate::domain::grant::UNLIMITED;
 use crate::domain::order::{Options, OrderState};
 use crate::domain::path::FilePath;
 use crate::import::zen_cart::plan::{Download, Order, Product};
+use crate::service::catalogue::NAME_BYTES_MAX;
 use crate::service::issue::CUSTOMER_BYTES_MAX;
 
 /// So many orders or products are in one call: each may have two hundred files.

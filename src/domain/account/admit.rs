@@ -121,7 +121,7 @@ pub(super) fn permit(grant: &Grant, delivery: &Delivery, request: &RequestId) ->
     Permit {
         delivery: delivery.id,
         grant: grant.id,
-        file: grant.file.clone(),
+        file: delivery.at.as_ref().unwrap_or(&grant.file).clone(),
         version: delivery.version.clone(),
         rate: grant.policy.rate,
         opened: delivery.opened_by.as_ref() == Some(request),

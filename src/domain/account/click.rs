@@ -56,6 +56,10 @@ impl Account {
     /// flight may still complete, and one whose bytes may be the whole may have arrived: these hold their unit until
     /// that is reported or the grace is over. One click closes a few dozen of them at most, and the next one others.
     ///
+    /// Where a file got another version that lies elsewhere, what is under way of the one before can become whole, as long as
+    /// that lies where it lay. Whoever asks for a later part goes on with it in rows 1, 2 and 9. Whoever begins at the first
+    /// byte gets the new one; where no unit is left, the oldest of the others that rests gives back its own.
+    ///
     /// Row 2 is there because `curl -C -`, `wget -c` and `aria2c` keep no cookies: without it each resumed attempt would
     /// open a download of its own, and none of them would ever be whole. It takes a unit from nobody: a new download
     /// starts at the first byte. Rows 3 and 7 are there because they also start over: `aria2c` asks for the whole file before
@@ -145,7 +149,7 @@ impl Account {
         }
         let own = click.cookie.map(Whose::Cookie).into_iter().chain([by]).collect::<Vec<_>>();
         let newest = self.deliveries.newest(&own, Stage::BEGUN, |_| true);
-        newest.is_some_and(|began| began.version != click.version)
+        newest.is_some_and(|began| began.version != click.version || began.at.is_some())
     }
 
     fn offered_before(&self, click: &Click) -> Option<DeliveryId> {
@@ -170,17 +174,27 @@ impl Account {
         wanted <= self.grant.policy.delivery_bytes_max(size)
     }
 
-    /// The newest delivery of the clicked version that can still be joined and that `fits`.
+    /// The newest delivery of the clicked version that can still be joined and that `fits`; for a later part, one of a version
+    /// that lies elsewhere, too.
     fn newest(&self, click: &Click, whose: Whose, stages: &[Stage], fits: impl Fn(&Delivery) -> bool) -> Option<DeliveryId> {
-        let joins =
-            |delivery: &Delivery| delivery.is_live(&self.grant.policy, click.now) && delivery.version == click.version && fits(delivery);
+        let is_fit = |delivery: &Delivery| match delivery.at {
+            None => delivery.version == click.version,
+            Some(_) => click.range.is_later_part() && delivery.opened.is_some(),
+        };
+        let joins = |delivery: &Delivery| delivery.is_live(&self.grant.policy, click.now) && is_fit(delivery) && fits(delivery);
         self.deliveries.newest(&[whose], stages, joins).map(|delivery| delivery.id)
     }
 
     /// Those that hold a unit for a version that is not the clicked one, and would give it back: nothing of them is on
-    /// its way, and what was sent is not the whole.
+    /// its way, and what was sent is not the whole. One whose version lies elsewhere can become whole still: it gives its
+    /// unit back only where no other is left.
     fn replaced(&self, click: &Click) -> Vec<DeliveryId> {
-        self.deliveries.resting(&click.version, |delivery| !delivery.may_have_arrived())
+        let mut replaced = self.deliveries.resting(&click.version, |delivery| delivery.at.is_none() && !delivery.may_have_arrived());
+        if replaced.is_empty() && !self.grant.has_unit() {
+            replaced = self.deliveries.resting(&click.version, |delivery| delivery.at.is_some() && !delivery.may_have_arrived());
+            replaced.truncate(1);
+        }
+        replaced
     }
 
     fn close_replaced(&mut self, click: &Click) -> Vec<Change> {

@@ -25,8 +25,9 @@ impl Kept {
 
     pub(super) fn content(&self, id: DeliveryId) -> Option<Content> {
         let place = *self.places.get(&id)?;
-        let version = self.delivery(id, place)?.version.clone();
-        Some(Content { target: Target::of(&self.accounts.get(&place.grant)?.grant), version })
+        let delivery = self.delivery(id, place)?;
+        let target = Target::of(&self.accounts.get(&place.grant)?.grant);
+        Some(Content { target: target.at(delivery.at.clone()), version: delivery.version.clone() })
     }
 
     pub(super) fn grants(&self, which: &Grants) -> Vec<Grant> {

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Kept, Limits, Memory};
 use crate::domain::catalogue::{File, Product};
+use crate::domain::delivery::Delivery;
+use crate::domain::event::{Event, Kind};
 use crate::domain::file::FileRef;
-use crate::domain::grant::{Amendment, Grant};
+use crate::domain::grant::{Amendment, Grant, Standing};
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{Customer, ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
+use crate::domain::policy::Edition;
 use crate::store::outbox::Tells as _;
-use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, OrderStore, Orders, Sale, most};
+use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, most};
 
 #[derive(Debug, Default)]
 pub(super) struct Sales {
@@ -112,6 +115,49 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// Grants of a file.
+    fn sold_of(&self, file: FileId) -> impl Iterator<Item = &Grant> {
+        let grants = self.accounts.values().map(|account| &account.grant);
+        grants.filter(move |grant| grant.sold.as_ref().is_some_and(|sold| sold.file == file))
+    }
+
+    fn lead(&mut self, file: &File, lead: &Lead) -> u64 {
+        let Some(to) = file.here() else { return 0 };
+        let is_led = |grant: &Grant| match lead {
+            Lead::Nobody => false,
+            Lead::Latest => grant.policy.edition == Edition::Latest && grant.file != *to,
+            Lead::From(from) => grant.file == *from,
+        };
+        let of_file: HashMap<GrantId, bool> = self.sold_of(file.id).map(|grant| (grant.id, is_led(grant))).collect();
+        let leads_all = |grant: &GrantId| of_file.get(grant).copied().unwrap_or(false);
+        let before: HashMap<GrantId, FileRef> = self.sold_of(file.id).map(|grant| (grant.id, grant.file.clone())).collect();
+        let lies = |delivery: &Delivery| match lead {
+            Lead::Latest if leads_all(&delivery.grant) && delivery.link.is_some() => {
+                delivery.at.clone().or_else(|| before.get(&delivery.grant).cloned()).filter(|at| at != to)
+            }
+            Lead::From(from) if delivery.at.as_ref() == Some(from) && of_file.contains_key(&delivery.grant) => Some(to.clone()),
+            Lead::Nobody | Lead::Latest | Lead::From(_) => delivery.at.clone(),
+        };
+        for delivery in self.ended.values_mut() {
+            delivery.at = lies(delivery);
+        }
+        for grant in of_file.keys() {
+            let Some(account) = self.accounts.get_mut(grant) else { continue };
+            account.deliveries = account.deliveries.iter().map(|known| Delivery { at: lies(known), ..known.clone() }).collect();
+            match lead {
+                Lead::Latest if leads_all(grant) => self.public.lead(*grant, None, to),
+                Lead::From(from) => self.public.lead(*grant, Some(from), to),
+                Lead::Nobody | Lead::Latest => {}
+            }
+            if leads_all(grant) {
+                account.grant.file = to.clone();
+            }
+        }
+        of_file.values().filter(|led| **led).count() as u64
+    }
+}
+
 impl OrderStore for Memory {
     fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder> {
         Box::pin(async move { self.kept()?.keep_order(order, sales, &author, self.limits) })
@@ -143,6 +189,18 @@ impl CatalogueStore for Memory {
         Box::pin(async move { self.kept().map(|mut kept| drop(kept.sales.files.insert(file.id, file))) })
     }
 
+    fn lead(&self, file: File, lead: Lead) -> Later<'_, u64> {
+        Box::pin(async move {
+            let mut kept = self.kept()?;
+            if kept.sales.files.get(&file.id).is_some_and(|before| before.current.id != file.current.id) {
+                kept.outbox.tell(Kind::FileVersionReleased, || Event::released(&file));
+            }
+            let count = kept.lead(&file, &lead);
+            kept.sales.files.insert(file.id, file);
+            Ok(count)
+        })
+    }
+
     fn file(&self, id: FileId) -> Later<'_, Option<File>> {
         Box::pin(async move { Ok(self.kept()?.sales.files.get(&id).cloned()) })
     }
@@ -150,7 +208,7 @@ impl CatalogueStore for Memory {
     fn file_at(&self, at: FileRef) -> Later<'_, Option<File>> {
         Box::pin(async move {
             let kept = self.kept()?;
-            Ok(kept.sales.files.values().filter(|file| file.at == at).min_by_key(|file| (file.added, file.id)).cloned())
+            Ok(kept.sales.files.values().filter(|file| file.here() == Some(&at)).min_by_key(|file| (file.added, file.id)).cloned())
         })
     }
 
@@ -194,6 +252,58 @@ impl CatalogueStore for Memory {
             let kept = self.kept()?;
             let holding = kept.sales.products.values().filter(|product| product.files.iter().any(|attached| attached.file == file));
             Ok(holding.map(|product| product.sku.clone()).collect())
+        })
+    }
+
+    fn sold_of(&self, file: FileId, now: Moment) -> Later<'_, SoldCount> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let is_open = |grant: &&Grant| {
+                let is_paid = grant.sold.as_ref().is_some_and(|sold| sold.gate == OrderState::Paid);
+                is_paid && grant.standing != Standing::Revoked && !grant.is_over(now)
+            };
+            let (all, open) = (kept.sold_of(file).count(), kept.sold_of(file).filter(is_open).count());
+            Ok(SoldCount { all: all as u64, open: open as u64 })
+        })
+    }
+
+    fn sold_as(&self, sku: Sku, after: Option<GrantId>, limit: usize) -> Later<'_, Vec<GrantId>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let grants = kept.accounts.values().map(|account| &account.grant);
+            let sold = grants.filter(|grant| grant.sold.as_ref().is_some_and(|sold| sold.sku == sku)).map(|grant| grant.id);
+            let sold: BTreeSet<GrantId> = sold.filter(|id| after.is_none_or(|after| *id > after)).collect();
+            Ok(sold.into_iter().take(most(limit)).collect())
+        })
+    }
+
+    fn orders_waiting(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let is_of = |id: &GrantId| {
+                let sold = kept.accounts.get(id).and_then(|account| account.grant.sold.as_ref());
+                sold.is_some_and(|sold| sold.sku == sku)
+            };
+            let has_none = |order: &&Order| !kept.sales.grants.get(&order.id).is_some_and(|grants| grants.iter().any(is_of));
+            let with = kept.sales.orders.values().filter(|order| order.lines.iter().any(|line| line.sku == sku));
+            let with = with.filter(has_none).map(|order| order.id);
+            let with: BTreeSet<OrderId> = with.filter(|id| after.is_none_or(|after| *id > after)).collect();
+            Ok(with.into_iter().take(most(limit)).collect())
+        })
+    }
+
+    fn unknown_skus(&self, after: Option<Sku>, limit: usize) -> Later<'_, Vec<(Sku, u64)>> {
+        Box::pin(async move {
+            let kept = self.kept()?;
+            let mut unknown: BTreeMap<Sku, u64> = BTreeMap::new();
+            for order in kept.sales.orders.values() {
+                let skus: BTreeSet<&Sku> = order.lines.iter().map(|line| &line.sku).collect();
+                for sku in skus.into_iter().filter(|sku| !kept.sales.products.contains_key(sku)) {
+                    *unknown.entry(sku.clone()).or_default() += 1;
+                }
+            }
+            let behind = unknown.into_iter().filter(|(sku, _)| after.as_ref().is_none_or(|after| sku > after));
+            Ok(behind.take(most(limit)).collect())
         })
     }
 }

@@ -209,7 +209,9 @@ impl Kept {
     /// Tells of changes of deliveries.
     pub(super) fn tell_changes(&mut self, changes: &[Change]) {
         for change in changes {
-            if let Some(account) = self.accounts.get(&change.grant) {
+            if self.outbox.hears(change)
+                && let Some(account) = self.accounts.get(&change.grant)
+            {
                 self.outbox.changed(&account.grant, change);
             }
         }

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use super::{Kept, Limits, Memory};
 use crate::domain::account::{Away, Change, CopyReport};
+use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
@@ -38,6 +39,15 @@ impl Public {
     pub(super) fn issued(&mut self, grant: &Grant) {
         if grant.policy.edition == Edition::Purchased {
             self.keeping.insert(grant.id);
+        }
+    }
+
+    /// The copies of `grant` that are there or are to be made, and were made of `from` if that is said, are of `to` from now
+    /// on.
+    pub(super) fn lead(&mut self, grant: GrantId, from: Option<&FileRef>, to: &FileRef) {
+        let copies = self.of_grant(grant).into_iter().filter(is_copy);
+        for copy in copies.filter(|copy| from.is_none_or(|from| copy.file == *from)).collect::<Vec<_>>() {
+            self.put(Placed { file: to.clone(), ..copy });
         }
     }
 

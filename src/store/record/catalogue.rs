@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Unreadable, Written, grant};
-use crate::domain::catalogue::{Attachment, File, Product, Units};
+use super::{Unreadable, Written};
+use crate::domain::catalogue::{Attachment, File, Product, Release, Units};
 use crate::domain::moment::Moment;
 
 /// A file of the catalogue.
@@ -16,9 +16,58 @@ pub struct FileRecord {
     name: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     folder: String,
-    storage: String,
-    path: String,
+    current: ReleaseRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<ReleaseRecord>,
     added: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing: Option<u64>,
+}
+
+/// A version of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseRecord {
+    id: String,
+    at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    media_type: String,
+    released: u64,
+}
+
+impl From<&Release> for ReleaseRecord {
+    fn from(release: &Release) -> Self {
+        Self {
+            id: release.id.written(),
+            at: release.at.written(),
+            size: release.size,
+            modified: release.modified.map(Moment::millis),
+            sha256: release.checksum.map(|checksum| checksum.to_string()),
+            media_type: release.media_type.clone(),
+            released: release.released.millis(),
+        }
+    }
+}
+
+impl TryFrom<ReleaseRecord> for Release {
+    type Error = Unreadable;
+
+    fn try_from(record: ReleaseRecord) -> Result<Self, Unreadable> {
+        Ok(Self {
+            id: Written::read(&record.id, "version")?,
+            at: Written::read(&record.at, "at")?,
+            size: record.size,
+            modified: record.modified.map(Moment::from_millis),
+            checksum: super::checksum(record.sha256.as_deref())?,
+            media_type: record.media_type,
+            released: Moment::from_millis(record.released),
+        })
+    }
 }
 
 impl From<&File> for FileRecord {
@@ -27,9 +76,10 @@ impl From<&File> for FileRecord {
             id: file.id.written(),
             name: file.name.clone(),
             folder: file.folder.clone(),
-            storage: file.at.storage.as_str().to_owned(),
-            path: file.at.path.as_str().to_owned(),
+            current: ReleaseRecord::from(&file.current),
+            before: file.before.iter().map(ReleaseRecord::from).collect(),
             added: file.added.millis(),
+            missing: file.missing.map(Moment::millis),
         }
     }
 }
@@ -42,8 +92,10 @@ impl TryFrom<FileRecord> for File {
             id: Written::read(&record.id, "file")?,
             name: record.name,
             folder: record.folder,
-            at: grant::file(&record.storage, &record.path)?,
+            current: record.current.try_into()?,
+            before: record.before.into_iter().map(Release::try_from).collect::<Result<_, _>>()?,
             added: Moment::from_millis(record.added),
+            missing: record.missing.map(Moment::from_millis),
         })
     }
 }

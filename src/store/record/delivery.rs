@@ -84,6 +84,9 @@ pub struct DeliveryRecord {
     pub(in crate::store) modified: u64,
     pub(in crate::store) etag: String,
     pub(in crate::store) media_type: String,
+    /// `STORAGE/PATH`. Missing where it is that of the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::store) at: Option<String>,
     pub(in crate::store) state: String,
     pub(in crate::store) offered: u64,
     pub(in crate::store) offered_again: Option<u64>,
@@ -116,6 +119,7 @@ impl From<&Delivery> for DeliveryRecord {
             modified: delivery.version.modified.millis(),
             etag: delivery.version.etag.clone(),
             media_type: delivery.version.media_type.clone(),
+            at: delivery.at.as_ref().map(Written::written),
             state: delivery.state.written(),
             offered: delivery.offered.millis(),
             offered_again: delivery.offered_again.map(Moment::millis),
@@ -152,6 +156,7 @@ impl TryFrom<DeliveryRecord> for Delivery {
                 etag: record.etag,
                 media_type: record.media_type,
             },
+            at: record.at.map(|at| Written::read(&at, "at")).transpose()?,
             state: Written::read(&record.state, "state")?,
             offered: Moment::from_millis(record.offered),
             offered_again: record.offered_again.map(Moment::from_millis),

@@ -27,6 +27,7 @@ use crate::domain::checksum::Checksum;
 use crate::domain::client::ClientKey;
 use crate::domain::coverage::Coverage;
 use crate::domain::delivery::State;
+use crate::domain::file::FileRef;
 use crate::domain::grant::Standing;
 use crate::domain::id::RequestId;
 use crate::domain::placed::is_leaf;
@@ -92,6 +93,8 @@ written_as_shown!(
     crate::domain::id::DeliveryId,
     crate::domain::id::OrderId,
     crate::domain::id::FileId,
+    crate::domain::id::VersionId,
+    crate::domain::locator::Locator,
     crate::domain::order::ExternalId,
     crate::domain::order::Sku,
     crate::domain::order::LineKey,
@@ -125,6 +128,17 @@ impl Written for RequestId {
     }
     fn read(text: &str, field: &'static str) -> Result<Self, Unreadable> {
         Self::parse(text).ok_or_else(|| Unreadable::new(field, text))
+    }
+}
+
+/// `STORAGE/PATH`.
+impl Written for FileRef {
+    fn written(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str, field: &'static str) -> Result<Self, Unreadable> {
+        let (storage, path) = text.split_once('/').ok_or_else(|| Unreadable::new(field, text))?;
+        grant::file(storage, path)
     }
 }
 

@@ -9,7 +9,7 @@ use super::rows::{self, Number};
 use super::schema;
 use super::working::Working;
 use crate::domain::delivery::{Delivery, State};
-use crate::domain::file::Version;
+use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::domain::moment::Moment;
@@ -34,6 +34,8 @@ pub(super) struct Changes {
     left: HashSet<GrantId>,
     /// Content that is no longer true: offers that are gone.
     pub(super) forgotten: Vec<DeliveryId>,
+    /// Whether grants were led to other places, and no target or content is true any more.
+    pub(super) led: bool,
 }
 
 /// How a delivery stands in the file.
@@ -114,8 +116,8 @@ impl Changes {
     }
 
     /// What a delivery sends that ended in this batch.
-    pub(super) fn version_of(&self, id: DeliveryId) -> Option<Version> {
-        self.ended.get(&id).map(|(_, delivery)| delivery.version.clone())
+    pub(super) fn content_of(&self, id: DeliveryId) -> Option<(Version, Option<FileRef>)> {
+        self.ended.get(&id).map(|(_, delivery)| (delivery.version.clone(), delivery.at.clone()))
     }
 
     /// Whether its row still stands in the file, and goes with this batch.
@@ -133,7 +135,7 @@ impl Working {
     /// Writes every change into the open transaction.
     pub(super) fn write(&mut self) -> Result<(), Fault> {
         self.write_messages()?;
-        let Changes { grants, mut deliveries, made, ended, tallies, mut left, forgotten, .. } = std::mem::take(&mut self.changes);
+        let Changes { grants, mut deliveries, made, ended, tallies, mut left, forgotten, led, .. } = std::mem::take(&mut self.changes);
         // Grants of which a delivery runs no more: what is read from the rows of live ones must stand in theirs now.
         left.extend(ended.values().map(|(_, delivery)| delivery.grant));
         for away in ended.values().map(|(_, delivery)| delivery).filter(|delivery| delivery.away) {
@@ -169,7 +171,7 @@ impl Working {
         for ((hour, what), count) in tallies {
             rows::count(&self.database, &Tally { hour, what, count })?;
         }
-        self.changes.forgotten = forgotten;
+        (self.changes.forgotten, self.changes.led) = (forgotten, led);
         Ok(())
     }
 

@@ -30,6 +30,7 @@ mod working;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -69,8 +70,10 @@ pub struct Sqlite {
     // The readers end first; the writer's last act is to bring its log into the file.
     readers: Readers,
     writer: Writer,
-    targets: Mutex<Recent<LinkId, Target>>,
+    targets: Arc<Mutex<Recent<LinkId, Target>>>,
     contents: Arc<Mutex<Recent<DeliveryId, Content>>>,
+    /// How often grants were led elsewhere: what was asked for before is not remembered after.
+    led: Arc<AtomicU64>,
     condition: Arc<Condition>,
     // To close it takes away the locks that SQLite has on it: so it ends after every connection.
     _file: Arc<File>,
@@ -90,10 +93,18 @@ impl Sqlite {
         let not = |why| NotOpened { path: path.to_owned(), why };
         let (database, lock) = open::open(path, durability)?;
         let contents = Arc::new(Mutex::new(Recent::new(REMEMBERED_MAX)));
-        let told = Arc::clone(&contents);
+        let targets: Arc<Mutex<Recent<LinkId, Target>>> = Arc::new(Mutex::new(Recent::new(REMEMBERED_MAX)));
+        let led = Arc::new(AtomicU64::new(0));
+        let (told, told_targets, told_led) = (Arc::clone(&contents), Arc::clone(&targets), Arc::clone(&led));
         let after = Box::new(move |working: &mut Working| {
             working.outbox.committed();
             let gone = std::mem::take(&mut working.changes.forgotten);
+            if std::mem::take(&mut working.changes.led) {
+                // First this, so that whoever asked before and remembers afterwards sees it.
+                told_led.fetch_add(1, Ordering::SeqCst);
+                told_targets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             if !gone.is_empty() {
                 let mut contents = told.lock().unwrap_or_else(PoisonError::into_inner);
                 for id in gone {
@@ -109,8 +120,7 @@ impl Sqlite {
         let started =
             Checkpoints::start(beside, Arc::clone(&file)).and_then(|beside| Writer::start(working, beside, Arc::clone(&condition), after));
         let writer = started.map_err(|error| not(Why::System(error)))?;
-        let targets = Mutex::new(Recent::new(REMEMBERED_MAX));
-        Ok(Self { readers, writer, targets, contents, condition, _file: file, _lock: lock })
+        Ok(Self { readers, writer, targets, contents, led, condition, _file: file, _lock: lock })
     }
 
     /// Looks at the store at `path` without changing it: whose it is, of which version, whether it is whole. A daemon may
@@ -132,17 +142,21 @@ impl Sqlite {
 /// What is remembered of `key`, else what `ask` finds, which is remembered then.
 async fn remembered<K: Eq + std::hash::Hash + Copy, V: Clone>(
     kept: &Mutex<Recent<K, V>>,
+    led: &AtomicU64,
     key: K,
     ask: impl Future<Output = Result<Option<V>, Down>>,
 ) -> Result<Option<V>, Down> {
     if let Some(known) = kept.lock().unwrap_or_else(PoisonError::into_inner).touch(&key) {
         return Ok(Some(known.clone()));
     }
+    let before = led.load(Ordering::SeqCst);
     let found = ask.await?;
     if let Some(found) = &found {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(key, found.clone());
-        kept.age();
+        if led.load(Ordering::SeqCst) == before {
+            kept.insert(key, found.clone());
+            kept.age();
+        }
     }
     Ok(found)
 }
@@ -201,12 +215,12 @@ impl Store for Sqlite {
 
     fn target(&self, link: LinkId) -> Later<'_, Option<Target>> {
         let ask = self.decide(move |working| working.target(link));
-        Box::pin(remembered(&self.targets, link, ask))
+        Box::pin(remembered(&self.targets, &self.led, link, ask))
     }
 
     fn content(&self, delivery: DeliveryId) -> Later<'_, Option<Content>> {
         let ask = self.decide(move |working| working.content(delivery));
-        Box::pin(remembered(&self.contents, delivery, ask))
+        Box::pin(remembered(&self.contents, &self.led, delivery, ask))
     }
 
     fn grant(&self, id: GrantId) -> Later<'_, Option<Grant>> {

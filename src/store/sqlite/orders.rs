@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
 use super::fault::Fault;
-use super::schema::orders as schema;
+use super::schema::{catalogue as skus, orders as schema};
 use super::upkeep::PAGE;
 use super::working::Working;
 use super::{Sqlite, catalogue, most, rows};
@@ -32,6 +32,10 @@ pub(super) fn put(database: &Connection, order: &Order) -> Result<(), Fault> {
     let (id, created) = (order.id.written(), rows::millis(order.created));
     let row = params![id, order.shop.as_str(), order.external_id.as_str(), order.customer.in_words(), created, record];
     database.prepare_cached(schema::PUT_ORDER)?.execute(row)?;
+    database.prepare_cached(skus::FORGET_ORDER_SKUS)?.execute([order.id.written()])?;
+    for line in &order.lines {
+        database.prepare_cached(skus::ADD_ORDER_SKU)?.execute([line.sku.as_str(), &order.id.written()])?;
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::schema;
 use crate::domain::delivery::{Delivery, Request, State};
 use crate::domain::feed_position::FeedPosition;
-use crate::domain::file::Version;
+use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::history::{Author, Entry};
 use crate::domain::id::RequestId;
@@ -161,6 +161,12 @@ pub(super) fn version(row: &Row<'_>, at: usize) -> Result<Version, Fault> {
     })
 }
 
+/// Where a delivery lies, if that is elsewhere than its grant's file.
+pub(super) fn place(row: &Row<'_>, at: usize) -> Result<Option<FileRef>, Fault> {
+    let text: Option<String> = row.get(at)?;
+    Ok(text.map(|text| Written::read(&text, "lies")).transpose()?)
+}
+
 /// A delivery that a statement selected by its columns, with its requests and its coverage.
 pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, Delivery), Fault> {
     let number: Number = row.get(0)?;
@@ -184,6 +190,7 @@ pub(super) fn delivery(database: &Connection, row: &Row<'_>) -> Result<(Number, 
         address: row.get(16)?,
         agent: row.get(17)?,
         away: row.get(22)?,
+        at: row.get(23)?,
         bytes_charged: read_number(row, 18, "bytes_charged")?,
         bytes_unplaced: read_number(row, 19, "bytes_unplaced")?,
         requests_folded: read_number(row, 20, "requests_folded")?,
@@ -224,7 +231,7 @@ fn request(row: &Row<'_>) -> Result<RequestRecord, Fault> {
 /// A delivery with the moment that stands in its row, behind its columns: when it is to be looked at again.
 pub(super) fn delivery_and_due(database: &Connection, row: &Row<'_>) -> Result<(Number, Delivery, Option<i64>), Fault> {
     let (number, delivery) = delivery(database, row)?;
-    Ok((number, delivery, row.get(23)?))
+    Ok((number, delivery, row.get(24)?))
 }
 
 /// When `delivery` is to be looked at again. What stands in its row is never later, and may be earlier: each request
@@ -259,6 +266,7 @@ pub(super) fn add_delivery(database: &Connection, grant_number: Number, grant: &
         stored(delivery.requests_folded),
         delivery.completed.map(millis),
         delivery.away,
+        delivery.at.as_ref().map(Written::written),
     ])?;
     let number = database.last_insert_rowid();
     put_parts(database, number, delivery)?;

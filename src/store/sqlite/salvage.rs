@@ -7,6 +7,7 @@
 
 mod listed;
 mod table;
+mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -17,17 +18,12 @@ use rusqlite::{Connection, params_from_iter};
 
 use self::listed::Aside;
 use self::table::{Table, name, shown, values};
-use super::callers;
-use super::catalogue;
-use super::credentials;
 use super::fault::Fault;
 use super::open::{self, NotOpened};
-use super::orders;
 use super::outbox;
 use super::places;
-use super::public;
 use super::rows;
-use super::schema::{self, MIGRATIONS, orders as sales};
+use super::schema::{self, MIGRATIONS};
 use super::transfer::{self, NotMoved};
 use super::upkeep::not;
 use crate::store::record::Totals;
@@ -358,38 +354,6 @@ impl Rescue {
         if rows::all(&self.copy, schema::FEEDS, [], rows::position).is_err() {
             self.sieve("feeds", "SELECT name FROM feeds WHERE ?1 = 0", 0, |_, _| false)?;
         }
-        Ok(())
-    }
-
-    /// The same of what is in public, of who may enter there and who may call the API; and what of it is for what was lost.
-    fn leave_out_of_public(&mut self) -> Result<(), Fault> {
-        self.sieve("placed", "SELECT name FROM placed WHERE ?1 = 0", 0, |copy, name| {
-            rows::one(copy, schema::PLACED, [name], public::placed)
-                .is_ok_and(|placed| placed.is_some_and(|placed| public::belongs(copy, &placed).unwrap_or(false)))
-        })?;
-        self.sieve("credentials", "SELECT user FROM credentials WHERE ?1 = 0", 0, |copy, user| {
-            rows::one(copy, schema::CREDENTIAL, [user], credentials::credential)
-                .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
-        })?;
-        self.sieve("api_keys", "SELECT id FROM api_keys WHERE ?1 = 0", 0, |copy, id| callers::one(copy, id).is_ok())?;
-        // An export has none: they are of use within a day.
-        self.salvaged.left_out.remove("calls");
-        Ok(())
-    }
-
-    /// The same of orders and the catalogue.
-    fn leave_out_of_sales(&mut self) -> Result<(), Fault> {
-        self.sieve("orders", "SELECT id FROM orders WHERE ?1 = 0", 0, |copy, id| {
-            rows::one(copy, sales::ORDER, [id], orders::order).is_ok()
-        })?;
-        self.sieve("files", "SELECT id FROM files WHERE ?1 = 0", 0, |copy, id| {
-            rows::one(copy, sales::FILE, [id], catalogue::file).is_ok()
-        })?;
-        self.sieve("products", "SELECT sku FROM products WHERE ?1 = 0", 0, |copy, sku| {
-            rows::one(copy, sales::PRODUCT, [sku], catalogue::product).is_ok()
-        })?;
-        // It is made of the products.
-        self.salvaged.left_out.remove("product_files");
         Ok(())
     }
 

@@ -176,6 +176,7 @@ CREATE TABLE places (
     orders::TABLES,
     outbox::TABLES,
     callers::TABLES,
+    catalogue::TABLES,
     privacy::TABLES,
 ];
 
@@ -194,6 +195,7 @@ macro_rules! statements {
 }
 
 pub(super) mod callers;
+pub(super) mod catalogue;
 pub(super) mod orders;
 pub(super) mod outbox;
 pub(super) mod privacy;
@@ -212,7 +214,7 @@ macro_rules! delivery_columns {
     () => {
         "d.number, d.id, g.id, d.link, d.size, d.modified, d.etag, d.media_type, d.state, d.offered, d.offered_again, d.opened, \
          d.opened_by, d.active, d.closed, d.cookie, d.address, d.agent, d.bytes_charged, d.bytes_unplaced, d.requests_folded, \
-         d.completed, d.away"
+         d.completed, d.away, d.lies"
     };
 }
 
@@ -271,10 +273,10 @@ statements! {
     DELIVERIES_FROM = concat!("SELECT ", delivery_columns!(), ", d.due FROM grants g JOIN deliveries d ON d.grant_number = g.number \
         WHERE g.number = ?1 AND d.number > ?2 ORDER BY d.number LIMIT ?3");
     GRANT_OF_DELIVERY = "SELECT g.id FROM deliveries d JOIN grants g ON g.number = d.grant_number WHERE d.id = ?1";
-    VERSION = "SELECT size, modified, etag, media_type FROM deliveries WHERE id = ?1";
+    VERSION = "SELECT size, modified, etag, media_type, lies FROM deliveries WHERE id = ?1";
     ADD_DELIVERY = "INSERT INTO deliveries (id, grant_number, link, size, modified, etag, media_type, state, offered, offered_again, opened, \
-        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed, away) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+        opened_by, active, closed, due, cookie, address, agent, bytes_charged, bytes_unplaced, requests_folded, completed, away, lies) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
     /// No column of an index: each that is named here is written anew, whether it differs or not.
     CHANGE_DELIVERY = "UPDATE deliveries SET state = ?2, offered_again = ?3, opened = ?4, opened_by = ?5, active = ?6, bytes_charged = ?7, \
         bytes_unplaced = ?8, requests_folded = ?9, completed = ?10, away = ?11 WHERE number = ?1";
@@ -400,7 +402,8 @@ mod tests {
             "LANES",
         ];
         let mut seen = 0;
-        for (name, sql) in ALL.iter().chain(orders::ALL).chain(outbox::ALL).chain(callers::ALL).chain(privacy::ALL) {
+        let topics = [orders::ALL, outbox::ALL, callers::ALL, catalogue::ALL, privacy::ALL];
+        for (name, sql) in ALL.iter().chain(topics.into_iter().flatten()) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
             let nothing: Vec<Option<i64>> = vec![None; plan.parameter_count()];

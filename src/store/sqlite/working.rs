@@ -230,12 +230,13 @@ impl Working {
         self.load(grant)?;
         let Some(kept) = self.accounts.touch(&grant) else { return Ok(None) };
         let target = Target::of(&kept.account.grant);
-        let known = kept.account.delivery(id).map(|delivery| delivery.version.clone()).or_else(|| self.changes.version_of(id));
-        let version = match known {
-            Some(version) => Some(version),
-            None => rows::one(&self.database, schema::VERSION, [id.written()], |row| rows::version(row, 0))?,
+        let of = |delivery: &Delivery| (delivery.version.clone(), delivery.at.clone());
+        let known = kept.account.delivery(id).map(of).or_else(|| self.changes.content_of(id));
+        let content = match known {
+            Some(known) => Some(known),
+            None => rows::one(&self.database, schema::VERSION, [id.written()], |row| Ok((rows::version(row, 0)?, rows::place(row, 4)?)))?,
         };
-        Ok(version.map(|version| Content { target, version }))
+        Ok(content.map(|(version, at)| Content { target: target.at(at), version }))
     }
 
     pub(super) fn count(&mut self, changed: &[Change]) {
@@ -243,7 +244,9 @@ impl Working {
             self.changes.count(&tally);
         }
         for change in changed {
-            if let Some(kept) = self.accounts.touch(&change.grant) {
+            if self.outbox.hears(change)
+                && let Some(kept) = self.accounts.look(&change.grant)
+            {
                 self.outbox.changed(&kept.account.grant, change);
             }
         }

@@ -37,7 +37,7 @@ impl Table {
     /// What it is a part of, if its rows are only parts of those of another table: the column that says of which, that
     /// table, and its column.
     pub(super) fn parent(&self) -> Option<&(String, String, String)> {
-        self.refers.iter().find(|(column, ..)| self.key.first() == Some(column))
+        self.refers.iter().find(|(column, _, to)| self.key.first() == Some(column) && to == "number")
     }
 
     pub(super) fn select(&self, rest: &str) -> String {

@@ -1,0 +1,301 @@
+//! The catalogue: files and their versions, as people change them.
+//!
+//! Whoever changes a file holds [`Site::cataloguing`](super::site::Site) from reading it to writing it, so that nothing is lost.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::masters;
+use super::site::Site;
+use crate::clock;
+use crate::domain::catalogue::{File, Release};
+use crate::domain::file::{FileRef, StorageName};
+use crate::domain::id::{FileId, VersionId};
+use crate::domain::locator::{Locator, Place, Remote};
+use crate::domain::moment::Moment;
+use crate::domain::order::Sku;
+use crate::domain::path::FilePath;
+use crate::random;
+use crate::storage::Absent;
+use crate::store::{Down, Files, LIST_MAX, Lead, SoldCount};
+
+/// A name that is longer is not one.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// What is said of a file that is not there.
+pub const NO_SUCH_FILE: &str = "there is no such file: `cloakroom file list` lists those that there are";
+
+/// Why nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// A field, and what is wrong with it.
+    Field(String, String),
+    /// It is not there.
+    Unknown(String),
+    /// There is no master there.
+    Missing(String),
+    /// It cannot be with things as they are.
+    Conflict(String),
+    /// The store does not answer.
+    Down(Down),
+}
+
+impl From<Down> for NotKept {
+    fn from(down: Down) -> Self {
+        Self::Down(down)
+    }
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field, what) => write!(f, "{field}: {what}"),
+            Self::Unknown(what) | Self::Missing(what) | Self::Conflict(what) => f.write_str(what),
+            Self::Down(down) => write!(f, "{down}"),
+        }
+    }
+}
+
+/// What uses a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The products that hold it.
+    pub products: Vec<Sku>,
+    /// The grants that were sold of it.
+    pub grants: SoldCount,
+}
+
+/// A file that got another version, or lies elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The file as it is now.
+    pub file: File,
+    /// How many grants are for another place from now on.
+    pub led: u64,
+}
+
+/// Whether a file goes that is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Only one that nothing uses.
+    Unused,
+    /// Any; products lose it.
+    Anyway,
+}
+
+/// Adds a file to the catalogue.
+pub async fn add(site: &Site, at: Locator, name: Option<String>, folder: Option<String>) -> Result<File, NotKept> {
+    let (name, folder) = (name.unwrap_or_else(|| at.file_name().to_owned()), folder.unwrap_or_default());
+    check_name("name", &name)?;
+    check_folder(&folder)?;
+    let _alone = site.cataloguing.lock().await;
+    let now = clock::now();
+    let current = release_at(site, at, now)?;
+    if let Some(at) = current.at.here()
+        && let Some(known) = site.catalogue.file_at(at.clone()).await?
+    {
+        return Err(NotKept::Conflict(format!("file: `{at}` is in the catalogue already, as {}", known.id)));
+    }
+    let file = File { id: FileId::new(random::bytes()), name, folder, current, before: Vec::new(), added: now, missing: None };
+    site.catalogue.put_file(file.clone()).await?;
+    tracing::info!(event = "file_added", id = %file.id, at = %file.current.at);
+    site.scans.ask();
+    Ok(file)
+}
+
+/// Gives a file another version: what lies at `at`, else what lies now where the current one lay. Grants for the latest
+/// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay.
+pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Replaced, NotKept> {
+    let _alone = site.cataloguing.lock().await;
+    let mut file = known(site, id).await?;
+    let next = release_at(site, at.unwrap_or_else(|| file.current.at.clone()), clock::now())?;
+    let is_same = next.at == file.current.at && (next.size, next.modified) == (file.current.size, file.current.modified);
+    if is_same {
+        return Err(NotKept::Conflict(format!(
+            "{id}: what lies at `{}` is the version that it has already; put another file there first, or name another place",
+            next.at
+        )));
+    }
+    file.release(next);
+    let led = released(site, &file).await?;
+    site.scans.ask();
+    Ok(Replaced { file, led })
+}
+
+/// Keeps a file with a version that is new, leads to it whom it concerns, and tells of it.
+pub(super) async fn released(site: &Site, file: &File) -> Result<u64, Down> {
+    let led = site.catalogue.lead(file.clone(), Lead::Latest).await?;
+    let (version, at) = (file.current.id, &file.current.at);
+    tracing::info!(event = "version_released", id = %file.id, %version, %at, grants = led);
+    if let Some(at) = file.here().filter(|_| led > 0) {
+        masters::follow(site, at).await?;
+    }
+    Ok(led)
+}
+
+/// Says that the bytes of a file lie elsewhere now: the same version, moved.
+pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, NotKept> {
+    let _alone = site.cataloguing.lock().await;
+    let mut file = known(site, id).await?;
+    let Some(from) = file.here().cloned() else {
+        return Err(NotKept::Conflict(format!("{id} lies elsewhere: `cloakroom file replace` gives it another version")));
+    };
+    let moved = release_at(site, at, file.current.released)?;
+    let Some(to) = moved.at.here().filter(|to| **to != from).cloned() else {
+        return Err(NotKept::Field("at".to_owned(), "must be another place in a storage: STORAGE/PATH".to_owned()));
+    };
+    if (moved.size, moved.modified) != (file.current.size, file.current.modified) {
+        return Err(NotKept::Conflict(format!(
+            "`{to}` is not the file that lay at `{from}`: its size or its time of change is another. \
+             `cloakroom file replace {id} {to}` makes it the next version; to move a master and keep its time, use `mv` or `cp -p`"
+        )));
+    }
+    file.current.at = Locator::Here(to.clone());
+    file.missing = None;
+    let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
+    tracing::info!(event = "file_moved", id = %file.id, %from, %to, grants = led);
+    masters::left(site, &from).await?;
+    site.scans.ask();
+    Ok(Replaced { file, led })
+}
+
+/// Gives a file another name or folder.
+pub async fn rename(site: &Site, id: FileId, name: Option<String>, folder: Option<String>) -> Result<File, NotKept> {
+    let _alone = site.cataloguing.lock().await;
+    let mut file = known(site, id).await?;
+    if let Some(name) = name {
+        check_name("name", &name)?;
+        file.name = name;
+    }
+    if let Some(folder) = folder {
+        check_folder(&folder)?;
+        file.folder = folder;
+    }
+    site.catalogue.put_file(file.clone()).await?;
+    tracing::info!(event = "file_renamed", id = %file.id);
+    Ok(file)
+}
+
+/// Takes a file out of the catalogue; its master stays where it is. Tells what used it.
+pub async fn remove(site: &Site, id: FileId, removal: Removal) -> Result<Uses, NotKept> {
+    let _alone = site.cataloguing.lock().await;
+    known(site, id).await?;
+    let uses = uses(site, id).await?;
+    if removal == Removal::Unused && (!uses.products.is_empty() || uses.grants.open > 0) {
+        return Err(NotKept::Conflict(format!("{id} is in use: {}", in_words(&uses))));
+    }
+    for product in site.catalogue.products_named(uses.products.clone()).await? {
+        let files = product.files.iter().filter(|attached| attached.file != id).cloned().collect();
+        site.catalogue.put_product(crate::domain::catalogue::Product { files, ..product }).await?;
+    }
+    site.catalogue.remove_file(id).await?;
+    tracing::info!(event = "file_removed", %id, products = uses.products.len(), grants = uses.grants.open);
+    Ok(uses)
+}
+
+fn in_words(uses: &Uses) -> String {
+    let skus: Vec<String> = uses.products.iter().map(|sku| format!("`{sku}`")).collect();
+    let products = if skus.is_empty() { None } else { Some(format!("products hold it ({})", skus.join(", "))) };
+    let grants = (uses.grants.open > 0).then(|| format!("{} grants of it are open", uses.grants.open));
+    let what = products.into_iter().chain(grants).collect::<Vec<_>>().join(", and ");
+    format!("{what}. Removed anyway, products lose it, and grants go on with what lies where they lead")
+}
+
+/// What uses a file.
+pub async fn uses(site: &Site, id: FileId) -> Result<Uses, Down> {
+    let (products, grants) = (site.catalogue.products_with(id).await?, site.catalogue.sold_of(id, clock::now()).await?);
+    Ok(Uses { products, grants })
+}
+
+/// The file.
+pub async fn known(site: &Site, id: FileId) -> Result<File, NotKept> {
+    site.catalogue.file(id).await?.ok_or_else(|| NotKept::Unknown(NO_SUCH_FILE.to_owned()))
+}
+
+/// Masters that no version of a file names, in one storage or in all, below `folder` if that is said, at most `most`; with how
+/// many names were passed over, and whether there are more.
+pub async fn orphans(
+    site: &Site,
+    storage: Option<StorageName>,
+    folder: Option<FilePath>,
+    most: usize,
+) -> Result<(Vec<FileRef>, (u64, bool)), NotKept> {
+    let known = masters_named(site).await?;
+    let storages = Arc::clone(&site.storages);
+    let all: Vec<StorageName> = site.configuration.storages.iter().map(|storage| storage.name.clone()).collect();
+    let work = move || {
+        let (mut orphans, mut passed_over, mut is_cut) = (Vec::new(), 0, false);
+        for name in all.into_iter().filter(|name| storage.as_ref().is_none_or(|storage| storage == name)) {
+            let Some(open) = storages.named(&name) else { continue };
+            let is_orphan = |path: &FilePath| !known.contains(&FileRef { storage: name.clone(), path: path.clone() });
+            let listed = match open.files(folder.as_ref(), most.saturating_sub(orphans.len()), &is_orphan) {
+                Ok(listed) => listed,
+                // A folder need not be in each.
+                Err(Absent::NoFile) if storage.is_none() => continue,
+                Err(absent) => return Err(NotKept::Unknown(format!("storage `{name}`: {absent}"))),
+            };
+            passed_over += listed.passed_over;
+            is_cut |= listed.is_cut;
+            orphans.extend(listed.files.into_iter().map(|path| FileRef { storage: name.clone(), path }));
+        }
+        Ok((orphans, (passed_over, is_cut)))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(NotKept::Down(Down::Unreachable)))
+}
+
+/// Every master that a version of a file names.
+async fn masters_named(site: &Site) -> Result<HashSet<FileRef>, Down> {
+    let (mut named, mut after) = (HashSet::new(), None);
+    loop {
+        let page = site.catalogue.files(Files { after, limit: LIST_MAX }).await?;
+        let Some(last) = page.last() else { return Ok(named) };
+        after = Some(last.id);
+        named.extend(page.iter().flat_map(File::versions).filter_map(|version| version.at.here().cloned()));
+    }
+}
+
+/// The version that lies there, as far as a look tells.
+fn release_at(site: &Site, at: Locator, now: Moment) -> Result<Release, NotKept> {
+    let id = VersionId::new(random::bytes());
+    match at {
+        Locator::Here(at) => {
+            check_storage(site, &at)?;
+            let version = site.storages.look(&at).map_err(|absent| NotKept::Missing(format!("file: `{at}`: {absent}")))?;
+            Ok(Release::of_master(id, at, &version, now))
+        }
+        Locator::Remote(remote) => Ok(remote_release(id, remote, now)),
+    }
+}
+
+fn remote_release(id: VersionId, remote: Remote, released: Moment) -> Release {
+    let name = match &remote.place {
+        Place::Https(url, _) => url.split('?').next().unwrap_or(url),
+        Place::Aws(_, key) => key,
+    };
+    let media_type = crate::storage::media_type(name);
+    Release { id, size: remote.bytes, at: Locator::Remote(remote), modified: None, checksum: None, media_type, released }
+}
+
+fn check_storage(site: &Site, at: &FileRef) -> Result<(), NotKept> {
+    if site.configuration.storage(&at.storage).is_some() {
+        return Ok(());
+    }
+    let names: Vec<&str> = site.configuration.storages.iter().map(|storage| storage.name.as_str()).collect();
+    let (storage, known) = (&at.storage, names.join(", "));
+    Err(NotKept::Field("file".to_owned(), format!("`{storage}` must be the name of a [[storage]] (there are: {known})")))
+}
+
+/// Whether a text can be a name that people see.
+pub fn check_name(field: &str, text: &str) -> Result<(), NotKept> {
+    let good = text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
+    let what = || NotKept::Field(field.to_owned(), format!("must have at most {NAME_BYTES_MAX} bytes and no control characters"));
+    good.then_some(()).ok_or_else(what)
+}
+
+fn check_folder(folder: &str) -> Result<(), NotKept> {
+    check_name("folder", folder)?;
+    let good = folder.is_empty() || folder.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    good.then_some(())
+        .ok_or_else(|| NotKept::Field("folder".to_owned(), "must be names with `/` between them, as in `books/2026`".to_owned()))
+}

@@ -1,0 +1,102 @@
+//! What was seen before is not sent again, and what was changed since is not changed unseen; lists come page by page.
+
+use serde_json::{Value, json};
+
+use crate::servers::http::Answer;
+use crate::shop::{Shop, is_problem, json_of};
+
+impl Shop {
+    #[track_caller]
+    fn when(&self, key: &str, method: &str, path: &str, condition: (&str, &str), body: Option<&Value>) -> Answer {
+        self.call(method, path, &[("Authorization", &format!("Bearer {key}")), condition], body)
+    }
+}
+
+#[test]
+fn what_was_seen_is_not_sent_again_until_it_is_other() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let grant = shop.grant(&key)["grant"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/grants/{grant}");
+    let first = shop.by(&key, "GET", &path, None);
+    let tag = first.header("etag").unwrap();
+    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 26, "{tag}");
+    for (seen, status) in [(tag, 304), ("*", 304), (&*format!("\"x\", W/{tag}"), 304), ("\"x\"", 200), ("", 200), ("x", 200)] {
+        let again = shop.when(&key, "GET", &path, ("If-None-Match", seen), None);
+        assert_eq!((again.status, again.header("etag"), again.body.is_empty()), (status, Some(tag), status == 304), "{seen}");
+    }
+    assert_eq!(shop.by(&key, "POST", &format!("{path}/suspend"), None).status, 200);
+    let other = shop.when(&key, "GET", &path, ("If-None-Match", tag), None);
+    assert_eq!(other.status, 200);
+    assert_ne!(other.header("etag"), Some(tag));
+    assert_eq!(shop.by(&key, "GET", "/api/v1/grants", None).header("etag"), None, "a list has none");
+}
+
+#[test]
+fn what_was_changed_since_it_was_seen_is_not_changed() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let grant = shop.grant(&key)["grant"]["id"].as_str().unwrap().to_owned();
+    let file = json_of(&shop.by(&key, "POST", "/api/v1/files", Some(&json!({ "file": "masters/album.zip" }))));
+    let product = |name: &str| json!({ "name": name, "files": [{ "file": file["id"] }] });
+    assert_eq!(shop.by(&key, "PUT", "/api/v1/products/ALBUM", Some(&product("one"))).status, 200);
+    let order = json!({ "external_id": "7", "state": "paid", "lines": [{ "sku": "ALBUM" }] });
+    let order = json_of(&shop.by(&key, "POST", "/api/v1/orders", Some(&order)))["id"].as_str().unwrap().to_owned();
+    let mut seen = 0;
+    for (thing, method, call, body) in [
+        (format!("/api/v1/grants/{grant}"), "POST", format!("/api/v1/grants/{grant}/extend"), json!({ "max_downloads": "+1" })),
+        (format!("/api/v1/orders/{order}"), "POST", format!("/api/v1/orders/{order}/state"), json!({ "state": "refunded" })),
+        ("/api/v1/products/ALBUM".to_owned(), "PUT", "/api/v1/products/ALBUM".to_owned(), product("two")),
+    ] {
+        let tag = shop.by(&key, "GET", &thing, None).header("etag").unwrap().to_owned();
+        let before = shop.when(&key, method, &call, ("If-Match", "\"another\""), Some(&body));
+        is_problem(&before, 412, &[&thing, "`If-Match`"]);
+        assert_eq!(shop.by(&key, "GET", &thing, None).header("etag"), Some(&*tag), "{call}: nothing was changed");
+        assert_eq!(shop.when(&key, method, &call, ("If-Match", &tag), Some(&body)).status, 200, "{call}");
+        assert_ne!(shop.by(&key, "GET", &thing, None).header("etag"), Some(&*tag), "{call}");
+        is_problem(&shop.when(&key, method, &call, ("If-Match", &tag), Some(&body)), 412, &[]);
+        assert_eq!(shop.when(&key, method, &call, ("If-Match", "*"), Some(&body)).status, 200, "{call}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+    let unknown = shop.when(&key, "POST", "/api/v1/grants/g-00000000000000000000/revoke", ("If-Match", "\"x\""), None);
+    is_problem(&unknown, 404, &["no such grant"]);
+}
+
+#[test]
+fn of_those_who_change_what_they_saw_at_once_one_does() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let grant = shop.grant(&key)["grant"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/grants/{grant}");
+    let tag = shop.by(&key, "GET", &path, None).header("etag").unwrap().to_owned();
+    let extend = || shop.when(&key, "POST", &format!("{path}/extend"), ("If-Match", &tag), Some(&json!({ "max_downloads": "+1" }))).status;
+    let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..8).map(|_| scope.spawn(extend)).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    statuses.sort_unstable();
+    assert_eq!(statuses, [&[200][..], &[412; 7]].concat());
+    assert_eq!(json_of(&shop.by(&key, "GET", &path, None))["max_downloads"], 6);
+}
+
+#[test]
+fn a_list_is_followed_from_page_to_page_to_its_end() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let mut made: Vec<String> = (0..5).map(|_| shop.grant(&key)["grant"]["id"].as_str().unwrap().to_owned()).collect();
+    let (mut page, mut found, mut pages) = ("/api/v1/grants?customer=anna&limit=2".to_owned(), Vec::new(), 0);
+    loop {
+        let answer = shop.by(&key, "GET", &page, None);
+        let rows = json_of(&answer);
+        found.extend(rows.as_array().unwrap().iter().map(|grant| grant["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(next) = answer.header("link") else { break };
+        page = next.strip_prefix('<').and_then(|next| next.strip_suffix(">; rel=\"next\"")).unwrap().to_owned();
+        assert!(page.contains("customer=anna") && page.contains("limit=2"), "{page}");
+    }
+    found.sort_unstable();
+    made.sort_unstable();
+    assert_eq!((found, pages), (made, 3));
+    assert_eq!(shop.by(&key, "GET", "/api/v1/grants", None).header("link"), None);
+}
