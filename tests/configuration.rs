@@ -253,13 +253,18 @@ fn listeners_are_taken_in_every_form() {
         serve = \"api\"
         mode = \"600\"
         group = \"shop\"
+        [[listener]]
+        address = \"127.0.0.1:8471\"
+        serve = \"api\"
         "
     ));
-    let [_, tcp, api] = configuration.listeners.as_slice() else { panic!("{:?}", configuration.listeners) };
+    let [_, tcp, api, keyed] = configuration.listeners.as_slice() else { panic!("{:?}", configuration.listeners) };
     let peers: Vec<String> = tcp.trusted_peers.iter().map(ToString::to_string).collect();
     assert_eq!((peers.join(" ").as_str(), tcp.connections_max), ("192.0.2.0/24 2001:db8::7/128 198.51.100.1/32", 1000));
     assert_eq!(api.address, Address::Unix { path: "/run/cloakroom/api.sock".into(), mode: 0o600, group: Some("shop".to_owned()) });
     assert_eq!(api.serve, Serve::Api);
+    let loopback: Vec<String> = keyed.trusted_peers.iter().map(ToString::to_string).collect();
+    assert_eq!((keyed.serve, loopback.join(" ").as_str()), (Serve::Api, "127.0.0.0/8 ::1/128"), "each call there brings a key");
 }
 
 #[test]

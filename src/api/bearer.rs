@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
@@ -57,7 +57,10 @@ pub(super) async fn check(State((current, calls)): State<(Current, Known)>, mut 
     if let Some(call) = call {
         request.extensions_mut().insert(call);
     }
-    next.run(request).await
+    let mut answer = next.run(request).await;
+    // It may name tokens and customers: no cache on the way keeps it.
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 /// The key that was brought, if it is enough for `call`; none where none is needed.

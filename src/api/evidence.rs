@@ -16,11 +16,12 @@ use super::problem::{self, Problem};
 use super::view::{CourseView, EntryView, GrantView, LinkView, ListedDelivery};
 use crate::clock;
 use crate::domain::delivery::{Delivery, State as Stands};
-use crate::domain::file::Version;
+use crate::domain::file::{FileRef, Version};
+use crate::domain::grant::Grant;
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
 use crate::domain::placed::Placed;
-use crate::service::fingerprint::{Fingerprint, fingerprint, of_copies};
+use crate::service::fingerprint::{Fingerprint, fingerprint, of_copies, of_releases};
 use crate::service::issue::NO_SUCH_GRANT;
 use crate::service::site::Site;
 use crate::store::Filter;
@@ -123,18 +124,25 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
     let are_all = deliveries.len() < DELIVERIES_MAX;
     deliveries.reverse();
     let copies = site.store.placed_for(id).await?;
-    let mut versions: Vec<(Version, Fingerprint)> = Vec::new();
+    let file = match &grant.sold {
+        Some(sold) => site.catalogue.file(sold.file).await?,
+        None => None,
+    };
+    let mut versions: Vec<(Content<'_>, Fingerprint)> = Vec::new();
     for delivery in &deliveries {
-        if !versions.iter().any(|(known, _)| *known == delivery.version) {
-            let found = match of_copies(&copies, &delivery.version) {
+        let content = Content::of(delivery, &grant);
+        if !versions.iter().any(|(known, _)| *known == content) {
+            let of_releases = || file.as_ref().and_then(|file| of_releases(file, content.version, content.at));
+            let found = match of_copies(&copies, content.version).or_else(of_releases) {
                 Some(found) => found,
-                None => fingerprint(&site, &grant.file, &delivery.version).await,
+                None => fingerprint(&site, content.at, content.version).await,
             };
-            versions.push((delivery.version.clone(), found));
+            versions.push((content, found));
         }
     }
     let told = deliveries.iter().map(|delivery| {
-        let fingerprint = versions.iter().find(|(known, _)| *known == delivery.version).map(|(_, found)| found.clone());
+        let content = Content::of(delivery, &grant);
+        let fingerprint = versions.iter().find(|(known, _)| *known == content).map(|(_, found)| found.clone());
         Some(EvidenceDelivery {
             link_id: delivery.link.map(|link| link.to_string()),
             agent: delivery.clicked_by.agent.clone(),
@@ -156,6 +164,19 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
         limits: limits(&site, &deliveries, &copies, are_all),
         grant: GrantView::of(&grant, now),
     }))
+}
+
+/// What a delivery sent, and where that lay.
+#[derive(PartialEq, Eq)]
+struct Content<'a> {
+    version: &'a Version,
+    at: &'a FileRef,
+}
+
+impl<'a> Content<'a> {
+    fn of(delivery: &'a Delivery, grant: &'a Grant) -> Self {
+        Self { version: &delivery.version, at: delivery.at.as_ref().unwrap_or(&grant.file) }
+    }
 }
 
 impl VersionView {

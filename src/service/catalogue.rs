@@ -104,6 +104,25 @@ pub async fn add(site: &Site, at: Locator, name: Option<String>, folder: Option<
     Ok(file)
 }
 
+/// Adds a file that was sold before by others, whether its master is there or not yet, and gives its id.
+pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<FileId, Down> {
+    let _alone = site.cataloguing.lock().await;
+    let (now, id) = (clock::now(), VersionId::new(random::bytes()));
+    let (current, missing) = if let Ok(version) = site.storages.look(&at) {
+        (Release::of_master(id, at, &version, now), None)
+    } else {
+        let media_type = crate::storage::media_type(at.path.as_str());
+        let at = Locator::Here(at);
+        (Release { id, at, size: None, modified: None, checksum: None, media_type, released: now }, Some(now))
+    };
+    let file = File { id: FileId::new(random::bytes()), name, folder: String::new(), current, before: Vec::new(), added: now, missing };
+    let id = file.id;
+    tracing::info!(event = "file_added", %id, at = %file.current.at);
+    site.catalogue.put_file(file).await?;
+    site.scans.ask();
+    Ok(id)
+}
+
 /// Gives a file another version: what lies at `at`, else what lies now where the current one lay. Grants for the latest
 /// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay.
 pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Replaced, NotKept> {

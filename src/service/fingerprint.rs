@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::hashing::checksum;
 use super::site::Site;
+use crate::domain::catalogue::File;
 use crate::domain::checksum::Checksum;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::placed::{Placed, What};
@@ -41,6 +42,15 @@ pub fn of_copies(rows: &[Placed], version: &Version) -> Option<Fingerprint> {
     checksum_of_copies(rows, version).map(|checksum| Fingerprint {
         sha256: Some(checksum.to_string()),
         sha256_note: "read when the copy of this version was made, and compared with the file of that time byte by byte".to_owned(),
+    })
+}
+
+/// What was read of `version`, which lay at `at`, when the catalogue got it as a version of `file`.
+pub fn of_releases(file: &File, version: &Version, at: &FileRef) -> Option<Fingerprint> {
+    let release = file.versions().find(|release| release.is(version) && release.at.here() == Some(at))?;
+    Some(Fingerprint {
+        sha256: Some(release.checksum?.to_string()),
+        sha256_note: format!("read as {} of {}, when it had this size and time", release.id, file.id),
     })
 }
 

@@ -5,20 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use super::catalogue::NotKept;
+use super::catalogue::{self, NotKept};
 use super::order::{NotReported, Report, rehearse, report};
 use super::product;
 use super::site::Site;
-use crate::clock;
-use crate::domain::catalogue::{Attachment, File, Product, Release, Units};
+use crate::domain::catalogue::{Attachment, Product, Units};
 use crate::domain::file::FileRef;
 use crate::domain::grant::UNLIMITED;
-use crate::domain::id::{FileId, VersionId};
-use crate::domain::locator::Locator;
-use crate::domain::moment::Moment;
+use crate::domain::id::FileId;
 use crate::domain::order::{Customer, Line, LineKey, Options, Order, OrderState, Own, Sku};
 use crate::random;
-use crate::storage;
 use crate::store::Down;
 
 /// A product to take over.
@@ -110,7 +106,6 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
     let Part { files, products, orders } = part;
     let mut taken = Taken::default();
     let mut ids = BTreeMap::new();
-    let alone = site.cataloguing.lock().await;
     for (at, name) in files {
         if let Err(absent) = site.storages.look(&at) {
             taken.missing.push((at.clone(), absent.to_string()));
@@ -124,7 +119,6 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
         };
         ids.insert(at, id);
     }
-    drop(alone);
     for product in products {
         let sku = product.sku.clone();
         taken.products.push((sku, take_product(site, product, &ids, doing, author).await?));
@@ -136,24 +130,10 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
 }
 
 async fn add_file(site: &Site, at: FileRef, name: String, doing: Doing) -> Result<FileId, Down> {
-    let id = FileId::new(random::bytes());
-    if doing == Doing::Import {
-        tracing::info!(event = "file_added", %id, file = %at);
-        let (now, version) = (clock::now(), VersionId::new(random::bytes()));
-        let (current, missing) = match site.storages.look(&at) {
-            Ok(seen) => (Release::of_master(version, at, &seen, now), None),
-            Err(_) => (unseen(version, at, now), Some(now)),
-        };
-        site.catalogue.put_file(File { id, name, folder: String::new(), current, before: Vec::new(), added: now, missing }).await?;
-        site.scans.ask();
+    match doing {
+        Doing::Import => catalogue::take_over(site, at, name).await,
+        Doing::Rehearsal => Ok(FileId::new(random::bytes())),
     }
-    Ok(id)
-}
-
-/// A version whose master is not there yet.
-fn unseen(id: VersionId, at: FileRef, released: Moment) -> Release {
-    let media_type = storage::media_type(at.path.file_name());
-    Release { id, at: Locator::Here(at), size: None, modified: None, checksum: None, media_type, released }
 }
 
 async fn take_product(

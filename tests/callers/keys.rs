@@ -19,6 +19,7 @@ fn a_key_opens_what_its_scopes_say_and_the_history_has_its_name() {
     is_problem(&denied, 403, &["scope `admin`", "`shop-php` has: read grants"]);
     let challenge = denied.header("www-authenticate").unwrap();
     assert_eq!(challenge, "Bearer realm=\"cloakroom\", error=\"insufficient_scope\", scope=\"admin\"");
+    assert_eq!(shop.by(&key, "GET", "/api/v1/grants", None).header("cache-control"), Some("no-store"));
     // HEAD is GET; over the socket a key that is brought counts, too.
     assert_eq!(shop.by(&key, "HEAD", "/api/v1/grants", None).status, 200);
     assert_eq!(shop.by(&key, "HEAD", "/api/v1/apikeys", None).status, 403);

@@ -79,8 +79,8 @@ fn all_files_of_an_order_stand_on_one_page_and_each_leads_to_its_own() {
     }
     assert_eq!(shop.used(), [0, 0, 0], "looking uses nothing up");
     assert_eq!(shop.download(&shop.links[0]).body, content(SIZE));
-    let page = until("that it is counted", || Some(shop.look()).filter(|page| row(page, FILES[0]).contains("4 of 5")));
-    assert!(!row(&page, FILES[0]).contains("not yet"), "{page}");
+    let has_arrived = |row: &str| row.contains("4 of 5") && !row.contains("not yet");
+    let page = until("that it is counted", || Some(shop.look()).filter(|page| has_arrived(row(page, FILES[0]))));
     assert!(row(&page, FILES[1]).contains("5 of 5"), "{page}");
     // The page of a file leads back to all of them.
     let landing = shop.site.ask("GET", &shop.links[1], BROWSER).text().replace("&#x2f;", "/");

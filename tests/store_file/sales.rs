@@ -1,9 +1,10 @@
 //! Orders and the catalogue in the file: moved, verified, saved.
 
-use cloakroom::domain::catalogue::{Attachment, File, Product, Units};
+use cloakroom::domain::catalogue::{Attachment, File, Product, Release, Units};
+use cloakroom::domain::checksum::Checksum;
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
-use cloakroom::domain::id::{FileId, OrderId};
+use cloakroom::domain::id::{FileId, OrderId, VersionId};
 use cloakroom::domain::moment::Moment;
 use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sold, Terms};
 use cloakroom::domain::path::FilePath;
@@ -11,7 +12,7 @@ use cloakroom::store::sqlite::{export, import, info, salvage, verify};
 use cloakroom::store::{CatalogueStore as _, OrderStore as _, Sale, Store as _};
 
 use crate::damage::{Place, runtime};
-use crate::fixtures::{at, author, grant, grant_id, link};
+use crate::fixtures::{at, author, grant, grant_id, link, version};
 
 const ORDERS: u8 = 5;
 
@@ -41,12 +42,18 @@ fn order(number: u8) -> Order {
 fn filled() -> Place {
     let place = Place::new();
     let store = place.open().unwrap();
+    let release = |number: u8, seconds: u64| {
+        let place = FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("set/a.zip").unwrap() };
+        Release::of_master(VersionId::new([number; 12]), place, &version(u64::from(number)), at(seconds))
+    };
     let file = |number: u8| File {
         id: FileId::new([number; 12]),
         name: format!("Buch {number}"),
         folder: "Bücher".to_owned(),
-        at: FileRef { storage: StorageName::parse("masters").unwrap(), path: FilePath::parse("set/a.zip").unwrap() },
+        current: Release { at: "https://h.example/a.zip:7".parse().unwrap(), modified: None, ..release(number, 5) },
+        before: vec![Release { checksum: Some(Checksum::new([number; 32])), ..release(number + 100, 1) }],
         added: at(1),
+        missing: Some(at(9)),
     };
     let attached = |file: &File| Attachment { file: file.id, options: Options::from([("a".to_owned(), "b".to_owned())]) };
     let files = [file(1), file(2)];

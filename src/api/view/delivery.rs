@@ -44,7 +44,7 @@ impl ListedDelivery {
         Self {
             id: delivery.id.to_string(),
             grant_id: delivery.grant.to_string(),
-            file: grant.file.to_string(),
+            file: delivery.at.as_ref().unwrap_or(&grant.file).to_string(),
             state: delivery.state.word().to_owned(),
             size: delivery.version.size,
             covered: delivery.covered(),

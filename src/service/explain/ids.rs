@@ -130,7 +130,7 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
     let now = clock::now();
     let (covered, whole, requests) = (delivery.covered(), delivery.version.size, delivery.requests_total());
     let mut steps = vec![
-        format!("it is a download of {}, under {}", grant.file, grant.id),
+        format!("it is a download of {}, under {}", delivery.at.as_ref().unwrap_or(&grant.file), grant.id),
         format!("it was clicked at {} from {}", delivery.offered, delivery.clicked_by.address),
         format!("{requests} requests were admitted, {} of them not reported yet", delivery.in_flight()),
         format!("one client was sent {covered} of {whole} bytes, as far as reported"),
