@@ -94,12 +94,25 @@ pub struct NewLine {
     /// Until when, whatever the policy says: a date, which is in, a time (RFC 3339), or `unlimited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// What the customer is told beside its files, such as a serial number: text of some lines.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 impl NewLine {
     /// A line that says nothing but what was ordered.
     pub fn of(sku: String) -> Self {
-        Self { line: None, sku, options: Options::new(), quantity: 1, state: None, file: None, max_downloads: None, expires: None }
+        Self {
+            line: None,
+            sku,
+            options: Options::new(),
+            quantity: 1,
+            state: None,
+            file: None,
+            max_downloads: None,
+            expires: None,
+            note: String::new(),
+        }
     }
 }
 
@@ -192,12 +205,12 @@ fn terms_of(field: impl Fn(&str) -> String, max_downloads: Option<&str>, expires
         Some(wording::UNLIMITED) => Own::Unlimited,
         Some(text) => Own::Limit(wording::moment(text, Edge::Ends).map_err(|why| wrong("expires", text, why))?),
     };
-    Ok(Terms { file: None, max_downloads, expires })
+    Ok(Terms { max_downloads, expires, ..Terms::default() })
 }
 
 async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Problem> {
     let field = |name: &str| format!("lines[{place}].{name}");
-    let NewLine { line: key, sku, options, quantity, state, file, max_downloads, expires } = line;
+    let NewLine { line: key, sku, options, quantity, state, file, max_downloads, expires, note } = line;
     let key = key.unwrap_or_else(|| (place + 1).to_string());
     let too_long =
         |(name, value): (&String, &String)| name.is_empty() || name.len() > LineKey::BYTES_MAX || value.len() > LineKey::BYTES_MAX;
@@ -207,6 +220,7 @@ async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Probl
         return Err(Problem::of_body(&field("options"), says));
     }
     let mut terms = terms_of(field, max_downloads.as_deref(), expires.as_deref())?;
+    terms.note = problem::read_field(&field("note"), &note)?;
     if let Some(file) = file {
         terms.file = Some(file_of(site, &field("file"), &file).await?);
     }

@@ -36,6 +36,9 @@ pub struct ProductView {
     /// `per_line` (one grant for each file of a line) or `per_unit` (as many as were ordered); `per_line` if not said.
     #[serde(default)]
     pub units: Option<String>,
+    /// What all who bought it are told beside its files, such as its licence: text of some lines.
+    #[serde(default)]
+    pub note: String,
     /// Its files, in order.
     #[serde(default)]
     pub files: Vec<AttachmentView>,
@@ -160,6 +163,7 @@ async fn view(site: &Site, product: &Product, served: Option<Served>) -> Result<
         name: product.name.clone(),
         policy: product.policy.clone(),
         units: Some(product.units.word().to_owned()),
+        note: product.note.as_str().to_owned(),
         files,
         served: served.filter(|served| served.orders > 0 || served.is_cut).map(|served| ServedView {
             orders: served.orders,
@@ -176,7 +180,7 @@ pub(super) async fn put(
     body: Result<Json<ProductView>, JsonRejection>,
 ) -> Result<Json<ProductView>, Problem> {
     let sku = sku_of(sku)?;
-    let ProductView { sku: said, name, policy, units, files, served: _ } = problem::body(body)?;
+    let ProductView { sku: said, name, policy, units, note, files, served: _ } = problem::body(body)?;
     if !said.is_empty() && said != sku.as_str() {
         return Err(Problem::of_body("sku", format_args!("`{said}` must be that of the call, `{sku}`")));
     }
@@ -186,7 +190,8 @@ pub(super) async fn put(
     for (place, AttachmentView { file, options, name: _ }) in files.into_iter().enumerate() {
         attached.push(Attachment { file: problem::read_field(&format!("files[{place}].file"), &file)?, options });
     }
-    let product = Product { sku, name, policy, units, files: attached };
+    let note = problem::read_field("note", &note)?;
+    let product = Product { sku, name, policy, units, note, files: attached };
     let served = product::keep(&site, product.clone(), &author).await.map_err(|fault| not_kept(&fault))?;
     Ok(Json(view(&site, &product, Some(served)).await?))
 }

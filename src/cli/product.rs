@@ -68,6 +68,10 @@ pub(super) struct Add {
     /// A grant for each that was ordered, not one for the line.
     #[arg(long)]
     per_unit: bool,
+
+    /// What all who bought it are told beside its files, such as its licence.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    note: String,
 }
 
 #[derive(Debug, Args)]
@@ -111,10 +115,10 @@ fn call(sku: &str) -> String {
 pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
     let configuration = common.load()?;
     match command {
-        Command::Add(Add { sku, name, files, policy, per_unit }) => {
+        Command::Add(Add { sku, name, files, policy, per_unit, note }) => {
             let files = files.iter().map(|file| AttachmentView { file: file.to_string(), options: Options::new(), name: None }).collect();
             let units = per_unit.then(|| "per_unit".to_owned());
-            let product = ProductView { sku: sku.clone(), name, policy, units, files, served: None };
+            let product = ProductView { sku: sku.clone(), name, policy, units, note, files, served: None };
             told(common, &Client::of(&configuration, "product add")?.put(&call(&sku), &product)?)
         }
         Command::Attach(Attach { sku, file, options }) => {
@@ -158,11 +162,12 @@ fn told(common: &Common, product: &ProductView) -> Result<(), Failure> {
     if common.json {
         return say_json(product);
     }
-    let ProductView { sku, name, policy, units, files, served } = product;
+    let ProductView { sku, name, policy, units, note, files, served } = product;
     let mut lines = vec![format!("{}  {}", terminal::visible(sku), terminal::visible(name))];
     lines.push(format!("policy    {}", policy.as_deref().unwrap_or("default")));
     let units = if units.as_deref() == Some("per_unit") { "for each that is ordered" } else { "for each line of an order" };
     lines.push(format!("a grant   {units}"));
+    lines.extend(note.lines().map(|line| format!("note      {}", terminal::visible(line))));
     for AttachmentView { file, options, name } in files {
         let chosen: Vec<String> =
             options.iter().map(|(name, value)| format!("{}={}", terminal::visible(name), terminal::visible(value))).collect();

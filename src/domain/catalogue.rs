@@ -5,6 +5,7 @@ use super::file::{FileRef, Version};
 use super::id::{FileId, VersionId};
 use super::locator::Locator;
 use super::moment::Moment;
+use super::note::Note;
 use super::order::{Options, Sku};
 
 /// A file as customers know it. Its id stays whatever becomes of its name and its place.
@@ -183,6 +184,8 @@ pub struct Product {
     pub policy: Option<String>,
     /// How many grants a line makes.
     pub units: Units,
+    /// What all who bought it are told beside its files: its licence.
+    pub note: Note,
     /// Its files, in order.
     pub files: Vec<Attachment>,
 }
@@ -273,6 +276,7 @@ mod tests {
             name: String::new(),
             policy: None,
             units: Units::PerLine,
+            note: Note::default(),
             files: vec![
                 attach(3, &[]),
                 attach(1, &[("format", "pdf")]),

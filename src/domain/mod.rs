@@ -35,6 +35,7 @@ pub mod locator;
 pub mod mail_address;
 pub mod message;
 pub mod moment;
+pub mod note;
 pub mod order;
 pub mod path;
 pub mod place;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{FileId, OrderId};
 use super::moment::Moment;
+use super::note::Note;
 use super::refusal::Refusal;
 use super::section_name::section_name;
 use super::short_text::short_text;
@@ -146,6 +147,8 @@ pub struct Terms {
     pub max_downloads: Own<u32>,
     /// From when on no download starts.
     pub expires: Own<Moment>,
+    /// What the customer is told beside its files: a serial number.
+    pub note: Note,
 }
 
 /// One line of an order.

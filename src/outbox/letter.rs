@@ -71,6 +71,18 @@ pub struct Enclosed {
     pub expires: Option<String>,
     /// How many downloads are left; any number where nothing is said.
     pub downloads: Option<u32>,
+    /// What the shop tells beside it: text of some lines each.
+    pub notes: Vec<String>,
+}
+
+/// What a letter tells. It does not print.
+pub struct Told<'a> {
+    /// The site's name.
+    pub site: &'a str,
+    /// The files.
+    pub files: &'a [Enclosed],
+    /// Where all downloads of an order stand on one page, where there is one.
+    pub page: Option<&'a str>,
 }
 
 impl fmt::Debug for Enclosed {
@@ -151,7 +163,11 @@ impl Templates {
         // What cannot be written is known before a customer waits for it.
         for (occasion, language) in Occasion::ALL.into_iter().flat_map(|occasion| Language::ALL.map(|language| (occasion, language))) {
             for files in samples() {
-                if let Err(fault) = templates.write(occasion, language, "shop.example", &files) {
+                if let Err(fault) = templates.write(
+                    occasion,
+                    language,
+                    &Told { site: "shop.example", files: &files, page: Some("https://shop.example/dl/o/token") },
+                ) {
                     faults.push(fault);
                     break;
                 }
@@ -160,12 +176,15 @@ impl Templates {
         if faults.is_empty() { Ok(templates) } else { Err(faults) }
     }
 
-    /// A letter of `site`, about these files.
-    pub fn write(&self, occasion: Occasion, language: Language, site: &str, files: &[Enclosed]) -> Result<Rendered, String> {
+    /// A letter that tells this.
+    pub fn write(&self, occasion: Occasion, language: Language, told: &Told<'_>) -> Result<Rendered, String> {
+        let Told { site, files, page } = *told;
         let part = |kind: &str| {
             let name = format!("{}.{}.{kind}", occasion.word(), language.code());
-            let rendered =
-                self.0.get_template(&name).and_then(|template| template.render(context! { site, files => Value::from(Serde(files)) }));
+            let rendered = self
+                .0
+                .get_template(&name)
+                .and_then(|template| template.render(context! { site, page, files => Value::from(Serde(files)) }));
             rendered.map(|text| (text, name.clone())).map_err(|error| {
                 let line = error.line().map_or_else(String::new, |line| format!(":{line}"));
                 format!("{name}{line}: {}", error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
@@ -197,6 +216,7 @@ fn template(path: &Path) -> Result<String, String> {
 /// Letters as they may have to be written.
 fn samples() -> Vec<Vec<Enclosed>> {
     let bare = Enclosed {
+        notes: Vec::new(),
         name: "a \"b\" & <c>.zip".to_owned(),
         url: "https://shop.example/dl/l/token/a.zip".to_owned(),
         user: None,
@@ -205,6 +225,7 @@ fn samples() -> Vec<Vec<Enclosed>> {
         downloads: None,
     };
     let full = Enclosed {
+        notes: vec!["Serial number\n7F3K-22AB".to_owned()],
         user: Some("k7m2-9xqt".to_owned()),
         password: Some("secret".to_owned()),
         expires: Some("2030-03-17 17:46 UTC".to_owned()),
@@ -225,7 +246,9 @@ mod tests {
         let mut seen = 0;
         for (occasion, language) in Occasion::ALL.into_iter().flat_map(|occasion| Language::ALL.map(|language| (occasion, language))) {
             for files in samples() {
-                let letter = templates.write(occasion, language, "shop.example", &files).expect("a letter");
+                let letter = templates
+                    .write(occasion, language, &Told { site: "shop.example", files: &files, page: Some("https://shop.example/dl/o/token") })
+                    .expect("a letter");
                 assert!(!letter.subject.is_empty() && !letter.subject.contains('\n') && letter.text.starts_with(char::is_alphabetic));
                 assert!(letter.html.contains("<html lang=\"") && letter.html.contains(language.code()));
                 if occasion == Occasion::Files {
@@ -252,7 +275,8 @@ mod tests {
         write("files.en.txt", "Subject: Yours\r\n\r\nHello {{ files|length }}\r\n");
         write("README.md", "what is here");
         let templates = Templates::read(directory.path()).expect("they are good");
-        let letter = templates.write(Occasion::Files, Language::English, "shop.example", &[]).expect("a letter");
+        let letter =
+            templates.write(Occasion::Files, Language::English, &Told { site: "shop.example", files: &[], page: None }).expect("a letter");
         assert_eq!((letter.subject.as_str(), letter.text.as_str()), ("Yours", "Hello 0"));
         for (name, text, told) in [
             ("files.en.txt", "Hello", "must begin with `Subject: `"),
@@ -274,7 +298,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("files.en.txt"), "Subject: {{ site }}\n\ntext").expect("written");
         let templates = Templates::read(directory.path()).expect("they are good");
-        let letter = templates.write(Occasion::Files, Language::English, "a\rBcc: x@y", &[]).expect("a letter");
+        let letter =
+            templates.write(Occasion::Files, Language::English, &Told { site: "a\rBcc: x@y", files: &[], page: None }).expect("a letter");
         assert_eq!(letter.subject, "a Bcc: x@y");
     }
 }

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
 pub use self::http::Answer;
-pub use self::letter::{Enclosed, Occasion, Rendered, Templates};
+pub use self::letter::{Enclosed, Occasion, Rendered, Templates, Told};
 pub use self::mail::{Mailer, Undelivered};
 use self::reach::Reach;
 use crate::config::{Mail, Webhook};

@@ -79,6 +79,8 @@ pub struct Landing {
     pub url: Option<String>,
     /// The path of the page of the whole order, where there is one.
     pub all: Option<String>,
+    /// What the shop tells beside the file: text of some lines each.
+    pub notes: Vec<String>,
     /// When this is told.
     pub now: Moment,
 }
@@ -86,7 +88,7 @@ pub struct Landing {
 impl Landing {
     /// Of a file, with nothing else to tell than how many are left and until when.
     pub const fn new(file: Shown, left: Left, ends: Option<Moment>, url: Option<String>, now: Moment) -> Self {
-        Self { file, left, ends, mine: false, is_measured: true, login: false, url, all: None, now }
+        Self { file, left, ends, mine: false, is_measured: true, login: false, url, all: None, notes: Vec::new(), now }
     }
 
     /// As templates know it.
@@ -101,6 +103,7 @@ impl Landing {
             login => self.login,
             command => self.url.as_deref().map(command),
             all => self.all.as_deref(),
+            notes => &self.notes,
         }
     }
 }
@@ -126,6 +129,7 @@ pub(super) fn samples() -> Vec<Landing> {
         login: true,
         url: None,
         all: Some("/dl/o/EQ0AAQIDBAUGBwgJCgtRlKx0dN6a6pvUxLWuaJzY".to_owned()),
+        notes: vec!["Licence: for <one> person & one desk.".to_owned(), "Serial number\n7F3K-22AB".to_owned()],
         ..one.clone()
     };
     vec![one, other]

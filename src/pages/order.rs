@@ -38,6 +38,8 @@ pub struct Row {
     pub last: Option<Moment>,
     /// How a download that has not ended goes.
     pub progress: Option<Progress>,
+    /// What the shop tells beside the file: text of some lines each.
+    pub notes: Vec<String>,
 }
 
 impl Row {
@@ -104,6 +106,7 @@ impl OrderPage {
             let size = row.file.as_ref().map_or(0, |file| file.version.size);
             context! {
                 name => &row.name,
+                notes => &row.notes,
                 file => row.file.as_ref().map(|file| file.value(words, self.now)),
                 state => state,
                 sign => sign,
@@ -135,6 +138,7 @@ pub(super) fn samples() -> Vec<OrderPage> {
     let now = Moment::from_seconds(1_795_010_700);
     let (Ok(plain), Ok(odd)) = ("1001".parse(), "<b>\"'&".parse()) else { return Vec::new() };
     let row = |standing, progress| Row {
+        notes: vec!["Serial number\n<7F3K>".to_owned()],
         name: "Ünï & <b>.zip".to_owned(),
         file: Some(sample_file(Some(Checksum::new([3; 32])))),
         standing,

@@ -49,7 +49,7 @@ const NAMES: [&str; 5] = ["language", "sentence", "site", "style", "words"];
 /// Those of refusals.
 const NAMES_OF_REFUSALS: [&str; 7] = ["advice", "code", "passing", "running", "status", "support", "why"];
 /// Those of the page of a link.
-const NAMES_OF_LANDING: [&str; 8] = ["all", "command", "ends", "file", "is_measured", "left", "login", "mine"];
+const NAMES_OF_LANDING: [&str; 9] = ["all", "command", "ends", "file", "is_measured", "left", "login", "mine", "notes"];
 /// Those of the page of a download.
 const NAMES_OF_STARTED: [&str; 10] = ["all", "back", "command", "ends", "file", "login", "received", "state", "way", "why"];
 /// Those of the page of an order.

@@ -13,6 +13,7 @@ use crate::domain::catalogue::{Attachment, Product, Units};
 use crate::domain::file::FileRef;
 use crate::domain::grant::UNLIMITED;
 use crate::domain::id::FileId;
+use crate::domain::note::Note;
 use crate::domain::order::{Customer, Line, LineKey, Options, Order, OrderState, Own, Sku};
 use crate::random;
 use crate::store::Down;
@@ -151,7 +152,7 @@ async fn take_product(
         return Ok(Fate::Refused(format!("there is no [[policy]] named `{policy}`")));
     }
     let attached = files.into_iter().filter_map(|(at, options)| Some(Attachment { file: *ids.get(&at)?, options }));
-    let product = Product { sku, name, policy, units: Units::PerLine, files: attached.collect() };
+    let product = Product { sku, name, policy, units: Units::PerLine, note: Note::default(), files: attached.collect() };
     let known = site.catalogue.products_named(vec![product.sku.clone()]).await?.into_iter().next();
     match known {
         Some(known) if known == product => return Ok(Fate::Same),

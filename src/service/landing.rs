@@ -6,6 +6,7 @@ use super::away::{self, Going};
 use super::download::{known, look, open_delivery, signing_key};
 use super::fingerprint::checksum_of_copies;
 use super::method::choose;
+use super::order;
 use super::outcome::{Hidden, Outcome, Page, Redirect};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
@@ -64,6 +65,7 @@ pub(super) async fn landing(
     landing.is_measured = site.is_reported(method);
     landing.login = asks_for_login(site, &target.file, method);
     landing.all = your_downloads::path_for(site, &grant);
+    landing.notes = order::notes(site, &grant).await.map_err(|down| trace.down(down))?;
     let page = site.pages.landing(&landing, reader(site, question));
     trace.held(|| "a browser visits the link: its page is shown".to_owned());
     page.map(|text| Outcome::Show(Page { text, onward: None })).ok_or_else(|| unwritten(trace))

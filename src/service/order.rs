@@ -330,3 +330,13 @@ async fn opened(site: &Site, grants: Vec<Grant>, key: &SigningKey) -> Result<Vec
     }
     Ok(opened)
 }
+
+/// What the shop tells the customer of a grant beside its file: of the product, then of the line.
+pub(super) async fn notes(site: &Site, grant: &Grant) -> Result<Vec<String>, Down> {
+    let Some(sold) = &grant.sold else { return Ok(Vec::new()) };
+    let product = site.catalogue.products_named(vec![sold.sku.clone()]).await?.into_iter().next().map(|product| product.note);
+    let order = site.orders.order(sold.order).await?;
+    let line = order.and_then(|order| order.lines.into_iter().find(|line| line.key == sold.line)).map(|line| line.terms.note);
+    let told = product.into_iter().chain(line).filter(|note| !note.is_empty());
+    Ok(told.map(|note| note.as_str().to_owned()).collect())
+}

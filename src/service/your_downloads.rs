@@ -5,6 +5,7 @@ use super::address;
 use super::asking::{self, Asked};
 use super::download::{click, known, signing_key};
 use super::landing::{checksum_of, left, reader, unwritten};
+use super::order;
 use super::outcome::{Hidden, Outcome, Page};
 use super::site::Site;
 use super::trace::Trace;
@@ -140,6 +141,7 @@ async fn row(
         ends,
         last: deliveries.iter().find_map(downloaded),
         progress: deliveries.iter().find(|delivery| delivery.state == State::Open).map(Progress::of),
+        notes: order::notes(site, grant).await.map_err(|down| trace.down(down))?,
     };
     Ok((row, link))
 }

@@ -11,6 +11,7 @@ use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::{DeliveryId, FileId, VersionId};
 use cloakroom::domain::moment::Moment;
+use cloakroom::domain::note::Note;
 use cloakroom::domain::order::{OrderState, Sold};
 use cloakroom::domain::path::FilePath;
 use cloakroom::domain::placed::{DirectoryName, NewCopy, PlacedName};
@@ -219,7 +220,8 @@ pub(crate) async fn skus_without_a_product_and_the_orders_that_wait_for_one_are_
     let sku = |text: &str| text.parse::<cloakroom::domain::order::Sku>().unwrap();
     assert_eq!(store.unknown_skus(None, 10).await, Ok(vec![(sku("a"), 3), (sku("b"), 3)]));
     assert_eq!(store.unknown_skus(Some(sku("a")), 10).await, Ok(vec![(sku("b"), 3)]));
-    let product = Product { sku: sku("a"), name: String::new(), policy: None, units: Units::PerLine, files: Vec::new() };
+    let product =
+        Product { sku: sku("a"), name: String::new(), policy: None, units: Units::PerLine, note: Note::default(), files: Vec::new() };
     store.put_product(product).await.unwrap();
     assert_eq!(store.unknown_skus(None, 10).await, Ok(vec![(sku("b"), 3)]));
     let orders = store.orders(Orders::default()).await.unwrap();

@@ -32,7 +32,12 @@ pub fn order(number: u8, external_id: &str, state: OrderState) -> Order {
         options: Options::from([("size".to_owned(), "large".to_owned())]),
         quantity: 1,
         state: OrderState::Paid,
-        terms: Terms { file: Some(FileId::new([9; 12])), max_downloads: Own::Limit(3), expires: Own::Unlimited },
+        terms: Terms {
+            file: Some(FileId::new([9; 12])),
+            max_downloads: Own::Limit(3),
+            expires: Own::Unlimited,
+            note: "7F3K".parse().unwrap(),
+        },
     };
     Order {
         id: OrderId::new([number; 12]),
@@ -206,6 +211,7 @@ pub(crate) async fn files_and_products_are_found_as_they_were_put<S: CatalogueSt
     let product = |name: &str, files: Vec<Attachment>| Product {
         sku: sku(name),
         name: format!("Product {name}"),
+        note: "For one desk.\nKept apart.".parse().unwrap(),
         policy: Some("books".to_owned()),
         units: Units::PerUnit,
         files,

@@ -125,3 +125,25 @@ fn a_refund_takes_a_copy_away_and_paying_again_makes_another() {
     until("another one is there", || (copies("live") == 1).then_some(()));
     assert_eq!(site.get(&link).status, 303);
 }
+
+#[test]
+fn what_the_shop_tells_beside_a_file_stands_on_its_page_and_on_that_of_the_order() {
+    let site = Site::open();
+    let id = file(&site, "a.zip");
+    let licence = "For one person & <one> desk.";
+    site.cloakroom.say(&["product", "add", "a", "--file", &id, "--note", licence]);
+    let lines = json!([{"sku": "a", "note": "Serial number:\r\n7F3K-22AB"}]);
+    let order = report(&site, &json!({"external_id": "7", "state": "paid", "lines": lines}));
+    assert_eq!(order["lines"][0]["note"], "Serial number:\n7F3K-22AB");
+    let page = site.target(order["page_url"].as_str().unwrap());
+    for target in [site.target(&urls(&order)[0]), page] {
+        let shown = site.ask("GET", &target, &[("Accept", "text/html")]);
+        let text = shown.text();
+        assert_eq!(shown.status, 200, "{text}");
+        for told in ["For one person &amp; &lt;one&gt; desk.", "Serial number:\n7F3K-22AB"] {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+    }
+    let (status, answer) = call(&site, "PUT", "/api/v1/products/a", &json!({"note": "\u{1b}[2J"}));
+    assert!(status == 422 && answer["detail"].as_str().unwrap().contains("note"), "{answer}");
+}

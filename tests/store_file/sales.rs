@@ -23,7 +23,12 @@ fn order(number: u8) -> Order {
         options: Options::from([("Größe".to_owned(), "A \"4\"".to_owned())]),
         quantity: 2,
         state: OrderState::Paid,
-        terms: Terms { file: Some(FileId::new([3; 12])), max_downloads: Own::Limit(3), expires: Own::Limit(Moment::from_seconds(7)) },
+        terms: Terms {
+            file: Some(FileId::new([3; 12])),
+            max_downloads: Own::Limit(3),
+            expires: Own::Limit(Moment::from_seconds(7)),
+            note: "7F3K".parse().unwrap(),
+        },
     };
     Order {
         id: OrderId::new([number; 12]),
@@ -73,7 +78,10 @@ fn filled() -> Place {
         }
         let files = files.iter().map(attached).collect();
         let (sku, name, policy) = ("book".parse().unwrap(), "Das Buch".to_owned(), Some("books".to_owned()));
-        store.put_product(Product { sku, name, policy, units: Units::PerUnit, files }).await.unwrap();
+        store
+            .put_product(Product { sku, name, policy, units: Units::PerUnit, note: "Lizenz:\n1 Tisch".parse().unwrap(), files })
+            .await
+            .unwrap();
     });
     drop(store);
     place

@@ -127,6 +127,9 @@ pub struct LineView {
     /// A time or `unlimited`, where the shop said it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// What the customer is told beside its files.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// What it opens.
     pub grants: Vec<SoldGrant>,
     /// What stands in the way of it, in sentences.
@@ -185,6 +188,7 @@ impl OrderView {
             file: line.terms.file.map(|file| file.to_string()),
             max_downloads: said(line.terms.max_downloads),
             expires: said(line.terms.expires),
+            note: line.terms.note.as_str().to_owned(),
             grants: grants.iter().filter(|opened| is_of(opened, line)).map(|opened| SoldGrant::of(opened, now)).collect(),
             problems: problems.iter().filter(|(key, _)| *key == line.key).map(|(_, what)| what.clone()).collect(),
         };

@@ -12,11 +12,12 @@ use crate::domain::mail_address::{MailAddress, NotAnAddress};
 use crate::domain::message::{About, Content, Lane, Letter, Message, Outcome};
 use crate::domain::moment::Moment;
 use crate::domain::order::OrderState;
-use crate::outbox::{Enclosed, MailCourier, Occasion, Undelivered};
+use crate::outbox::{Enclosed, MailCourier, Occasion, Told, Undelivered};
 use crate::service::copies;
 use crate::service::issue;
-use crate::service::order::NotReported;
+use crate::service::order::{self, NotReported};
 use crate::service::site::Site;
+use crate::service::your_downloads;
 use crate::store::{Down, Messages};
 
 /// Why no letter was written.
@@ -149,6 +150,10 @@ fn opens(grant: &Grant, link: &Link, now: Moment) -> bool {
 pub(super) async fn send(site: &Site, message: &Message, letter: &Letter) -> Sent {
     let Some(courier) = site.couriers.mail() else { return Sent::new(Outcome::Failed, super::NOT_CONFIGURED) };
     let language = letter.language.as_deref().and_then(Language::of_tag).unwrap_or(courier.entry.language);
+    let page = match &letter.about {
+        About::Order(order) => your_downloads::url_of(site, *order),
+        About::Nothing | About::Grant(..) => None,
+    };
     let (occasion, files) = match &letter.about {
         About::Nothing => (Occasion::Test, Vec::new()),
         About::Grant(grant, link) => match of_grant(site, *grant, *link).await {
@@ -160,18 +165,18 @@ pub(super) async fn send(site: &Site, message: &Message, letter: &Letter) -> Sen
             Err(sent) => return sent,
         },
     };
-    write_and_send(site, courier, message, &letter.to, (occasion, language), &files).await
+    let told = Told { site: site.name(), files: &files, page: page.as_deref() };
+    write_and_send(courier, message, &letter.to, (occasion, language), &told).await
 }
 
 async fn write_and_send(
-    site: &Site,
     courier: &MailCourier,
     message: &Message,
     to: &MailAddress,
     (occasion, language): (Occasion, Language),
-    files: &[Enclosed],
+    told: &Told<'_>,
 ) -> Sent {
-    let rendered = match courier.templates.write(occasion, language, site.name(), files) {
+    let rendered = match courier.templates.write(occasion, language, told) {
         Ok(rendered) => rendered,
         Err(fault) => return Sent::new(Outcome::Failed, fault),
     };
@@ -225,6 +230,7 @@ async fn enclosed(site: &Site, grant: &Grant, link: &Link) -> Result<Enclosed, S
         password: login.map(|login| login.password),
         expires: Some(shown(ends)),
         downloads: grant.policy.max_downloads.map(|most| most.saturating_sub(grant.used)),
+        notes: order::notes(site, grant).await.map_err(failed)?,
     })
 }
 

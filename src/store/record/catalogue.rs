@@ -110,6 +110,8 @@ pub struct ProductRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     units: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    note: String,
     files: Vec<AttachmentRecord>,
 }
 
@@ -130,6 +132,7 @@ impl From<&Product> for ProductRecord {
             name: product.name.clone(),
             policy: product.policy.clone(),
             units: product.units.word().to_owned(),
+            note: product.note.as_str().to_owned(),
             files: product.files.iter().map(attached).collect(),
         }
     }
@@ -145,6 +148,7 @@ impl TryFrom<ProductRecord> for Product {
             name: record.name,
             policy: record.policy,
             units: Units::parse(&record.units).ok_or_else(|| Unreadable::new("units", &record.units))?,
+            note: record.note.parse().map_err(|_| Unreadable::new("note", &record.note))?,
             files: record.files.into_iter().map(attached).collect::<Result<_, _>>()?,
         })
     }

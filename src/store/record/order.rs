@@ -52,6 +52,8 @@ struct OrderLineRecord {
     /// Milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    note: String,
 }
 
 fn own<T: Display>(limit: Own<T>) -> Option<String> {
@@ -77,6 +79,7 @@ fn terms(line: &OrderLineRecord) -> Result<Terms, Unreadable> {
         Own::Limit(millis) => Own::Limit(Moment::from_millis(millis)),
     };
     Ok(Terms {
+        note: line.note.parse().map_err(|_| Unreadable::new("note", &line.note))?,
         file: line.file.as_deref().map(|file| Written::read(file, "file")).transpose()?,
         max_downloads: read_own(line.max_downloads.as_deref(), "max_downloads")?,
         expires,
@@ -92,6 +95,7 @@ impl From<&Order> for OrderRecord {
             quantity: line.quantity,
             state: line.state.written(),
             file: line.terms.file.map(|file| file.written()),
+            note: line.terms.note.as_str().to_owned(),
             max_downloads: own(line.terms.max_downloads),
             expires: own(match line.terms.expires {
                 Own::Policy => Own::Policy,
