@@ -49,7 +49,8 @@ impl Place {
         let place = Self::filled();
         // What was added since goes, and what was taken away comes back.
         place.sql(
-            "DROP TABLE api_keys; DROP TABLE calls; DROP TABLE outbox; DROP TABLE orders; DROP TABLE files; DROP TABLE products; DROP TABLE product_files; DROP INDEX grants_sold; \
+            "DROP TABLE order_skus; DROP INDEX grants_of_file; DROP INDEX grants_of_sku; ALTER TABLE deliveries DROP COLUMN lies; \
+             DROP TABLE api_keys; DROP TABLE calls; DROP TABLE outbox; DROP TABLE orders; DROP TABLE files; DROP TABLE products; DROP TABLE product_files; DROP INDEX grants_sold; \
              ALTER TABLE grants DROP COLUMN order_id; ALTER TABLE grants DROP COLUMN line; ALTER TABLE grants DROP COLUMN sku; \
              ALTER TABLE grants DROP COLUMN file_id; ALTER TABLE grants DROP COLUMN unit; ALTER TABLE grants DROP COLUMN gate; \
              DROP TABLE placed; DROP TABLE credentials; DROP TABLE places; ALTER TABLE deliveries DROP COLUMN away; ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; \
