@@ -57,6 +57,7 @@ fn a_customer_is_shown_and_forgotten_in_every_table_and_what_was_counted_stays()
     assert_eq!(site.cloakroom.json(&["grant", "show", &grant])["used"], 1);
     let evidence = site.cloakroom.say(&["grant", "evidence", &grant]);
     assert!(!evidence.contains("from 127.") && !evidence.contains("Lynx"), "{evidence}");
+    assert!(evidence.contains("Who came was forgotten"), "{evidence}");
     assert!(site.cloakroom.say(&["customer", "show", pseudonym]).contains("77"));
     site.cloakroom.kill();
     site.cloakroom.start();

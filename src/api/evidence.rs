@@ -235,6 +235,15 @@ fn limits(site: &Site, deliveries: &[Delivery], copies: &[Placed], are_all: bool
             "An address is not a person. A home, an office or a whole mobile network can share one, and one person can have several. \
              What a client says to be (its agent) is its own word.",
         ),
+        (
+            deliveries.iter().any(|delivery| delivery.clicked_by.address.is_unspecified()),
+            "Who came was forgotten when that was asked for: 0.0.0.0 stands where addresses stood.",
+        ),
+        (
+            site.configuration.addresses_kept.is_some(),
+            "Addresses are kept for some time only after a download has ended. Then the first address of their network stands there, one \
+             that ends in 0.",
+        ),
         (true, "Whoever has the URL of a link can use it. This shows which link was used and from where, and not by whom."),
         (
             deliveries.iter().any(|delivery| delivery.link.is_none()),

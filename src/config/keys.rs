@@ -3,11 +3,13 @@
 
 mod outbox;
 mod places;
+mod privacy;
 
 use super::suggest::closest;
 use Without::{Refused, Value, Words};
 pub(super) use outbox::{MAIL, WEBHOOK};
 pub(super) use places::{DIRECTORY, STORAGE, ZEN_CART};
+pub(super) use privacy::PRIVACY;
 
 /// A section of the file.
 pub(super) struct Section {
@@ -410,21 +412,6 @@ pub(super) static PAGES: Section = Section {
         Words("Without it, the built-in pages", "\"/etc/cloakroom/templates\""),
         "an absolute path such as \"/etc/cloakroom/templates\"",
         "A directory whose templates take the place of the built-in ones.",
-    )],
-    later: &[],
-};
-
-/// `[privacy]`.
-pub(super) static PRIVACY: Section = Section {
-    name: "privacy",
-    many: false,
-    active: false,
-    doc: &["How long is kept who downloaded. What was sold and counted stays in any case."],
-    keys: &[key(
-        "addresses",
-        Value("\"unlimited\""),
-        "a duration such as \"30d\", or \"unlimited\"",
-        "So long after a download ended its addresses stay; then networks take their place (/24 of IPv4, /56 of IPv6).",
     )],
     later: &[],
 };

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::catalogue;
+use super::catalogue::{self, NotKept};
 use super::order::{NotReported, Report, rehearse, report};
+use super::product;
 use super::site::Site;
 use crate::domain::catalogue::{Attachment, Product, Units};
 use crate::domain::file::FileRef;
@@ -105,6 +106,7 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
     let Part { files, products, orders } = part;
     let mut taken = Taken::default();
     let mut ids = BTreeMap::new();
+    let alone = site.cataloguing.lock().await;
     for (at, name) in files {
         if let Err(absent) = site.storages.look(&at) {
             taken.missing.push((at.clone(), absent.to_string()));
@@ -118,9 +120,10 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
         };
         ids.insert(at, id);
     }
+    drop(alone);
     for product in products {
         let sku = product.sku.clone();
-        taken.products.push((sku, take_product(site, product, &ids, doing).await?));
+        taken.products.push((sku, take_product(site, product, &ids, doing, author).await?));
     }
     for order in orders {
         taken.orders.push(take_order(site, order, &ids, doing, author).await?);
@@ -135,7 +138,13 @@ async fn add_file(site: &Site, at: FileRef, name: String, doing: Doing) -> Resul
     }
 }
 
-async fn take_product(site: &Site, wanted: WantedProduct, ids: &BTreeMap<FileRef, FileId>, doing: Doing) -> Result<Fate, Down> {
+async fn take_product(
+    site: &Site,
+    wanted: WantedProduct,
+    ids: &BTreeMap<FileRef, FileId>,
+    doing: Doing,
+    author: &str,
+) -> Result<Fate, Down> {
     let WantedProduct { sku, name, policy, files } = wanted;
     if files.len() > Product::FILES_MAX {
         return Ok(Fate::Refused(format!("it has {} files, and a product has at most {}", files.len(), Product::FILES_MAX)));
@@ -160,10 +169,11 @@ async fn take_product(site: &Site, wanted: WantedProduct, ids: &BTreeMap<FileRef
             );
             return Ok(Fate::Differs(differences));
         }
-        None if doing == Doing::Import => {
-            tracing::info!(event = "product_kept", sku = %product.sku, files = product.files.len());
-            site.catalogue.put_product(product).await?;
-        }
+        None if doing == Doing::Import => match product::keep(site, product, author).await {
+            Ok(_) => {}
+            Err(NotKept::Down(down)) => return Err(down),
+            Err(fault) => return Ok(Fate::Refused(fault.to_string())),
+        },
         None => {}
     }
     Ok(Fate::New)

@@ -142,12 +142,13 @@ fn all_faults_are_told_by_file_line_and_column_and_nothing_is_imported() {
 fn an_order_that_cannot_be_kept_is_refused_before_anything_is_made() {
     let site = Site::open();
     stock(&site);
-    let mut dump = fs::read_to_string(golden("phpmyadmin.sql")).unwrap();
+    let dump = fs::read_to_string(golden("phpmyadmin.sql")).unwrap();
     let rows: Vec<String> = (1000..1201).map(|id| format!("({id}, 1003, 103, 'book.pdf', 7, 5, 12, 45)")).collect();
-    dump.push_str(&format!(
-        "INSERT INTO `zen_orders_products_download` (`orders_products_download_id`, `orders_id`, `orders_products_id`, `orders_products_filename`, `download_maxdays`, `download_count`, `products_prid`, `products_attributes_id`) VALUES\n{};\n",
+    let dump = format!(
+        "{dump}INSERT INTO `zen_orders_products_download` (`orders_products_download_id`, `orders_id`, `orders_products_id`, \
+         `orders_products_filename`, `download_maxdays`, `download_count`, `products_prid`, `products_attributes_id`) VALUES\n{};\n",
         rows.join(",\n")
-    ));
+    );
     let path = site.cloakroom.state().join("large.sql");
     fs::write(&path, dump).unwrap();
     let run = site.cloakroom.command(&import(&[path.to_str().unwrap()], &[]));

@@ -1,4 +1,4 @@
-//! The same shop as several programs write it: five tables of Zen Cart's own structure, filled, and given out by MariaDB's
+//! The same shop as several programs write it: five tables of Zen Cart's own structure, filled, and given out by `MariaDB`'s
 //! `mysqldump` and `mysql --batch` and `INTO OUTFILE`, and in phpMyAdmin's form.
 
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cloakroom::import::csv::Backslash;
 use cloakroom::import::text::Text;
 use cloakroom::import::zen_cart::plan::{Gate, Plan, plan};
-use cloakroom::import::zen_cart::tables::{NotAShop, Shop, Tables};
+use cloakroom::import::zen_cart::tables::{NotAShop, Place, Shop, Tables};
 use jiff::tz::TimeZone;
 
 pub(crate) const TABLES: [&str; 5] =
@@ -42,7 +42,7 @@ fn meant(texts: &[Vec<u8>], part: usize, backslash: Backslash) -> Plan {
     let shop = read(texts, part, backslash).unwrap();
     let mut plan = plan(&shop, &Gate::Statuses(Gate::STATUSES), Some(&berlin())).unwrap();
     for left in &mut plan.left {
-        left.place = Default::default();
+        left.place = Place::default();
     }
     plan
 }
