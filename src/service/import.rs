@@ -106,7 +106,6 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
     let Part { files, products, orders } = part;
     let mut taken = Taken::default();
     let mut ids = BTreeMap::new();
-    let alone = site.cataloguing.lock().await;
     for (at, name) in files {
         if let Err(absent) = site.storages.look(&at) {
             taken.missing.push((at.clone(), absent.to_string()));
@@ -120,7 +119,6 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
         };
         ids.insert(at, id);
     }
-    drop(alone);
     for product in products {
         let sku = product.sku.clone();
         taken.products.push((sku, take_product(site, product, &ids, doing, author).await?));

@@ -109,6 +109,7 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
 
 pub(crate) async fn addresses_of_what_ended_long_ago_become_networks_and_no_others<S: PrivacyStore + Store>(store: Arc<S>) {
     fetched(&*store, 1, 7, at(0)).await;
+    store.close_due(at(5 * DAY)).await.unwrap();
     fetched(&*store, 2, 8, at(10 * DAY)).await;
     let mut running = grant(3, Some(1));
     "anna@b.example".clone_into(&mut running.customer);
