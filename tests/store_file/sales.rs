@@ -123,7 +123,10 @@ fn what_of_orders_does_not_fit_together_is_found() {
     let mut seen = 0;
     for (sql, words) in [
         (format!("UPDATE grants SET gate = 'paid' WHERE id = '{}'", grant_id(5)), "it is paid by its order o-"),
-        (format!("DELETE FROM orders WHERE id = '{}'", order(2).id), "the order that it was sold by is not there"),
+        (
+            format!("DELETE FROM order_skus WHERE order_id = '{0}'; DELETE FROM orders WHERE id = '{0}'", order(2).id),
+            "the order that it was sold by is not there",
+        ),
         (format!("DELETE FROM files WHERE id = '{}'", FileId::new([2; 12])), "the product book: its file f-"),
     ] {
         let place = filled();

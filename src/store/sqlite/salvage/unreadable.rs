@@ -35,6 +35,8 @@ impl Rescue {
         })?;
         // It is made of the products.
         self.salvaged.left_out.remove("product_files");
+        // And this of the orders.
+        self.salvaged.left_out.remove("order_skus");
         Ok(())
     }
 }
