@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// The [[storage]] that is Zen Cart's download directory; needed where there are several.
+    /// The `[[storage]]` that is Zen Cart's download directory; needed where there are several.
     #[arg(long, value_name = "NAME")]
     storage: Option<String>,
 
