@@ -73,6 +73,7 @@ pub use self::api_keys::NewApiKey;
 pub use self::calls::Call;
 pub use self::credentials::Rotation;
 pub use self::customers::{CustomerPage, ForgetOrder, ForgottenView};
+pub use self::deeds::DeedView;
 pub use self::evidence::{Evidence, EvidenceClient, EvidenceDelivery, VersionView};
 pub use self::files::{
     FilePage, FileView, NewFile, NewName, NewPlace, NewVersion, OrphansView, ReadingView, RemovedFile, ReplacedFile, ScanView,
@@ -106,6 +107,7 @@ mod calls;
 mod conditions;
 mod credentials;
 mod customers;
+mod deeds;
 mod deliveries;
 mod evidence;
 mod files;
@@ -175,6 +177,7 @@ pub fn router(current: Current) -> Router {
     let (router, known) = table::calls().into_parts();
     let things = router.clone().with_state(current.clone());
     router
+        .route_layer(from_fn_with_state(current.clone(), deeds::write_down))
         .route_layer(from_fn_with_state(Seen { current: current.clone(), things }, conditions::hold))
         .route_layer(from_fn_with_state(current.clone(), repeated::once))
         .route_layer(from_fn_with_state((current.clone(), known), bearer::check))

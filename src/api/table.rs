@@ -6,7 +6,7 @@ use axum::routing::post;
 use super::calls::{Call, Calls};
 use super::told::does;
 use super::{
-    About, Amended, ApiKeyView, Application, AppliedView, CredentialPage, CredentialView, CustomerPage, DeliveryView, Evidence,
+    About, Amended, ApiKeyView, Application, AppliedView, CredentialPage, CredentialView, CustomerPage, DeedView, DeliveryView, Evidence,
     Explanation, Extension, FilePage, FileView, ForgetOrder, ForgottenView, GrantPage, GrantView, Handed, IMPORT_BYTES_MAX, ImportView,
     Issued, LINES_BYTES_MAX, LaneView, ListedDelivery, ListedOrder, MessageView, MissingProduct, NewApiKey, NewApiKeyView, NewFile,
     NewGrant, NewImport, NewLetter, NewLink, NewName, NewOrder, NewPlace, NewState, NewVersion, OrderPageView, OrderView, OrphansView,
@@ -14,8 +14,8 @@ use super::{
     Rotation, ScanView, Stats, SweepOrder, SweepView, What,
 };
 use super::{
-    about, api_keys, credentials, customers, deliveries, evidence, explain_what, files, grants, imports, links, openapi, orders, outbox,
-    products, public, reports, stats,
+    about, api_keys, credentials, customers, deeds, deliveries, evidence, explain_what, files, grants, imports, links, openapi, orders,
+    outbox, products, public, reports, stats,
 };
 use crate::domain::api_key::Scope::{Admin, Catalogue, Grants, Orders, Read};
 
@@ -268,6 +268,12 @@ fn of_upkeep(calls: Calls) -> Calls {
             reports_taken,
             does("Settles lines of the web server's report.").takes_lines().answers::<Handed>(),
             post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)),
+        )
+        .get(
+            "/api/v1/history",
+            Admin,
+            does("What was done over the API, the newest first.").asked::<deeds::Which>().lists::<DeedView>(),
+            deeds::list,
         )
         .get("/api/v1/apikeys", Admin, does("The keys of the API, the newest first.").lists::<ApiKeyView>(), api_keys::list)
         .post(

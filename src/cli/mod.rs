@@ -27,6 +27,7 @@ mod feed;
 mod file;
 mod follower;
 mod grant;
+mod history;
 mod htpasswd;
 mod import;
 mod key;
@@ -152,6 +153,9 @@ enum Command {
     /// Show what lies in public directories, for whom and until when; take away what has to go.
     #[command(subcommand, after_help = stub::AFTER_HELP)]
     Stub(stub::Command),
+    /// Show what was done over the API: who, when, what, from where.
+    #[command(after_help = history::AFTER_HELP)]
+    History(history::Arguments),
     /// Show numbers over time: downloads, bytes, refusals.
     #[command(after_help = stats::AFTER_HELP)]
     Stats(stats::Arguments),
@@ -228,6 +232,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(arguments) => audit::run(&common, arguments),
         Command::Delivery(command) => delivery::run(&common, &command),
         Command::Stub(command) => stub::run(&common, &command),
+        Command::History(arguments) => history::run(&common, &arguments),
         Command::Stats(arguments) => stats::run(&common, &arguments),
         Command::Store(command) => store::run(&common, &command),
         Command::Feed(arguments) => feed::run(&common, &arguments),

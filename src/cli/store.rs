@@ -260,6 +260,7 @@ fn words(table: &str) -> (&str, &str) {
         "products" => ("product", "products"),
         "outbox" => ("message", "messages"),
         "api_keys" => ("key of the API", "keys of the API"),
+        "deeds" => ("entry of what was done", "entries of what was done"),
         other => (other, other),
     }
 }

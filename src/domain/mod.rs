@@ -20,6 +20,7 @@ pub mod client;
 pub mod course;
 pub mod coverage;
 pub mod credential;
+pub mod deed;
 pub mod delivery;
 pub mod event;
 pub mod feed_position;

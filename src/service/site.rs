@@ -31,7 +31,7 @@ use crate::pages::Pages;
 use crate::proof::key::KeyRing;
 use crate::public::Directories;
 use crate::storage::Storages;
-use crate::store::{CallerStore, CatalogueStore, OrderStore, OutboxStore, PrivacyStore, Store, Stores};
+use crate::store::{CallerStore, CatalogueStore, DeedStore, OrderStore, OutboxStore, PrivacyStore, Store, Stores};
 
 /// Followers that lag behind by more than this many events miss some, and are told so.
 const EVENTS_MAX: usize = 1024;
@@ -69,6 +69,8 @@ pub struct Site {
     pub privacy: Arc<dyn PrivacyStore>,
     /// Who calls the API.
     pub callers: Arc<dyn CallerStore>,
+    /// What was done over the API.
+    pub deeds: Arc<dyn DeedStore>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The last refusals.
@@ -194,6 +196,7 @@ impl Site {
             messages: stores.outbox,
             privacy: stores.privacy,
             callers: stores.callers,
+            deeds: stores.deeds,
             metrics: Arc::new(Metrics::new(clock::now())),
             remembered: Arc::default(),
             caught_up: watch::Sender::new(false),
@@ -257,6 +260,7 @@ impl Site {
             messages: Arc::clone(&self.messages),
             privacy: Arc::clone(&self.privacy),
             callers: Arc::clone(&self.callers),
+            deeds: Arc::clone(&self.deeds),
             metrics: Arc::clone(&self.metrics),
             remembered: Arc::clone(&self.remembered),
             caught_up: self.caught_up.clone(),

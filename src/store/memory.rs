@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 mod callers;
 mod credentials;
+mod deeds;
 mod limits;
 mod lists;
 mod orders;
@@ -15,6 +16,7 @@ mod records;
 
 use self::callers::Callers;
 use self::credentials::Credentials;
+use self::deeds::Done;
 pub use self::limits::Limits;
 use self::orders::Sales;
 use self::outbox::Outbox;
@@ -82,6 +84,7 @@ struct Kept {
     /// Up to which ended delivery addresses are networks.
     blurred: Option<(Moment, u64)>,
     callers: Callers,
+    done: Done,
     /// Numbers given to deliveries and endings so far.
     serial: u64,
 }

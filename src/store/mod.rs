@@ -4,6 +4,7 @@
 mod callers;
 mod catalogue;
 mod credentials;
+mod deeds;
 pub mod memory;
 mod orders;
 mod outbox;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
 pub use self::catalogue::{CatalogueStore, Files, Lead, SoldCount};
 pub use self::credentials::CredentialStore;
+pub use self::deeds::{DeedStore, Deeds};
 pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
 pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
@@ -414,18 +416,24 @@ pub struct Stores {
     pub privacy: Arc<dyn PrivacyStore>,
     /// Who calls the API.
     pub callers: Arc<dyn CallerStore>,
+    /// What was done over the API.
+    pub deeds: Arc<dyn DeedStore>,
 }
 
 impl Stores {
     /// The parts of one store.
-    pub fn of<S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + PrivacyStore + 'static>(store: Arc<S>) -> Self {
+    pub fn of<S>(store: Arc<S>) -> Self
+    where
+        S: Store + OrderStore + CatalogueStore + OutboxStore + CallerStore + PrivacyStore + DeedStore + 'static,
+    {
         Self {
             decisions: Arc::clone(&store) as _,
             orders: Arc::clone(&store) as _,
             catalogue: Arc::clone(&store) as _,
             outbox: Arc::clone(&store) as _,
             callers: Arc::clone(&store) as _,
-            privacy: store,
+            privacy: Arc::clone(&store) as _,
+            deeds: store,
         }
     }
 }

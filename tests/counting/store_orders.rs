@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use cloakroom::domain::account::Ask;
 use cloakroom::domain::catalogue::{Attachment, File, Product, Units};
+use cloakroom::domain::deed::Deed;
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId};
 use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sku, Sold, Terms};
 use cloakroom::domain::path::FilePath;
 use cloakroom::domain::refusal::Refusal;
-use cloakroom::store::{CatalogueStore, Files, OrderStore, Orders, Sale, Store};
+use cloakroom::store::{CatalogueStore, DeedStore, Deeds, Files, OrderStore, Orders, Sale, Store};
 use tokio::task::JoinSet;
 
 use crate::fixtures::*;
@@ -23,6 +24,7 @@ crate::store_contract::contract! {
     a_hundred_reports_at_once_sell_once
     orders_are_listed_the_newest_first_by_shop_and_customer
     files_and_products_are_found_as_they_were_put
+    what_was_done_is_listed_the_newest_first_page_by_page
 }
 
 pub fn order(number: u8, external_id: &str, state: OrderState) -> Order {
@@ -229,4 +231,28 @@ pub(crate) async fn files_and_products_are_found_as_they_were_put<S: CatalogueSt
     assert_eq!(store.products_with(second.id).await, Ok(vec![sku("album")]));
     assert_eq!((store.remove_product(sku("album")).await, store.remove_product(sku("album")).await), (Ok(true), Ok(false)));
     assert_eq!(store.products_with(second.id).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn what_was_done_is_listed_the_newest_first_page_by_page<S: DeedStore>(store: Arc<S>) {
+    let deed = |number: u64| Deed {
+        at: at(number),
+        author: "anna (cloakroom order set)".to_owned(),
+        from: number.is_multiple_of(2).then(|| [192, 0, 2, 7].into()),
+        call: "POST /api/v1/orders/{id}/state".to_owned(),
+        subject: if number.is_multiple_of(3) { "o-3".to_owned() } else { String::new() },
+    };
+    for number in 1..=6 {
+        store.write_deed(deed(number)).await.unwrap();
+    }
+    let all = store.deeds(Deeds::default()).await.unwrap();
+    assert_eq!(all.iter().map(|(_, deed)| deed.clone()).collect::<Vec<_>>(), (1..=6).rev().map(deed).collect::<Vec<_>>());
+    let page = store.deeds(Deeds { before: Some(all[1].0), limit: 2, ..Deeds::default() }).await.unwrap();
+    assert_eq!(page, all[2..4]);
+    let about = store.deeds(Deeds { subject: Some("o-3".to_owned()), ..Deeds::default() }).await.unwrap();
+    assert_eq!(about, [all[0].clone(), all[3].clone()]);
+    // What is older than it is kept goes when something else is done, and no number is given twice.
+    let later = Deed { at: at(6) + Deed::KEPT, ..deed(1) };
+    store.write_deed(later.clone()).await.unwrap();
+    let left = store.deeds(Deeds::default()).await.unwrap();
+    assert!(left.len() == 1 && left[0].0 > all[0].0 && left[0].1 == later, "{left:?}");
 }

@@ -6,6 +6,7 @@
 mod servers;
 
 mod catalogue;
+mod done;
 mod opened;
 mod reported;
 mod scanned;

@@ -50,7 +50,7 @@ impl Place {
         // What was added since goes, and what was taken away comes back.
         place.sql(
             "DROP TABLE blurred; DROP INDEX deliveries_by_end; DROP TABLE order_skus; DROP INDEX grants_of_file; DROP INDEX grants_of_sku; ALTER TABLE deliveries DROP COLUMN lies; \
-             DROP TABLE api_keys; DROP TABLE calls; DROP TABLE outbox; DROP TABLE orders; DROP TABLE files; DROP TABLE products; DROP TABLE product_files; DROP INDEX grants_sold; \
+             DROP TABLE deeds; DROP TABLE api_keys; DROP TABLE calls; DROP TABLE outbox; DROP TABLE orders; DROP TABLE files; DROP TABLE products; DROP TABLE product_files; DROP INDEX grants_sold; \
              ALTER TABLE grants DROP COLUMN order_id; ALTER TABLE grants DROP COLUMN line; ALTER TABLE grants DROP COLUMN sku; \
              ALTER TABLE grants DROP COLUMN file_id; ALTER TABLE grants DROP COLUMN unit; ALTER TABLE grants DROP COLUMN gate; \
              DROP TABLE placed; DROP TABLE credentials; DROP TABLE places; ALTER TABLE deliveries DROP COLUMN away; ALTER TABLE counts ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0; \
@@ -422,9 +422,9 @@ fn who_may_not_write_it_is_told_what_is_needed() {
 fn a_store_of_the_first_version_is_brought_forward_by_whoever_may_write() {
     let place = Place::first_version();
     let said = verify(&place.file(), &mut |_, _| {}).unwrap_err().to_string();
-    assert!(said.contains("its version is 1; starting the daemon brings it to 8"), "{said}");
+    assert!(said.contains("its version is 1; starting the daemon brings it to 9"), "{said}");
     drop(place.open().unwrap());
     let verified = verify(&place.file(), &mut |_, _| {}).unwrap();
     assert!(verified.faults.is_empty() && verified.grants > 0, "{:?}", verified.faults);
-    assert_eq!(info(&place.file()).unwrap().version, 8);
+    assert_eq!(info(&place.file()).unwrap().version, 9);
 }

@@ -126,7 +126,7 @@ fn an_export_of_an_earlier_version_is_read_and_one_of_a_later_version_is_refused
     let lines = text.lines().filter(|line| !new.iter().any(|new| line.starts_with(new)));
     let earlier: String = lines.map(|line| line.replace("\"away\":true,", "") + "\n").collect();
     let earlier = earlier.replace(&format!("\"format\":{FORMAT}"), "\"format\":1").replace(
-        ",\"placed\":5,\"places\":2,\"credentials\":2,\"files\":0,\"products\":0,\"orders\":0,\"messages\":0,\"api_keys\":0}",
+        ",\"placed\":5,\"places\":2,\"credentials\":2,\"files\":0,\"products\":0,\"orders\":0,\"messages\":0,\"api_keys\":0,\"deeds\":0}",
         "}",
     );
     assert!(earlier.contains("{\"format\":1,") && !earlier.contains("credentials") && earlier.len() < text.len());

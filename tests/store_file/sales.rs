@@ -2,6 +2,7 @@
 
 use cloakroom::domain::catalogue::{Attachment, File, Product, Release, Units};
 use cloakroom::domain::checksum::Checksum;
+use cloakroom::domain::deed::Deed;
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId, VersionId};
@@ -9,7 +10,7 @@ use cloakroom::domain::moment::Moment;
 use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sold, Terms};
 use cloakroom::domain::path::FilePath;
 use cloakroom::store::sqlite::{export, import, info, salvage, verify};
-use cloakroom::store::{CatalogueStore as _, OrderStore as _, Sale, Store as _};
+use cloakroom::store::{CatalogueStore as _, DeedStore as _, OrderStore as _, Sale, Store as _};
 
 use crate::damage::{Place, runtime};
 use crate::fixtures::{at, author, grant, grant_id, link, version};
@@ -82,6 +83,16 @@ fn filled() -> Place {
             .put_product(Product { sku, name, policy, units: Units::PerUnit, note: "Lizenz:\n1 Tisch".parse().unwrap(), files })
             .await
             .unwrap();
+        for number in 1..=3 {
+            let deed = Deed {
+                at: at(number),
+                author: "anna (cloakroom order set)".to_owned(),
+                from: (number == 2).then(|| [192, 0, 2, 7].into()),
+                call: "POST /api/v1/orders/{id}/state".to_owned(),
+                subject: format!("o-{number}"),
+            };
+            store.write_deed(deed).await.unwrap();
+        }
     });
     drop(store);
     place
@@ -103,7 +114,7 @@ fn orders_and_the_catalogue_are_exported_and_imported_as_they_are() {
     let text = exported(&place);
     let copy = Place::new();
     let totals = import(&copy.file(), &mut text.as_bytes()).unwrap();
-    assert_eq!((totals.orders, totals.files, totals.products, totals.grants), (5, 2, 1, 5));
+    assert_eq!((totals.orders, totals.files, totals.products, totals.grants, totals.deeds), (5, 2, 1, 5, 3));
     assert_eq!(exported(&copy), text);
     let info = info(&copy.file()).unwrap();
     assert_eq!((info.orders, info.files, info.products), (5, 2, 1));

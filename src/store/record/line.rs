@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActRecord, ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord,
+    ActRecord, ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, FileRecord, GrantRecord, LinkRecord, MessageRecord, OrderRecord,
     PlaceRecord, PlacedRecord, ProductRecord,
 };
 
@@ -45,6 +45,8 @@ pub enum Line {
     Message(Box<MessageRecord>),
     /// A key of the API.
     ApiKey(Box<ApiKeyRecord>),
+    /// What somebody did over the API, the oldest first.
+    Deed(DeedRecord),
     /// What was counted in an hour.
     Tally(TallyRecord),
     /// How far a feed was read. Of use on the same machine only, where the log is the same file.
@@ -137,4 +139,7 @@ pub struct Totals {
     /// Keys of the API. Missing where an earlier version wrote.
     #[serde(default)]
     pub api_keys: u64,
+    /// What was done over the API. Missing where an earlier version wrote.
+    #[serde(default)]
+    pub deeds: u64,
 }

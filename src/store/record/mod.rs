@@ -5,6 +5,7 @@
 
 mod callers;
 mod catalogue;
+mod deed;
 mod delivery;
 mod grant;
 mod history;
@@ -15,6 +16,7 @@ mod public;
 
 pub use self::callers::ApiKeyRecord;
 pub use self::catalogue::{FileRecord, ProductRecord};
+pub use self::deed::DeedRecord;
 pub use self::delivery::{DeliveryRecord, ReportRecord, RequestRecord};
 pub use self::grant::{GrantRecord, LinkRecord, PolicyRecord};
 pub use self::history::ActRecord;

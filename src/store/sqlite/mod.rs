@@ -13,6 +13,7 @@ mod changes;
 mod checkpoint;
 mod condition;
 mod credentials;
+mod deeds;
 mod fault;
 mod open;
 mod orders;

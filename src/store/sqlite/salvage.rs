@@ -383,7 +383,7 @@ impl Rescue {
 /// What [`Rescue::sieve`] knows a row of `table` by.
 fn named_by(table: &str) -> &'static str {
     match table {
-        "history" => "CAST(number AS TEXT)",
+        "history" | "deeds" => "CAST(number AS TEXT)",
         "tallies" => "CAST(hour AS TEXT) || ' ' || what",
         "feeds" | "placed" => "name",
         "places" => "directory || ' ' || path",

@@ -178,6 +178,7 @@ CREATE TABLE places (
     callers::TABLES,
     catalogue::TABLES,
     privacy::TABLES,
+    deeds::TABLES,
 ];
 
 /// What follows all steps in a new file: the tables in which SQLite keeps what it learns about the rows. They are there from
@@ -196,6 +197,7 @@ macro_rules! statements {
 
 pub(super) mod callers;
 pub(super) mod catalogue;
+pub(super) mod deeds;
 pub(super) mod orders;
 pub(super) mod outbox;
 pub(super) mod privacy;
@@ -363,7 +365,7 @@ statements! {
     WITHOUT_COUNTS = "SELECT count(*) FROM grants g WHERE NOT EXISTS (SELECT 1 FROM counts c WHERE c.grant_number = g.number)";
     IS_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1)";
     IS_USED = "SELECT EXISTS (SELECT 1 FROM grants) OR EXISTS (SELECT 1 FROM tallies) OR EXISTS (SELECT 1 FROM credentials) OR EXISTS (SELECT 1 FROM outbox) \
-        OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products) OR EXISTS (SELECT 1 FROM api_keys)";
+        OR EXISTS (SELECT 1 FROM deeds) OR EXISTS (SELECT 1 FROM orders) OR EXISTS (SELECT 1 FROM files) OR EXISTS (SELECT 1 FROM products) OR EXISTS (SELECT 1 FROM api_keys)";
     STATES = "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state";
     TOTALS = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM links), (SELECT count(*) FROM deliveries), (SELECT count(*) FROM credentials), \
         (SELECT min(created) FROM grants), (SELECT max(created) FROM grants), \
@@ -402,7 +404,7 @@ mod tests {
             "LANES",
         ];
         let mut seen = 0;
-        let topics = [orders::ALL, outbox::ALL, callers::ALL, catalogue::ALL, privacy::ALL];
+        let topics = [orders::ALL, outbox::ALL, callers::ALL, catalogue::ALL, privacy::ALL, deeds::ALL];
         for (name, sql) in ALL.iter().chain(topics.into_iter().flatten()) {
             database.prepare(sql).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");

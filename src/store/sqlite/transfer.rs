@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::callers;
 use super::catalogue;
 use super::credentials;
+use super::deeds;
 use super::fault::Fault;
 use super::open::{self, NotOpened, Why};
 use super::orders;
@@ -21,6 +22,7 @@ use crate::config::Durability;
 use crate::domain::api_key::ApiKey;
 use crate::domain::catalogue::{File, Product};
 use crate::domain::credential::DirectoryCredential;
+use crate::domain::deed::Deed;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::grant::Grant;
@@ -33,8 +35,9 @@ use crate::domain::place::Place;
 use crate::domain::placed::Placed;
 use crate::domain::tally::{Counted, Tally};
 use crate::store::record::{
-    ActRecord, ApiKeyRecord, CredentialRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, FileRecord, GrantRecord,
-    Head, Line, LinkRecord, MessageRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals, Unreadable, Written,
+    ActRecord, ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, EntryRecord, FORMAT, FORMAT_FIRST, FeedRecord, FileRecord,
+    GrantRecord, Head, Line, LinkRecord, MessageRecord, OrderRecord, PlaceRecord, PlacedRecord, ProductRecord, TallyRecord, Totals,
+    Unreadable, Written,
 };
 
 /// A longer line is nobody's: a delivery remembers 512 requests and 4,096 ranges of each of 64 clients.
@@ -147,6 +150,10 @@ fn write_all(database: &Connection, totals: &mut Totals, put: &mut dyn FnMut(&Li
         totals.api_keys += 1;
         put(&Line::ApiKey(Box::new(ApiKeyRecord::from(&key))))?;
     }
+    deeds::each(&together, &mut |deed| {
+        totals.deeds += 1;
+        put(&Line::Deed(DeedRecord::from(deed)))
+    })?;
     for tally in rows::all(&together, schema::ALL_TALLIES, [], rows::tally)? {
         totals.tallies += 1;
         put(&Line::Tally(TallyRecord { hour: tally.hour.millis(), what: tally.what.word().to_owned(), count: tally.count }))?;
@@ -301,6 +308,10 @@ impl Reading<'_> {
                     return Err(Wrong::Line(SAME_ID.to_owned()));
                 }
                 self.totals.messages += 1;
+            }
+            Line::Deed(record) => {
+                deeds::add(self.database, &Deed::try_from(record)?)?;
+                self.totals.deeds += 1;
             }
             Line::ApiKey(record) => {
                 callers::add(self.database, &ApiKey::try_from(*record)?)?;

@@ -4,6 +4,7 @@
 use cloakroom::domain::api_key::ApiKey;
 use cloakroom::domain::catalogue::{File, Product};
 use cloakroom::domain::credential::DirectoryCredential;
+use cloakroom::domain::deed::Deed;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Act;
@@ -12,7 +13,7 @@ use cloakroom::domain::order::Order;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
 use cloakroom::store::record::{
-    ApiKeyRecord, CredentialRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord,
+    ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord,
     ProductRecord, Unreadable,
 };
 use libfuzzer_sys::fuzz_target;
@@ -73,6 +74,11 @@ fuzz_target!(|line: &[u8]| {
         Line::Order(record) => {
             if let Some(order) = refused(Order::try_from(*record)) {
                 assert_eq!(Order::try_from(OrderRecord::from(&order)).as_ref(), Ok(&order));
+            }
+        }
+        Line::Deed(record) => {
+            if let Some(deed) = refused(Deed::try_from(record)) {
+                assert_eq!(Deed::try_from(DeedRecord::from(&deed)).as_ref(), Ok(&deed));
             }
         }
         Line::ApiKey(record) => {

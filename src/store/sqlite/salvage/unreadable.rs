@@ -2,7 +2,7 @@
 
 use super::super::fault::Fault;
 use super::super::schema::{self, orders as sales};
-use super::super::{callers, catalogue, credentials, orders, public, rows};
+use super::super::{callers, catalogue, credentials, deeds, orders, public, rows};
 use super::Rescue;
 
 impl Rescue {
@@ -17,6 +17,9 @@ impl Rescue {
                 .is_ok_and(|known| known.is_some_and(|known| credentials::belongs(copy, &known).unwrap_or(false)))
         })?;
         self.sieve("api_keys", "SELECT id FROM api_keys WHERE ?1 = 0", 0, |copy, id| callers::one(copy, id).is_ok())?;
+        self.sieve("deeds", "SELECT CAST(number AS TEXT) FROM deeds WHERE ?1 = 0", 0, |copy, number| {
+            rows::one(copy, schema::deeds::DEED, [number], deeds::deed).is_ok()
+        })?;
         // An export has none: they are of use within a day.
         self.salvaged.left_out.remove("calls");
         Ok(())

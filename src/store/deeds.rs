@@ -1,0 +1,24 @@
+//! What people and programs did: what every store promises about it.
+
+use super::Later;
+use crate::domain::deed::Deed;
+
+/// Which deeds to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    /// Only those about this: an id, a SKU, a name.
+    pub subject: Option<String>,
+    /// Only those written down before this one, by its number: the last of the page before.
+    pub before: Option<u64>,
+    /// At most so many, the newest first; 0 is the store's own limit.
+    pub limit: usize,
+}
+
+/// The part of a store that keeps what was done.
+pub trait DeedStore: Send + Sync {
+    /// Writes down what was done, and forgets some of what is older than [`Deed::KEPT`] or beyond [`Deed::COUNT_MAX`].
+    fn write_deed(&self, deed: Deed) -> Later<'_, ()>;
+
+    /// Deeds with their numbers, the newest first. Numbers grow, and are not given twice.
+    fn deeds(&self, which: Deeds) -> Later<'_, Vec<(u64, Deed)>>;
+}

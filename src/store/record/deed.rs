@@ -1,0 +1,37 @@
+//! What people and programs did, as it is written down.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Unreadable, Written};
+use crate::domain::deed::Deed;
+use crate::domain::moment::Moment;
+
+/// A call that changed something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeedRecord {
+    at: u64,
+    author: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    call: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subject: String,
+}
+
+impl From<&Deed> for DeedRecord {
+    fn from(deed: &Deed) -> Self {
+        let Deed { at, author, from, call, subject } = deed.clone();
+        Self { at: at.millis(), author, from: from.map(|address| address.written()), call, subject }
+    }
+}
+
+impl TryFrom<DeedRecord> for Deed {
+    type Error = Unreadable;
+
+    fn try_from(record: DeedRecord) -> Result<Self, Unreadable> {
+        let DeedRecord { at, author, from, call, subject } = record;
+        let from = from.map(|address| Written::read(&address, "from")).transpose()?;
+        Ok(Self { at: Moment::from_millis(at), author, from, call, subject })
+    }
+}

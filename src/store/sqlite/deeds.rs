@@ -1,0 +1,64 @@
+//! What people and programs did.
+
+use std::net::IpAddr;
+
+use rusqlite::{Connection, Row, params};
+
+use super::fault::Fault;
+use super::schema::deeds as schema;
+use super::upkeep::PAGE;
+use super::{Sqlite, most, rows};
+use crate::domain::deed::Deed;
+use crate::domain::moment::Moment;
+use crate::store::record::Written;
+use crate::store::{DeedStore, Deeds, Later};
+
+/// Reads a row that a statement selected by its columns.
+pub(super) fn deed(row: &Row<'_>) -> Result<(u64, Deed), Fault> {
+    let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+    let from = row.get::<_, Option<String>>(3)?.map(|address| <IpAddr as Written>::read(&address, "address")).transpose()?;
+    let deed = Deed { at: Moment::from_millis(at.cast_unsigned()), author: row.get(2)?, from, call: row.get(4)?, subject: row.get(5)? };
+    Ok((number.cast_unsigned(), deed))
+}
+
+/// Writes one down.
+pub(super) fn add(database: &Connection, deed: &Deed) -> Result<(), Fault> {
+    let Deed { at, author, from, call, subject } = deed;
+    let row = params![rows::millis(*at), author, from.map(|address| address.written()), call, subject];
+    database.prepare_cached(schema::ADD_DEED)?.execute(row)?;
+    Ok(())
+}
+
+/// Every deed, the oldest first.
+pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Deed) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut after = 0;
+    loop {
+        let page = rows::all(database, schema::DEEDS_FROM, [after, PAGE], deed)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.cast_signed();
+        page.iter().try_for_each(|(_, deed)| told(deed))?;
+    }
+}
+
+fn write(database: &Connection, deed: &Deed) -> Result<(), Fault> {
+    add(database, deed)?;
+    let number = database.last_insert_rowid();
+    let long_ago = Moment::EPOCH + deed.at.since(Moment::EPOCH + Deed::KEPT);
+    database.prepare_cached(schema::OLD_DEEDS)?.execute([rows::millis(long_ago)])?;
+    database.prepare_cached(schema::DEEDS_BEYOND)?.execute([number.saturating_sub(Deed::COUNT_MAX.cast_signed())])?;
+    Ok(())
+}
+
+impl DeedStore for Sqlite {
+    fn write_deed(&self, deed: Deed) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| write(&working.database, &deed)))
+    }
+
+    fn deeds(&self, which: Deeds) -> Later<'_, Vec<(u64, Deed)>> {
+        let before = which.before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+        Box::pin(self.read(move |database| match which.subject {
+            Some(subject) => rows::all(database, schema::DEEDS_ABOUT, params![before, most(which.limit), subject], deed),
+            None => rows::all(database, schema::DEEDS, params![before, most(which.limit)], deed),
+        }))
+    }
+}

@@ -1,0 +1,25 @@
+//! What people and programs did.
+
+/// The table.
+pub(in crate::store::sqlite) const TABLES: &str = "
+CREATE TABLE deeds (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    address TEXT,
+    call TEXT NOT NULL,
+    subject TEXT NOT NULL
+) STRICT;
+CREATE INDEX deeds_by_age ON deeds (at);
+CREATE INDEX deeds_about ON deeds (subject, number);
+";
+
+statements! {
+    ADD_DEED = "INSERT INTO deeds (at, author, address, call, subject) VALUES (?1, ?2, ?3, ?4, ?5)";
+    DEEDS = "SELECT number, at, author, address, call, subject FROM deeds WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
+    DEEDS_ABOUT = "SELECT number, at, author, address, call, subject FROM deeds WHERE subject = ?3 AND number < ?1 ORDER BY number DESC LIMIT ?2";
+    DEEDS_FROM = "SELECT number, at, author, address, call, subject FROM deeds WHERE number > ?1 ORDER BY number LIMIT ?2";
+    DEED = "SELECT number, at, author, address, call, subject FROM deeds WHERE number = ?1";
+    OLD_DEEDS = "DELETE FROM deeds WHERE number IN (SELECT number FROM deeds WHERE at <= ?1 ORDER BY at LIMIT 10)";
+    DEEDS_BEYOND = "DELETE FROM deeds WHERE number <= ?1";
+}
