@@ -6,9 +6,9 @@ use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts as _, Query, RawPathParams, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -93,12 +93,19 @@ pub(super) async fn list(
     Ok(Listed::page(&uri, found.into_iter().map(view).collect(), limit, "before", |deed| &deed.number))
 }
 
-/// Answers a call, and writes down what it changed. What cannot be written down is said in the log: it is done.
+/// Answers a call, and writes down what it changed. Whoever asked may go away meanwhile: what was begun is done whole, as the
+/// stub of what was refunded goes.
 pub(super) async fn write_down(State(current): State<Current>, request: Request, next: Next) -> Response {
     let call = request.extensions().get::<Call>().copied();
     let Some(call) = call.filter(|call| call.method != Method::GET.as_str() && !CHANGE_NOTHING.contains(&call.path)) else {
         return next.run(request).await;
     };
+    let done = tokio::spawn(async move { finish(&current, call, request, next).await });
+    done.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// What cannot be written down is said in the log: it is done.
+async fn finish(current: &Current, call: Call, request: Request, next: Next) -> Response {
     let from = request.extensions().get::<Caller>().and_then(|caller| caller.address);
     let (mut head, body) = request.into_parts();
     let named = named(&mut head).await;

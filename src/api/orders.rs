@@ -252,7 +252,7 @@ pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Res
         shop: shop_of(shop.as_deref(), bound, Problem::of_body)?,
         external_id: problem::read_field("external_id", &external_id)?,
         customer,
-        state: state_of("state", &state)?,
+        state: Some(state_of("state", &state)?),
         lines: read,
         placed: placed.map(when).transpose()?,
     })

@@ -232,7 +232,7 @@ fn differences(known: &Order, wanted: &Report) -> Vec<String> {
             found.push(format!("{what}: {here} here, {there} there"));
         }
     };
-    compare("state", known.state.word().to_owned(), wanted.state.word().to_owned());
+    compare("state", known.state.word().to_owned(), wanted.state.unwrap_or(known.state).word().to_owned());
     let customer = |customer: Option<&str>| customer.unwrap_or_default().to_owned();
     compare("customer", customer(Some(known.customer.in_words())), customer(wanted.customer.as_ref().map(Customer::in_words)));
     let lines = wanted.lines.as_deref().unwrap_or_default();

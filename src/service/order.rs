@@ -35,8 +35,8 @@ pub struct Report {
     pub external_id: ExternalId,
     /// Who ordered; `None` is whoever was reported before.
     pub customer: Option<Customer>,
-    /// What became of it.
-    pub state: OrderState,
+    /// What became of it; `None` is as it stands.
+    pub state: Option<OrderState>,
     /// What was ordered; `None` is what was reported before.
     pub lines: Option<Vec<Line>>,
     /// When, where the shop says it.
@@ -114,11 +114,12 @@ impl fmt::Display for NotReported {
 pub async fn report(site: &Site, report: Report, author: String) -> Result<Reported, NotReported> {
     let key = site.keys.signing().ok_or(NotReported::NoKey)?;
     let now = clock::now();
+    // From reading what was reported before until what lies in public follows, nobody else amends: what one says of an
+    // order is not taken back by another who read it before.
+    let alone = site.amending.lock().await;
     let order = whole(site, report, now).await?;
     check(&order)?;
     let author = Author { name: author, at: now };
-    // From here until what lies in public follows, nobody else amends.
-    let alone = site.amending.lock().await;
     // Nor does a file lie elsewhere when its grants are kept than when they were made.
     let unmoved = site.cataloguing.lock().await;
     let (sales, problems) = sales(site, &order, now).await?;
@@ -140,15 +141,15 @@ pub async fn rehearse(site: &Site, report: Report) -> Result<Order, NotReported>
 
 /// Reports an order again, with nothing but its state other than before.
 pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: String) -> Result<Reported, NotReported> {
-    let Order { shop, external_id, placed, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
-    report(site, Report { shop, external_id, customer: None, state, lines: None, placed }, author).await
+    let Order { shop, external_id, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
+    report(site, Report { shop, external_id, customer: None, state: Some(state), lines: None, placed: None }, author).await
 }
 
 /// Reports an order again with nothing other than before, since there may be something to sell now that there was not; how
 /// many grants it has under `sku`.
 pub(super) async fn again(site: &Site, id: OrderId, sku: &Sku, author: &str) -> Result<u64, Down> {
-    let Some(Order { shop, external_id, placed, state, .. }) = site.orders.order(id).await? else { return Ok(0) };
-    let same = Report { shop, external_id, customer: None, state, lines: None, placed };
+    let Some(Order { shop, external_id, .. }) = site.orders.order(id).await? else { return Ok(0) };
+    let same = Report { shop, external_id, customer: None, state: None, lines: None, placed: None };
     match report(site, same, author.to_owned()).await {
         Ok(Reported { grants, .. }) => {
             let is_of = |opened: &&Opened| opened.grant.sold.as_ref().is_some_and(|sold| sold.sku == *sku);
@@ -179,6 +180,8 @@ async fn whole(site: &Site, report: Report, now: Moment) -> Result<Order, NotRep
     let lines = lines.or_else(|| known.as_ref().map(|known| known.lines.clone())).ok_or_else(needed)?;
     let customer = customer.or_else(|| known.as_ref().map(|known| known.customer.clone())).unwrap_or_default();
     let placed = placed.or_else(|| known.as_ref().and_then(|known| known.placed));
+    let unsaid = || NotReported::Field("state", "must be said: this order was not reported before".to_owned());
+    let state = state.or_else(|| known.as_ref().map(|known| known.state)).ok_or_else(unsaid)?;
     Ok(Order { id: OrderId::new(random::bytes()), shop, external_id, customer, state, lines, placed, created: now, changed: now })
 }
 
@@ -297,6 +300,8 @@ fn told(kept: &KeptOrder, author: &Author) {
 
 /// What lies in public goes with what was shut, and comes again with what was opened.
 async fn follow(site: &Site, kept: &KeptOrder, now: Moment) -> Result<(), Down> {
+    // Also where nothing is new: whoever reported before may have died before the sweep heard of it.
+    site.wake.notify_one();
     if kept.issued.is_empty() && kept.amended.is_empty() {
         return Ok(());
     }
