@@ -18,11 +18,11 @@ use super::view::{ListedOrder, OrderPageView, OrderView};
 use super::wording::{self, Edge};
 use crate::clock;
 use crate::domain::id::{FileId, OrderId};
-use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, OrderState, Own, ShopName, Terms};
+use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, Order, OrderState, Own, ShopName, Terms};
 use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
 use crate::service::site::Site;
 use crate::service::your_downloads::url_of;
-use crate::store::{LIST_MAX, Orders};
+use crate::store::{LIST_MAX, Orders, Telling};
 
 /// The shop of those who have only one.
 pub const SHOP: &str = "shop";
@@ -208,7 +208,8 @@ fn terms_of(field: impl Fn(&str) -> String, max_downloads: Option<&str>, expires
     Ok(Terms { max_downloads, expires, ..Terms::default() })
 }
 
-async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Problem> {
+/// Reads a line of an order that is `known`, perhaps, and in this state now.
+async fn line_of(site: &Site, place: usize, line: NewLine, (known, state_now): (Option<&Order>, OrderState)) -> Result<Line, Problem> {
     let field = |name: &str| format!("lines[{place}].{name}");
     let NewLine { line: key, sku, options, quantity, state, file, max_downloads, expires, note } = line;
     let key = key.unwrap_or_else(|| (place + 1).to_string());
@@ -221,12 +222,19 @@ async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<Line, Probl
     }
     let mut terms = terms_of(field, max_downloads.as_deref(), expires.as_deref())?;
     terms.note = problem::read_field(&field("note"), &note)?;
+    let key: LineKey = problem::read_field(&field("line"), &key)?;
     if let Some(file) = file {
-        terms.file = Some(file_of(site, &field("file"), &file).await?);
+        let before = known.and_then(|known| known.lines.iter().find(|line| line.key == key)?.terms.file);
+        terms.file = match file_of(site, &field("file"), &file).await {
+            Ok(file) => Some(file),
+            // It lies elsewhere now, or is there no more: that must not keep a refund out.
+            Err(_) if before.is_some() || state_now != OrderState::Paid => before,
+            Err(problem) => return Err(problem),
+        };
     }
     Ok(Line {
         terms,
-        key: problem::read_field(&field("line"), &key)?,
+        key,
         sku: problem::read_field(&field("sku"), &sku)?,
         options,
         quantity,
@@ -241,20 +249,24 @@ const OPTIONS_MAX: usize = 32;
 pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Result<Report, Problem> {
     let NewOrder { shop, external_id, state, customer, lines, placed } = order;
     let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
+    let (shop, state) = (shop_of(shop.as_deref(), bound, Problem::of_body)?, state_of("state", &state)?);
+    let external_id: ExternalId = problem::read_field("external_id", &external_id)?;
+    let known = site.orders.order_named(shop.clone(), external_id.clone()).await?;
     let mut read = lines.as_ref().map(|lines| Vec::with_capacity(lines.len()));
     for (place, line) in lines.into_iter().flatten().enumerate() {
-        let line = line_of(site, place, line).await?;
+        let line = line_of(site, place, line, (known.as_ref(), state)).await?;
         read.get_or_insert_default().push(line);
     }
     let when =
         |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::of_body("placed", format_args!("`{text}` {why}")));
     Ok(Report {
-        shop: shop_of(shop.as_deref(), bound, Problem::of_body)?,
-        external_id: problem::read_field("external_id", &external_id)?,
+        shop,
+        external_id,
         customer,
-        state: Some(state_of("state", &state)?),
+        state: Some(state),
         lines: read,
         placed: placed.map(when).transpose()?,
+        telling: Telling::Customer,
     })
 }
 

@@ -201,15 +201,25 @@ impl Order {
     }
 
     /// What opens or shuts a grant of this order that was made before. A line that is no longer in the order, or ordered
-    /// in smaller numbers, or is of something else now, is cancelled; a product that has other files since is not: who
-    /// bought keeps what was bought. `wanted` has what the order would be sold today.
-    pub fn gate_of(&self, sold: &Sold, wanted: &BTreeSet<SoldKey>) -> OrderState {
+    /// in smaller numbers, or is of something else now (another SKU, other options, another file), is cancelled; a product
+    /// that has other files since is not: who bought keeps what was bought. `wanted` has what the order would be sold today,
+    /// `before` is the order as it was reported before.
+    pub fn gate_of(&self, sold: &Sold, wanted: &BTreeSet<SoldKey>, before: Option<&Self>) -> OrderState {
         let line = self.lines.iter().find(|line| line.key == sold.line && sold.unit <= line.quantity);
         match line {
-            Some(line) if line.sku == sold.sku || wanted.contains(&sold.key()) => self.state_of(line),
+            Some(line) if wanted.contains(&sold.key()) || self.is_the_same(line, sold, before) => self.state_of(line),
             _ if self.state == OrderState::Paid => OrderState::Cancelled,
             _ => self.state,
         }
+    }
+
+    /// Whether a line is of what it was of when this was sold.
+    fn is_the_same(&self, line: &Line, sold: &Sold, before: Option<&Self>) -> bool {
+        let known = before.and_then(|before| before.lines.iter().find(|known| known.key == line.key));
+        let is_chosen = known.is_none_or(|known| (&known.options, known.terms.file) == (&line.options, line.terms.file));
+        // What was cancelled since something else was chosen stays so, unless the whole order had been.
+        let was_cancelled = sold.gate == OrderState::Cancelled && before.is_some_and(|before| before.state == OrderState::Paid);
+        line.sku == sold.sku && (self.state != OrderState::Paid || is_chosen && !was_cancelled)
     }
 
     /// The same order as far as the shop says: nothing of it is new.
@@ -313,10 +323,26 @@ mod tests {
             (Paid, Paid, "new", 1, sold("1", "a", 1, 1), Paid),
         ] {
             let order = order(state, vec![line("1", sku, quantity, line_state)]);
-            assert_eq!(order.gate_of(&sold, &wanted), gate, "{order:?} {sold:?}");
+            assert_eq!(order.gate_of(&sold, &wanted, None), gate, "{order:?} {sold:?}");
             seen += 1;
         }
         assert_eq!(seen, 13);
+    }
+
+    #[test]
+    fn a_line_that_is_of_something_else_now_is_cancelled_and_stays_so_until_it_is_wanted_again() {
+        use OrderState::{Cancelled, Paid, Refunded};
+        let chosen = |value: &str| Options::from([("edition".to_owned(), value.to_owned())]);
+        let of = |state, options: Options| order(state, vec![Line { options, ..line("1", "a", 1, Paid) }]);
+        let (pro, basic) = (of(Paid, chosen("pro")), of(Paid, chosen("basic")));
+        let (none, wanted) = (BTreeSet::new(), BTreeSet::from([sold("1", "a", 1, 1).key()]));
+        let cancelled = Sold { gate: Cancelled, ..sold("1", "a", 1, 1) };
+        assert_eq!(basic.gate_of(&sold("1", "a", 1, 1), &none, Some(&pro)), Cancelled, "what was bought was another");
+        assert_eq!(basic.gate_of(&sold("1", "a", 1, 1), &wanted, Some(&pro)), Paid, "it has the same file");
+        assert_eq!(basic.gate_of(&cancelled, &none, Some(&basic)), Cancelled, "reported once more");
+        assert_eq!(pro.gate_of(&cancelled, &wanted, Some(&basic)), Paid, "and back");
+        assert_eq!(of(Refunded, chosen("basic")).gate_of(&sold("1", "a", 1, 1), &none, Some(&pro)), Refunded);
+        assert_eq!(pro.gate_of(&cancelled, &none, Some(&of(Cancelled, chosen("pro")))), Paid, "the whole order had been");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::domain::id::FileId;
 use crate::domain::note::Note;
 use crate::domain::order::{Customer, Line, LineKey, Options, Order, OrderState, Own, Sku};
 use crate::random;
-use crate::store::Down;
+use crate::store::{Down, Telling};
 
 /// A product to take over.
 #[derive(Clone, Debug)]
@@ -192,6 +192,7 @@ async fn take_order(
         line.terms.file = files.get(&line.key).and_then(|at| ids.get(at)).copied();
     }
     let known = site.orders.order_named(wanted.shop.clone(), wanted.external_id.clone()).await?;
+    wanted.telling = Telling::Nobody;
     let mut fate = Fate::New;
     if let Some(known) = known {
         let differences = differences(&known, &wanted);

@@ -21,7 +21,7 @@ use crate::domain::order::{Customer, ExternalId, Line, LineKey, Order, OrderStat
 use crate::domain::policy::Policy;
 use crate::proof::key::SigningKey;
 use crate::random;
-use crate::store::{Down, KeptOrder, Sale};
+use crate::store::{Down, KeptOrder, Sale, Telling};
 
 /// An order that would make more grants than this is a mistake.
 pub const GRANTS_MAX: usize = 2000;
@@ -41,6 +41,8 @@ pub struct Report {
     pub lines: Option<Vec<Line>>,
     /// When, where the shop says it.
     pub placed: Option<Moment>,
+    /// Whether the customer is written to.
+    pub telling: Telling,
 }
 
 /// A grant of an order, with the link that opens it. The URL is not printed.
@@ -112,18 +114,22 @@ impl fmt::Display for NotReported {
 /// Keeps what a shop reports: the order, the grants that it has not yet, and whether those that it has are open, in one
 /// step; then what lies in public follows.
 pub async fn report(site: &Site, report: Report, author: String) -> Result<Reported, NotReported> {
-    let key = site.keys.signing().ok_or(NotReported::NoKey)?;
-    let now = clock::now();
+    let (now, telling) = (clock::now(), report.telling);
     // From reading what was reported before until what lies in public follows, nobody else amends: what one says of an
     // order is not taken back by another who read it before.
     let alone = site.amending.lock().await;
     let order = whole(site, report, now).await?;
     check(&order)?;
+    // What is taken back is shut whatever stands in the way of selling.
+    let key = site.keys.signing();
+    if order.state == OrderState::Paid && key.is_none() {
+        return Err(NotReported::NoKey);
+    }
     let author = Author { name: author, at: now };
     // Nor does a file lie elsewhere when its grants are kept than when they were made.
     let unmoved = site.cataloguing.lock().await;
     let (sales, problems) = sales(site, &order, now).await?;
-    let kept = site.orders.keep_order(order, sales, author.clone()).await?;
+    let kept = site.orders.keep_order_telling(order, sales, telling, author.clone()).await?;
     drop(unmoved);
     told(&kept, &author);
     follow(site, &kept, now).await?;
@@ -142,14 +148,20 @@ pub async fn rehearse(site: &Site, report: Report) -> Result<Order, NotReported>
 /// Reports an order again, with nothing but its state other than before.
 pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: String) -> Result<Reported, NotReported> {
     let Order { shop, external_id, .. } = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
-    report(site, Report { shop, external_id, customer: None, state: Some(state), lines: None, placed: None }, author).await
+    report(
+        site,
+        Report { shop, external_id, customer: None, state: Some(state), lines: None, placed: None, telling: Telling::Customer },
+        author,
+    )
+    .await
 }
 
 /// Reports an order again with nothing other than before, since there may be something to sell now that there was not; how
 /// many grants it has under `sku`.
 pub(super) async fn again(site: &Site, id: OrderId, sku: &Sku, author: &str) -> Result<u64, Down> {
-    let Some(Order { shop, external_id, .. }) = site.orders.order(id).await? else { return Ok(0) };
-    let same = Report { shop, external_id, customer: None, state: None, lines: None, placed: None };
+    let paid = site.orders.order(id).await?.filter(|order| order.state == OrderState::Paid);
+    let Some(Order { shop, external_id, .. }) = paid else { return Ok(0) };
+    let same = Report { shop, external_id, customer: None, state: None, lines: None, placed: None, telling: Telling::Customer };
     match report(site, same, author.to_owned()).await {
         Ok(Reported { grants, .. }) => {
             let is_of = |opened: &&Opened| opened.grant.sold.as_ref().is_some_and(|sold| sold.sku == *sku);
@@ -165,7 +177,7 @@ pub(super) async fn again(site: &Site, id: OrderId, sku: &Sku, author: &str) -> 
 
 /// An order as it stands, with what stands in the way of its lines.
 pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
-    let key = site.keys.signing().ok_or(NotReported::NoKey)?;
+    let key = site.keys.signing();
     let order = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     let (_, problems) = sales(site, &order, clock::now()).await?;
     let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
@@ -174,7 +186,7 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
 
 /// What is reported, with what was reported before where nothing is said.
 async fn whole(site: &Site, report: Report, now: Moment) -> Result<Order, NotReported> {
-    let Report { shop, external_id, customer, state, lines, placed } = report;
+    let Report { shop, external_id, customer, state, lines, placed, telling: _ } = report;
     let known = site.orders.order_named(shop.clone(), external_id.clone()).await?;
     let needed = || NotReported::Field("lines", "must have what was ordered: this order was not reported before".to_owned());
     let lines = lines.or_else(|| known.as_ref().map(|known| known.lines.clone())).ok_or_else(needed)?;
@@ -204,6 +216,9 @@ fn check(order: &Order) -> Result<(), NotReported> {
 
 /// The grants that an order would have if it were paid now, and what stands in the way of its lines.
 async fn sales(site: &Site, order: &Order, now: Moment) -> Result<(Vec<Sale>, Vec<(LineKey, String)>), NotReported> {
+    if !matches!(order.state, OrderState::Paid | OrderState::Pending) {
+        return Ok((Vec::new(), Vec::new()));
+    }
     let skus: Vec<Sku> = order.lines.iter().map(|line| line.sku.clone()).collect();
     let products = site.catalogue.products_named(skus).await?;
     let products: BTreeMap<&Sku, &Product> = products.iter().map(|product| (&product.sku, product)).collect();
@@ -317,12 +332,12 @@ async fn follow(site: &Site, kept: &KeptOrder, now: Moment) -> Result<(), Down> 
     Ok(())
 }
 
-async fn opened(site: &Site, grants: Vec<Grant>, key: &SigningKey) -> Result<Vec<Opened>, Down> {
+async fn opened(site: &Site, grants: Vec<Grant>, key: Option<&SigningKey>) -> Result<Vec<Opened>, Down> {
     let mut names: BTreeMap<FileId, String> = BTreeMap::new();
     let mut opened = Vec::new();
     for grant in grants {
         let link = site.store.links(grant.id).await?.into_iter().find(|link| !link.revoked);
-        let link = link.map(|link| (link.clone(), url_of(site, &grant, &link, key)));
+        let link = link.zip(key).map(|(link, key)| (link.clone(), url_of(site, &grant, &link, key)));
         let name = match grant.sold.as_ref().map(|sold| sold.file) {
             Some(id) if !names.contains_key(&id) => {
                 let name = site.catalogue.file(id).await?.map_or_else(|| grant.file.path.file_name().to_owned(), |file| file.name);

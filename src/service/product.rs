@@ -5,10 +5,10 @@ use super::order::again;
 use super::site::Site;
 use crate::domain::catalogue::Product;
 use crate::domain::order::Sku;
-use crate::store::Down;
+use crate::store::{Down, LIST_MAX};
 
 /// So many orders that wait for a product are looked after by one call; more than that are told.
-const WAITING_MAX: usize = 500;
+const WAITING_MAX: u64 = 500;
 
 /// What is said of a product that is not there.
 pub const NO_SUCH_PRODUCT: &str = "there is no such product: `cloakroom product list` lists those that there are";
@@ -55,12 +55,20 @@ pub async fn keep(site: &Site, product: Product, author: &str) -> Result<Served,
 
 /// Reports orders again that wait for a product.
 async fn serve_waiting(site: &Site, sku: &Sku, author: &str) -> Result<Served, Down> {
-    let waiting = site.catalogue.orders_waiting(sku.clone(), None, WAITING_MAX + 1).await?;
-    let mut served = Served { is_cut: waiting.len() > WAITING_MAX, ..Served::default() };
-    for id in waiting.into_iter().take(WAITING_MAX) {
-        let made = again(site, id, sku, author).await?;
-        served.orders += u64::from(made > 0);
-        served.grants += made;
+    let (mut served, mut after) = (Served::default(), None);
+    loop {
+        let waiting = site.catalogue.orders_waiting(sku.clone(), after, LIST_MAX).await?;
+        let Some(last) = waiting.last().copied() else { break };
+        after = Some(last);
+        for id in waiting {
+            if served.orders >= WAITING_MAX {
+                served.is_cut = true;
+                return Ok(served);
+            }
+            let made = again(site, id, sku, author).await?;
+            served.orders += u64::from(made > 0);
+            served.grants += made;
+        }
     }
     Ok(served)
 }

@@ -22,7 +22,7 @@ pub use self::callers::{API_KEYS_MAX, CallerStore, KeyAdded};
 pub use self::catalogue::{CatalogueStore, Files, Lead, SoldCount};
 pub use self::credentials::CredentialStore;
 pub use self::deeds::{DeedStore, Deeds};
-pub use self::orders::{KeptOrder, OrderStore, Orders, Sale};
+pub use self::orders::{KeptOrder, OrderStore, Orders, Sale, Telling};
 pub use self::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Told};
 pub use self::places::PlaceStore;
 pub use self::privacy::{Blurred, Forgotten, Held, PrivacyStore};

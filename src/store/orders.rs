@@ -34,6 +34,16 @@ pub struct KeptOrder {
     pub changed: bool,
 }
 
+/// Whether the customer of an order is written to, where letters are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Telling {
+    /// They are, in the same step, if the report makes grants.
+    #[default]
+    Customer,
+    /// Nobody is: they bought it elsewhere, long ago.
+    Nobody,
+}
+
 /// Which orders to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Orders {
@@ -52,7 +62,12 @@ pub trait OrderStore: Send + Sync {
     /// Remembers what a shop reported, in one durable step, by shop and external id: the order; the grants of `sales`
     /// that it [has not yet](crate::domain::order::Sold::key), if they are paid; and of those that it has, whether they are
     /// [open](Order::gate_of). The same once more changes nothing.
-    fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder>;
+    fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder> {
+        self.keep_order_telling(order, sales, Telling::Customer, author)
+    }
+
+    /// The same, telling nobody where that is said.
+    fn keep_order_telling(&self, order: Order, sales: Vec<Sale>, telling: Telling, author: Author) -> Later<'_, KeptOrder>;
 
     /// The order, if it is known.
     fn order(&self, id: OrderId) -> Later<'_, Option<Order>>;

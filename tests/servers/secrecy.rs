@@ -99,11 +99,12 @@ fn marked(text: &str) -> impl Iterator<Item = (Kind, &str)> {
     marks.flat_map(found)
 }
 
-/// A key of the API, known by how it begins and how long it is.
+/// A key of the API, known by how it begins, how long it is, and its letters. A token may hold the same three in its middle.
 fn api_key(line: &str) -> Option<&str> {
-    let letters =
-        |text: &&str| run(text).len() == API_KEY_LENGTH && text.as_bytes()[3..API_KEY_LENGTH].iter().all(u8::is_ascii_alphanumeric);
-    line.match_indices("cr_").map(|(at, _)| &line[at..]).find(letters)
+    let begins = |at: usize| line[..at].bytes().next_back().is_none_or(|before| !is_letter(before));
+    let is_base32 = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() && !b"ilou".contains(byte);
+    let letters = |text: &&str| run(text).len() == API_KEY_LENGTH && text.as_bytes()[3..API_KEY_LENGTH].iter().all(is_base32);
+    line.match_indices("cr_").filter(|(at, _)| begins(*at)).map(|(at, _)| &line[at..]).find(letters)
 }
 
 /// Three parts of base64url, of which the first is a JSON object, as `{"` begins.

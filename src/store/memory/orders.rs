@@ -14,7 +14,7 @@ use crate::domain::moment::Moment;
 use crate::domain::order::{Customer, ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
 use crate::domain::policy::Edition;
 use crate::store::outbox::Tells as _;
-use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, most};
+use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, Telling, most};
 
 #[derive(Debug, Default)]
 pub(super) struct Sales {
@@ -62,12 +62,13 @@ impl Sales {
 }
 
 impl Kept {
-    fn keep_order(&mut self, order: Order, sales: Vec<Sale>, author: &Author, limits: Limits) -> Result<KeptOrder, Down> {
+    fn keep_order(&mut self, order: Order, sales: Vec<Sale>, telling: Telling, author: &Author, limits: Limits) -> Result<KeptOrder, Down> {
         if self.accounts.len() + sales.len() > limits.grants {
             return Err(Down::Full);
         }
         let known = self.sales.named(&order.shop, &order.external_id).cloned();
         let is_new = known.as_ref().is_none_or(|known| !known.says_the_same(&order));
+        let before = known.clone();
         let order = match known {
             None => order,
             Some(known) if is_new => Order { id: known.id, created: known.created, ..order },
@@ -75,10 +76,10 @@ impl Kept {
         };
         self.sales.put(&order);
         let mut kept = KeptOrder { order, grants: Vec::new(), issued: Vec::new(), amended: Vec::new(), changed: is_new };
-        let mut sold = self.follow(&mut kept, &sales, author);
+        let mut sold = self.follow(&mut kept, &sales, before.as_ref(), author);
         for Sale { mut grant, link, copy } in sales {
             let Some(part) = grant.sold.as_mut() else { continue };
-            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()])));
+            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()]), None));
             if part.gate != OrderState::Paid || !sold.insert(part.key()) {
                 continue;
             }
@@ -87,7 +88,7 @@ impl Kept {
             kept.issued.push(grant.id);
             kept.grants.push(grant);
         }
-        if !kept.issued.is_empty() {
+        if !kept.issued.is_empty() && telling == Telling::Customer {
             self.outbox.sold(&kept.order, author.at);
         }
         kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
@@ -95,14 +96,14 @@ impl Kept {
     }
 
     /// Opens and shuts what was sold before; tells what that is.
-    fn follow(&mut self, kept: &mut KeptOrder, sales: &[Sale], author: &Author) -> BTreeSet<SoldKey> {
+    fn follow(&mut self, kept: &mut KeptOrder, sales: &[Sale], before_it: Option<&Order>, author: &Author) -> BTreeSet<SoldKey> {
         let wanted: BTreeSet<SoldKey> = sales.iter().filter_map(|sale| sale.grant.sold.as_ref().map(Sold::key)).collect();
         let mut before = BTreeSet::new();
         for id in self.sales.grants.get(&kept.order.id).cloned().unwrap_or_default() {
             let Some(grant) = self.accounts.get(&id).map(|account| account.grant.clone()) else { continue };
             let Some(sold) = grant.sold.clone() else { continue };
             before.insert(sold.key());
-            let gate = kept.order.gate_of(&sold, &wanted);
+            let gate = kept.order.gate_of(&sold, &wanted, before_it);
             let grant = if gate == sold.gate {
                 grant
             } else {
@@ -159,8 +160,8 @@ impl Kept {
 }
 
 impl OrderStore for Memory {
-    fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder> {
-        Box::pin(async move { self.kept()?.keep_order(order, sales, &author, self.limits) })
+    fn keep_order_telling(&self, order: Order, sales: Vec<Sale>, telling: Telling, author: Author) -> Later<'_, KeptOrder> {
+        Box::pin(async move { self.kept()?.keep_order(order, sales, telling, &author, self.limits) })
     }
 
     fn order(&self, id: OrderId) -> Later<'_, Option<Order>> {

@@ -17,7 +17,7 @@ use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sold, SoldKey};
 use crate::store::outbox::Tells as _;
 use crate::store::record::{OrderRecord, Unreadable, Written};
-use crate::store::{Down, KeptOrder, Later, OrderStore, Orders, Sale};
+use crate::store::{Down, KeptOrder, Later, OrderStore, Orders, Sale, Telling};
 
 /// Reads a row that has a record only.
 pub(super) fn order(row: &Row<'_>) -> Result<Order, Fault> {
@@ -102,10 +102,17 @@ pub(super) fn ids(database: &Connection, order: OrderId) -> Result<Vec<GrantId>,
 }
 
 impl Working {
-    pub(super) fn keep_order(&mut self, order: Order, sales: Vec<Sale>, author: &Author) -> Result<Result<KeptOrder, Down>, Fault> {
+    pub(super) fn keep_order(
+        &mut self,
+        order: Order,
+        sales: Vec<Sale>,
+        telling: Telling,
+        author: &Author,
+    ) -> Result<Result<KeptOrder, Down>, Fault> {
         let named = params![order.shop.as_str(), order.external_id.as_str()];
         let known = rows::one(&self.database, schema::ORDER_NAMED, named, self::order)?;
         let is_new = known.as_ref().is_none_or(|known| !known.says_the_same(&order));
+        let before = known.clone();
         let order = match known {
             None => order,
             Some(known) if is_new => Order { id: known.id, created: known.created, ..order },
@@ -115,10 +122,10 @@ impl Working {
             put(&self.database, &order)?;
         }
         let mut kept = KeptOrder { order, grants: Vec::new(), issued: Vec::new(), amended: Vec::new(), changed: is_new };
-        let mut sold = self.follow(&mut kept, &sales, author)?;
+        let mut sold = self.follow(&mut kept, &sales, before.as_ref(), author)?;
         for Sale { mut grant, link, copy } in sales {
             let Some(part) = grant.sold.as_mut() else { continue };
-            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()])));
+            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()]), None));
             if part.gate != OrderState::Paid || !sold.insert(part.key()) {
                 continue;
             }
@@ -128,7 +135,7 @@ impl Working {
             kept.issued.push(grant.id);
             kept.grants.push(grant);
         }
-        if !kept.issued.is_empty() {
+        if !kept.issued.is_empty() && telling == Telling::Customer {
             self.outbox.sold(&kept.order, author.at);
         }
         kept.changed |= !kept.issued.is_empty() || !kept.amended.is_empty();
@@ -136,14 +143,20 @@ impl Working {
     }
 
     /// Opens and shuts what was sold before; tells what that is.
-    fn follow(&mut self, kept: &mut KeptOrder, sales: &[Sale], author: &Author) -> Result<BTreeSet<SoldKey>, Fault> {
+    fn follow(
+        &mut self,
+        kept: &mut KeptOrder,
+        sales: &[Sale],
+        before_it: Option<&Order>,
+        author: &Author,
+    ) -> Result<BTreeSet<SoldKey>, Fault> {
         let wanted: BTreeSet<SoldKey> = sales.iter().filter_map(|sale| sale.grant.sold.as_ref().map(Sold::key)).collect();
         let mut before = BTreeSet::new();
         for id in ids(&self.database, kept.order.id)? {
             let Some(grant) = self.account(id)?.map(|account| account.grant.clone()) else { continue };
             let Some(sold) = grant.sold.clone() else { continue };
             before.insert(sold.key());
-            let gate = kept.order.gate_of(&sold, &wanted);
+            let gate = kept.order.gate_of(&sold, &wanted, before_it);
             let grant = if gate == sold.gate {
                 grant
             } else {
@@ -157,8 +170,8 @@ impl Working {
 }
 
 impl OrderStore for Sqlite {
-    fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder> {
-        Box::pin(self.writer.decide(move |working| working.keep_order(order, sales, &author)))
+    fn keep_order_telling(&self, order: Order, sales: Vec<Sale>, telling: Telling, author: Author) -> Later<'_, KeptOrder> {
+        Box::pin(self.writer.decide(move |working| working.keep_order(order, sales, telling, &author)))
     }
 
     fn order(&self, id: OrderId) -> Later<'_, Option<Order>> {
