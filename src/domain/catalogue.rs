@@ -91,6 +91,11 @@ impl Release {
         }
     }
 
+    /// Whether nothing was ever known of its bytes: it was added while its master was not there, and what comes is it.
+    pub const fn is_awaited(&self) -> bool {
+        self.size.is_none() && self.checksum.is_none()
+    }
+
     /// Whether a master that was just looked at is this version, as far as size and time of change tell.
     pub fn is(&self, version: &Version) -> bool {
         (self.size, self.modified) == (Some(version.size), Some(version.modified))
