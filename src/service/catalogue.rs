@@ -2,7 +2,7 @@
 //!
 //! Whoever changes a file holds [`Site::cataloguing`](super::site::Site) from reading it to writing it, so that nothing is lost.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -151,6 +151,26 @@ pub(super) async fn released(site: &Site, file: &File) -> Result<u64, Down> {
         masters::follow(site, at).await?;
     }
     Ok(led)
+}
+
+/// Releases what lies in the place of current versions, where that was exchanged and no scan saw it yet: what is sold then is
+/// what lies there. Tells whether there was any. The caller holds [`Site::cataloguing`](super::site::Site).
+pub(super) async fn caught_up(site: &Site, files: BTreeSet<FileId>) -> Result<bool, Down> {
+    let mut is_any = false;
+    for id in files {
+        let Some(mut file) = site.catalogue.file(id).await? else { continue };
+        let Some(at) = file.here().filter(|_| !file.current.is_awaited()).cloned() else { continue };
+        let Ok(version) = site.storages.look(&at) else { continue };
+        if !file.current.is(&version) {
+            file.release(Release::of_master(VersionId::new(random::bytes()), at, &version, clock::now()));
+            released(site, &file).await?;
+            is_any = true;
+        }
+    }
+    if is_any {
+        site.scans.ask();
+    }
+    Ok(is_any)
 }
 
 /// Says that the bytes of a file lie elsewhere now: the same version, moved.
