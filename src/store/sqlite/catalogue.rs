@@ -55,6 +55,7 @@ impl Working {
         let run = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<usize, Fault> {
             Ok(self.database.prepare_cached(sql)?.execute(parameters)?)
         };
+        let before = self.database.total_changes();
         let count = match lead {
             Lead::Nobody => 0,
             Lead::Latest => {
@@ -71,9 +72,11 @@ impl Working {
                 run(led::MOVE_GRANTS, &parameters)?
             }
         };
-        self.accounts.clear();
-        self.places.clear();
-        self.changes.led = true;
+        if self.database.total_changes() != before {
+            self.accounts.clear();
+            self.places.clear();
+            self.changes.led = true;
+        }
         Ok(count as u64)
     }
 }
