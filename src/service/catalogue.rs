@@ -80,7 +80,7 @@ pub struct Replaced {
 pub enum Removal {
     /// Only one that nothing uses.
     Unused,
-    /// Any; products lose it.
+    /// Any; products lose it, and grants of bought versions are shut: which that was is not remembered.
     Anyway,
 }
 
@@ -229,7 +229,7 @@ pub async fn remove(site: &Site, id: FileId, removal: Removal) -> Result<Uses, N
         site.catalogue.put_product(crate::domain::catalogue::Product { files, ..product }).await?;
     }
     site.catalogue.remove_file(id).await?;
-    tracing::info!(event = "file_removed", %id, products = uses.products.len(), grants = uses.grants.open);
+    tracing::info!(event = "file_removed", %id, products = uses.products.len(), grants = uses.grants.open, shut = uses.grants.kept);
     Ok(uses)
 }
 
@@ -238,7 +238,12 @@ fn in_words(uses: &Uses) -> String {
     let products = if skus.is_empty() { None } else { Some(format!("products hold it ({})", skus.join(", "))) };
     let grants = (uses.grants.open > 0).then(|| format!("{} grants of it are open", uses.grants.open));
     let what = products.into_iter().chain(grants).collect::<Vec<_>>().join(", and ");
-    format!("{what}. Removed anyway, products lose it, and grants go on with what lies where they lead")
+    let (anyway, on) = ("Removed anyway, products lose it", "go on with what lies where they lead");
+    match (uses.grants.kept, uses.grants.open.saturating_sub(uses.grants.kept)) {
+        (0, _) => format!("{what}. {anyway}, and grants {on}"),
+        (kept, 0) => format!("{what}. {anyway}, and {kept} grants of bought versions are shut for good"),
+        (kept, others) => format!("{what}. {anyway}, {kept} grants of bought versions are shut for good, and {others} others {on}"),
+    }
 }
 
 /// What uses a file.

@@ -179,8 +179,8 @@ impl CatalogueStore for Sqlite {
     fn sold_of(&self, file: FileId, now: Moment) -> Later<'_, SoldCount> {
         Box::pin(self.read(move |database| {
             let count = rows::one(database, led::COUNT_SOLD, params![file.written(), rows::millis(now)], |row| {
-                let (all, open): (i64, i64) = (row.get(0)?, row.get(1)?);
-                Ok(SoldCount { all: all.cast_unsigned(), open: open.cast_unsigned() })
+                let (all, open, kept): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(SoldCount { all: all.cast_unsigned(), open: open.cast_unsigned(), kept: kept.cast_unsigned() })
             })?;
             Ok(count.unwrap_or_default())
         }))
