@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{catalogue, copies};
 use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
 use super::outcome::Hidden;
 use super::site::Site;
 use super::your_downloads;
+use super::{catalogue, copies};
 use crate::clock;
 use crate::domain::catalogue::Product;
 use crate::domain::file::FileRef;
