@@ -121,6 +121,9 @@ pub struct SoldCountView {
     pub all: u64,
     /// Those that are neither revoked nor shut by their order, and whose time is not over.
     pub open: u64,
+    /// Those of the open ones that are for the version that was bought: they are shut for good when the file is removed.
+    #[serde(default)]
+    pub bought_versions: u64,
 }
 
 /// A version of a file.
@@ -308,7 +311,7 @@ impl VersionOfFile {
 
 impl SoldCountView {
     fn of(uses: &Uses) -> Self {
-        Self { all: uses.grants.all, open: uses.grants.open }
+        Self { all: uses.grants.all, open: uses.grants.open, bought_versions: uses.grants.kept }
     }
 }
 

@@ -12,6 +12,7 @@ use super::terminal::{self, Column, table};
 use super::{Common, say, say_json};
 use crate::api::{
     FilePage, FileView, NewFile, NewName, NewPlace, NewVersion, OrphansView, ReadingView, RemovedFile, ReplacedFile, ScanView,
+    SoldCountView,
 };
 use crate::domain::id::FileId;
 
@@ -63,7 +64,7 @@ pub(super) enum Command {
         #[arg(value_name = "FILE", value_parser = FileId::from_str)]
         id: FileId,
 
-        /// Also while products hold it, which lose it, and grants of it are open.
+        /// Also while products hold it, which lose it, and grants of it are open. Those of bought versions are shut for good.
         #[arg(long)]
         anyway: bool,
     },
@@ -293,8 +294,13 @@ fn removed(gone: &RemovedFile) -> String {
     if !gone.products.is_empty() {
         text = format!("{text}\nproducts that lost it: {}", terminal::visible(&gone.products.join(", ")));
     }
-    if gone.grants.open > 0 {
-        let open = terminal::counted(gone.grants.open, "open grant goes", "open grants go");
+    let SoldCountView { open, bought_versions, .. } = gone.grants;
+    if bought_versions > 0 {
+        let shut = terminal::counted(bought_versions, "grant of a bought version is", "grants of bought versions are");
+        text = format!("{text}\n{shut} shut for good");
+    }
+    if open > bought_versions {
+        let open = terminal::counted(open - bought_versions, "open grant goes", "open grants go");
         text = format!("{text}\n{open} on with what lies where it leads");
     }
     text

@@ -91,6 +91,11 @@ impl Release {
         }
     }
 
+    /// Whether nothing was ever known of its bytes: it was added while its master was not there, and what comes is it.
+    pub const fn is_awaited(&self) -> bool {
+        self.size.is_none() && self.checksum.is_none()
+    }
+
     /// Whether a master that was just looked at is this version, as far as size and time of change tell.
     pub fn is(&self, version: &Version) -> bool {
         (self.size, self.modified) == (Some(version.size), Some(version.modified))
@@ -116,6 +121,13 @@ impl File {
     pub fn version_at(&self, moment: Moment) -> &Release {
         let bought = self.versions().rev().find(|version| version.released <= moment);
         bought.or_else(|| self.before.first()).unwrap_or(&self.current)
+    }
+
+    /// Whether a master at `at` that was just looked at has the bytes of `bought`: by size and time, or since it is a version
+    /// whose bytes were read and are the same, as after a restore that gave it another time.
+    pub fn has_bytes_of(&self, bought: &Release, at: &FileRef, seen: &Version) -> bool {
+        let is_same = |known: &Release| known.checksum.is_some() && known.checksum == bought.checksum;
+        bought.is(seen) || self.versions().any(|known| known.at.here() == Some(at) && known.is(seen) && is_same(known))
     }
 
     /// Puts `release` in the place of the current version. Versions follow each other in time, whatever the clock says.
@@ -252,6 +264,29 @@ mod tests {
         }
         assert_eq!(file.before.len(), File::VERSIONS_MAX);
         assert_eq!(file.version_at(Moment::EPOCH).id, VersionId::new([19; 12]), "the oldest that is known");
+    }
+
+    #[test]
+    fn bytes_that_come_back_at_another_time_are_those_that_were_bought_once_they_were_read() {
+        let place = |release: &Release| release.at.here().cloned().expect("a master");
+        let sum = |byte: u8| Some(Checksum::new([byte; 32]));
+        let mut file = file(Release { checksum: sum(1), ..version(1, 10, 100) });
+        let (bought, at) = (file.current.clone(), place(&file.current));
+        file.release(Release { checksum: sum(2), at: bought.at.clone(), ..version(2, 20, 200) });
+        let restored = Version { modified: Moment::from_seconds(300), ..seen(10) };
+        let again = Release::of_master(VersionId::new([3; 12]), at.clone(), &restored, Moment::from_seconds(300));
+        let unread = |file: &File| file.has_bytes_of(&bought, &at, &restored);
+        assert!(file.has_bytes_of(&bought, &at, &seen(10)) && !file.has_bytes_of(&bought, &at, &seen(20)) && !unread(&file));
+        file.release(again);
+        assert!(!unread(&file), "its bytes are not known yet");
+        for (checksum, is_same) in [(sum(3), false), (sum(1), true)] {
+            file.current.checksum = checksum;
+            assert_eq!(unread(&file), is_same, "{checksum:?}");
+        }
+        assert!(!file.has_bytes_of(&bought, &place(&version(9, 1, 1)), &restored), "elsewhere");
+        let unknown = Release { checksum: None, ..bought.clone() };
+        file.current.checksum = None;
+        assert!(!file.has_bytes_of(&unknown, &at, &restored), "two that were not read are not the same");
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Place {
 pub enum LocatorFault {
     /// It is too long, or has spaces or control characters.
     Characters,
+    /// It is a share link, and too long once it gives the file itself.
+    Grown,
     /// It begins like a URL, and not with `https://`.
     Scheme,
     /// It has a user name or a password, which would stand in logs.
@@ -79,6 +81,7 @@ impl fmt::Display for LocatorFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Characters => "must have at most 2048 bytes, no spaces and no control characters: write them as %20",
+            Self::Grown => "must be shorter: what gives the file of this share link has more than 2048 bytes; shorten its query",
             Self::Scheme => "must begin with https://, with aws: or with the name of a storage",
             Self::User => "must not have a user name or a password in it",
             Self::Host => "must have a host name behind https://",
@@ -147,7 +150,9 @@ impl FromStr for Locator {
             return aws(rest).map(Self::Remote);
         }
         if let Some(rest) = stripped_scheme(text) {
-            return https(rest).map(Self::Remote);
+            let remote = https(rest)?;
+            // What it is written as is read back: a share link grows when it becomes what gives the file itself.
+            return if remote.to_string().len() > LOCATOR_BYTES_MAX { Err(LocatorFault::Grown) } else { Ok(Self::Remote(remote)) };
         }
         if text.contains("://") {
             return Err(LocatorFault::Scheme);
@@ -283,6 +288,20 @@ mod tests {
         }
 
         #[test]
+        fn what_is_read_is_written_as_it_reads_back_near_the_limit_too(
+            start in "(www\\.dropbox\\.com/s/|1drv\\.ms/u/|a\\.sharepoint\\.com/:u:/g/|h\\.example/s/aB3dE6gH9jK2mN5\\?|h\\.example/)",
+            length in (1400..1600_usize).prop_union(LOCATOR_BYTES_MAX - 40..LOCATOR_BYTES_MAX + 2),
+            bytes in "(:[0-9]{1,19})?",
+        ) {
+            let start = format!("https://{start}");
+            let filled = "a".repeat(length.saturating_sub(start.len() + bytes.len()));
+            match format!("{start}{filled}{bytes}").parse::<Locator>() {
+                Ok(read) => prop_assert_eq!(read.to_string().parse(), Ok(read)),
+                Err(fault) => prop_assert!(matches!(fault, LocatorFault::Grown | LocatorFault::Characters), "{}", fault),
+            }
+        }
+
+        #[test]
         fn no_text_is_too_odd_to_be_read_or_refused(text in "\\PC*", start in "(https://|aws:|masters/)?") {
             if let Ok(read) = format!("{start}{text}").parse::<Locator>() {
                 let _ = (read.file_name(), read.to_string());
@@ -293,6 +312,10 @@ mod tests {
     #[test]
     fn what_names_no_file_is_refused_with_what_would_be_right() {
         let long = format!("https://h.example/{}", "a".repeat(LOCATOR_BYTES_MAX));
+        let of = |start: &str, length: usize| format!("{start}{}", "a".repeat(length - start.len()));
+        let dropbox = of("https://www.dropbox.com/s/", LOCATOR_BYTES_MAX);
+        let one_drive = of("https://1drv.ms/u/", 1600);
+        let nextcloud = of("https://h.example/s/aB3dE6gH9jK2mN5?", LOCATOR_BYTES_MAX);
         let long_key = format!("aws:my-bucket/{}", "k".repeat(KEY_BYTES_MAX + 1));
         for (written, fault) in [
             ("http://h.example/a.zip", LocatorFault::Scheme),
@@ -316,6 +339,9 @@ mod tests {
             ("https://h.example/a\n", LocatorFault::Characters),
             ("https://h.example/a#top", LocatorFault::Fragment),
             (&long, LocatorFault::Characters),
+            (&dropbox, LocatorFault::Grown),
+            (&one_drive, LocatorFault::Grown),
+            (&nextcloud, LocatorFault::Grown),
             ("aws:", LocatorFault::Bucket),
             ("aws:my-bucket", LocatorFault::Bucket),
             ("aws:my-bucket/", LocatorFault::Bucket),

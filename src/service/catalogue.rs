@@ -2,7 +2,7 @@
 //!
 //! Whoever changes a file holds [`Site::cataloguing`](super::site::Site) from reading it to writing it, so that nothing is lost.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ pub struct Replaced {
 pub enum Removal {
     /// Only one that nothing uses.
     Unused,
-    /// Any; products lose it.
+    /// Any; products lose it, and grants of bought versions are shut: which that was is not remembered.
     Anyway,
 }
 
@@ -153,6 +153,26 @@ pub(super) async fn released(site: &Site, file: &File) -> Result<u64, Down> {
     Ok(led)
 }
 
+/// Releases what lies in the place of current versions, where that was exchanged and no scan saw it yet: what is sold then is
+/// what lies there. Tells whether there was any. The caller holds [`Site::cataloguing`](super::site::Site).
+pub(super) async fn caught_up(site: &Site, files: BTreeSet<FileId>) -> Result<bool, Down> {
+    let mut is_any = false;
+    for id in files {
+        let Some(mut file) = site.catalogue.file(id).await? else { continue };
+        let Some(at) = file.here().filter(|_| !file.current.is_awaited()).cloned() else { continue };
+        let Ok(version) = site.storages.look(&at) else { continue };
+        if !file.current.is(&version) {
+            file.release(Release::of_master(VersionId::new(random::bytes()), at, &version, clock::now()));
+            released(site, &file).await?;
+            is_any = true;
+        }
+    }
+    if is_any {
+        site.scans.ask();
+    }
+    Ok(is_any)
+}
+
 /// Says that the bytes of a file lie elsewhere now: the same version, moved.
 pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, NotKept> {
     let _alone = site.cataloguing.lock().await;
@@ -209,7 +229,7 @@ pub async fn remove(site: &Site, id: FileId, removal: Removal) -> Result<Uses, N
         site.catalogue.put_product(crate::domain::catalogue::Product { files, ..product }).await?;
     }
     site.catalogue.remove_file(id).await?;
-    tracing::info!(event = "file_removed", %id, products = uses.products.len(), grants = uses.grants.open);
+    tracing::info!(event = "file_removed", %id, products = uses.products.len(), grants = uses.grants.open, shut = uses.grants.kept);
     Ok(uses)
 }
 
@@ -218,7 +238,12 @@ fn in_words(uses: &Uses) -> String {
     let products = if skus.is_empty() { None } else { Some(format!("products hold it ({})", skus.join(", "))) };
     let grants = (uses.grants.open > 0).then(|| format!("{} grants of it are open", uses.grants.open));
     let what = products.into_iter().chain(grants).collect::<Vec<_>>().join(", and ");
-    format!("{what}. Removed anyway, products lose it, and grants go on with what lies where they lead")
+    let (anyway, on) = ("Removed anyway, products lose it", "go on with what lies where they lead");
+    match (uses.grants.kept, uses.grants.open.saturating_sub(uses.grants.kept)) {
+        (0, _) => format!("{what}. {anyway}, and grants {on}"),
+        (kept, 0) => format!("{what}. {anyway}, and {kept} grants of bought versions are shut for good"),
+        (kept, others) => format!("{what}. {anyway}, {kept} grants of bought versions are shut for good, and {others} others {on}"),
+    }
 }
 
 /// What uses a file.

@@ -1,14 +1,14 @@
 //! Orders: from what a shop reports to grants and links.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::copies;
 use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
 use super::outcome::Hidden;
 use super::site::Site;
 use super::your_downloads;
+use super::{catalogue, copies};
 use crate::clock;
 use crate::domain::catalogue::Product;
 use crate::domain::file::FileRef;
@@ -18,7 +18,7 @@ use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::order::{Customer, ExternalId, Line, LineKey, Order, OrderState, ShopName, Sku, Sold};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Edition, Policy};
 use crate::proof::key::SigningKey;
 use crate::random;
 use crate::store::{Down, KeptOrder, Sale, Telling};
@@ -114,10 +114,13 @@ impl fmt::Display for NotReported {
 /// Keeps what a shop reports: the order, the grants that it has not yet, and whether those that it has are open, in one
 /// step; then what lies in public follows.
 pub async fn report(site: &Site, report: Report, author: String) -> Result<Reported, NotReported> {
-    let (now, telling) = (clock::now(), report.telling);
+    let telling = report.telling;
     // From reading what was reported before until what lies in public follows, nobody else amends: what one says of an
     // order is not taken back by another who read it before.
     let alone = site.amending.lock().await;
+    // Nor does a file lie elsewhere when its grants are kept than when they were made.
+    let unmoved = site.cataloguing.lock().await;
+    let mut now = clock::now();
     let order = whole(site, report, now).await?;
     check(&order)?;
     // What is taken back is shut whatever stands in the way of selling.
@@ -126,10 +129,13 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
         return Err(NotReported::NoKey);
     }
     let author = Author { name: author, at: now };
-    // Nor does a file lie elsewhere when its grants are kept than when they were made.
-    let unmoved = site.cataloguing.lock().await;
-    let (sales, problems) = sales(site, &order, now).await?;
-    let kept = site.orders.keep_order_telling(order, sales, telling, author.clone()).await?;
+    let (mut sold, mut problems) = sales(site, &order, now).await?;
+    if catalogue::caught_up(site, of_versions(&sold)).await? {
+        // What is bought is what was released by then.
+        now = clock::now();
+        (sold, problems) = sales(site, &order, now).await?;
+    }
+    let kept = site.orders.keep_order_telling(order, sold, telling, author.clone()).await?;
     drop(unmoved);
     told(&kept, &author);
     follow(site, &kept, now).await?;
@@ -207,7 +213,7 @@ fn check(order: &Order) -> Result<(), NotReported> {
     if order.lines.len() > Order::LINES_MAX {
         return Err(NotReported::Field("lines", format!("there must be at most {} of them", Order::LINES_MAX)));
     }
-    let mut keys = std::collections::BTreeSet::new();
+    let mut keys = BTreeSet::new();
     match order.lines.iter().find(|line| !keys.insert(&line.key)) {
         Some(twice) => Err(NotReported::Field("lines", format!("`{}` stands there twice; each line has a key of its own", twice.key))),
         None => Ok(()),
@@ -285,6 +291,12 @@ async fn line_sales(
         sales.extend((1..=units).map(|unit| sale(site, order, line, (id, at), unit, &policy, now)));
     }
     Ok(sales)
+}
+
+/// The files of which a certain version is sold.
+fn of_versions(sales: &[Sale]) -> BTreeSet<FileId> {
+    let stay = sales.iter().filter(|sale| sale.grant.policy.edition == Edition::Purchased);
+    stay.filter_map(|sale| sale.grant.sold.as_ref().map(|sold| sold.file)).collect()
 }
 
 /// The limits that the grants of a line get.

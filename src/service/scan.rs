@@ -148,19 +148,19 @@ async fn scan(site: &Arc<Site>) -> Result<u64, Down> {
                 note_missing(site, file.id, seen.is_none()).await?;
             }
             if let (State::Hashing | State::Changed, Some(seen)) = (state, seen) {
-                unread.push((file.id, seen.size));
+                unread.push((file.id, seen.size, state));
             }
         }
     }
-    let bytes = unread.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+    let bytes = unread.iter().fold(0_u64, |sum, (_, size, _)| sum.saturating_add(*size));
     site.scans.change(|found| *found = Found { states, waiting: (unread.len() as u64, bytes), reading: None });
-    for (id, size) in unread {
+    for (id, size, before) in unread {
         let became = read(site, id).await;
         site.scans.change(|found| {
             found.reading = None;
             found.waiting = (found.waiting.0.saturating_sub(1), found.waiting.1.saturating_sub(size));
         });
-        let (before, now) = became?;
+        let now = became?;
         let place = |state: State| State::ALL.iter().position(|known| *known == state);
         site.scans.change(|found| {
             if let Some(count) = place(before).and_then(|place| found.states.get_mut(place)) {
@@ -203,12 +203,12 @@ async fn note_missing(site: &Site, id: FileId, is_missing: bool) -> Result<(), D
     Ok(())
 }
 
-/// Reads the master of one file; the states that it was in before and after.
-async fn read(site: &Arc<Site>, id: FileId) -> Result<(State, State), Down> {
+/// Reads the master of one file; the state that it is in then.
+async fn read(site: &Arc<Site>, id: FileId) -> Result<State, Down> {
     // It is never closed. Evidence is read by the same one.
     let _turn = Arc::clone(&site.hashing).acquire_owned().await;
-    let Some(file) = site.catalogue.file(id).await? else { return Ok((State::Hashing, State::Missing)) };
-    let Some(at) = file.here().cloned() else { return Ok((State::Hashing, State::Remote)) };
+    let Some(file) = site.catalogue.file(id).await? else { return Ok(State::Missing) };
+    let Some(at) = file.here().cloned() else { return Ok(State::Remote) };
     let waiting = Waiting(Arc::default());
     let (storages, given_up, done) = (Arc::clone(&site.storages), Arc::clone(&waiting.0), Arc::new(AtomicU64::new(0)));
     let reading = Reading { file: id, name: file.name.clone(), size: file.current.size.unwrap_or_default(), done: Arc::clone(&done) };
@@ -224,11 +224,10 @@ async fn read(site: &Arc<Site>, id: FileId) -> Result<(State, State), Down> {
         // What was written meanwhile is another version, and is read by the next scan.
         storages.look(&place).is_ok_and(|after| after == version).then_some((version, checksum))
     };
-    let before = if file.current.checksum.is_none() { State::Hashing } else { State::Changed };
-    let Ok(Some((version, checksum))) = tokio::task::spawn_blocking(work).await else { return Ok((before, State::Changed)) };
+    let Ok(Some((version, checksum))) = tokio::task::spawn_blocking(work).await else { return Ok(State::Changed) };
     drop(waiting);
     settle(site, id, &at, &version, checksum).await?;
-    Ok((before, State::Ok))
+    Ok(State::Ok)
 }
 
 /// Writes down what was read, where the file lies there still: its version, or its next one.
@@ -237,7 +236,7 @@ async fn settle(site: &Site, id: FileId, at: &FileRef, version: &Version, checks
     let Some(mut file) = site.catalogue.file(id).await?.filter(|file| file.here() == Some(at)) else { return Ok(()) };
     let is_read = file.current.is(version);
     let same_bytes = file.current.checksum == Some(checksum);
-    if is_read || same_bytes {
+    if is_read || same_bytes || file.current.is_awaited() {
         (file.current.size, file.current.modified) = (Some(version.size), Some(version.modified));
         file.current.checksum = Some(checksum);
         file.missing = None;

@@ -35,6 +35,8 @@ pub struct SoldCount {
     pub all: u64,
     /// Those that are neither revoked nor shut by their order, and whose time is not over.
     pub open: u64,
+    /// Those of the open ones that are for the version that was bought, which nobody remembers without the file.
+    pub kept: u64,
 }
 
 /// The part of a store that keeps files and products.

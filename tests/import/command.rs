@@ -71,6 +71,29 @@ fn an_import_is_rehearsed_then_done_and_the_same_once_more_changes_nothing() {
 }
 
 #[test]
+fn a_master_that_comes_after_the_import_is_the_version_that_was_taken_over_and_no_news() {
+    let site = Site::open();
+    stock(&site);
+    fs::remove_file(site.nginx.downloads().join("book.pdf")).unwrap();
+    let dump = golden("phpmyadmin.sql");
+    site.cloakroom.say(&import(&[dump.to_str().unwrap()], &[]));
+    let book = || {
+        let files = site.cloakroom.json(&["file", "list"]);
+        files.as_array().unwrap().iter().find(|file| file["at"] == "masters/book.pdf").unwrap().clone()
+    };
+    let before = book();
+    assert_eq!((&before["state"], &before["size"]), (&"missing".into(), &Value::Null), "{before}");
+    site.master("book.pdf", &content(SIZE));
+    let states = site.cloakroom.json(&["file", "scan"])["states"].clone();
+    assert_eq!((&states["hashing"], &states["changed"]), (&0.into(), &0.into()), "{states}");
+    let after = book();
+    assert_eq!((&after["version"], &after["size"], &after["state"]), (&before["version"], &SIZE.into(), &"ok".into()), "{after}");
+    let shown = site.cloakroom.json(&["file", "show", after["id"].as_str().unwrap()]);
+    assert_eq!(shown["versions"].as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!(site.cloakroom.said(&["version_released"]), 0);
+}
+
+#[test]
 fn what_changed_in_zen_cart_since_is_told_and_nothing_is_merged() {
     let site = Site::open();
     stock(&site);

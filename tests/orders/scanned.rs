@@ -109,6 +109,23 @@ fn a_file_that_is_used_is_not_removed_unless_that_is_said_and_its_master_never_i
 }
 
 #[test]
+fn who_removes_a_file_of_which_versions_were_bought_is_told_how_many_grants_that_shuts() {
+    let site = Site::with("[[policy]]\nname = \"kept\"\nversion = \"purchased\"\n");
+    let id = file(&site, "a.zip");
+    site.cloakroom.say(&["product", "add", "book", "--file", &id, "--policy", "kept"]);
+    site.cloakroom.say(&["product", "add", "news", "--file", &id]);
+    let links: Vec<String> =
+        [("1", "book"), ("2", "news")].map(|(order, sku)| site.target(&site.cloakroom.say(&["order", "add", order, "--line", sku]))).into();
+    let refused = site.cloakroom.command(&["file", "remove", &id]);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && text.contains("1 grants of bought versions are shut for good, and 1 others go on with"), "{text}");
+    assert_eq!(site.cloakroom.json(&["file", "show", &id])["grants"], json!({"all": 2, "open": 2, "bought_versions": 1}));
+    let said = site.cloakroom.say(&["file", "remove", &id, "--anyway"]);
+    assert!(said.contains("1 grant of a bought version is shut for good\n1 open grant goes on with"), "{said}");
+    assert_eq!([site.get(&links[0]).status, site.get(&links[1]).status], [404, 303]);
+}
+
+#[test]
 fn a_file_gets_another_name_and_folder_and_keeps_its_id() {
     let site = Site::open();
     let id = file(&site, "a.zip");

@@ -108,6 +108,33 @@ fn who_bought_a_version_that_stays_gets_it_and_never_another() {
 }
 
 #[test]
+fn who_buys_what_was_exchanged_before_a_scan_saw_it_bought_what_lies_there_and_bytes_that_come_back_open_again() {
+    let site = Site::with("[[policy]]\nname = \"kept\"\nversion = \"purchased\"\n");
+    let id = selling(&site, &["--policy", "kept"]);
+    scanned(&site.cloakroom);
+    let before = buy(&site, "1");
+    site.master("book-1.pdf", &new_bytes());
+    let after = buy(&site, "2");
+    let opens = |old: bool, new: bool| {
+        for (link, is_open) in [(&before, old), (&after, new)] {
+            let status = site.get(link).status;
+            assert_eq!(status, if is_open { 303 } else { 404 }, "{link}");
+        }
+    };
+    opens(false, true);
+    assert_eq!(scanned(&site.cloakroom)["states"]["ok"], 1);
+    opens(false, true);
+    assert_eq!(fetched(&site, &after), new_bytes());
+    let versions = || site.cloakroom.json(&["file", "show", &id])["versions"].as_array().unwrap().len();
+    assert_eq!(versions(), 2, "the scan found nothing that was not sold");
+    // A restore that gives it another time.
+    site.master("book-1.pdf", &content(OLD));
+    scanned(&site.cloakroom);
+    opens(true, false);
+    assert_eq!((fetched(&site, &before), versions()), (content(OLD), 3));
+}
+
+#[test]
 fn a_stub_leads_to_the_version_that_its_download_began_with() {
     let site = Site::with_stubs(&NginxSetup::default(), "method = [\"stub\"]", true);
     let id = selling(&site, &[]);

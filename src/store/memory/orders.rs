@@ -263,8 +263,9 @@ impl CatalogueStore for Memory {
                 let is_paid = grant.sold.as_ref().is_some_and(|sold| sold.gate == OrderState::Paid);
                 is_paid && grant.standing != Standing::Revoked && !grant.is_over(now)
             };
-            let (all, open) = (kept.sold_of(file).count(), kept.sold_of(file).filter(is_open).count());
-            Ok(SoldCount { all: all as u64, open: open as u64 })
+            let open: Vec<&Grant> = kept.sold_of(file).filter(is_open).collect();
+            let stay = open.iter().filter(|grant| grant.policy.edition == Edition::Purchased).count();
+            Ok(SoldCount { all: kept.sold_of(file).count() as u64, open: open.len() as u64, kept: stay as u64 })
         })
     }
 

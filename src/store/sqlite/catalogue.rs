@@ -55,6 +55,7 @@ impl Working {
         let run = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<usize, Fault> {
             Ok(self.database.prepare_cached(sql)?.execute(parameters)?)
         };
+        let before = self.database.total_changes();
         let count = match lead {
             Lead::Nobody => 0,
             Lead::Latest => {
@@ -71,9 +72,11 @@ impl Working {
                 run(led::MOVE_GRANTS, &parameters)?
             }
         };
-        self.accounts.clear();
-        self.places.clear();
-        self.changes.led = true;
+        if self.database.total_changes() != before {
+            self.accounts.clear();
+            self.places.clear();
+            self.changes.led = true;
+        }
         Ok(count as u64)
     }
 }
@@ -176,8 +179,8 @@ impl CatalogueStore for Sqlite {
     fn sold_of(&self, file: FileId, now: Moment) -> Later<'_, SoldCount> {
         Box::pin(self.read(move |database| {
             let count = rows::one(database, led::COUNT_SOLD, params![file.written(), rows::millis(now)], |row| {
-                let (all, open): (i64, i64) = (row.get(0)?, row.get(1)?);
-                Ok(SoldCount { all: all.cast_unsigned(), open: open.cast_unsigned() })
+                let (all, open, kept): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(SoldCount { all: all.cast_unsigned(), open: open.cast_unsigned(), kept: kept.cast_unsigned() })
             })?;
             Ok(count.unwrap_or_default())
         }))

@@ -40,9 +40,10 @@ statements! {
         AND storage = ?2 AND path = ?3 AND grant_id IN (SELECT id FROM grants WHERE file_id = ?1)";
     MOVE_GRANTS = "UPDATE grants SET storage = ?4, path = ?5 WHERE file_id = ?1 AND storage = ?2 AND path = ?3";
 
-    /// All of a file, and those of them that are not over.
-    COUNT_SOLD = "SELECT count(*), count(*) FILTER (WHERE standing <> 'revoked' AND gate = 'paid' AND (expires IS NULL OR expires > ?2)) \
-        FROM grants WHERE file_id = ?1";
+    /// All of a file, those of them that are not over, and those of these that are for the version that was bought.
+    COUNT_SOLD = "WITH sold AS (SELECT standing <> 'revoked' AND gate = 'paid' AND (expires IS NULL OR expires > ?2) AS open, \
+        instr(policy, '\"version\":\"purchased\"') > 0 AS kept FROM grants WHERE file_id = ?1) \
+        SELECT count(*), count(*) FILTER (WHERE open), count(*) FILTER (WHERE open AND kept) FROM sold";
     SOLD_AS = "SELECT id FROM grants WHERE sku = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     FORGET_ORDER_SKUS = "DELETE FROM order_skus WHERE order_id = ?1";
     ADD_ORDER_SKU = "INSERT INTO order_skus (sku, order_id) VALUES (?1, ?2) ON CONFLICT (sku, order_id) DO NOTHING";
