@@ -1,5 +1,6 @@
 //! What is kept about people: shown, forgotten on demand, and shortened when its time is over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::site::{Current, Site};
@@ -77,7 +78,6 @@ pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
 /// Orders come last: by them the rest is found again where this ends in the middle.
 pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, String), Down> {
     let pseudonym = format!("forgotten-{}", OrderId::new(random::bytes()).to_string().chars().skip(2).take(8).collect::<String>());
-    let held = site.privacy.held_of(who.to_owned()).await?;
     let mut told = Forgotten::default();
     let mut add = |done: Forgotten| {
         told.orders += done.orders;
@@ -88,6 +88,7 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
     };
     // Nobody reports an order of theirs anew meanwhile.
     let alone = site.amending.lock().await;
+    let held = site.privacy.held_of(who.to_owned()).await?;
     for grant in held.grants {
         add(site.privacy.forget_grant(grant, pseudonym.clone()).await?);
     }
@@ -103,8 +104,15 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
 /// Puts networks in the place of addresses of deliveries that ended as long ago as the configuration says, for ever.
 pub async fn keep(current: &Current) {
     loop {
-        let pause = step(&current.site()).await;
-        tokio::time::sleep(pause).await;
+        let (pause, otherwise) = {
+            let site = current.site();
+            (step(&site).await, Arc::clone(&site.kept_otherwise))
+        };
+        // Who sleeps holds no generation: its keys are to be wiped.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = otherwise.notified() => {}
+        }
     }
 }
 
