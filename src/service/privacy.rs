@@ -95,6 +95,10 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
     for order in held.orders {
         add(site.privacy.forget_order(order, pseudonym.clone()).await?);
     }
+    if told.orders > 0 || told.grants > 0 {
+        // They may name the customer, and are sealed: whose they are is not known.
+        site.callers.forget_answers().await?;
+    }
     drop(alone);
     // Who it was is not said here either.
     tracing::info!(event = "customer_forgotten", pseudonym, orders = told.orders, grants = told.grants, author);

@@ -7,7 +7,7 @@ use cloakroom::domain::account::Reported;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::id::OrderId;
 use cloakroom::domain::moment::Moment;
-use cloakroom::domain::order::{Customer, Order, OrderState, ShopName};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Terms};
 use cloakroom::store::{Blurred, Filter, Forgotten, Held, OrderStore, PrivacyStore, Store};
 
 use crate::fixtures::*;
@@ -53,7 +53,14 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
         external_id: number.to_string().parse().unwrap(),
         customer: customer.clone(),
         state: OrderState::Paid,
-        lines: Vec::new(),
+        lines: vec![Line {
+            key: "1".parse().unwrap(),
+            sku: "book".parse().unwrap(),
+            options: Options::from([("engraving".to_owned(), "for Anna".to_owned())]),
+            quantity: 1,
+            state: OrderState::Paid,
+            terms: Terms { note: "Anna's serial: 7".parse().unwrap(), ..Terms::default() },
+        }],
         placed: None,
         created: at(u64::from(number)),
         changed: at(u64::from(number)),
@@ -96,7 +103,10 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
     assert_eq!((after.1.customer.as_str(), after.1.used), ("nobody-1", 1));
     let forgotten = store.order(OrderId::new([1; 12])).await.unwrap().unwrap();
     assert_eq!(forgotten.customer, Customer { id: "nobody-1".into(), ..Customer::default() });
-    assert_eq!(store.order(OrderId::new([2; 12])).await.unwrap().unwrap().customer, ben);
+    let line = &forgotten.lines[0];
+    assert!(line.terms.note.is_empty() && line.options == Options::from([("engraving".to_owned(), String::new())]), "{line:?}");
+    let other = store.order(OrderId::new([2; 12])).await.unwrap().unwrap();
+    assert_eq!((other.customer, other.lines), (ben.clone(), order(2, &ben).lines));
     assert_eq!(store.held_of("anna@b.example".to_owned()).await, Ok(Held::default()));
     // By its new name the rest is found, and decisions go on with it.
     let held = store.held_of("nobody-1".to_owned()).await.unwrap();

@@ -7,7 +7,7 @@ use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::privacy::{Keep, anonymise};
 use crate::store::Later;
-use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, nobody};
+use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer};
 
 impl Kept {
     fn held_of(&self, who: &str) -> Held {
@@ -67,7 +67,7 @@ impl PrivacyStore for Memory {
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten> {
         Box::pin(async move {
             let mut kept = self.kept()?;
-            if !kept.sales.rename(order, nobody(&pseudonym)) {
+            if !kept.sales.forget_customer(order, &pseudonym) {
                 return Ok(Forgotten::default());
             }
             let messages = kept.outbox.forget_about(None, Some(order));

@@ -12,10 +12,9 @@ use super::working::Working;
 use super::{Sqlite, orders};
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::Order;
 use crate::domain::privacy::{Keep, anonymise};
 use crate::store::Later;
-use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, nobody};
+use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, without_customer};
 use crate::store::record::Written;
 
 /// Before the first delivery.
@@ -63,7 +62,7 @@ impl Working {
     fn forget_order(&mut self, order: OrderId, pseudonym: &str) -> Result<Forgotten, Fault> {
         let found = rows::one(&self.database, schema::orders::ORDER, [order.written()], orders::order)?;
         let Some(found) = found else { return Ok(Forgotten::default()) };
-        orders::put(&self.database, &Order { customer: nobody(pseudonym), ..found })?;
+        orders::put(&self.database, &without_customer(found, pseudonym))?;
         let messages = self.database.prepare_cached(privacy::FORGET_MESSAGES_OF_ORDER)?.execute([order.written()])? as u64;
         self.messages_are_gone();
         Ok(Forgotten { orders: 1, messages, ..Forgotten::default() })
