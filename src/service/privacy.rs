@@ -32,12 +32,14 @@ pub struct About {
     pub orders: Vec<Order>,
     /// Their grants, each with its newest deliveries.
     pub grants: Vec<(Grant, Vec<Delivery>)>,
+    /// How many letters to them are about none of these.
+    pub letters: u64,
 }
 
 /// Looks up what is kept about `who`: a mail address, else the words of grants.
 pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
-    let Held { orders, grants } = site.privacy.held_of(who.to_owned()).await?;
-    let mut about = About::default();
+    let Held { orders, grants, letters } = site.privacy.held_of(who.to_owned()).await?;
+    let mut about = About { letters, ..About::default() };
     for order in orders {
         about.orders.extend(site.orders.order(order).await?);
     }
@@ -52,7 +54,8 @@ pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
 /// What is to be forgotten of `who`, in numbers. Nothing is.
 pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
     let held = site.privacy.held_of(who.to_owned()).await?;
-    let mut told = Forgotten { orders: held.orders.len() as u64, grants: held.grants.len() as u64, ..Forgotten::default() };
+    let (orders, grants) = (held.orders.len() as u64, held.grants.len() as u64);
+    let mut told = Forgotten { orders, grants, messages: held.letters, ..Forgotten::default() };
     let message_of = |order: OrderId| crate::store::Messages { order: Some(order), ..crate::store::Messages::default() };
     for order in held.orders {
         told.messages += site.messages.messages(message_of(order)).await?.len() as u64;
@@ -89,6 +92,7 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
     // Nobody reports an order of theirs anew meanwhile.
     let alone = site.amending.lock().await;
     let held = site.privacy.held_of(who.to_owned()).await?;
+    add(Forgotten { messages: site.privacy.forget_letters(who.to_owned()).await?, ..Forgotten::default() });
     for grant in held.grants {
         add(site.privacy.forget_grant(grant, pseudonym.clone()).await?);
     }

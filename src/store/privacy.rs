@@ -16,6 +16,8 @@ pub struct Held {
     pub orders: Vec<OrderId>,
     /// Their grants, those of these orders among them, the oldest first.
     pub grants: Vec<GrantId>,
+    /// How many letters to them are about none of these.
+    pub letters: u64,
 }
 
 /// How much of it was forgotten.
@@ -47,6 +49,11 @@ pub(super) fn is_customer(customer: &Customer, who: &str) -> bool {
     !who.is_empty() && (customer.email.eq_ignore_ascii_case(who) || customer.in_words() == who)
 }
 
+/// Whether `who` is the customer of a grant: as it stands there, a mail address in whatever case.
+pub(super) fn is_customer_of_grant(customer: &str, who: &str) -> bool {
+    !who.is_empty() && (customer == who || who.contains('@') && customer.eq_ignore_ascii_case(who))
+}
+
 /// What is left of an order: nobody's name, and no words that were said of or by the customer.
 pub(super) fn without_customer(order: Order, pseudonym: &str) -> Order {
     let line = |line: Line| Line {
@@ -70,6 +77,9 @@ pub trait PrivacyStore: Send + Sync {
     /// Puts `pseudonym` in the place of the customer of an order; messages about it, the notes of its lines and what was
     /// chosen there are gone.
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten>;
+
+    /// Forgets all letters to a mail address, in whatever case; how many that were.
+    fn forget_letters(&self, address: String) -> Later<'_, u64>;
 
     /// Puts networks in the place of addresses in deliveries that ended before this moment, the first of them first: a part
     /// of them, if `next` is before it, too.

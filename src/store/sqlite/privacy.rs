@@ -110,8 +110,18 @@ impl PrivacyStore for Sqlite {
                 held.grants.extend(orders::ids(database, order)?.into_iter().filter(|grant| seen.insert(*grant)));
             }
             if !who.is_empty() {
-                let others = rows::all(database, privacy::GRANTS_OF, [&who], |row| Ok(GrantId::read(&row.get::<_, String>(0)?, "grant")?))?;
+                let grants = if who.contains('@') { privacy::GRANTS_OF_ADDRESS } else { privacy::GRANTS_OF };
+                let others = rows::all(database, grants, [&who], |row| Ok(GrantId::read(&row.get::<_, String>(0)?, "grant")?))?;
                 held.grants.extend(others.into_iter().filter(|grant| seen.insert(*grant)));
+                type About = (Option<String>, Option<String>);
+                let letters: Vec<About> = rows::all(database, privacy::LETTERS_TO, [&who], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let grants: BTreeSet<String> = held.grants.iter().map(Written::written).collect();
+                let orders: BTreeSet<String> = held.orders.iter().map(Written::written).collect();
+                let is_other = |(grant, order): &&About| {
+                    !grant.as_ref().is_some_and(|grant| grants.contains(grant))
+                        && !order.as_ref().is_some_and(|order| orders.contains(order))
+                };
+                held.letters = letters.iter().filter(is_other).count() as u64;
             }
             Ok(held)
         }))
@@ -123,6 +133,14 @@ impl PrivacyStore for Sqlite {
 
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten> {
         Box::pin(self.decide(move |working| working.forget_order(order, &pseudonym)))
+    }
+
+    fn forget_letters(&self, address: String) -> Later<'_, u64> {
+        Box::pin(self.decide(move |working| {
+            let gone = working.database.prepare_cached(privacy::FORGET_LETTERS_TO)?.execute([address])?;
+            working.messages_are_gone();
+            Ok(gone as u64)
+        }))
     }
 
     fn blur_addresses(&self, before: Moment) -> Later<'_, Blurred> {
