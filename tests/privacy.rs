@@ -5,6 +5,7 @@ mod servers;
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
 use servers::site::{Site, content};
 use servers::{faketime, until};
 
@@ -76,6 +77,20 @@ fn addresses_become_networks_when_their_time_is_over_and_the_daemon_does_it_by_i
     until("its address is a network", || (from(&site) == "127.0.0.0").then_some(()));
     assert!(site.cloakroom.say(&["customer", "show", WHO]).contains("addresses  127.0.0.0"));
     assert_eq!(site.cloakroom.json(&["grant", "list"])[0]["used"], 1);
+}
+
+#[test]
+fn addresses_that_a_reload_gives_a_time_are_shortened_without_waiting_for_another_day() {
+    let mut site = Site::with("[privacy]\naddresses = \"unlimited\"\n");
+    sold(&site);
+    faketime::set(&mut site.cloakroom, 16 * 86_400);
+    until("it has ended", || site.cloakroom.json(&["delivery", "list"])[0]["closed"].is_string().then_some(()));
+    let config = site.cloakroom.config();
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("\"unlimited\"", "\"1s\"")).unwrap();
+    let pid = Pid::from_raw(i32::try_from(site.cloakroom.pid()).unwrap()).unwrap();
+    kill_process(pid, Signal::HUP).unwrap();
+    until("its address is a network", || (site.cloakroom.json(&["delivery", "list"])[0]["client"] == "127.0.0.0").then_some(()));
 }
 
 #[test]

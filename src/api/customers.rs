@@ -30,6 +30,9 @@ pub struct CustomerPage {
     pub addresses: Vec<String>,
     /// What their browsers and programs said that they are.
     pub agents: Vec<String>,
+    /// How many letters to their address are about none of these.
+    #[serde(default)]
+    pub letters: u64,
 }
 
 /// Asks to forget.
@@ -70,8 +73,8 @@ fn addresses(deliveries: &[Delivery]) -> impl Iterator<Item = String> {
 
 pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>, PathRejection>) -> Result<Json<CustomerPage>, Problem> {
     let who = problem::name(who)?;
-    let About { orders, grants } = about(&site, &who).await?;
-    if orders.is_empty() && grants.is_empty() {
+    let About { orders, grants, letters } = about(&site, &who).await?;
+    if orders.is_empty() && grants.is_empty() && letters == 0 {
         return Err(Problem::unknown(format!(
             "nothing is kept about `{who}`: a mail address, or the customer as `cloakroom grant list` shows it"
         )));
@@ -86,6 +89,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>
         deliveries: grants.iter().flat_map(|(grant, of)| of.iter().map(|delivery| ListedDelivery::of(delivery, grant))).collect(),
         addresses: found.into_iter().collect(),
         agents: agents.into_iter().filter(|agent| !agent.is_empty()).map(str::to_owned).collect(),
+        letters,
     }))
 }
 
@@ -103,7 +107,7 @@ pub(super) async fn forget_them(
         let (told, pseudonym) = forget(&site, &who, &author).await?;
         (told, Some(pseudonym))
     };
-    if told.orders == 0 && told.grants == 0 {
+    if told.orders == 0 && told.grants == 0 && told.messages == 0 {
         return Err(Problem::unknown(format!("nothing is kept about `{who}`")));
     }
     Ok(Json(ForgottenView {

@@ -107,6 +107,9 @@ fn show(page: &CustomerPage) -> Result<(), Failure> {
             say(format!("{what}  {}", terminal::visible(&found.join("; "))))?;
         }
     }
+    if page.letters > 0 {
+        say(format!("letters  {} to this address about something else", page.letters))?;
+    }
     Ok(())
 }
 

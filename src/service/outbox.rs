@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 pub(super) use self::numbers::OutboxNumbers;
 use self::refused::Throttle;
-use self::sending::send;
+use self::sending::{Sent, send};
 use super::site::{Current, Site};
 use crate::clock;
 use crate::config::Webhook;
@@ -219,7 +219,7 @@ async fn round(site: &Arc<Site>, lane: &Lane, messages: Vec<Message>) {
         let last = Try::new(clock::now(), &sent.answer);
         let [jitter] = random::bytes();
         let one = Tried::new(message.id, message.tries, last, sent.outcome, jitter);
-        note(site, lane, &message, &one, sent.outcome);
+        note(site, lane, &message, &one, &sent);
         tried.push(one);
     }
     let at = clock::now();
@@ -250,9 +250,11 @@ async fn gone(site: &Site, lane: &Lane, at: Moment) {
     site.outbox.changed.notify_one();
 }
 
-/// One counter, and a log line for news: that a lane fails is said once, until it works again.
-fn note(site: &Site, lane: &Lane, message: &Message, tried: &Tried, outcome: Outcome) {
-    let (id, answer) = (message.id, &tried.last.answer);
+/// One counter, and a log line for news: that a lane fails is said once, until it works again. What was answered stands in
+/// the store alone, as far as it is words of others.
+fn note(site: &Site, lane: &Lane, message: &Message, tried: &Tried, sent: &Sent) {
+    let (id, outcome) = (message.id, sent.outcome);
+    let Try { answer, .. } = Try::new(tried.last.at, &sent.logged);
     site.metrics.outbox.count(lane, tried.state, outcome);
     match outcome {
         Outcome::Sent => {

@@ -1,5 +1,6 @@
 //! What is kept about people: shown, forgotten on demand, and shortened when its time is over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::site::{Current, Site};
@@ -31,12 +32,14 @@ pub struct About {
     pub orders: Vec<Order>,
     /// Their grants, each with its newest deliveries.
     pub grants: Vec<(Grant, Vec<Delivery>)>,
+    /// How many letters to them are about none of these.
+    pub letters: u64,
 }
 
 /// Looks up what is kept about `who`: a mail address, else the words of grants.
 pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
-    let Held { orders, grants } = site.privacy.held_of(who.to_owned()).await?;
-    let mut about = About::default();
+    let Held { orders, grants, letters } = site.privacy.held_of(who.to_owned()).await?;
+    let mut about = About { letters, ..About::default() };
     for order in orders {
         about.orders.extend(site.orders.order(order).await?);
     }
@@ -51,7 +54,8 @@ pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
 /// What is to be forgotten of `who`, in numbers. Nothing is.
 pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
     let held = site.privacy.held_of(who.to_owned()).await?;
-    let mut told = Forgotten { orders: held.orders.len() as u64, grants: held.grants.len() as u64, ..Forgotten::default() };
+    let (orders, grants) = (held.orders.len() as u64, held.grants.len() as u64);
+    let mut told = Forgotten { orders, grants, messages: held.letters, ..Forgotten::default() };
     let message_of = |order: OrderId| crate::store::Messages { order: Some(order), ..crate::store::Messages::default() };
     for order in held.orders {
         told.messages += site.messages.messages(message_of(order)).await?.len() as u64;
@@ -77,7 +81,6 @@ pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
 /// Orders come last: by them the rest is found again where this ends in the middle.
 pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, String), Down> {
     let pseudonym = format!("forgotten-{}", OrderId::new(random::bytes()).to_string().chars().skip(2).take(8).collect::<String>());
-    let held = site.privacy.held_of(who.to_owned()).await?;
     let mut told = Forgotten::default();
     let mut add = |done: Forgotten| {
         told.orders += done.orders;
@@ -88,11 +91,17 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
     };
     // Nobody reports an order of theirs anew meanwhile.
     let alone = site.amending.lock().await;
+    let held = site.privacy.held_of(who.to_owned()).await?;
+    add(Forgotten { messages: site.privacy.forget_letters(who.to_owned()).await?, ..Forgotten::default() });
     for grant in held.grants {
         add(site.privacy.forget_grant(grant, pseudonym.clone()).await?);
     }
     for order in held.orders {
         add(site.privacy.forget_order(order, pseudonym.clone()).await?);
+    }
+    if told.orders > 0 || told.grants > 0 {
+        // They may name the customer, and are sealed: whose they are is not known.
+        site.callers.forget_answers().await?;
     }
     drop(alone);
     // Who it was is not said here either.
@@ -103,8 +112,15 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
 /// Puts networks in the place of addresses of deliveries that ended as long ago as the configuration says, for ever.
 pub async fn keep(current: &Current) {
     loop {
-        let pause = step(&current.site()).await;
-        tokio::time::sleep(pause).await;
+        let (pause, otherwise) = {
+            let site = current.site();
+            (step(&site).await, Arc::clone(&site.kept_otherwise))
+        };
+        // Who sleeps holds no generation: its keys are to be wiped.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = otherwise.notified() => {}
+        }
     }
 }
 

@@ -108,6 +108,8 @@ pub struct Site {
     pub(super) upkeep: Arc<Upkeep>,
     /// Whoever takes things out of public directories holds this meanwhile.
     pub(super) sweeping: Arc<Mutex<()>>,
+    /// Wakes what shortens addresses: another configuration holds.
+    pub(super) kept_otherwise: Arc<Notify>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
@@ -156,6 +158,7 @@ impl Current {
         site.outbox.wake();
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
+        site.kept_otherwise.notify_one();
     }
 }
 
@@ -215,6 +218,7 @@ impl Site {
             hashing: Arc::new(Semaphore::new(1)),
             upkeep: Arc::default(),
             sweeping: Arc::default(),
+            kept_otherwise: Arc::default(),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
@@ -279,6 +283,7 @@ impl Site {
             hashing: Arc::clone(&self.hashing),
             upkeep: Arc::clone(&self.upkeep),
             sweeping: Arc::clone(&self.sweeping),
+            kept_otherwise: Arc::clone(&self.kept_otherwise),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),

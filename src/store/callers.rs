@@ -42,4 +42,7 @@ pub trait CallerStore: Send + Sync {
 
     /// Forgets a call that made nothing.
     fn forget_call(&self, name: CallName) -> Later<'_, ()>;
+
+    /// Forgets the calls that were answered. What runs goes on.
+    fn forget_answers(&self) -> Later<'_, ()>;
 }

@@ -3,7 +3,8 @@
 use super::Later;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::Customer;
+use crate::domain::note::Note;
+use crate::domain::order::{Customer, Line, Order, Terms};
 
 /// Deliveries that lose their addresses in one step.
 pub(super) const BLURRED_MAX: usize = 64;
@@ -15,6 +16,8 @@ pub struct Held {
     pub orders: Vec<OrderId>,
     /// Their grants, those of these orders among them, the oldest first.
     pub grants: Vec<GrantId>,
+    /// How many letters to them are about none of these.
+    pub letters: u64,
 }
 
 /// How much of it was forgotten.
@@ -46,9 +49,20 @@ pub(super) fn is_customer(customer: &Customer, who: &str) -> bool {
     !who.is_empty() && (customer.email.eq_ignore_ascii_case(who) || customer.in_words() == who)
 }
 
-/// Who is left of a customer.
-pub(super) fn nobody(pseudonym: &str) -> Customer {
-    Customer { id: pseudonym.to_owned(), ..Customer::default() }
+/// Whether `who` is the customer of a grant: as it stands there, a mail address in whatever case.
+pub(super) fn is_customer_of_grant(customer: &str, who: &str) -> bool {
+    !who.is_empty() && (customer == who || who.contains('@') && customer.eq_ignore_ascii_case(who))
+}
+
+/// What is left of an order: nobody's name, and no words that were said of or by the customer.
+pub(super) fn without_customer(order: Order, pseudonym: &str) -> Order {
+    let line = |line: Line| Line {
+        options: line.options.into_keys().map(|name| (name, String::new())).collect(),
+        terms: Terms { note: Note::default(), ..line.terms },
+        ..line
+    };
+    let customer = Customer { id: pseudonym.to_owned(), ..Customer::default() };
+    Order { customer, lines: order.lines.into_iter().map(line).collect(), ..order }
 }
 
 /// The part of a store that knows what is kept about people.
@@ -60,8 +74,12 @@ pub trait PrivacyStore: Send + Sync {
     /// out of its deliveries that have ended, and its networks; messages about it are gone. What was sold and counted stays.
     fn forget_grant(&self, grant: GrantId, pseudonym: String) -> Later<'_, Forgotten>;
 
-    /// Puts `pseudonym` in the place of the customer of an order; messages about it are gone.
+    /// Puts `pseudonym` in the place of the customer of an order; messages about it, the notes of its lines and what was
+    /// chosen there are gone.
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten>;
+
+    /// Forgets all letters to a mail address, in whatever case; how many that were.
+    fn forget_letters(&self, address: String) -> Later<'_, u64>;
 
     /// Puts networks in the place of addresses in deliveries that ended before this moment, the first of them first: a part
     /// of them, if `next` is before it, too.

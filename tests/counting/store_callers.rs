@@ -83,4 +83,9 @@ pub(crate) async fn a_call_is_answered_again_as_it_was_until_a_day_is_over<S: Ca
     assert_eq!(store.begin_call(call("a", 2, DAY)).await, Ok(Begun::Open(call("a", 2, DAY).seed)), "a day is over");
     store.forget_call(name("a")).await.unwrap();
     assert_eq!(store.begin_call(call("a", 3, DAY + 5)).await, Ok(Begun::Open(call("a", 3, DAY + 5).seed)));
+    store.begin_call(call("b", 3, DAY + 6)).await.unwrap();
+    store.end_call(name("b"), KeptAnswer { status: 200, kid: "main".to_owned(), sealed: vec![7] }).await.unwrap();
+    store.forget_answers().await.unwrap();
+    assert_eq!(store.begin_call(call("b", 4, DAY + 7)).await, Ok(Begun::Open(call("b", 4, DAY + 7).seed)), "it is another call");
+    assert_eq!(store.begin_call(call("a", 3, DAY + 8)).await, Ok(Begun::Open(call("a", 3, DAY + 5).seed)), "it runs");
 }

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use cloakroom::domain::account::Reported;
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::id::OrderId;
+use cloakroom::domain::message::{About, Letter, Message};
 use cloakroom::domain::moment::Moment;
-use cloakroom::domain::order::{Customer, Order, OrderState, ShopName};
-use cloakroom::store::{Blurred, Filter, Forgotten, Held, OrderStore, PrivacyStore, Store};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Terms};
+use cloakroom::store::{Blurred, Filter, Forgotten, Held, Messages, OrderStore, OutboxStore, PrivacyStore, Store};
 
 use crate::fixtures::*;
 
 crate::store_contract::contract! {
     who_a_customer_is_is_forgotten_everywhere_and_what_was_counted_stays
     addresses_of_what_ended_long_ago_become_networks_and_no_others
+    letters_to_an_address_are_found_and_forgotten_whatever_they_are_about
     of_hundreds_that_ended_each_step_shortens_some
 }
 
@@ -53,7 +55,14 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
         external_id: number.to_string().parse().unwrap(),
         customer: customer.clone(),
         state: OrderState::Paid,
-        lines: Vec::new(),
+        lines: vec![Line {
+            key: "1".parse().unwrap(),
+            sku: "book".parse().unwrap(),
+            options: Options::from([("engraving".to_owned(), "for Anna".to_owned())]),
+            quantity: 1,
+            state: OrderState::Paid,
+            terms: Terms { note: "Anna's serial: 7".parse().unwrap(), ..Terms::default() },
+        }],
         placed: None,
         created: at(u64::from(number)),
         changed: at(u64::from(number)),
@@ -71,7 +80,8 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
     store.close_due(at(2 * DAY - 1)).await.unwrap();
 
     let held = store.held_of("anna@b.example".to_owned()).await.unwrap();
-    assert_eq!(held, Held { orders: vec![OrderId::new([1; 12])], grants: vec![grant_id(1), grant_id(2)] });
+    assert_eq!(held, Held { orders: vec![OrderId::new([1; 12])], grants: vec![grant_id(1), grant_id(2)], letters: 0 });
+    assert_eq!(store.held_of("ANNA@b.example".to_owned()).await.unwrap(), held);
     for nobody in ["", "anna", "nna@b.example", "Anna", "carl@b.example"] {
         assert_eq!(store.held_of(nobody.to_owned()).await, Ok(Held::default()), "{nobody}");
     }
@@ -96,7 +106,10 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
     assert_eq!((after.1.customer.as_str(), after.1.used), ("nobody-1", 1));
     let forgotten = store.order(OrderId::new([1; 12])).await.unwrap().unwrap();
     assert_eq!(forgotten.customer, Customer { id: "nobody-1".into(), ..Customer::default() });
-    assert_eq!(store.order(OrderId::new([2; 12])).await.unwrap().unwrap().customer, ben);
+    let line = &forgotten.lines[0];
+    assert!(line.terms.note.is_empty() && line.options == Options::from([("engraving".to_owned(), String::new())]), "{line:?}");
+    let other = store.order(OrderId::new([2; 12])).await.unwrap().unwrap();
+    assert_eq!((other.customer, other.lines), (ben.clone(), order(2, &ben).lines));
     assert_eq!(store.held_of("anna@b.example".to_owned()).await, Ok(Held::default()));
     // By its new name the rest is found, and decisions go on with it.
     let held = store.held_of("nobody-1".to_owned()).await.unwrap();
@@ -149,4 +162,30 @@ pub(crate) async fn of_hundreds_that_ended_each_step_shortens_some<S: PrivacySto
         }
     }
     assert_eq!((steps, all), (3, 150));
+}
+
+pub(crate) async fn letters_to_an_address_are_found_and_forgotten_whatever_they_are_about<S: OutboxStore + PrivacyStore + Store>(
+    store: Arc<S>,
+) {
+    let mut hers = grant(1, Some(1));
+    "anna@b.example".clone_into(&mut hers.customer);
+    store.issue(hers, link(1), author()).await.unwrap();
+    let letter = |to: &str, about: About| Message::of_letter(Letter { to: to.parse().unwrap(), about, language: None }, at(1));
+    let letters = vec![
+        letter("anna@b.example", About::Nothing),
+        letter("Anna@b.example", About::Grant(grant_id(7), link_id(7))),
+        letter("anna@b.example", About::Grant(grant_id(1), link_id(1))),
+        letter("anna@b.example", About::Order(OrderId::new([9; 12]))),
+        letter("ben@b.example", About::Nothing),
+    ];
+    let bens = letters[4].id;
+    store.post(letters).await.unwrap();
+    let held = store.held_of("anna@B.example".to_owned()).await.unwrap();
+    assert_eq!(held, Held { grants: vec![grant_id(1)], letters: 3, ..Held::default() });
+    for nobody in ["", "nna@b.example", "carl@b.example"] {
+        assert_eq!(store.forget_letters(nobody.to_owned()).await, Ok(0), "{nobody}");
+    }
+    assert_eq!(store.forget_letters("anna@B.example".to_owned()).await, Ok(4));
+    let left = store.messages(Messages::default()).await.unwrap();
+    assert_eq!(left.iter().map(|message| message.id).collect::<Vec<_>>(), [bens]);
 }

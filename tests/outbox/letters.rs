@@ -216,7 +216,10 @@ fn what_a_server_refuses_for_good_is_dead_with_its_words_and_what_it_refuses_for
     let list = site.cloakroom.say(&["outbox", "list"]);
     assert!(list.contains("550 ") && list.contains("greylisted"), "{list}");
     let id = dead["id"].as_str().unwrap();
-    assert!(site.cloakroom.logged(&["message_dead", id]).contains("outbox retry"), "{:#?}", site.cloakroom.log());
+    assert!(site.cloakroom.logged(&["message_dead", id, "550"]).contains("outbox retry"), "{:#?}", site.cloakroom.log());
+    for words in ["nobody of this name", "greylisted"] {
+        assert_eq!(site.cloakroom.said(&[words]), 0, "{:#?}", site.cloakroom.log());
+    }
     assert!(site.cloakroom.say(&["outbox", "retry", id]).contains("1 message is sent again"));
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 
+use serde::Serialize;
+
 use super::read::Found;
 use super::told;
 use crate::api::{CustomerView, FateView, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, NewLine, NewOrder};
@@ -13,7 +15,7 @@ use crate::config::Configuration;
 use crate::domain::grant::UNLIMITED;
 use crate::domain::order::{Options, OrderState};
 use crate::domain::path::FilePath;
-use crate::import::zen_cart::plan::{Download, Order, Product};
+use crate::import::zen_cart::plan::{Download, Order, Plan, Product};
 use crate::service::catalogue::NAME_BYTES_MAX;
 use crate::service::issue::CUSTOMER_BYTES_MAX;
 
@@ -22,6 +24,9 @@ const PART: usize = 100;
 
 /// A call has fewer files than the daemon takes, and stays small.
 const PART_FILES: usize = 300;
+
+/// A call has at most so many bytes, unless one order or product alone has more: the daemon reads 256 KiB.
+const PART_BYTES: usize = 200 * 1024;
 
 /// What holds for all of it.
 #[derive(Debug)]
@@ -94,36 +99,62 @@ fn product(terms: &Terms, product: &Product) -> ImportedProduct {
     }
 }
 
-/// What goes over in one call each.
-fn parts(found: &Found, terms: &Terms) -> Vec<NewImport> {
-    let plan = &found.plan;
-    let products =
-        plan.products.iter().map(|wanted| (product(terms, wanted), wanted.files.iter().map(|(_, path)| path).collect::<Vec<_>>()));
-    let orders =
-        plan.orders.iter().map(|wanted| (order(terms, wanted), wanted.downloads.iter().map(|sold| &sold.path).collect::<Vec<_>>()));
-    let mut parts = Vec::new();
-    let mut part = NewImport::default();
-    let mut files: BTreeMap<&FilePath, String> = BTreeMap::new();
-    let mut add = |part: &mut NewImport, files: &mut BTreeMap<&FilePath, String>, is_last: bool| {
-        if is_last || part.orders.len() + part.products.len() >= PART || files.len() >= PART_FILES {
-            let file = |(path, name): (&FilePath, String)| ImportedFile { file: terms.at(path), name: plain(&name, NAME_BYTES_MAX) };
-            part.files = std::mem::take(files).into_iter().map(file).collect();
-            parts.push(std::mem::take(part));
+/// Bytes of it on the wire. What cannot be written is told when it is sent.
+fn size(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |text| text.len() + 1)
+}
+
+/// Cuts what goes over into calls.
+struct Cut<'plan> {
+    plan: &'plan Plan,
+    terms: &'plan Terms,
+    done: Vec<NewImport>,
+    part: NewImport,
+    files: BTreeMap<&'plan FilePath, ImportedFile>,
+    bytes: usize,
+}
+
+impl<'plan> Cut<'plan> {
+    fn file(&self, path: &FilePath) -> ImportedFile {
+        let name = self.plan.files.get(path).map_or_else(|| path.file_name(), String::as_str);
+        ImportedFile { file: self.terms.at(path), name: plain(name, NAME_BYTES_MAX) }
+    }
+
+    fn end(&mut self) {
+        self.part.files = std::mem::take(&mut self.files).into_values().collect();
+        self.done.push(std::mem::take(&mut self.part));
+        self.bytes = 0;
+    }
+
+    /// The part that takes what is so large, with its files. One that several name counts for each: a part is rather too
+    /// small.
+    fn with(&mut self, bytes: usize, paths: impl Iterator<Item = &'plan FilePath>) -> &mut NewImport {
+        let files: BTreeMap<&FilePath, ImportedFile> = paths.map(|path| (path, self.file(path))).collect();
+        let bytes = bytes + files.values().map(size).sum::<usize>();
+        let count = self.part.orders.len() + self.part.products.len();
+        if count > 0 && (count >= PART || self.files.len() >= PART_FILES || self.bytes + bytes > PART_BYTES) {
+            self.end();
         }
-    };
-    let name = |path: &FilePath| plan.files.get(path).cloned().unwrap_or_else(|| path.file_name().to_owned());
-    for (product, paths) in products {
-        part.products.push(product);
-        files.extend(paths.into_iter().map(|path| (path, name(path))));
-        add(&mut part, &mut files, false);
+        self.bytes += bytes;
+        self.files.extend(files);
+        &mut self.part
     }
-    for (order, paths) in orders {
-        part.orders.push(order);
-        files.extend(paths.into_iter().map(|path| (path, name(path))));
-        add(&mut part, &mut files, false);
+}
+
+/// What goes over in one call each.
+fn parts(plan: &Plan, terms: &Terms) -> Vec<NewImport> {
+    let (done, part, files) = (Vec::new(), NewImport::default(), BTreeMap::new());
+    let mut cut = Cut { plan, terms, done, part, files, bytes: 0 };
+    for wanted in &plan.products {
+        let product = product(terms, wanted);
+        cut.with(size(&product), wanted.files.iter().map(|(_, path)| path)).products.push(product);
     }
-    add(&mut part, &mut files, true);
-    parts
+    for wanted in &plan.orders {
+        let order = order(terms, wanted);
+        cut.with(size(&order), wanted.downloads.iter().map(|sold| &sold.path)).orders.push(order);
+    }
+    cut.end();
+    cut.done
 }
 
 /// Asks for all parts; what the daemon answered, together.
@@ -166,7 +197,7 @@ fn ask(client: &Client, parts: &mut [NewImport], dry_run: bool) -> Result<Import
 /// Rehearses it, and does it unless it is only to be shown or cannot be.
 pub(super) fn run(common: &Common, configuration: &Configuration, found: &Found, terms: &Terms, dry_run: bool) -> Result<(), Failure> {
     let client = Client::of(configuration, "import zencart")?;
-    let mut parts = parts(found, terms);
+    let mut parts = parts(&found.plan, terms);
     let rehearsed = ask(&client, &mut parts, true)?;
     let is_refused = |fate: &&FateView| fate.fate == "refused";
     let refused = rehearsed.products.iter().chain(&rehearsed.orders).filter(is_refused).count();
@@ -179,4 +210,54 @@ pub(super) fn run(common: &Common, configuration: &Configuration, found: &Found,
     }
     let done = ask(&client, &mut parts, false)?;
     told::done(common, found, terms, &done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::zen_cart::tables::OrderRow;
+    use crate::wire::Limits;
+
+    fn sale(id: u64, name: &str, files: u64) -> Order {
+        let download = |file: u64| Download {
+            id: id * 1000 + file,
+            product: file,
+            attribute: None,
+            path: FilePath::parse(&format!("{}/{id}-{file}.zip", "d".repeat(150))).expect("a path"),
+            downloads: Some(5),
+            expires: None,
+        };
+        let row = OrderRow {
+            customer: id,
+            name: name.to_owned(),
+            email: "anna@b.example".to_owned(),
+            purchased: None,
+            status: 2,
+            language: String::new(),
+        };
+        Order { id, row, placed: None, is_open: true, downloads: (0..files).map(download).collect() }
+    }
+
+    #[test]
+    fn each_call_is_as_large_as_the_daemon_reads_and_nothing_is_left_out() {
+        let terms = Terms { storage: "masters".to_owned(), shop: "shop".to_owned(), policy: None };
+        let mut seen = 0;
+        // Signs of JSON that become two.
+        for (orders, files) in [(0, 0), (1, 1), (99, 1), (100, 1), (101, 1), (250, 4), (90, 3), (40, 50), (3, 200)] {
+            let all: Vec<Order> = (1..=orders).map(|id| sale(id, &"\"\\".repeat(90), files)).collect();
+            let plan = Plan { orders: all, ..Plan::default() };
+            let parts = parts(&plan, &terms);
+            let told: Vec<&str> = parts.iter().flat_map(|part| &part.orders).map(|order| order.external_id.as_str()).collect();
+            assert_eq!(told, (1..=orders).map(|id| id.to_string()).collect::<Vec<_>>(), "each once, in order");
+            for part in &parts {
+                let bytes = serde_json::to_vec(part).expect("json").len();
+                assert!(bytes < Limits::of(crate::config::Serve::Admin).body_bytes_max, "{orders} of {files}: {bytes}");
+                assert!(!part.orders.is_empty() || orders == 0);
+                let wanted = part.orders.iter().flat_map(|order| order.lines.iter().flatten()).filter_map(|line| line.file.as_deref());
+                assert!(wanted.clone().all(|file| part.files.iter().any(|known| known.file == file)));
+            }
+            seen += parts.len();
+        }
+        assert!(seen > 9, "{seen}");
+    }
 }

@@ -12,13 +12,25 @@ pub(super) struct Sent {
     pub(super) outcome: Outcome,
     /// What was answered, or what went wrong.
     pub(super) answer: String,
+    /// What of it the log may have.
+    pub(super) logged: String,
     /// Whether the webhook said that it is gone for good.
     pub(super) is_gone: bool,
 }
 
+/// What of an answer is no word of others: they may name whoever the message is about. A status is left where one begins it,
+/// else all words but addresses.
+fn plain(answer: &str) -> String {
+    match answer.get(..3) {
+        Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => status.to_owned(),
+        _ => answer.split(' ').map(|word| if word.contains('@') { "…" } else { word }).collect::<Vec<_>>().join(" "),
+    }
+}
+
 impl Sent {
     pub(super) fn new(outcome: Outcome, answer: impl Into<String>) -> Self {
-        Self { outcome, answer: answer.into(), is_gone: false }
+        let answer = answer.into();
+        Self { outcome, logged: plain(&answer), answer, is_gone: false }
     }
 }
 
@@ -44,9 +56,32 @@ async fn post(site: &Site, message: &Message) -> Sent {
         Ok(Answer { status: status @ 200..=299, .. }) => Sent::new(Outcome::Sent, status.to_string()),
         Ok(Answer { status: 410, .. }) => Sent { is_gone: true, ..Sent::new(Outcome::Refused, "410 Gone") },
         Ok(Answer { status: status @ 300..=399, .. }) => {
-            Sent::new(Outcome::Failed, format!("{status}: redirects are not followed; `url` must be where it leads"))
+            let answer = format!("{status}: redirects are not followed; `url` must be where it leads");
+            Sent { logged: answer.clone(), ..Sent::new(Outcome::Failed, answer) }
         }
         Ok(Answer { status, text }) => Sent::new(Outcome::Failed, format!("{status} {text}")),
         Err(wrong) => Sent::new(Outcome::Failed, wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_gets_a_status_or_our_own_words_and_no_address() {
+        for (answer, logged) in [
+            ("550 5.1.1 <anna@b.example>: nobody of this name", "550"),
+            ("250 2.0.0 Ok: Anna Berg", "250"),
+            ("503", "503"),
+            ("500 {\"customer\":\"anna@b.example\"}", "500"),
+            ("connection refused", "connection refused"),
+            ("no answer for anna@b.example, yet", "no answer for … yet"),
+            ("käse", "käse"),
+            ("", ""),
+        ] {
+            let sent = Sent::new(Outcome::Failed, answer);
+            assert_eq!((sent.answer.as_str(), sent.logged.as_str()), (answer, logged));
+        }
     }
 }

@@ -56,6 +56,13 @@ impl Callers {
         }
     }
 
+    fn forget_answers(&mut self) {
+        let answered = self.calls.iter().filter(|(_, call)| call.answer.is_some()).map(|(name, _)| name.clone());
+        for name in answered.collect::<Vec<_>>() {
+            self.forget(&name);
+        }
+    }
+
     fn begin(&mut self, new: NamedCall) -> Begun {
         let NamedCall { name, print, seed, at } = new;
         while let Some((begun, oldest)) = self.begun.first().cloned()
@@ -113,6 +120,10 @@ impl CallerStore for Memory {
             }
             Ok(())
         })
+    }
+
+    fn forget_answers(&self) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| kept.callers.forget_answers()) })
     }
 
     fn forget_call(&self, name: CallName) -> Later<'_, ()> {

@@ -11,9 +11,10 @@ use crate::domain::grant::{Amendment, Grant, Standing};
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::{Customer, ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
+use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
 use crate::domain::policy::Edition;
 use crate::store::outbox::Tells as _;
+use crate::store::privacy::without_customer;
 use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, Telling, most};
 
 #[derive(Debug, Default)]
@@ -47,8 +48,8 @@ impl Sales {
     }
 
     /// Puts another customer in the place of that of an order; `false` when it is not known.
-    pub(super) fn rename(&mut self, order: OrderId, customer: Customer) -> bool {
-        self.orders.get_mut(&order).map(|order| order.customer = customer).is_some()
+    pub(super) fn forget_customer(&mut self, order: OrderId, pseudonym: &str) -> bool {
+        self.orders.get_mut(&order).map(|order| *order = without_customer(order.clone(), pseudonym)).is_some()
     }
 
     fn list(&self, which: &Orders) -> Vec<Order> {

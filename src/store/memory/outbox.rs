@@ -87,7 +87,27 @@ impl Outbox {
             let about = about(message);
             about.0.is_some() && about.0 == grant || about.1.is_some() && about.1 == order
         };
-        let numbers: Vec<u64> = self.messages.iter().filter(|(_, message)| is_about(message)).map(|(number, _)| *number).collect();
+        self.forget_those(is_about)
+    }
+
+    /// How many letters to an address are about none of these.
+    pub(super) fn letters_to(&self, address: &str, grants: &[GrantId], orders: &[OrderId]) -> u64 {
+        let is_other = |message: &&Message| {
+            let (grant, order) = about(message);
+            is_to(message, address)
+                && !grant.is_some_and(|grant| grants.contains(&grant))
+                && !order.is_some_and(|order| orders.contains(&order))
+        };
+        self.messages.values().filter(is_other).count() as u64
+    }
+
+    /// Forgets all letters to an address; how many that were.
+    pub(super) fn forget_letters(&mut self, address: &str) -> u64 {
+        self.forget_those(|message| is_to(message, address))
+    }
+
+    fn forget_those(&mut self, fits: impl Fn(&Message) -> bool) -> u64 {
+        let numbers: Vec<u64> = self.messages.iter().filter(|(_, message)| fits(message)).map(|(number, _)| *number).collect();
         for number in &numbers {
             self.forget(*number);
         }
@@ -179,6 +199,10 @@ impl Outbox {
         }
         counts.into_values().collect()
     }
+}
+
+fn is_to(message: &Message, address: &str) -> bool {
+    matches!(&message.content, Content::Letter(letter) if letter.to.as_str().eq_ignore_ascii_case(address))
 }
 
 fn is_waiting_event(message: &Message) -> bool {

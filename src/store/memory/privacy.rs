@@ -7,7 +7,7 @@ use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::privacy::{Keep, anonymise};
 use crate::store::Later;
-use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, nobody};
+use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, is_customer_of_grant};
 
 impl Kept {
     fn held_of(&self, who: &str) -> Held {
@@ -15,11 +15,12 @@ impl Kept {
         let mut seen = BTreeSet::new();
         let mut grants: Vec<GrantId> =
             orders.iter().flat_map(|order| self.sales.grants_of(*order)).filter(|grant| seen.insert(*grant)).collect();
-        let is_of = |grant: &&GrantId| self.accounts.get(grant).is_some_and(|account| account.grant.customer == who);
+        let is_of = |grant: &&GrantId| self.accounts.get(grant).is_some_and(|account| is_customer_of_grant(&account.grant.customer, who));
         if !who.is_empty() {
             grants.extend(self.granted.keys().map(|(_, grant)| grant).filter(is_of).filter(|grant| seen.insert(**grant)));
         }
-        Held { orders, grants }
+        let letters = self.outbox.letters_to(who, &grants, &orders);
+        Held { orders, grants, letters }
     }
 
     fn forget_grant(&mut self, grant: GrantId, pseudonym: &str) -> Forgotten {
@@ -67,12 +68,16 @@ impl PrivacyStore for Memory {
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten> {
         Box::pin(async move {
             let mut kept = self.kept()?;
-            if !kept.sales.rename(order, nobody(&pseudonym)) {
+            if !kept.sales.forget_customer(order, &pseudonym) {
                 return Ok(Forgotten::default());
             }
             let messages = kept.outbox.forget_about(None, Some(order));
             Ok(Forgotten { orders: 1, messages, ..Forgotten::default() })
         })
+    }
+
+    fn forget_letters(&self, address: String) -> Later<'_, u64> {
+        Box::pin(async move { Ok(self.kept()?.outbox.forget_letters(&address)) })
     }
 
     fn blur_addresses(&self, before: Moment) -> Later<'_, Blurred> {

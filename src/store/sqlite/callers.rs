@@ -150,6 +150,13 @@ impl CallerStore for Sqlite {
         }))
     }
 
+    fn forget_answers(&self) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| {
+            working.database.prepare_cached(schema::FORGET_ANSWERS)?.execute([])?;
+            Ok(())
+        }))
+    }
+
     fn forget_call(&self, name: CallName) -> Later<'_, ()> {
         Box::pin(self.decide(move |working| {
             working.database.prepare_cached(schema::FORGET_CALL)?.execute([name.caller, name.key])?;

@@ -12,10 +12,9 @@ use super::working::Working;
 use super::{Sqlite, orders};
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::Order;
 use crate::domain::privacy::{Keep, anonymise};
 use crate::store::Later;
-use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, nobody};
+use crate::store::privacy::{BLURRED_MAX, Blurred, Forgotten, Held, PrivacyStore, is_customer, without_customer};
 use crate::store::record::Written;
 
 /// Before the first delivery.
@@ -63,7 +62,7 @@ impl Working {
     fn forget_order(&mut self, order: OrderId, pseudonym: &str) -> Result<Forgotten, Fault> {
         let found = rows::one(&self.database, schema::orders::ORDER, [order.written()], orders::order)?;
         let Some(found) = found else { return Ok(Forgotten::default()) };
-        orders::put(&self.database, &Order { customer: nobody(pseudonym), ..found })?;
+        orders::put(&self.database, &without_customer(found, pseudonym))?;
         let messages = self.database.prepare_cached(privacy::FORGET_MESSAGES_OF_ORDER)?.execute([order.written()])? as u64;
         self.messages_are_gone();
         Ok(Forgotten { orders: 1, messages, ..Forgotten::default() })
@@ -111,8 +110,18 @@ impl PrivacyStore for Sqlite {
                 held.grants.extend(orders::ids(database, order)?.into_iter().filter(|grant| seen.insert(*grant)));
             }
             if !who.is_empty() {
-                let others = rows::all(database, privacy::GRANTS_OF, [&who], |row| Ok(GrantId::read(&row.get::<_, String>(0)?, "grant")?))?;
+                let grants = if who.contains('@') { privacy::GRANTS_OF_ADDRESS } else { privacy::GRANTS_OF };
+                let others = rows::all(database, grants, [&who], |row| Ok(GrantId::read(&row.get::<_, String>(0)?, "grant")?))?;
                 held.grants.extend(others.into_iter().filter(|grant| seen.insert(*grant)));
+                type About = (Option<String>, Option<String>);
+                let letters: Vec<About> = rows::all(database, privacy::LETTERS_TO, [&who], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let grants: BTreeSet<String> = held.grants.iter().map(Written::written).collect();
+                let orders: BTreeSet<String> = held.orders.iter().map(Written::written).collect();
+                let is_other = |(grant, order): &&About| {
+                    !grant.as_ref().is_some_and(|grant| grants.contains(grant))
+                        && !order.as_ref().is_some_and(|order| orders.contains(order))
+                };
+                held.letters = letters.iter().filter(is_other).count() as u64;
             }
             Ok(held)
         }))
@@ -124,6 +133,14 @@ impl PrivacyStore for Sqlite {
 
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten> {
         Box::pin(self.decide(move |working| working.forget_order(order, &pseudonym)))
+    }
+
+    fn forget_letters(&self, address: String) -> Later<'_, u64> {
+        Box::pin(self.decide(move |working| {
+            let gone = working.database.prepare_cached(privacy::FORGET_LETTERS_TO)?.execute([address])?;
+            working.messages_are_gone();
+            Ok(gone as u64)
+        }))
     }
 
     fn blur_addresses(&self, before: Moment) -> Later<'_, Blurred> {

@@ -47,5 +47,6 @@ statements! {
     FORGET_CALLS = "DELETE FROM calls WHERE rowid IN (SELECT rowid FROM calls WHERE at <= ?1 ORDER BY at LIMIT ?2)";
     ADD_CALL = "INSERT INTO calls (caller, name, print, seed, at) VALUES (?1, ?2, ?3, ?4, ?5)";
     END_CALL = "UPDATE calls SET status = ?3, kid = ?4, sealed = ?5 WHERE caller = ?1 AND name = ?2";
+    FORGET_ANSWERS = "DELETE FROM calls INDEXED BY calls_by_age WHERE at >= 0 AND status IS NOT NULL";
     FORGET_CALL = "DELETE FROM calls WHERE caller = ?1 AND name = ?2";
 }

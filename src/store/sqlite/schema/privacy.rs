@@ -12,6 +12,11 @@ CREATE INDEX deliveries_by_end ON deliveries (closed, number) WHERE closed IS NO
 
 statements! {
     GRANTS_OF = "SELECT id FROM grants WHERE customer = ?1 ORDER BY created, id";
+    /// In whatever case: the index is read whole, and nothing else.
+    GRANTS_OF_ADDRESS = "SELECT id FROM grants INDEXED BY grants_by_customer WHERE customer = ?1 COLLATE NOCASE ORDER BY created, id";
+    LETTERS_TO = "SELECT grant_id, order_id FROM outbox WHERE state IN ('waiting', 'sent', 'dead') AND lane = 'mail' \
+        AND address = ?1 COLLATE NOCASE";
+    FORGET_LETTERS_TO = "DELETE FROM outbox WHERE state IN ('waiting', 'sent', 'dead') AND lane = 'mail' AND address = ?1 COLLATE NOCASE";
     FORGET_CUSTOMER = "UPDATE grants SET customer = ?2, networks_seen = ?3 WHERE id = ?1";
     ENDED_OF_GRANT = "SELECT d.number, d.id FROM deliveries d JOIN grants g ON g.number = d.grant_number \
         WHERE g.id = ?1 AND d.closed IS NOT NULL AND d.number > ?2 ORDER BY d.number LIMIT ?3";
