@@ -78,9 +78,15 @@ pub(crate) async fn a_call_is_answered_again_as_it_was_until_a_day_is_over<S: Ca
     store.end_call(name("a"), answer.clone()).await.unwrap();
     store.end_call(name("unknown"), answer.clone()).await.unwrap();
     assert_eq!(store.begin_call(call("unknown", 1, 10)).await, Ok(Begun::Open(call("unknown", 1, 10).seed)));
-    assert_eq!(store.begin_call(call("a", 1, DAY - 1)).await, Ok(Begun::Answered(answer)));
+    assert_eq!(store.begin_call(call("a", 1, DAY - 1)).await, Ok(Begun::Answered(answer.clone())));
     assert_eq!(store.begin_call(call("a", 2, DAY - 1)).await, Ok(Begun::Other));
     assert_eq!(store.begin_call(call("a", 2, DAY)).await, Ok(Begun::Open(call("a", 2, DAY).seed)), "a day is over");
+    for number in 0..150 {
+        store.begin_call(call(&format!("many-{number:03}"), 1, DAY + 1)).await.unwrap();
+        store.end_call(name(&format!("many-{number:03}")), answer.clone()).await.unwrap();
+    }
+    let late = call("many-149", 1, 2 * DAY + 1);
+    assert_eq!(store.begin_call(late.clone()).await, Ok(Begun::Open(late.seed)), "however many are forgotten with it");
     store.forget_call(name("a")).await.unwrap();
     assert_eq!(store.begin_call(call("a", 3, DAY + 5)).await, Ok(Begun::Open(call("a", 3, DAY + 5).seed)));
     store.begin_call(call("b", 3, DAY + 6)).await.unwrap();

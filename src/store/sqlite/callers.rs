@@ -102,6 +102,8 @@ impl Working {
         let NamedCall { name: CallName { caller, key }, print, seed, at } = new;
         let long_ago = rows::millis(Moment::EPOCH + at.since(Moment::EPOCH + KEPT));
         self.database.prepare_cached(schema::FORGET_CALLS)?.execute(params![long_ago, FORGOTTEN_MAX])?;
+        // There may be more than are forgotten at once.
+        self.database.prepare_cached(schema::FORGET_OLD_CALL)?.execute(params![caller, key, long_ago])?;
         if let Some(CallRow { print: known, seed, answer }) = rows::one(&self.database, schema::CALL, [caller, key], call)? {
             return Ok(match answer {
                 _ if known != *print => Begun::Other,

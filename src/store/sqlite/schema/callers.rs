@@ -48,5 +48,6 @@ statements! {
     ADD_CALL = "INSERT INTO calls (caller, name, print, seed, at) VALUES (?1, ?2, ?3, ?4, ?5)";
     END_CALL = "UPDATE calls SET status = ?3, kid = ?4, sealed = ?5 WHERE caller = ?1 AND name = ?2";
     FORGET_ANSWERS = "DELETE FROM calls INDEXED BY calls_by_age WHERE at >= 0 AND status IS NOT NULL";
+    FORGET_OLD_CALL = "DELETE FROM calls WHERE caller = ?1 AND name = ?2 AND at <= ?3";
     FORGET_CALL = "DELETE FROM calls WHERE caller = ?1 AND name = ?2";
 }
