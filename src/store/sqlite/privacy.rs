@@ -92,6 +92,9 @@ impl Working {
     }
 }
 
+/// The grant and the order that a letter is about.
+type About = (Option<String>, Option<String>);
+
 impl PrivacyStore for Sqlite {
     fn held_of(&self, who: String) -> Later<'_, Held> {
         Box::pin(self.read(move |database| {
@@ -113,7 +116,6 @@ impl PrivacyStore for Sqlite {
                 let grants = if who.contains('@') { privacy::GRANTS_OF_ADDRESS } else { privacy::GRANTS_OF };
                 let others = rows::all(database, grants, [&who], |row| Ok(GrantId::read(&row.get::<_, String>(0)?, "grant")?))?;
                 held.grants.extend(others.into_iter().filter(|grant| seen.insert(*grant)));
-                type About = (Option<String>, Option<String>);
                 let letters: Vec<About> = rows::all(database, privacy::LETTERS_TO, [&who], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 let grants: BTreeSet<String> = held.grants.iter().map(Written::written).collect();
                 let orders: BTreeSet<String> = held.orders.iter().map(Written::written).collect();
