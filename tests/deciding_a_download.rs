@@ -103,6 +103,7 @@ fn question(method: Method, url: &str, number: u32) -> Question {
         client: Client::new([192, 0, 2, 1].into(), "curl/8.0"),
         range: Range::Whole,
         cookie: None,
+        order_cookie: None,
         jwt_cookies: None,
         authorization: None,
         wants_page: false,

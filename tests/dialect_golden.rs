@@ -104,8 +104,9 @@ fn what_would_be_a_second_header_or_another_place_is_never_said() {
     for (kind, say) in [
         (Kind::Authorize, hand_off("/files/", &path, &version)),
         (Kind::Authorize, Say::Redirect { to: "/x", cookie: None }),
-        (Kind::Authorize, Say::Show { page: page(String::new()), onward: None }),
-        (Kind::Download, Say::Show { page: page(String::new()), onward: Some("/dl/\r\nX-Accel-Redirect: /x") }),
+        (Kind::Authorize, Say::Show { page: page(String::new()), onward: None, cookie: None }),
+        (Kind::Download, Say::Show { page: page(String::new()), onward: Some("/dl/\r\nX-Accel-Redirect: /x"), cookie: None }),
+        (Kind::Download, Say::Show { page: page(String::new()), onward: None, cookie: Some("a=b\r\nX-Accel-Redirect: /x") }),
         (Kind::Download, Say::Allow { rate: None, user: None }),
     ] {
         let answer = Dialect::Nginx.write(kind, say);
@@ -161,8 +162,9 @@ fn case(raw: &[u8]) -> String {
                     let redirect = Say::Redirect { to: "/dl/d/token/a.zip", cookie: Some("cloakroom=abc; Path=/dl/; Secure") };
                     say(&mut text, question.kind, "redirect", redirect);
                     let shown = || page("<p>a page</p>".to_owned());
-                    say(&mut text, question.kind, "show", Say::Show { page: shown(), onward: None });
-                    say(&mut text, question.kind, "show and go on", Say::Show { page: shown(), onward: Some("/dl/d/token/a.zip") });
+                    say(&mut text, question.kind, "show", Say::Show { page: shown(), onward: None, cookie: None });
+                    let onward = Some("/dl/d/token/a.zip");
+                    say(&mut text, question.kind, "show and go on", Say::Show { page: shown(), onward, cookie: None });
                 }
             }
             refuse(&mut text, question.kind, Refusal::Expired, &question.request);

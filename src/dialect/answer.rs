@@ -143,7 +143,7 @@ pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'
 }
 
 /// A page. Nothing of it is kept by anybody: it is about one person's downloads, and its address is a secret.
-pub(super) fn show(page: Page<'_>, onward: Option<&str>) -> Answer {
+pub(super) fn show(page: Page<'_>, onward: Option<&str>, cookie: Option<&str>) -> Answer {
     let Page { media_type, text, policy } = page;
     let head = Head::new(200, 8)
         .fixed(header::CACHE_CONTROL, "no-store")
@@ -158,7 +158,7 @@ pub(super) fn show(page: Page<'_>, onward: Option<&str>) -> Answer {
         Some(to) => head.secret(header::REFRESH, format!("0; url={to}")),
         None => head,
     };
-    head.body(Bytes::from(text))
+    kept(head, cookie).body(Bytes::from(text))
 }
 
 /// What a file it is, to one who asks by HEAD.
@@ -178,10 +178,14 @@ pub(super) fn redirect(to: &str, cookie: Option<&str>) -> Answer {
     if to.is_empty() {
         return unsayable();
     }
-    let head = Head::new(303, 4).secret(header::LOCATION, to);
-    let head = match cookie {
+    let head = kept(Head::new(303, 4).secret(header::LOCATION, to), cookie);
+    head.fixed(header::CACHE_CONTROL, "no-store").fixed(header::REFERRER_POLICY, "no-referrer").empty()
+}
+
+/// A head with a cookie, if one is set.
+fn kept(head: Head, cookie: Option<&str>) -> Head {
+    match cookie {
         Some(cookie) => head.secret(header::SET_COOKIE, cookie),
         None => head,
-    };
-    head.fixed(header::CACHE_CONTROL, "no-store").fixed(header::REFERRER_POLICY, "no-referrer").empty()
+    }
 }

@@ -14,6 +14,9 @@ use super::Malformed;
 /// The name of Cloakroom's own cookie.
 pub(super) const COOKIE: &str = "cloakroom";
 
+/// The name of the cookie of whoever has seen the page of an order.
+const ORDER_COOKIE: &str = "cloakroom_order";
+
 /// The name of the cookie that carries a JWT.
 const JWT_COOKIE: &str = "cloakroom_jwt";
 
@@ -160,12 +163,21 @@ impl<'a> Heard<'a> {
     /// The value of our own cookie. Two of them, or an odd one, count as none: who holds a delivery's cookie carries on
     /// with it, so doubt means a new start.
     pub(super) fn own_cookie(&self) -> Option<String> {
+        self.cookie_named(COOKIE).map(str::to_owned)
+    }
+
+    /// The value of the cookie that the page of an order sets.
+    pub(super) fn order_cookie(&self) -> Option<Box<Zeroizing<String>>> {
+        self.cookie_named(ORDER_COOKIE).map(|value| Box::new(Zeroizing::new(value.to_owned())))
+    }
+
+    fn cookie_named(&self, wanted: &str) -> Option<&'a str> {
         let all = self.cookie?.to_str().ok()?;
-        let mut ours = all.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+        let mut ours = all.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == wanted);
         let (_, value) = ours.next()?;
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         let fits = !value.is_empty() && value.len() <= COOKIE_BYTES_MAX && value.bytes().all(good);
-        (fits && ours.next().is_none()).then(|| value.to_owned())
+        (fits && ours.next().is_none()).then_some(value)
     }
 
     /// The values of the cookie that carries a JWT, whatever they are; a logout leaves it empty, and then there is none.

@@ -136,6 +136,8 @@ pub enum Say<'a> {
         page: Page<'a>,
         /// Where the browser goes on to by itself, staying on the page where that is a download: a path, ASCII.
         onward: Option<&'a str>,
+        /// A `Set-Cookie` value.
+        cookie: Option<&'a str>,
     },
     /// No.
     Refuse {

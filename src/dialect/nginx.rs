@@ -86,6 +86,7 @@ fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> R
         client: Client::new(client_address(lines)?, lines.agent()),
         range: lines.wanted_range(),
         cookie: lines.own_cookie(),
+        order_cookie: lines.order_cookie(),
         jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
@@ -142,7 +143,7 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
         }
         (Kind::Download, Say::Describe { version, name }) => describe(version, name),
         (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
-        (Kind::Download, Say::Show { page, onward }) => show(page, onward),
+        (Kind::Download, Say::Show { page, onward, cookie }) => show(page, onward, cookie),
         (Kind::Download, Say::Refuse { refusal, support, page, lasts, .. }) => refusal_page(refusal, support, page, lasts),
         // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
         (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. } | Say::Show { .. })

@@ -44,6 +44,7 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
         client: Client::new(address, lines.agent()),
         range: if lines.if_range.is_some() { Range::Whole } else { sole_part(&head.headers) },
         cookie: lines.own_cookie(),
+        order_cookie: lines.order_cookie(),
         jwt_cookies: lines.jwt_cookies(),
         authorization: lines.authorization(),
         wants_page: lines.wants_page(),
@@ -58,7 +59,7 @@ pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
     match say {
         Say::Describe { version, name } => describe(version, name),
         Say::Redirect { to, cookie } => redirect(to, cookie),
-        Say::Show { page, onward } => show(page, onward),
+        Say::Show { page, onward, cookie } => show(page, onward, cookie),
         Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
         Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
     }

@@ -117,7 +117,9 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
         Decision::Download(Outcome::Show(shown)) => {
             tracing::debug!(client = %question.client.address, event = "shown", request = %question.request);
             let page = Page { media_type: HTML, text: shown.text, policy: site.pages.content_security_policy_of_forms() };
-            Reply::Answer(dialect.write(question.kind, Say::Show { page, onward: shown.onward.as_deref() }))
+            Reply::Answer(
+                dialect.write(question.kind, Say::Show { page, onward: shown.onward.as_deref(), cookie: shown.cookie.as_deref() }),
+            )
         }
         Decision::Download(Outcome::Lead(to)) => {
             tracing::debug!(client = %question.client.address, event = "led_on", request = %question.request);

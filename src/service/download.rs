@@ -21,7 +21,7 @@ use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, LinkId, base32};
 use crate::domain::link::Link;
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Moment, Span};
 use crate::domain::policy;
 use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
@@ -30,6 +30,9 @@ use crate::proof::key::SigningKey;
 use crate::proof::{signed_url, token};
 use crate::random;
 use crate::store::{Content, Down, Store, Target};
+
+/// The cookie that tells a client from others; it opens nothing by itself.
+const COOKIE: &str = "cloakroom";
 
 /// Reads the address, then opens what it names: a signed file, a link, or a delivery.
 pub async fn download(
@@ -234,7 +237,8 @@ pub(super) async fn click(
         away::on(site, store, dialect, question, &going, now, trace).await?
     };
     // Who carries on is known without one already; another one would make another client of them.
-    let cookie = (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, &fresh_cookie));
+    let cookie =
+        (clicked.fresh && question.cookie.is_none()).then(|| set_cookie(site, COOKIE, &fresh_cookie, Some(policy::Policy::RESUME_CAP)));
     let delivery = clicked.delivery;
     Ok(Outcome::Redirect(Redirect { to, cookie, delivery, method, version, counted, fresh: clicked.fresh, closed: clicked.closed }))
 }
@@ -375,10 +379,10 @@ pub(super) fn decided<T>(decision: Result<Result<T, Refusal>, Down>, what: &str,
     }
 }
 
-/// The cookie tells this client from others; it opens nothing by itself.
-fn set_cookie(site: &Site, value: &str) -> String {
+/// A cookie for all that lies under `public_url`; without `lasts` it is gone with the browser's session.
+pub(super) fn set_cookie(site: &Site, name: &str, value: &str, lasts: Option<Span>) -> String {
     let public = site.public_url();
     let secure = if public.origin.starts_with("https:") { "; Secure" } else { "" };
-    let seconds = policy::Policy::RESUME_CAP.seconds();
-    format!("cloakroom={value}; Path={}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", public.path)
+    let lasts = lasts.map(|span| format!("; Max-Age={}", span.seconds())).unwrap_or_default();
+    format!("{name}={value}; Path={}{lasts}; HttpOnly; SameSite=Lax{secure}", public.path)
 }

@@ -191,6 +191,7 @@ async fn explain_url(site: &Site, url: &str, from: Option<IpAddr>) -> Result<Exp
         client: Client::new(from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), "cloakroom explain"),
         range: Range::Whole,
         cookie: None,
+        order_cookie: None,
         jwt_cookies: None,
         authorization: None,
         wants_page: false,

@@ -15,6 +15,7 @@ use super::your_downloads;
 use crate::dialect::Dialect;
 use crate::domain::account::Ask;
 use crate::domain::checksum::Checksum;
+use crate::domain::client::ClientKey;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeliveryId, GrantId, LinkId};
@@ -64,11 +65,11 @@ pub(super) async fn landing(
     landing.mine = mine;
     landing.is_measured = site.is_reported(method);
     landing.login = asks_for_login(site, &target.file, method);
-    landing.all = your_downloads::path_for(site, &grant);
+    landing.all = your_downloads::path_for(site, question, &grant);
     landing.notes = order::notes(site, &grant).await.map_err(|down| trace.down(down))?;
     let page = site.pages.landing(&landing, reader(site, question));
     trace.held(|| "a browser visits the link: its page is shown".to_owned());
-    page.map(|text| Outcome::Show(Page { text, onward: None })).ok_or_else(|| unwritten(trace))
+    page.map(|text| Outcome::Show(Page { text, onward: None, cookie: None })).ok_or_else(|| unwritten(trace))
 }
 
 /// The page that stays while a delivery runs, or the copy of a link's grant is fetched; with [`GO`], the way to its bytes.
@@ -143,14 +144,16 @@ async fn started_delivery(
     });
     let mut page = Started::new(shown(store, target.grant, &target.file, version).await, progress, now);
     page.ends = (tried.is_ok() && delivery.opened.is_some()).then(|| delivery.grace_ends(&grant.policy));
-    if let Some(link) = delivery.link {
+    // The address of a delivery may be passed on, too: only who clicked is led back to the link.
+    let is_clicker = question.cookie.as_deref().is_some_and(|cookie| ClientKey::of_cookie(cookie) == delivery.cookie);
+    if let Some(link) = delivery.link.filter(|_| is_clicker) {
         let token = token::mint_link(site.name(), link, key);
         let path = address::link_path(site.public_url(), &token, &target.file);
         page.url = Some(format!("{}{path}", site.public_url().origin));
         page.back = Some(path);
     }
     page.login = asks_for_login(site, &target.file, method);
-    page.all = your_downloads::path_for(site, &grant);
+    page.all = your_downloads::path_for(site, question, &grant);
     // Only what nobody has asked for yet is begun by the page itself: whoever looks again sees how far it is.
     let onward = way.clone().filter(|_| progress == Progress::Starts && question.query.as_deref() != Some(SEEN));
     page.way = way;
@@ -247,7 +250,7 @@ fn asks_for_login(site: &Site, file: &FileRef, method: policy::Method) -> bool {
 fn written(site: &Site, question: &Question, page: &Started, onward: Option<String>, trace: &mut Trace) -> Result<Outcome, Refusal> {
     trace.held(|| "the page that stays while it is downloaded is shown".to_owned());
     let text = site.pages.started(page, reader(site, question));
-    text.map(|text| Outcome::Show(Page { text, onward })).ok_or_else(|| unwritten(trace))
+    text.map(|text| Outcome::Show(Page { text, onward, cookie: None })).ok_or_else(|| unwritten(trace))
 }
 
 /// Each page was rendered in every state before it was used; what cannot be said now is refused.

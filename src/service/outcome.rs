@@ -42,6 +42,8 @@ pub struct Page {
     pub text: String,
     /// Where the browser goes on to by itself: a path, and a secret.
     pub onward: Option<String>,
+    /// A `Set-Cookie` value.
+    pub cookie: Option<String>,
 }
 
 impl fmt::Debug for Page {

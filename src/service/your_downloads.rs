@@ -3,7 +3,7 @@
 
 use super::address;
 use super::asking::{self, Asked};
-use super::download::{click, known, signing_key};
+use super::download::{click, known, set_cookie, signing_key};
 use super::landing::{checksum_of, left, reader, unwritten};
 use super::order;
 use super::outcome::{Hidden, Outcome, Page};
@@ -31,6 +31,9 @@ const DELIVERIES: usize = 20;
 /// What follows the token where more is asked for, before the grant.
 const ASK: &str = "ask/";
 
+/// The cookie of a browser that has seen the page. Its value is the token.
+const COOKIE: &str = "cloakroom_order";
+
 /// The query after that was told.
 const TOLD: &str = "told";
 
@@ -40,9 +43,12 @@ pub fn url_of(site: &Site, order: OrderId) -> Option<String> {
     Some(format!("{}{}", site.public_url().origin, path_of(site, order, key)))
 }
 
-/// The path of the page of the order that `grant` was sold by.
-pub(super) fn path_for(site: &Site, grant: &Grant) -> Option<String> {
-    Some(path_of(site, grant.sold.as_ref()?.order, site.keys.signing()?))
+/// The path of the page of the order that `grant` was sold by, for a browser that has seen that page: a link may be passed
+/// on, and must open no more than its own file.
+pub(super) fn path_for(site: &Site, question: &Question, grant: &Grant) -> Option<String> {
+    let order = grant.sold.as_ref()?.order;
+    let seen = token::open_order(site.name(), question.order_cookie.as_deref()?, &site.keys).ok()?;
+    (seen == order).then_some(path_of(site, order, site.keys.signing()?))
 }
 
 fn path_of(site: &Site, order: OrderId, key: &SigningKey) -> String {
@@ -89,7 +95,9 @@ pub(super) async fn show(
     }
     trace.held(|| "the page of the order is shown".to_owned());
     let text = site.pages.order(&page, reader(site, question));
-    text.map(|text| Outcome::Show(Page { text, onward: None })).ok_or_else(|| unwritten(trace))
+    // Whoever has the page has the token, and the browser forgets it when it is closed.
+    let cookie = Some(set_cookie(site, COOKIE, token, None));
+    text.map(|text| Outcome::Show(Page { text, onward: None, cookie })).ok_or_else(|| unwritten(trace))
 }
 
 fn open(site: &Site, token: &str, trace: &mut Trace) -> Result<OrderId, Refusal> {

@@ -82,9 +82,54 @@ fn all_files_of_an_order_stand_on_one_page_and_each_leads_to_its_own() {
     let has_arrived = |row: &str| row.contains("4 of 5") && !row.contains("not yet");
     let page = until("that it is counted", || Some(shop.look()).filter(|page| has_arrived(row(page, FILES[0]))));
     assert!(row(&page, FILES[1]).contains("5 of 5"), "{page}");
-    // The page of a file leads back to all of them.
-    let landing = shop.site.ask("GET", &shop.links[1], BROWSER).text().replace("&#x2f;", "/");
-    assert!(landing.contains(&format!("href=\"{}\"", shop.page)), "{landing}");
+}
+
+/// The name and the value of the cookie that an answer sets.
+#[track_caller]
+fn cookie_of(answer: &Answer) -> String {
+    let set = answer.header("Set-Cookie").unwrap_or_else(|| panic!("no cookie: {:?}", answer.headers));
+    assert!(set.contains("; Path=/dl/") && set.contains("; HttpOnly") && set.contains("; SameSite=Lax"), "{set}");
+    set.split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_passed_on_opens_its_own_file_and_leads_to_no_other() {
+    let shop = Ordered::open("");
+    let other = shop.site.cloakroom.json(&["order", "add", "1002", "--line", "set"]);
+    let other = cookie_of(&shop.site.ask("GET", &shop.site.target(other["page_url"].as_str().unwrap()), BROWSER));
+    let seen = cookie_of(&shop.site.ask("GET", &shop.page, BROWSER));
+    assert!(seen.starts_with("cloakroom_order="), "{seen}");
+    let pressed = shop.site.ask("POST", &shop.links[1], &[BROWSER, &[("Content-Length", "0")]].concat());
+    let clicked = cookie_of(&pressed);
+    assert!(clicked.starts_with("cloakroom="), "{clicked}");
+    let started = format!("{}?seen", pressed.header("Location").unwrap());
+    let both = format!("{seen}; {clicked}");
+    let twice = format!("{seen}; {seen}");
+    let mut looked = 0;
+    for (target, cookie, leads_to_all, leads_back) in [
+        (&shop.links[1], "", false, true),
+        (&shop.links[1], &*other, false, true),
+        (&shop.links[1], "cloakroom_order=x", false, true),
+        (&shop.links[1], &*twice, false, true),
+        (&shop.links[1], &*seen, true, true),
+        (&started, "", false, false),
+        (&started, &*other, false, false),
+        (&started, "cloakroom=another", false, false),
+        (&started, &*clicked, false, true),
+        (&started, &*seen, true, false),
+        (&started, &*both, true, true),
+    ] {
+        let answer = shop.site.ask("GET", target, &[BROWSER, &[("Cookie", cookie)]].concat());
+        let page = answer.text().replace("&#x2f;", "/");
+        assert_eq!(answer.status, 200, "{target} {cookie}: {page}");
+        // A page's own form says no address, and the line for tools says the link's.
+        assert_eq!(page.contains("/dl/o/"), leads_to_all, "{target} {cookie}: {page}");
+        assert_eq!(page.contains(&format!("href=\"{}\"", shop.page)), leads_to_all, "{target} {cookie}: {page}");
+        assert_eq!(page.contains("/dl/l/"), leads_back, "{target} {cookie}: {page}");
+        assert_eq!(answer.header("Set-Cookie"), None, "{target} {cookie}");
+        looked += 1;
+    }
+    assert_eq!(looked, 11);
 }
 
 #[test]
