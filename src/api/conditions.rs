@@ -2,7 +2,7 @@
 //! since it was seen is not changed unseen (`If-Match`).
 //!
 //! What names one thing, `/api/v1/grants/{id}`, is answered with an `ETag`: a hash of the answer. A change of it,
-//! `/api/v1/grants/{id}/extend` or a PUT, may say which one it knows.
+//! `/api/v1/grants/{id}/extend`, a PUT or a DELETE, may say which one it knows.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
@@ -29,12 +29,13 @@ pub(super) fn is_thing(path: &str) -> bool {
 /// The path of the thing that a call with this path changes, if it changes one.
 pub(super) fn thing_of<'a>(method: &Method, path: &'a str) -> Option<&'a str> {
     let thing = match *method {
-        Method::PUT => path,
+        Method::PUT | Method::DELETE => path,
         Method::POST => path.rsplit_once('/')?.0,
         _ => return None,
     };
     // Only what can be seen has been seen.
-    let is_seen = ["/api/v1/grants/", "/api/v1/orders/", "/api/v1/products/"].iter().any(|above| thing.starts_with(above));
+    let is_seen =
+        ["/api/v1/grants/", "/api/v1/orders/", "/api/v1/products/", "/api/v1/files/"].iter().any(|above| thing.starts_with(above));
     is_seen.then_some(thing)
 }
 
@@ -63,13 +64,19 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
     let found = match things.oneshot(ask).await {
         Ok(found) => tagged(found, None).await,
     };
-    let tag = found.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
-    // What is not there is told so by the call itself.
-    if tag.is_some_and(|tag| !lists(&seen, tag)) {
-        let detail = format!("{thing} is other than `If-Match` says: look at it again, and ask again if that is still right");
-        return Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response();
-    }
-    next.run(request).await
+    let detail = match found.status() {
+        StatusCode::OK => {
+            let tag = found.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
+            if tag.is_some_and(|tag| lists(&seen, tag)) {
+                return next.run(request).await;
+            }
+            format!("{thing} is other than `If-Match` says: look at it again, and ask again if that is still right")
+        }
+        StatusCode::NOT_FOUND => format!("there is no {thing}, and `If-Match` says that it was seen"),
+        // Nobody knows what it is now, and nothing is changed unseen.
+        _ => return found,
+    };
+    Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response()
 }
 
 /// What a header says, however often it stands there.
@@ -128,11 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_of_the_thing_above_it_and_a_put_of_itself() {
+    fn a_change_is_of_the_thing_above_it_and_a_put_or_delete_of_itself() {
         for (method, path, thing) in [
             (Method::POST, "/api/v1/grants/g-1/extend", Some("/api/v1/grants/g-1")),
             (Method::POST, "/api/v1/orders/o-1/state", Some("/api/v1/orders/o-1")),
             (Method::PUT, "/api/v1/products/A", Some("/api/v1/products/A")),
+            (Method::DELETE, "/api/v1/products/A", Some("/api/v1/products/A")),
+            (Method::DELETE, "/api/v1/files/f-1", Some("/api/v1/files/f-1")),
+            (Method::POST, "/api/v1/files/f-1/versions", Some("/api/v1/files/f-1")),
+            (Method::POST, "/api/v1/files/f-1/move", Some("/api/v1/files/f-1")),
+            (Method::POST, "/api/v1/files/f-1/rename", Some("/api/v1/files/f-1")),
+            (Method::POST, "/api/v1/files/scan", None),
+            (Method::DELETE, "/api/v1/apikeys/k-1", None),
             (Method::POST, "/api/v1/grants", None),
             (Method::POST, "/api/v1/public/sweep", None),
             (Method::GET, "/api/v1/grants/g-1/evidence", None),

@@ -82,7 +82,11 @@ fn operation(call: Call, told: &Told) -> Operation {
         let header = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
         header.description(Some(says)).schema(Some(text())).build()
     };
-    let method = if call.method == "PUT" { Method::PUT } else { Method::POST };
+    let method = match call.method {
+        "PUT" => Method::PUT,
+        "DELETE" => Method::DELETE,
+        _ => Method::POST,
+    };
     let condition = match call.method {
         "GET" if is_thing(call.path) => Some(header("If-None-Match", "The `ETag` that was seen: 304 where it is still that.")),
         "GET" => None,

@@ -42,11 +42,13 @@ fn what_was_changed_since_it_was_seen_is_not_changed() {
     assert_eq!(shop.by(&key, "PUT", "/api/v1/products/ALBUM", Some(&product("one"))).status, 200);
     let order = json!({ "external_id": "7", "state": "paid", "lines": [{ "sku": "ALBUM" }] });
     let order = json_of(&shop.by(&key, "POST", "/api/v1/orders", Some(&order)))["id"].as_str().unwrap().to_owned();
+    let of_file = format!("/api/v1/files/{}", file["id"].as_str().unwrap());
     let mut seen = 0;
     for (thing, method, call, body) in [
         (format!("/api/v1/grants/{grant}"), "POST", format!("/api/v1/grants/{grant}/extend"), json!({ "max_downloads": "+1" })),
         (format!("/api/v1/orders/{order}"), "POST", format!("/api/v1/orders/{order}/state"), json!({ "state": "refunded" })),
         ("/api/v1/products/ALBUM".to_owned(), "PUT", "/api/v1/products/ALBUM".to_owned(), product("two")),
+        (of_file.clone(), "POST", format!("{of_file}/rename"), json!({ "name": "Other.zip" })),
     ] {
         let tag = shop.by(&key, "GET", &thing, None).header("etag").unwrap().to_owned();
         let before = shop.when(&key, method, &call, ("If-Match", "\"another\""), Some(&body));
@@ -58,9 +60,30 @@ fn what_was_changed_since_it_was_seen_is_not_changed() {
         assert_eq!(shop.when(&key, method, &call, ("If-Match", "*"), Some(&body)).status, 200, "{call}");
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
     let unknown = shop.when(&key, "POST", "/api/v1/grants/g-00000000000000000000/revoke", ("If-Match", "\"x\""), None);
-    is_problem(&unknown, 404, &["no such grant"]);
+    is_problem(&unknown, 412, &["g-00000000000000000000", "`If-Match`"]);
+    let put = shop.when(&key, "PUT", "/api/v1/products/NONE", ("If-Match", "*"), Some(&product("none")));
+    is_problem(&put, 412, &["/api/v1/products/NONE"]);
+    assert_eq!(shop.by(&key, "GET", "/api/v1/products/NONE", None).status, 404, "none was made");
+}
+
+#[test]
+fn what_was_changed_since_it_was_seen_is_not_removed() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let file = json_of(&shop.by(&key, "POST", "/api/v1/files", Some(&json!({ "file": "masters/album.zip" }))));
+    let product = json!({ "name": "one", "files": [{ "file": file["id"] }] });
+    assert_eq!(shop.by(&key, "PUT", "/api/v1/products/ALBUM", Some(&product)).status, 200);
+    let mut seen = 0;
+    for thing in ["/api/v1/products/ALBUM".to_owned(), format!("/api/v1/files/{}", file["id"].as_str().unwrap())] {
+        is_problem(&shop.when(&key, "DELETE", &thing, ("If-Match", "\"another\""), None), 412, &[&thing, "`If-Match`"]);
+        let tag = shop.by(&key, "GET", &thing, None).header("etag").unwrap().to_owned();
+        assert_eq!(shop.when(&key, "DELETE", &thing, ("If-Match", &tag), None).status, 200, "{thing}");
+        is_problem(&shop.when(&key, "DELETE", &thing, ("If-Match", &tag), None), 412, &[&thing]);
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
 }
 
 #[test]
