@@ -106,9 +106,10 @@ impl From<Down> for NotKnown {
 /// The key whose text was brought from `from`, or over a unix socket. One that is right is never held up by others that are
 /// wrong: with 160 bits there is nothing to guess, and what is bounded is the noise.
 pub async fn known(site: &Site, brought: &str, from: Option<IpAddr>, now: Moment) -> Result<ApiKey, NotKnown> {
+    // What no key looks like is not worth a look into the store.
+    let Some(text) = KeyText::parse(brought) else { return Err(wrong(site, brought, from, None, now)) };
     let keys = site.callers.api_keys().await?;
-    let text = KeyText::parse(brought);
-    let found = text.as_ref().and_then(|text| text.find(&keys));
+    let found = text.find(&keys);
     let Some(key) = found.filter(|key| key.revoked.is_none()) else {
         return Err(wrong(site, brought, from, found.map(|key| key.id), now));
     };

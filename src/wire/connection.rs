@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -25,6 +25,8 @@ use tower::ServiceExt as _;
 
 use crate::config::Serve;
 use crate::dialect::Dialect;
+use crate::domain::authorization::Authorization;
+use crate::proof::api_key::KeyText;
 use crate::service::metrics::Metrics;
 
 use super::limits::{HEAD_BYTES_MAX, Limits, STOP_PAUSE};
@@ -105,6 +107,12 @@ impl<H: Handler> Door<H> {
                     drop(body);
                     handler.answer(head, peer).await
                 }
+                // Whom the API turns away in any case sends nothing for us to keep.
+                Answers::Router(router) if self.serve == Serve::Api && peer.address().is_some() && !brings_key(&head.headers) => {
+                    close = !body.is_end_stream();
+                    drop(body);
+                    route(router.clone(), head, Bytes::new(), peer).await
+                }
                 Answers::Router(router) => match self.whole(body).await {
                     Ok(body) => route(router.clone(), head, body, peer).await,
                     Err((status, detail)) => {
@@ -148,6 +156,13 @@ impl<H: Handler> Door<H> {
             tracing::warn!(listener = %self.name, count, "refused a request: {reason}");
         }
     }
+}
+
+/// Whether a call brings what may be a key of the API, once; whether it is one, the API decides.
+fn brings_key(headers: &HeaderMap) -> bool {
+    let mut brought = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(one), None) = (brought.next(), brought.next()) else { return false };
+    matches!(Authorization::parse(one.as_bytes()), Some(Authorization::Bearer(text)) if KeyText::parse(&text).is_some())
 }
 
 async fn route(router: axum::Router, head: Parts, body: Bytes, peer: Peer) -> Response<Payload> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::servers::http::Download;
 use crate::shop::{Shop, is_problem, json_of};
 
 #[test]
@@ -89,6 +90,23 @@ fn what_is_no_key_opens_nothing_here_nor_there() {
     let rows = daemon.json(&["apikey", "list"]);
     let used = |name: &str| rows.as_array().unwrap().iter().find(|key| key["name"] == name).unwrap()["used"].clone();
     assert_eq!((used("good").as_str().map(str::len), used("gone")), (Some(10), Value::Null), "the day, and never");
+}
+
+#[test]
+fn who_brings_no_key_is_told_so_before_the_body_comes() {
+    let shop = Shop::open();
+    let mut seen = 0;
+    for brought in ["", "Authorization: Bearer cr_\r\n", "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n"] {
+        let head = format!("POST /api/v1/grants HTTP/1.1\r\nHost: cloakroom\r\n{brought}Content-Length: 60000\r\n\r\n");
+        let begun = std::time::Instant::now();
+        let answer = Download::send(shop.port, head.as_bytes(), false).finish();
+        is_problem(&answer, 401, &[]);
+        assert_eq!(answer.header("connection"), Some("close"), "{brought:?}");
+        // A body that does not come is waited for ten seconds and more.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{brought:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
 }
 
 #[test]
