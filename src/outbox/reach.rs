@@ -2,13 +2,18 @@
 //! only this machine or its network can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::config::Webhook;
 
 /// Of the addresses of a name so many are tried.
 const ADDRESSES_MAX: usize = 4;
+
+/// So long one of them is waited for: all of them together leave time for the message.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Where a webhook may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +50,6 @@ impl Reach {
 pub(super) async fn connect(host: &str, port: u16, reach: Reach) -> Result<TcpStream, String> {
     let found = tokio::net::lookup_host((host, port)).await.map_err(|error| format!("the name {host} leads nowhere: {error}"))?;
     let found: Vec<SocketAddr> = found.collect();
-    let mut wrong = format!("the name {host} has no address");
     let (within, outside): (Vec<SocketAddr>, Vec<SocketAddr>) = found.into_iter().partition(|address| reach.includes(address.ip()));
     if let (None, Some(first)) = (within.first(), outside.first()) {
         return Err(match reach {
@@ -55,10 +59,18 @@ pub(super) async fn connect(host: &str, port: u16, reach: Reach) -> Result<TcpSt
             Reach::Here | Reach::Anywhere => format!("{host} is at {}, which is not this machine", first.ip()),
         });
     }
-    for address in within.into_iter().take(ADDRESSES_MAX) {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => wrong = format!("cannot connect to {address}: {error}"),
+    let connected = first_of(&within, CONNECT_PATIENCE).await;
+    connected.map_err(|wrong| wrong.unwrap_or_else(|| format!("the name {host} has no address")))
+}
+
+/// Connects to the first of `addresses` that can be connected to in time. The error says what is wrong with the last.
+async fn first_of(addresses: &[SocketAddr], patience: Duration) -> Result<TcpStream, Option<String>> {
+    let mut wrong = None;
+    for address in addresses.iter().take(ADDRESSES_MAX) {
+        match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => wrong = Some(format!("cannot connect to {address}: {error}")),
+            Err(_) => wrong = Some(format!("cannot connect to {address}: nothing answers there")),
         }
     }
     Err(wrong)
@@ -158,6 +170,28 @@ mod tests {
         {
             assert_eq!(Reach::Here.includes(address.parse().expect(address)), here, "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_goes_nowhere_leaves_time_for_the_next() {
+        let patience = Duration::from_millis(300);
+        // Whom nobody accepts, and has no more room, answers nobody.
+        let silent = tokio::net::TcpSocket::new_v4().expect("a socket");
+        silent.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let silent = silent.listen(1).expect("a listener");
+        let nowhere = silent.local_addr().expect("its address");
+        let mut waiting = Vec::new();
+        while let Ok(stream) = timeout(patience, TcpStream::connect(nowhere)).await {
+            waiting.push(stream.expect("a place in the queue"));
+            assert!(waiting.len() < 100, "the queue is never full");
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let there = listener.local_addr().expect("its address");
+        let reached = first_of(&[nowhere, there], patience).await.expect("the second");
+        assert_eq!(reached.peer_addr().expect("its address"), there);
+        let wrong = first_of(&[nowhere], patience).await.expect_err("nobody").expect("a reason");
+        assert!(wrong.contains(&nowhere.to_string()) && wrong.contains("nothing answers"), "{wrong}");
+        assert_eq!(first_of(&[], patience).await.expect_err("no address"), None);
     }
 
     #[tokio::test]
