@@ -28,7 +28,7 @@ pub struct Couriers {
     webhooks: Vec<WebhookCourier>,
     mail: Option<MailCourier>,
     /// What the system trusts, read when it is needed first.
-    tls: OnceLock<Result<Arc<ClientConfig>, String>>,
+    tls: OnceLock<Arc<ClientConfig>>,
 }
 
 /// A webhook, with what signs for it.
@@ -84,13 +84,21 @@ impl Couriers {
     /// Sends `body` to a webhook, under the id of its message, signed `at` this moment. The error says why nothing was answered.
     pub async fn post(&self, webhook: &WebhookCourier, id: MessageId, body: &str, at: Moment) -> Result<Answer, String> {
         let WebhookCourier { entry, secret } = webhook;
-        let tls = if entry.url.is_https { Some(self.tls.get_or_init(tls::configuration).clone()?) } else { None };
+        let tls = if entry.url.is_https { Some(once_read(&self.tls, tls::configuration)?) } else { None };
         let headers = [
             ("webhook-id", id.to_string()),
             ("webhook-timestamp", at.seconds().to_string()),
             ("webhook-signature", secret.sign(id, at, body)),
         ];
         http::post(&entry.url, Reach::of(entry), tls, &headers, body).await
+    }
+}
+
+/// What is kept, or else is read now, and kept where that succeeds: what fails once may be mended the next time.
+fn once_read<T: Clone>(kept: &OnceLock<T>, read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    match kept.get() {
+        Some(known) => Ok(known.clone()),
+        None => read().map(|fresh| kept.get_or_init(|| fresh).clone()),
     }
 }
 
@@ -103,5 +111,18 @@ impl MailCourier {
         };
         let mailer = Mailer::open(&entry, password, host).map_err(MailFault::Server)?;
         Ok(Self { entry, mailer, templates })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_read_again_and_what_could_is_kept() {
+        let kept = OnceLock::new();
+        assert_eq!(once_read(&kept, || Err("no certificates".to_owned())), Err::<u8, _>("no certificates".to_owned()));
+        assert_eq!(once_read(&kept, || Ok(1)), Ok(1));
+        assert_eq!(once_read(&kept, || Err("not asked".to_owned())), Ok(1));
     }
 }
