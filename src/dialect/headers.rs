@@ -167,8 +167,8 @@ impl<'a> Heard<'a> {
     }
 
     /// The value of the cookie that the page of an order sets.
-    pub(super) fn order_cookie(&self) -> Option<Zeroizing<String>> {
-        self.cookie_named(ORDER_COOKIE).map(|value| Zeroizing::new(value.to_owned()))
+    pub(super) fn order_cookie(&self) -> Option<Box<Zeroizing<String>>> {
+        self.cookie_named(ORDER_COOKIE).map(|value| Box::new(Zeroizing::new(value.to_owned())))
     }
 
     fn cookie_named(&self, wanted: &str) -> Option<&'a str> {

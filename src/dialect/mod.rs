@@ -64,7 +64,6 @@ impl Dialect {
 }
 
 /// What a request on a `web` listener turned out to be.
-#[expect(clippy::large_enum_variant, reason = "nearly every one is a question, which lives on the stack of who answers it")]
 #[derive(Debug)]
 pub enum Asked {
     /// One of the two questions.

@@ -64,7 +64,7 @@ pub struct Question {
     /// The value of Cloakroom's own cookie, if one was brought.
     pub cookie: Option<String>,
     /// The value of the cookie that the page of an order sets, if one was brought: a secret.
-    pub order_cookie: Option<Zeroizing<String>>,
+    pub order_cookie: Option<Box<Zeroizing<String>>>,
     /// The values of the cookie `cloakroom_jwt`, as they were sent.
     pub jwt_cookies: Option<Box<JwtCookies>>,
     /// What the client says in `Authorization`, if it can be understood.

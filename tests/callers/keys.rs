@@ -98,12 +98,10 @@ fn who_brings_no_key_is_told_so_before_the_body_comes() {
     let mut seen = 0;
     for brought in ["", "Authorization: Bearer cr_\r\n", "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n"] {
         let head = format!("POST /api/v1/grants HTTP/1.1\r\nHost: cloakroom\r\n{brought}Content-Length: 60000\r\n\r\n");
-        let begun = std::time::Instant::now();
+        // Who waits for the body, answers 408 when it does not come.
         let answer = Download::send(shop.port, head.as_bytes(), false).finish();
         is_problem(&answer, 401, &[]);
         assert_eq!(answer.header("connection"), Some("close"), "{brought:?}");
-        // A body that does not come is waited for ten seconds and more.
-        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{brought:?}");
         seen += 1;
     }
     assert_eq!(seen, 3);

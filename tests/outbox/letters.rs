@@ -133,8 +133,10 @@ fn a_paid_order_is_one_letter_with_all_its_links_however_often_it_is_reported() 
     let printed = order("paid");
     let letter = exim.until("anna", 1).remove(0);
     assert_eq!(header(&letter, "Subject"), "Ihre Downloads von 127.0.0.1");
-    let found = urls(&site, &plain(&letter));
+    let (pages, found): (Vec<_>, Vec<_>) = urls(&site, &plain(&letter)).into_iter().partition(|url| url.contains("/dl/o/"));
     assert_eq!(found, printed.lines().collect::<Vec<_>>());
+    let page = site.ask("GET", &site.target(&pages[0]), &[("Accept", "text/html")]);
+    assert!(pages.len() == 1 && page.status == 200 && names.iter().all(|name| page.text().contains(name)), "{page:?}");
     assert!(names.iter().all(|name| plain(&letter).contains(name)));
     for url in &found {
         assert_eq!(site.get(&site.target(url)).status, 303);
