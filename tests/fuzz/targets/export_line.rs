@@ -13,8 +13,8 @@ use cloakroom::domain::order::Order;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
 use cloakroom::store::record::{
-    ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord, PlacedRecord,
-    ProductRecord, Unreadable,
+    ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord,
+    PlacedRecord, ProductRecord, Unreadable,
 };
 use libfuzzer_sys::fuzz_target;
 
