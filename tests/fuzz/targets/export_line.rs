@@ -9,12 +9,13 @@ use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::history::Act;
 use cloakroom::domain::link::Link;
+use cloakroom::domain::message::Message;
 use cloakroom::domain::order::Order;
 use cloakroom::domain::place::Place;
 use cloakroom::domain::placed::Placed;
 use cloakroom::store::record::{
-    ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, OrderRecord, PlaceRecord,
-    PlacedRecord, ProductRecord, Unreadable,
+    ApiKeyRecord, CredentialRecord, DeedRecord, DeliveryRecord, FileRecord, GrantRecord, Line, LinkRecord, MessageRecord, OrderRecord,
+    PlaceRecord, PlacedRecord, ProductRecord, Unreadable,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -74,6 +75,11 @@ fuzz_target!(|line: &[u8]| {
         Line::Order(record) => {
             if let Some(order) = refused(Order::try_from(*record)) {
                 assert_eq!(Order::try_from(OrderRecord::from(&order)).as_ref(), Ok(&order));
+            }
+        }
+        Line::Message(record) => {
+            if let Some(message) = refused(Message::try_from(*record)) {
+                assert_eq!(Message::try_from(MessageRecord::from(&message)).as_ref(), Ok(&message));
             }
         }
         Line::Deed(record) => {
