@@ -1,6 +1,6 @@
 // Drives Chromium as a customer would, and looks at pages in every way that people look at them.
 //
-//   node browser.mjs walk  '{"modules", "url", "save", "language", "script"}'
+//   node browser.mjs walk  '{"modules", "url", "save", "language", "script", "login"}'
 //   node browser.mjs look  '{"modules", "shots", "pages": [{"name", "url", "language"}]}'
 //
 // Prints one JSON object; whatever is wrong with a page is in `faults`.
@@ -54,7 +54,7 @@ async function open(options, name) {
 
 /** From the link to the file, by the button, as a person goes. */
 async function walk() {
-    const [context, page] = await open({ javaScriptEnabled: wanted.script, locale: wanted.language }, "walk");
+    const [context, page] = await open({ javaScriptEnabled: wanted.script, locale: wanted.language, httpCredentials: wanted.login }, "walk");
     await page.goto(wanted.url);
     said.landing = await page.title();
     const coming = page.waitForEvent("download");

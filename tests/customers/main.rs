@@ -5,6 +5,7 @@
 mod servers;
 
 mod browser;
+mod chromium;
 mod landing;
 mod order;
 mod shop;

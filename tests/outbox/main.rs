@@ -6,6 +6,7 @@ mod servers;
 
 mod events;
 mod exim;
+mod letter;
 mod letters;
 mod receiver;
 mod tries;
