@@ -29,6 +29,8 @@ pub(super) fn does(summary: &'static str) -> Told {
 }
 
 impl Told {
+    /// In line, the schema of a type would stand in the program once for each call that names it.
+    #[inline(never)]
     fn name<T: ToSchema>(&mut self) -> RefOr<Schema> {
         self.schemas.push((T::name().into_owned(), T::schema()));
         T::schemas(&mut self.schemas);

@@ -119,30 +119,29 @@ impl Client {
     }
 
     fn call<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes, patience: Duration) -> Result<Answer, CallFault> {
+        read(&self.told(method, path, body, patience)?)
+    }
+
+    /// What the daemon tells, not read yet: this much is the same for every call, and stands in the program once.
+    fn told(&self, method: Method, path: &str, body: Bytes, patience: Duration) -> Result<Bytes, CallFault> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CallFault::Broken(error.to_string()))?;
-        runtime.block_on(self.ask_within(patience, method, path, body))
+        runtime.block_on(self.told_within(patience, method, path, body))
     }
 
     /// Asks with this body, on a runtime that is there.
     pub(super) async fn ask<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallFault> {
-        self.ask_within(PATIENCE, method, path, body).await
+        read(&self.told_within(PATIENCE, method, path, body).await?)
     }
 
-    async fn ask_within<Answer: DeserializeOwned>(
-        &self,
-        patience: Duration,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Answer, CallFault> {
+    async fn told_within(&self, patience: Duration, method: Method, path: &str, body: Bytes) -> Result<Bytes, CallFault> {
         let late = |_| CallFault::Broken(format!("the daemon at {} did not answer within {} s", self.socket.display(), patience.as_secs()));
         let (status, body) = tokio::time::timeout(patience, self.exchange(method, path, body)).await.map_err(late)??;
         if !status.is_success() {
             let problem = serde_json::from_slice(&body).map_err(|_| CallFault::Broken(format!("the daemon answered {status}")))?;
             return Err(CallFault::Problem(problem));
         }
-        serde_json::from_slice(&body).map_err(|error| CallFault::Broken(format!("the daemon's answer cannot be read: {error}")))
+        Ok(body)
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), CallFault> {
@@ -166,6 +165,10 @@ impl Client {
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+fn read<Answer: DeserializeOwned>(told: &[u8]) -> Result<Answer, CallFault> {
+    serde_json::from_slice(told).map_err(|error| CallFault::Broken(format!("the daemon's answer cannot be read: {error}")))
 }
 
 /// The query of a call, with `?`; what was not said is left out.

@@ -74,8 +74,8 @@ class Counted:
     def row(self, key, *arguments, **settings):
         return self.rows.setdefault(key, Row(*arguments, **settings))
 
-    def serve(self, seed=None, durability="full"):
-        """Starts the daemon on a fresh copy of the store `seed`, or on the store as it is."""
+    def serve(self, seed=None, durability="full", more=""):
+        """Starts the daemon on a fresh copy of the store `seed`, or on the store as it is, with `more` in its configuration."""
         self.stop()
         if seed:
             for end in ("", "-wal", "-shm"):
@@ -83,7 +83,7 @@ class Counted:
             shutil.copyfile(seed, self.store)
         # Lines of other stores would be read beside what is measured; nginx appends, and goes on at the start.
         os.truncate(self.bench.directory / "report.log", 0)
-        self.bench.write("counted.toml", self.bench.daemon_configuration(store=self.store, durability=durability))
+        self.bench.write("counted.toml", self.bench.daemon_configuration(store=self.store, durability=durability) + more)
         began = time.monotonic()
         self.daemon = self.bench.start_daemon("counted.toml")
         wait_until("cloakroom", self.bench.ask_daemon, self.daemon, 0.002)
@@ -206,9 +206,9 @@ class Counted:
         self.note(row("cold", "counted start of an offer that was not in memory, 10⁶ grants"),
                   self.ask(self.deliveries(minted, "offers", COLD)))
 
-    def settle(self, seed, minted):
+    def settle(self, seed, minted, row, more=""):
         """Log lines until all of them are settled."""
-        self.serve(seed)
+        self.serve(seed, more=more)
         line = 'cloakroom_feed_lines_total{outcome="settled"}'
         wait_until("the metrics", lambda: self.bench.metric(line) == 0)
         lines = [stores.log_line(raw, stores.request_of(number)) for number, raw in enumerate(minted.open)]
@@ -219,7 +219,6 @@ class Counted:
             if time.monotonic() - began > SETTLED_SECONDS_MAX:
                 raise NotMeasured(f"{settled} of {len(lines)} lines are settled after {SETTLED_SECONDS_MAX} s")
             time.sleep(0.01)
-        row = self.row("settling", f"settlement of {len(lines):,} log lines, each of another delivery", "lines/s")
         row.values.append(len(lines) / (time.monotonic() - began))
         progress(f"  {row.values[-1]:12,.0f} lines/s                {row.title}")
 
@@ -280,7 +279,8 @@ def measure(counted, rss, parts, rounds):
             counted.stop()
             counted.store = kept
         if "settling" in parts:
-            counted.settle(*seed("running", stores.running, OPEN))
+            row = counted.row("settling", f"settlement of {OPEN:,} log lines, each of another delivery", "lines/s")
+            counted.settle(*seed("running", stores.running, OPEN), row)
         if "restart" in parts:
             counted.restart(*seed("running", stores.running, OPEN), rss)
     counted.stop()
