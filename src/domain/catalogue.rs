@@ -111,6 +111,11 @@ impl File {
         self.current.at.here()
     }
 
+    /// Where the master of the current version is waited for, if it [is](Release::is_awaited).
+    pub fn awaited_at(&self) -> Option<&FileRef> {
+        self.here().filter(|_| self.current.is_awaited())
+    }
+
     /// Every version, the oldest first.
     pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Release> {
         self.before.iter().chain([&self.current])

@@ -124,7 +124,8 @@ pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<
 }
 
 /// Gives a file another version: what lies at `at`, else what lies now where the current one lay. Grants for the latest
-/// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay.
+/// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay. A version that
+/// still waits for its master has come with that.
 pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Replaced, NotKept> {
     let _alone = site.cataloguing.lock().await;
     let mut file = known(site, id).await?;
@@ -136,9 +137,24 @@ pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Rep
             next.at
         )));
     }
+    if let Some(from) = file.awaited_at().cloned() {
+        return arrived(site, file, &from, next).await;
+    }
     file.release(next);
     let led = released(site, &file).await?;
     site.scans.ask();
+    Ok(Replaced { file, led })
+}
+
+/// Says where the bytes of a file lie whose current version lay at `from`: the same version, with what is known of it there.
+async fn arrived(site: &Site, mut file: File, from: &FileRef, there: Release) -> Result<Replaced, NotKept> {
+    file.current = Release { id: file.current.id, released: file.current.released, ..there };
+    file.missing = None;
+    let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
+    tracing::info!(event = "file_moved", id = %file.id, %from, to = %file.current.at, grants = led);
+    masters::left(site, from).await?;
+    site.scans.ask();
+    site.copies.wake();
     Ok(Replaced { file, led })
 }
 
@@ -176,7 +192,7 @@ pub(super) async fn caught_up(site: &Site, files: BTreeSet<FileId>) -> Result<bo
 /// Says that the bytes of a file lie elsewhere now: the same version, moved.
 pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, NotKept> {
     let _alone = site.cataloguing.lock().await;
-    let mut file = known(site, id).await?;
+    let file = known(site, id).await?;
     let Some(from) = file.here().cloned() else {
         return Err(NotKept::Conflict(format!("{id} lies elsewhere: `cloakroom file replace` gives it another version")));
     };
@@ -184,19 +200,15 @@ pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, N
     let Some(to) = moved.at.here().filter(|to| **to != from).cloned() else {
         return Err(NotKept::Field("at".to_owned(), "must be another place in a storage: STORAGE/PATH".to_owned()));
     };
-    if (moved.size, moved.modified) != (file.current.size, file.current.modified) {
+    if !file.current.is_awaited() && (moved.size, moved.modified) != (file.current.size, file.current.modified) {
         return Err(NotKept::Conflict(format!(
             "`{to}` is not the file that lay at `{from}`: its size or its time of change is another. \
              `cloakroom file replace {id} {to}` makes it the next version; to move a master and keep its time, use `mv` or `cp -p`"
         )));
     }
-    file.current.at = Locator::Here(to.clone());
-    file.missing = None;
-    let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
-    tracing::info!(event = "file_moved", id = %file.id, %from, %to, grants = led);
-    masters::left(site, &from).await?;
-    site.scans.ask();
-    Ok(Replaced { file, led })
+    // What is known of its bytes stays known.
+    let there = if file.current.is_awaited() { moved } else { Release { at: moved.at, ..file.current.clone() } };
+    arrived(site, file, &from, there).await
 }
 
 /// Gives a file another name or folder.

@@ -94,6 +94,38 @@ fn a_master_that_comes_after_the_import_is_the_version_that_was_taken_over_and_n
 }
 
 #[test]
+fn a_version_that_waits_for_its_master_takes_the_place_where_that_is_found() {
+    let mut seen = 0;
+    for verb in ["replace", "move"] {
+        let site = Site::open();
+        stock(&site);
+        fs::remove_file(site.nginx.downloads().join("book.pdf")).unwrap();
+        let dump = golden("phpmyadmin.sql");
+        site.cloakroom.say(&import(&[dump.to_str().unwrap()], &[]));
+        let files = site.cloakroom.json(&["file", "list"]);
+        let before = files.as_array().unwrap().iter().find(|file| file["at"] == "masters/book.pdf").unwrap();
+        let id = before["id"].as_str().unwrap();
+        let sold = site.cloakroom.json(&["file", "show", id])["grants"]["all"].clone();
+        assert!(sold.as_u64() > Some(0), "{sold}");
+        site.master("found/the book.pdf", &content(SIZE));
+        let done = site.cloakroom.json(&["file", verb, id, "masters/found/the book.pdf"]);
+        assert_eq!((&done["grants_led"], &done["file"]["version"]), (&sold, &before["version"]), "{verb}: {done}");
+        site.cloakroom.json(&["file", "scan"]);
+        let shown = site.cloakroom.json(&["file", "show", id]);
+        assert_eq!((&shown["state"], &shown["version"], &shown["size"]), (&"ok".into(), &before["version"], &SIZE.into()), "{shown}");
+        assert_eq!((shown["versions"].as_array().unwrap().len(), &shown["missing_since"]), (1, &Value::Null), "{shown}");
+        let old = site.cloakroom.json(&["grant", "list", "--file", "masters/book.pdf"]);
+        assert_eq!((old.as_array().unwrap().len(), site.cloakroom.said(&["version_released"])), (0, 0), "{old}");
+        // It came: what lies elsewhere from now on is another.
+        site.master("second.pdf", &content(7));
+        site.cloakroom.say(&["file", "replace", id, "masters/second.pdf"]);
+        assert_eq!(site.cloakroom.json(&["file", "show", id])["versions"].as_array().unwrap().len(), 2);
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
+
+#[test]
 fn what_changed_in_zen_cart_since_is_told_and_nothing_is_merged() {
     let site = Site::open();
     stock(&site);
