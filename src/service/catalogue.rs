@@ -2,7 +2,7 @@
 //!
 //! Whoever changes a file holds [`Site::cataloguing`](super::site::Site) from reading it to writing it, so that nothing is lost.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -97,16 +97,25 @@ pub async fn add(site: &Site, at: Locator, name: Option<String>, folder: Option<
     {
         return Err(NotKept::Conflict(format!("file: `{at}` is in the catalogue already, as {}", known.id)));
     }
-    let file = File { id: FileId::new(random::bytes()), name, folder, current, before: Vec::new(), added: now, missing: None };
+    let file = File {
+        id: FileId::new(random::bytes()),
+        name,
+        folder,
+        current,
+        before: Vec::new(),
+        moved_from: Vec::new(),
+        added: now,
+        missing: None,
+    };
     site.catalogue.put_file(file.clone()).await?;
     tracing::info!(event = "file_added", id = %file.id, at = %file.current.at);
     site.scans.ask();
     Ok(file)
 }
 
-/// Adds a file that was sold before by others, whether its master is there or not yet, and gives its id.
+/// Adds a file that was sold before by others, whether its master is there or not yet, and gives its id. The caller holds
+/// [`Site::cataloguing`](super::site::Site).
 pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<FileId, Down> {
-    let _alone = site.cataloguing.lock().await;
     let (now, id) = (clock::now(), VersionId::new(random::bytes()));
     let (current, missing) = if let Ok(version) = site.storages.look(&at) {
         (Release::of_master(id, at, &version, now), None)
@@ -115,8 +124,8 @@ pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<
         let at = Locator::Here(at);
         (Release { id, at, size: None, modified: None, checksum: None, media_type, released: now }, Some(now))
     };
-    let file = File { id: FileId::new(random::bytes()), name, folder: String::new(), current, before: Vec::new(), added: now, missing };
-    let id = file.id;
+    let (id, folder) = (FileId::new(random::bytes()), String::new());
+    let file = File { id, name, folder, current, before: Vec::new(), moved_from: Vec::new(), added: now, missing };
     tracing::info!(event = "file_added", %id, at = %file.current.at);
     site.catalogue.put_file(file).await?;
     site.scans.ask();
@@ -148,8 +157,7 @@ pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Rep
 
 /// Says where the bytes of a file lie whose current version lay at `from`: the same version, with what is known of it there.
 async fn arrived(site: &Site, mut file: File, from: &FileRef, there: Release) -> Result<Replaced, NotKept> {
-    file.current = Release { id: file.current.id, released: file.current.released, ..there };
-    file.missing = None;
+    file.moved(there);
     let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
     tracing::info!(event = "file_moved", id = %file.id, %from, to = %file.current.at, grants = led);
     masters::left(site, from).await?;
@@ -302,12 +310,31 @@ pub async fn orphans(
 
 /// Every master that a version of a file names.
 async fn masters_named(site: &Site) -> Result<HashSet<FileRef>, Down> {
-    let (mut named, mut after) = (HashSet::new(), None);
+    let mut named = HashSet::new();
+    each_file(site, |file| named.extend(file.versions().filter_map(|version| version.at.here().cloned()))).await?;
+    Ok(named)
+}
+
+/// The file that lies or lay in each place: of several the one that was added first.
+pub(super) async fn ever_at(site: &Site) -> Result<HashMap<FileRef, FileId>, Down> {
+    let mut first: HashMap<FileRef, (Moment, FileId)> = HashMap::new();
+    each_file(site, |file| {
+        for at in file.places() {
+            let known = first.entry(at.clone()).or_insert((file.added, file.id));
+            *known = (*known).min((file.added, file.id));
+        }
+    })
+    .await?;
+    Ok(first.into_iter().map(|(at, (_, id))| (at, id)).collect())
+}
+
+async fn each_file(site: &Site, mut told: impl FnMut(&File)) -> Result<(), Down> {
+    let mut after = None;
     loop {
         let page = site.catalogue.files(Files { after, limit: LIST_MAX }).await?;
-        let Some(last) = page.last() else { return Ok(named) };
+        let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
-        named.extend(page.iter().flat_map(File::versions).filter_map(|version| version.at.here().cloned()));
+        page.iter().for_each(&mut told);
     }
 }
 

@@ -42,7 +42,16 @@ fn place(path: &str) -> FileRef {
 /// The file of which grants are sold here; its first version lies where grants of these tests are for.
 fn book() -> File {
     let current = release(1, grant(1, None).file, at(0));
-    File { id: FileId::new([1; 12]), name: "Book".into(), folder: String::new(), current, before: Vec::new(), added: at(0), missing: None }
+    File {
+        id: FileId::new([1; 12]),
+        name: "Book".into(),
+        folder: String::new(),
+        current,
+        before: Vec::new(),
+        moved_from: Vec::new(),
+        added: at(0),
+        missing: None,
+    }
 }
 
 /// The same with a second version at `b.zip`.
