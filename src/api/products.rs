@@ -16,8 +16,9 @@ use super::problem::{self, Problem};
 use crate::domain::catalogue::{Attachment, Product, Units};
 use crate::domain::order::{Options, Sku};
 use crate::service::policy::{Applied, InWords, Reach, Run, apply};
-use crate::service::product::{self, NO_SUCH_PRODUCT, Served};
+use crate::service::product::{self, NO_SUCH_PRODUCT};
 use crate::service::site::Site;
+use crate::service::waiting::Served;
 use crate::store::{Down, LIST_MAX};
 
 /// A product.
@@ -61,7 +62,7 @@ pub struct AttachmentView {
     pub name: Option<String>,
 }
 
-/// What became of orders that waited for a product.
+/// What became of orders that waited for a product, or a file of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServedView {
     /// How many waited.
@@ -70,6 +71,14 @@ pub struct ServedView {
     pub grants: u64,
     /// Whether more wait: the same call once more looks after the next.
     pub more: bool,
+}
+
+impl ServedView {
+    /// `None` where none waited.
+    pub(super) fn of(served: Served) -> Option<Self> {
+        let Served { orders, grants, is_cut: more } = served;
+        (orders > 0 || more).then_some(Self { orders, grants, more })
+    }
 }
 
 /// A SKU that orders have and no product.
@@ -170,11 +179,7 @@ async fn view(site: &Site, product: &Product, served: Option<Served>) -> Result<
         units: Some(product.units.word().to_owned()),
         note: product.note.as_str().to_owned(),
         files,
-        served: served.filter(|served| served.orders > 0 || served.is_cut).map(|served| ServedView {
-            orders: served.orders,
-            grants: served.grants,
-            more: served.is_cut,
-        }),
+        served: served.and_then(ServedView::of),
     })
 }
 

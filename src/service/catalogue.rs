@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::masters;
 use super::site::Site;
+use super::waiting::{self, Served};
 use crate::clock;
 use crate::domain::catalogue::{File, Release};
 use crate::domain::file::{FileRef, StorageName};
@@ -73,6 +74,8 @@ pub struct Replaced {
     pub file: File,
     /// How many grants are for another place from now on.
     pub led: u64,
+    /// What became of orders that waited for it to lie here.
+    pub served: Served,
 }
 
 /// Whether a file goes that is used.
@@ -134,8 +137,16 @@ pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<
 
 /// Gives a file another version: what lies at `at`, else what lies now where the current one lay. Grants for the latest
 /// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay. A version that
-/// still waits for its master has come with that.
-pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Replaced, NotKept> {
+/// still waits for its master has come with that. Orders that waited for a file which lay elsewhere are served.
+pub async fn replace(site: &Site, id: FileId, at: Option<Locator>, author: &str) -> Result<Replaced, NotKept> {
+    let (replaced, lay_elsewhere) = put_version(site, id, at).await?;
+    let is_served = lay_elsewhere && replaced.file.here().is_some();
+    let served = if is_served { waiting::serve_file(site, &replaced.file, author).await? } else { Served::default() };
+    Ok(Replaced { served, ..replaced })
+}
+
+/// Gives a file another version; and whether the one before lay elsewhere.
+async fn put_version(site: &Site, id: FileId, at: Option<Locator>) -> Result<(Replaced, bool), NotKept> {
     let _alone = site.cataloguing.lock().await;
     let mut file = known(site, id).await?;
     let next = release_at(site, at.unwrap_or_else(|| file.current.at.clone()), clock::now())?;
@@ -147,12 +158,13 @@ pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Rep
         )));
     }
     if let Some(from) = file.awaited_at().cloned() {
-        return arrived(site, file, &from, next).await;
+        return Ok((arrived(site, file, &from, next).await?, false));
     }
+    let lay_elsewhere = file.here().is_none();
     file.release(next);
     let led = released(site, &file).await?;
     site.scans.ask();
-    Ok(Replaced { file, led })
+    Ok((Replaced { file, led, served: Served::default() }, lay_elsewhere))
 }
 
 /// Says where the bytes of a file lie whose current version lay at `from`: the same version, with what is known of it there.
@@ -163,7 +175,7 @@ async fn arrived(site: &Site, mut file: File, from: &FileRef, there: Release) ->
     masters::left(site, from).await?;
     site.scans.ask();
     site.copies.wake();
-    Ok(Replaced { file, led })
+    Ok(Replaced { file, led, served: Served::default() })
 }
 
 /// Keeps a file with a version that is new, leads to it whom it concerns, and tells of it.
