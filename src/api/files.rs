@@ -10,8 +10,10 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::author::Author;
 use super::listed::Listed;
 use super::problem::{self, Problem};
+use super::products::ServedView;
 use crate::domain::catalogue::{File, Release, State as FileState};
 use crate::domain::file::{StorageName, Version};
 use crate::domain::id::FileId;
@@ -152,6 +154,9 @@ pub struct ReplacedFile {
     pub file: FileView,
     /// How many grants lead elsewhere from now on.
     pub grants_led: u64,
+    /// What became of orders that waited for it, since it lay elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<ServedView>,
 }
 
 /// A file that is gone from the catalogue.
@@ -336,7 +341,8 @@ async fn view(site: &Site, file: File) -> Result<FileView, Problem> {
 }
 
 async fn replaced(site: &Site, replaced: Replaced) -> Result<Json<ReplacedFile>, Problem> {
-    Ok(Json(ReplacedFile { file: view(site, replaced.file).await?, grants_led: replaced.led }))
+    let Replaced { file, led: grants_led, served } = replaced;
+    Ok(Json(ReplacedFile { file: view(site, file).await?, grants_led, served: ServedView::of(served) }))
 }
 
 pub(super) async fn add(State(site): State<Arc<Site>>, body: Result<Json<NewFile>, JsonRejection>) -> Result<Json<FileView>, Problem> {
@@ -371,11 +377,12 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Id) -> Result<Json<F
 pub(super) async fn replace(
     State(site): State<Arc<Site>>,
     id: Id,
+    Author(author): Author,
     body: Result<Json<NewVersion>, JsonRejection>,
 ) -> Result<Json<ReplacedFile>, Problem> {
     let (id, NewVersion { file: at }) = (id_of(id)?, problem::body(body)?);
     let at = at.as_deref().map(locator).transpose()?;
-    replaced(&site, catalogue::replace(&site, id, at).await.map_err(|fault| not_kept(&fault))?).await
+    replaced(&site, catalogue::replace(&site, id, at, &author).await.map_err(|fault| not_kept(&fault))?).await
 }
 
 pub(super) async fn move_to(

@@ -18,6 +18,7 @@ use super::view::{ListedOrder, OrderPageView, OrderView};
 use super::wording::{self, Edge};
 use crate::clock;
 use crate::domain::id::{FileId, OrderId};
+use crate::domain::line_keys::{Told, keys};
 use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, Order, OrderState, Own, ShopName, Terms};
 use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
 use crate::service::site::Site;
@@ -71,7 +72,10 @@ pub struct CustomerView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLine {
-    /// What tells it from the other lines whenever the order is reported: the shop's id of it; its place, from 1, if not said.
+    /// What tells it from the other lines whenever the order is reported: the shop's id of it. If it is not said, it is the line
+    /// that was reported before with the same SKU, options and quantity, else with the same SKU and options, else with the
+    /// same SKU, the first of several; what was not reported before is known by its place, from 1. Shops that sell the
+    /// same SKU in several lines of an order should say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
     /// What was ordered.
@@ -208,11 +212,21 @@ fn terms_of(field: impl Fn(&str) -> String, max_downloads: Option<&str>, expires
     Ok(Terms { max_downloads, expires, ..Terms::default() })
 }
 
+/// The key of each line of an order that is `known`, perhaps.
+fn keys_of<'a>(lines: &'a [NewLine], known: Option<&Order>) -> Vec<String> {
+    let told = |line: &'a NewLine| Told { key: line.line.as_deref(), sku: &line.sku, options: &line.options, quantity: line.quantity };
+    keys(&lines.iter().map(told).collect::<Vec<_>>(), known.map_or(&[], |known| &known.lines))
+}
+
 /// Reads a line of an order that is `known`, perhaps, and in this state now.
-async fn line_of(site: &Site, place: usize, line: NewLine, (known, state_now): (Option<&Order>, OrderState)) -> Result<Line, Problem> {
+async fn line_of(
+    site: &Site,
+    (place, key): (usize, String),
+    line: NewLine,
+    (known, state_now): (Option<&Order>, OrderState),
+) -> Result<Line, Problem> {
     let field = |name: &str| format!("lines[{place}].{name}");
-    let NewLine { line: key, sku, options, quantity, state, file, max_downloads, expires, note } = line;
-    let key = key.unwrap_or_else(|| (place + 1).to_string());
+    let NewLine { line: _, sku, options, quantity, state, file, max_downloads, expires, note } = line;
     let too_long =
         |(name, value): (&String, &String)| name.is_empty() || name.len() > LineKey::BYTES_MAX || value.len() > LineKey::BYTES_MAX;
     if options.len() > OPTIONS_MAX || options.iter().any(too_long) {
@@ -253,8 +267,9 @@ pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Res
     let external_id: ExternalId = problem::read_field("external_id", &external_id)?;
     let known = site.orders.order_named(shop.clone(), external_id.clone()).await?;
     let mut read = lines.as_ref().map(|lines| Vec::with_capacity(lines.len()));
-    for (place, line) in lines.into_iter().flatten().enumerate() {
-        let line = line_of(site, place, line, (known.as_ref(), state)).await?;
+    let keys = keys_of(lines.as_deref().unwrap_or_default(), known.as_ref());
+    for (place, (line, key)) in lines.into_iter().flatten().zip(keys).enumerate() {
+        let line = line_of(site, (place, key), line, (known.as_ref(), state)).await?;
         read.get_or_insert_default().push(line);
     }
     let when =

@@ -15,9 +15,10 @@ use super::listed::Listed;
 use super::problem::{self, Problem};
 use crate::domain::catalogue::{Attachment, Product, Units};
 use crate::domain::order::{Options, Sku};
-use crate::service::policy::{Applied, InWords, Run, apply};
-use crate::service::product::{self, NO_SUCH_PRODUCT, Served};
+use crate::service::policy::{Applied, InWords, Reach, Run, apply};
+use crate::service::product::{self, NO_SUCH_PRODUCT};
 use crate::service::site::Site;
+use crate::service::waiting::Served;
 use crate::store::{Down, LIST_MAX};
 
 /// A product.
@@ -61,7 +62,7 @@ pub struct AttachmentView {
     pub name: Option<String>,
 }
 
-/// What became of orders that waited for a product.
+/// What became of orders that waited for a product, or a file of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServedView {
     /// How many waited.
@@ -70,6 +71,14 @@ pub struct ServedView {
     pub grants: u64,
     /// Whether more wait: the same call once more looks after the next.
     pub more: bool,
+}
+
+impl ServedView {
+    /// `None` where none waited.
+    pub(super) fn of(served: Served) -> Option<Self> {
+        let Served { orders, grants, is_cut: more } = served;
+        (orders > 0 || more).then_some(Self { orders, grants, more })
+    }
 }
 
 /// A SKU that orders have and no product.
@@ -118,6 +127,9 @@ pub struct Application {
     /// Whether it is only told what would be changed.
     #[serde(default)]
     pub dry_run: bool,
+    /// Whether those are changed, too, to which a person gave another end or number of downloads.
+    #[serde(default)]
+    pub amended: bool,
 }
 
 /// What became of them.
@@ -131,6 +143,8 @@ pub struct AppliedView {
     pub revoked: u64,
     /// How many would be over by these limits already, and stay as they are.
     pub over: u64,
+    /// How many would have other limits, but were given theirs by a person, and stay as they are.
+    pub amended: u64,
     /// Whether nothing was changed, only told.
     pub dry_run: bool,
 }
@@ -165,11 +179,7 @@ async fn view(site: &Site, product: &Product, served: Option<Served>) -> Result<
         units: Some(product.units.word().to_owned()),
         note: product.note.as_str().to_owned(),
         files,
-        served: served.filter(|served| served.orders > 0 || served.is_cut).map(|served| ServedView {
-            orders: served.orders,
-            grants: served.grants,
-            more: served.is_cut,
-        }),
+        served: served.and_then(ServedView::of),
     })
 }
 
@@ -276,9 +286,11 @@ pub(super) async fn apply_policy(
     Author(author): Author,
     body: Result<Json<Application>, JsonRejection>,
 ) -> Result<Json<AppliedView>, Problem> {
-    let (name, Application { product, dry_run }) = (problem::name(name)?, problem::body(body)?);
+    let (name, Application { product, dry_run, amended }) = (problem::name(name)?, problem::body(body)?);
     let sku: Sku = problem::read_field("product", &product)?;
     let run = if dry_run { Run::Dry } else { Run::Real };
-    let Applied { grants, changed, revoked, over } = apply(&site, &name, &sku, run, &author).await.map_err(|fault| not_kept(&fault))?;
-    Ok(Json(AppliedView { grants, changed, revoked, over, dry_run }))
+    let reach = if amended { Reach::Amended } else { Reach::Untouched };
+    let applied = apply(&site, &name, &sku, run, reach, &author).await.map_err(|fault| not_kept(&fault))?;
+    let Applied { grants, changed, revoked, over, amended } = applied;
+    Ok(Json(AppliedView { grants, changed, revoked, over, amended, dry_run }))
 }

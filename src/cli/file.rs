@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::client::{Client, query};
 use super::failure::Failure;
+use super::product::waited;
 use super::terminal::{self, Column, table};
 use super::{Common, say, say_json};
 use crate::api::{
@@ -286,7 +287,8 @@ fn replaced(done: &ReplacedFile) -> String {
         0 => "no grant that was made before leads elsewhere".to_owned(),
         count => format!("{} to it", terminal::counted(count, "grant leads", "grants lead")),
     };
-    format!("{} is version {} now, at {}; {led}", done.file.id, done.file.version, terminal::visible(&done.file.at))
+    let served = done.served.as_ref().map(|served| format!("\n{}", waited(served))).unwrap_or_default();
+    format!("{} is version {} now, at {}; {led}{served}", done.file.id, done.file.version, terminal::visible(&done.file.at))
 }
 
 fn removed(gone: &RemovedFile) -> String {

@@ -76,7 +76,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
-    /// What was ordered: a SKU, then what was chosen and how many, as in `poster size=large x2`. May be said several times.
+    /// What was ordered: a SKU, then what was chosen and how many, as in `poster size=large x2`. May be said several times;
+    /// of an order that is known, all lines that are left, in any order: what is not among them is cancelled.
     #[arg(long = "line", value_name = "LINE", value_parser = line)]
     lines: Vec<NewLine>,
 

@@ -25,7 +25,8 @@ pub(super) enum Command {
         /// Its name.
         name: String,
     },
-    /// Give grants that were made before the number of downloads and the end that this policy would have given them.
+    /// Give grants that were made before the number of downloads and the end that this policy would have given them;
+    /// what the line of an order says itself, and what somebody gave a grant by hand, stays.
     Apply(Apply),
 }
 
@@ -41,6 +42,10 @@ pub(super) struct Apply {
     /// Only tell how many would be changed.
     #[arg(long)]
     dry_run: bool,
+
+    /// Also to those to which somebody gave another end or number of downloads.
+    #[arg(long)]
+    amended: bool,
 }
 
 pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
@@ -55,10 +60,10 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
             let policy: PolicyView = Client::of(&configuration, "policy show")?.fetch(&path)?;
             if common.json { say_json(&policy) } else { say(page(&policy)) }
         }
-        Command::Apply(Apply { name, product, dry_run }) => {
+        Command::Apply(Apply { name, product, dry_run, amended }) => {
             let path = format!("/api/v1/policies/{}/apply", encoded_segment(&name));
             let client = Client::of(&configuration, "policy apply")?;
-            let applied: AppliedView = client.post_slowly(&path, &Application { product: product.clone(), dry_run })?;
+            let applied: AppliedView = client.post_slowly(&path, &Application { product: product.clone(), dry_run, amended })?;
             if common.json { say_json(&applied) } else { say(told(&applied, &product)) }
         }
     }
@@ -76,11 +81,15 @@ fn page(policy: &PolicyView) -> String {
 }
 
 fn told(applied: &AppliedView, product: &str) -> String {
-    let AppliedView { grants, changed, revoked, over, dry_run } = applied;
+    let AppliedView { grants, changed, revoked, over, amended, dry_run } = applied;
     let sold = terminal::counted(*grants, "grant was", "grants were");
     let verb = if *dry_run { "would be changed" } else { "changed" };
     let mut text = format!("{sold} sold as `{}`: {} {verb}", terminal::visible(product), terminal::grouped(*changed));
-    for (count, why) in [(*revoked, "revoked, and stay so"), (*over, "would be over already, and stay as they are")] {
+    for (count, why) in [
+        (*revoked, "revoked, and stay so"),
+        (*over, "would be over already, and stay as they are"),
+        (*amended, "changed by hand before, and stay as they are (--amended changes them, too)"),
+    ] {
         if count > 0 {
             text = format!("{text}, {} {why}", terminal::grouped(count));
         }

@@ -175,14 +175,16 @@ fn told(common: &Common, product: &ProductView) -> Result<(), Failure> {
         let name = name.as_deref().map_or_else(|| "(no longer in the catalogue)".to_owned(), terminal::visible);
         lines.push(format!("  {file}  {name}{chosen}"));
     }
-    if let Some(ServedView { orders, grants, more }) = served {
-        let (orders, grants) = (terminal::counted(*orders, "order", "orders"), terminal::counted(*grants, "grant", "grants"));
-        lines.push(format!("{orders} waited for it; {grants} made"));
-        if *more {
-            lines.push("more orders wait: the same command once more looks after the next".to_owned());
-        }
-    }
+    lines.extend(served.as_ref().map(waited));
     say(lines.join("\n").trim_end())
+}
+
+/// What became of orders that waited.
+pub(super) fn waited(served: &ServedView) -> String {
+    let ServedView { orders, grants, more } = served;
+    let (orders, grants) = (terminal::counted(*orders, "order", "orders"), terminal::counted(*grants, "grant", "grants"));
+    let more = if *more { "\nmore orders wait: the same command once more looks after the next" } else { "" };
+    format!("{orders} waited for it; {grants} made{more}")
 }
 
 fn list_missing(skus: &[MissingProduct]) -> String {

@@ -25,7 +25,7 @@ use crate::public::Directories;
 use crate::random;
 use crate::service::answer::{Reply, answer, refuse_late};
 use crate::service::site::{Current, Site};
-use crate::service::{copies, htpasswd, outbox, places, privacy, refusals, scan, settle, stream, streams, watching, zen_cart};
+use crate::service::{copies, htpasswd, outbox, places, privacy, refusals, scan, settle, stream, streams, waiting, watching, zen_cart};
 use crate::store::memory::Memory;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Down, Stores};
@@ -360,6 +360,7 @@ impl Sweep {
                     () = copies::work(&current) => LAST_REPORTS,
                     () = zen_cart::keep(&current) => LAST_REPORTS,
                     () = scan::keep(&current) => LAST_REPORTS,
+                    () = waiting::keep(&current) => LAST_REPORTS,
                     () = outbox::work(&current) => LAST_REPORTS,
                     () = privacy::keep(&current) => LAST_REPORTS,
                     // The sender is dropped or used: both mean the end.

@@ -199,7 +199,11 @@ fn export(common: &Common, store: &Path, to: Option<&Path>, is_damaged: bool) ->
     if common.json && is_damaged {
         let left_out: BTreeMap<&str, _> = salvaged.left_out.iter().map(|(table, rows)| (table.as_str(), json_of_left_out(rows))).collect();
         let counted_again = json_of_left_out(&salvaged.counted_again);
-        say_json(&serde_json::json!({ "file": to, "totals": salvaged.totals, "left_out": left_out, "counted_again": counted_again }))?;
+        let held = json_of_left_out(&salvaged.held);
+        let totals = salvaged.totals;
+        say_json(&serde_json::json!({
+            "file": to, "totals": totals, "left_out": left_out, "counted_again": counted_again, "on_hold": held
+        }))?;
     } else {
         told(common, to, &salvaged.totals)?;
     }
@@ -229,6 +233,11 @@ fn whole(store: &Path, salvaged: &Salvaged) -> Result<(), Failure> {
     if again.count() > 0 {
         let grants = counted(again.count(), "grant", "grants");
         warn(&paragraph("counted again  ", &format!("{grants}, from the deliveries that are left: {}", listed(again))));
+    }
+    if salvaged.held.count() > 0 {
+        let grants = counted(salvaged.held.count(), "grant", "grants");
+        let text = "of orders that are left out. An order that is reported again gets new grants and links; these stay shut";
+        warn(&paragraph("on hold        ", &format!("{grants} {text}: {}", listed(&salvaged.held))));
     }
     let text = "not everything could be read. `cloakroom store import` takes what was written; then `cloakroom store verify` says what does \
                 not fit together any more";

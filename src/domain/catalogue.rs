@@ -21,6 +21,8 @@ pub struct File {
     pub current: Release,
     /// Those before it, the oldest first; at most [`File::VERSIONS_MAX`].
     pub before: Vec<Release>,
+    /// Where versions of it lay before they were moved, the oldest first; at most [`File::MOVES_MAX`].
+    pub moved_from: Vec<FileRef>,
     /// When it was added.
     pub added: Moment,
     /// Since when the master of the current version is not found; `None` where it is, or was never looked for.
@@ -106,9 +108,17 @@ impl File {
     /// More versions than this are not remembered: of those before the current one the oldest goes first.
     pub const VERSIONS_MAX: usize = 100;
 
+    /// More places than this are not remembered.
+    pub const MOVES_MAX: usize = 100;
+
     /// The master of the current version, where it is one.
     pub const fn here(&self) -> Option<&FileRef> {
         self.current.at.here()
+    }
+
+    /// Where the master of the current version is waited for, if it [is](Release::is_awaited).
+    pub fn awaited_at(&self) -> Option<&FileRef> {
+        self.here().filter(|_| self.current.is_awaited())
     }
 
     /// Every version, the oldest first.
@@ -128,6 +138,25 @@ impl File {
     pub fn has_bytes_of(&self, bought: &Release, at: &FileRef, seen: &Version) -> bool {
         let is_same = |known: &Release| known.checksum.is_some() && known.checksum == bought.checksum;
         bought.is(seen) || self.versions().any(|known| known.at.here() == Some(at) && known.is(seen) && is_same(known))
+    }
+
+    /// Every place where a version of it lies or lay.
+    pub fn places(&self) -> impl Iterator<Item = &FileRef> {
+        self.versions().filter_map(|version| version.at.here()).chain(&self.moved_from)
+    }
+
+    /// The bytes of its current version lie elsewhere: `there` says where, and what is known of them.
+    pub fn moved(&mut self, there: Release) {
+        let now = Release { id: self.current.id, released: self.current.released, ..there };
+        let before = std::mem::replace(&mut self.current, now);
+        if let Locator::Here(from) = before.at
+            && !self.places().any(|place| *place == from)
+        {
+            self.moved_from.push(from);
+            let over = self.moved_from.len().saturating_sub(Self::MOVES_MAX);
+            self.moved_from.drain(..over);
+        }
+        self.missing = None;
     }
 
     /// Puts `release` in the place of the current version. Versions follow each other in time, whatever the clock says.
@@ -246,7 +275,7 @@ mod tests {
 
     fn file(current: Release) -> File {
         let (id, added) = (FileId::new([1; 12]), current.released);
-        File { id, name: "a".into(), folder: String::new(), current, before: Vec::new(), added, missing: None }
+        File { id, name: "a".into(), folder: String::new(), current, before: Vec::new(), moved_from: Vec::new(), added, missing: None }
     }
 
     #[test]
@@ -264,6 +293,24 @@ mod tests {
         }
         assert_eq!(file.before.len(), File::VERSIONS_MAX);
         assert_eq!(file.version_at(Moment::EPOCH).id, VersionId::new([19; 12]), "the oldest that is known");
+    }
+
+    #[test]
+    fn a_file_is_known_by_each_place_that_it_ever_lay_in() {
+        let mut file = file(version(1, 10, 100));
+        let place = |number: u8| version(number, 1, 1).at.here().cloned().expect("a master");
+        file.moved(version(2, 10, 900));
+        file.release(version(3, 30, 200));
+        file.moved(version(4, 30, 900));
+        file.moved(version(3, 30, 900));
+        file.moved(version(4, 30, 900));
+        let known: Vec<FileRef> = file.places().cloned().collect();
+        assert_eq!(known, [place(2), place(4), place(1), place(3)]);
+        assert_eq!(file.versions().map(|version| version.released.seconds()).collect::<Vec<_>>(), [100, 200], "the same versions");
+        for number in 5..=255 {
+            file.moved(version(number, 1, 900));
+        }
+        assert!(file.moved_from.len() == File::MOVES_MAX && file.places().any(|at| *at == place(254)));
     }
 
     #[test]

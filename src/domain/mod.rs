@@ -31,6 +31,7 @@ pub mod grant;
 pub mod history;
 pub mod id;
 pub mod language;
+pub mod line_keys;
 pub mod link;
 pub mod locator;
 pub mod mail_address;

@@ -38,7 +38,7 @@ short_text! {
 
 short_text! {
     /// What tells a line of an order from the others, however often the order is reported: the shop's number of it, else
-    /// its place in the order.
+    /// [what it was known by before](super::line_keys).
     LineKey, 64
 }
 

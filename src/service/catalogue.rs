@@ -2,12 +2,13 @@
 //!
 //! Whoever changes a file holds [`Site::cataloguing`](super::site::Site) from reading it to writing it, so that nothing is lost.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use super::masters;
 use super::site::Site;
+use super::waiting::{self, Served};
 use crate::clock;
 use crate::domain::catalogue::{File, Release};
 use crate::domain::file::{FileRef, StorageName};
@@ -73,6 +74,8 @@ pub struct Replaced {
     pub file: File,
     /// How many grants are for another place from now on.
     pub led: u64,
+    /// What became of orders that waited for it to lie here.
+    pub served: Served,
 }
 
 /// Whether a file goes that is used.
@@ -97,16 +100,25 @@ pub async fn add(site: &Site, at: Locator, name: Option<String>, folder: Option<
     {
         return Err(NotKept::Conflict(format!("file: `{at}` is in the catalogue already, as {}", known.id)));
     }
-    let file = File { id: FileId::new(random::bytes()), name, folder, current, before: Vec::new(), added: now, missing: None };
+    let file = File {
+        id: FileId::new(random::bytes()),
+        name,
+        folder,
+        current,
+        before: Vec::new(),
+        moved_from: Vec::new(),
+        added: now,
+        missing: None,
+    };
     site.catalogue.put_file(file.clone()).await?;
     tracing::info!(event = "file_added", id = %file.id, at = %file.current.at);
     site.scans.ask();
     Ok(file)
 }
 
-/// Adds a file that was sold before by others, whether its master is there or not yet, and gives its id.
+/// Adds a file that was sold before by others, whether its master is there or not yet, and gives its id. The caller holds
+/// [`Site::cataloguing`](super::site::Site).
 pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<FileId, Down> {
-    let _alone = site.cataloguing.lock().await;
     let (now, id) = (clock::now(), VersionId::new(random::bytes()));
     let (current, missing) = if let Ok(version) = site.storages.look(&at) {
         (Release::of_master(id, at, &version, now), None)
@@ -115,8 +127,8 @@ pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<
         let at = Locator::Here(at);
         (Release { id, at, size: None, modified: None, checksum: None, media_type, released: now }, Some(now))
     };
-    let file = File { id: FileId::new(random::bytes()), name, folder: String::new(), current, before: Vec::new(), added: now, missing };
-    let id = file.id;
+    let (id, folder) = (FileId::new(random::bytes()), String::new());
+    let file = File { id, name, folder, current, before: Vec::new(), moved_from: Vec::new(), added: now, missing };
     tracing::info!(event = "file_added", %id, at = %file.current.at);
     site.catalogue.put_file(file).await?;
     site.scans.ask();
@@ -124,8 +136,17 @@ pub(super) async fn take_over(site: &Site, at: FileRef, name: String) -> Result<
 }
 
 /// Gives a file another version: what lies at `at`, else what lies now where the current one lay. Grants for the latest
-/// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay.
-pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Replaced, NotKept> {
+/// version follow; what is being downloaded goes on with what it began with, as long as that lies where it lay. A version that
+/// still waits for its master has come with that. Orders that waited for a file which lay elsewhere are served.
+pub async fn replace(site: &Site, id: FileId, at: Option<Locator>, author: &str) -> Result<Replaced, NotKept> {
+    let (replaced, lay_elsewhere) = put_version(site, id, at).await?;
+    let is_served = lay_elsewhere && replaced.file.here().is_some();
+    let served = if is_served { waiting::serve_file(site, &replaced.file, author).await? } else { Served::default() };
+    Ok(Replaced { served, ..replaced })
+}
+
+/// Gives a file another version; and whether the one before lay elsewhere.
+async fn put_version(site: &Site, id: FileId, at: Option<Locator>) -> Result<(Replaced, bool), NotKept> {
     let _alone = site.cataloguing.lock().await;
     let mut file = known(site, id).await?;
     let next = release_at(site, at.unwrap_or_else(|| file.current.at.clone()), clock::now())?;
@@ -136,10 +157,25 @@ pub async fn replace(site: &Site, id: FileId, at: Option<Locator>) -> Result<Rep
             next.at
         )));
     }
+    if let Some(from) = file.awaited_at().cloned() {
+        return Ok((arrived(site, file, &from, next).await?, false));
+    }
+    let lay_elsewhere = file.here().is_none();
     file.release(next);
     let led = released(site, &file).await?;
     site.scans.ask();
-    Ok(Replaced { file, led })
+    Ok((Replaced { file, led, served: Served::default() }, lay_elsewhere))
+}
+
+/// Says where the bytes of a file lie whose current version lay at `from`: the same version, with what is known of it there.
+async fn arrived(site: &Site, mut file: File, from: &FileRef, there: Release) -> Result<Replaced, NotKept> {
+    file.moved(there);
+    let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
+    tracing::info!(event = "file_moved", id = %file.id, %from, to = %file.current.at, grants = led);
+    masters::left(site, from).await?;
+    site.scans.ask();
+    site.copies.wake();
+    Ok(Replaced { file, led, served: Served::default() })
 }
 
 /// Keeps a file with a version that is new, leads to it whom it concerns, and tells of it.
@@ -176,7 +212,7 @@ pub(super) async fn caught_up(site: &Site, files: BTreeSet<FileId>) -> Result<bo
 /// Says that the bytes of a file lie elsewhere now: the same version, moved.
 pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, NotKept> {
     let _alone = site.cataloguing.lock().await;
-    let mut file = known(site, id).await?;
+    let file = known(site, id).await?;
     let Some(from) = file.here().cloned() else {
         return Err(NotKept::Conflict(format!("{id} lies elsewhere: `cloakroom file replace` gives it another version")));
     };
@@ -184,19 +220,15 @@ pub async fn move_to(site: &Site, id: FileId, at: Locator) -> Result<Replaced, N
     let Some(to) = moved.at.here().filter(|to| **to != from).cloned() else {
         return Err(NotKept::Field("at".to_owned(), "must be another place in a storage: STORAGE/PATH".to_owned()));
     };
-    if (moved.size, moved.modified) != (file.current.size, file.current.modified) {
+    if !file.current.is_awaited() && (moved.size, moved.modified) != (file.current.size, file.current.modified) {
         return Err(NotKept::Conflict(format!(
             "`{to}` is not the file that lay at `{from}`: its size or its time of change is another. \
              `cloakroom file replace {id} {to}` makes it the next version; to move a master and keep its time, use `mv` or `cp -p`"
         )));
     }
-    file.current.at = Locator::Here(to.clone());
-    file.missing = None;
-    let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
-    tracing::info!(event = "file_moved", id = %file.id, %from, %to, grants = led);
-    masters::left(site, &from).await?;
-    site.scans.ask();
-    Ok(Replaced { file, led })
+    // What is known of its bytes stays known.
+    let there = if file.current.is_awaited() { moved } else { Release { at: moved.at, ..file.current.clone() } };
+    arrived(site, file, &from, there).await
 }
 
 /// Gives a file another name or folder.
@@ -290,12 +322,31 @@ pub async fn orphans(
 
 /// Every master that a version of a file names.
 async fn masters_named(site: &Site) -> Result<HashSet<FileRef>, Down> {
-    let (mut named, mut after) = (HashSet::new(), None);
+    let mut named = HashSet::new();
+    each_file(site, |file| named.extend(file.versions().filter_map(|version| version.at.here().cloned()))).await?;
+    Ok(named)
+}
+
+/// The file that lies or lay in each place: of several the one that was added first.
+pub(super) async fn ever_at(site: &Site) -> Result<HashMap<FileRef, FileId>, Down> {
+    let mut first: HashMap<FileRef, (Moment, FileId)> = HashMap::new();
+    each_file(site, |file| {
+        for at in file.places() {
+            let known = first.entry(at.clone()).or_insert((file.added, file.id));
+            *known = (*known).min((file.added, file.id));
+        }
+    })
+    .await?;
+    Ok(first.into_iter().map(|(at, (_, id))| (at, id)).collect())
+}
+
+async fn each_file(site: &Site, mut told: impl FnMut(&File)) -> Result<(), Down> {
+    let mut after = None;
     loop {
         let page = site.catalogue.files(Files { after, limit: LIST_MAX }).await?;
-        let Some(last) = page.last() else { return Ok(named) };
+        let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
-        named.extend(page.iter().flat_map(File::versions).filter_map(|version| version.at.here().cloned()));
+        page.iter().for_each(&mut told);
     }
 }
 

@@ -106,20 +106,7 @@ pub struct TakenOrder {
 pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result<Taken, Down> {
     let Part { files, products, orders } = part;
     let mut taken = Taken::default();
-    let mut ids = BTreeMap::new();
-    for (at, name) in files {
-        if let Err(absent) = site.storages.look(&at) {
-            taken.missing.push((at.clone(), absent.to_string()));
-        }
-        let known = site.catalogue.file_at(at.clone()).await?.map(|file| file.id);
-        let id = if let Some(id) = known {
-            id
-        } else {
-            taken.files_new += 1;
-            add_file(site, at.clone(), name, doing).await?
-        };
-        ids.insert(at, id);
-    }
+    let ids = take_files(site, files, doing, &mut taken).await?;
     for product in products {
         let sku = product.sku.clone();
         taken.products.push((sku, take_product(site, product, &ids, doing, author).await?));
@@ -130,11 +117,40 @@ pub async fn take(site: &Site, part: Part, doing: Doing, author: &str) -> Result
     Ok(taken)
 }
 
-async fn add_file(site: &Site, at: FileRef, name: String, doing: Doing) -> Result<FileId, Down> {
-    match doing {
-        Doing::Import => catalogue::take_over(site, at, name).await,
-        Doing::Rehearsal => Ok(FileId::new(random::bytes())),
+/// The id of each file. One that lies elsewhere by now, or has another version there, is the same file still.
+async fn take_files(
+    site: &Site,
+    files: Vec<(FileRef, String)>,
+    doing: Doing,
+    taken: &mut Taken,
+) -> Result<BTreeMap<FileRef, FileId>, Down> {
+    // Nobody moves or adds one between looking for it and adding it.
+    let _alone = site.cataloguing.lock().await;
+    let (mut ids, mut ever) = (BTreeMap::new(), None);
+    for (at, name) in files {
+        let mut known = site.catalogue.file_at(at.clone()).await?;
+        if known.is_none() {
+            let ever = match &mut ever {
+                Some(ever) => ever,
+                none => none.insert(catalogue::ever_at(site).await?),
+            };
+            if let Some(id) = ever.get(&at) {
+                known = site.catalogue.file(*id).await?;
+            }
+        }
+        let lies = known.as_ref().and_then(|file| file.here()).unwrap_or(&at);
+        if let Err(absent) = site.storages.look(lies) {
+            taken.missing.push((lies.clone(), absent.to_string()));
+        }
+        taken.files_new += usize::from(known.is_none());
+        let id = match (known, doing) {
+            (Some(known), _) => known.id,
+            (None, Doing::Import) => catalogue::take_over(site, at.clone(), name).await?,
+            (None, Doing::Rehearsal) => FileId::new(random::bytes()),
+        };
+        ids.insert(at, id);
     }
+    Ok(ids)
 }
 
 async fn take_product(

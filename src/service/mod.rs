@@ -6,7 +6,7 @@
 //! [`amend`] changes them for the [`caller`], who may have an [`api_key`] and ask twice ([`repeated`]), [`outbox`] tells webhooks and customers, [`copies`] makes files for those that are fetched as copies, [`credential`] lets
 //! customers into directories that ask for a password; [`explain`] tells the steps of a decision, [`inventory`] what lies in
 //! public directories, which [`sweeping`] clears on demand; [`mod@audit`] finds downloads in a log. [`catalogue`] keeps what is sold,
-//! [`scan`] what its masters are. [`zen_cart`] looks after
+//! [`scan`] what its masters are, [`waiting`] those who bought what was not there yet. [`zen_cart`] looks after
 //! the links of a shop that has no plugin.
 
 pub mod address;
@@ -66,6 +66,7 @@ pub mod streams;
 pub mod sweeping;
 pub mod trace;
 mod upkeep;
+pub mod waiting;
 pub mod watching;
 pub mod your_downloads;
 pub mod zen_cart;

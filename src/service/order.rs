@@ -10,7 +10,7 @@ use super::site::Site;
 use super::your_downloads;
 use super::{catalogue, copies};
 use crate::clock;
-use crate::domain::catalogue::Product;
+use crate::domain::catalogue::{File, Product};
 use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::history::Author;
@@ -114,6 +114,16 @@ impl fmt::Display for NotReported {
 /// Keeps what a shop reports: the order, the grants that it has not yet, and whether those that it has are open, in one
 /// step; then what lies in public follows.
 pub async fn report(site: &Site, report: Report, author: String) -> Result<Reported, NotReported> {
+    report_selling(site, report, author, |_| true).await
+}
+
+/// The same, selling nothing but what `is_sold` holds for.
+async fn report_selling(
+    site: &Site,
+    report: Report,
+    author: String,
+    is_sold: impl Fn(&Sale) -> bool + Send,
+) -> Result<Reported, NotReported> {
     let telling = report.telling;
     // From reading what was reported before until what lies in public follows, nobody else amends: what one says of an
     // order is not taken back by another who read it before.
@@ -135,6 +145,7 @@ pub async fn report(site: &Site, report: Report, author: String) -> Result<Repor
         now = clock::now();
         (sold, problems) = sales(site, &order, now).await?;
     }
+    sold.retain(is_sold);
     let kept = site.orders.keep_order_telling(order, sold, telling, author.clone()).await?;
     drop(unmoved);
     told(&kept, &author);
@@ -162,19 +173,34 @@ pub async fn set_state(site: &Site, id: OrderId, state: OrderState, author: Stri
     .await
 }
 
-/// Reports an order again with nothing other than before, since there may be something to sell now that there was not; how
-/// many grants it has under `sku`.
-pub(super) async fn again(site: &Site, id: OrderId, sku: &Sku, author: &str) -> Result<u64, Down> {
+/// Sells of an order that is paid what it waits for, now that more is there than there was: what its lines hold of which
+/// nothing was sold; and `came`, if it lay elsewhere when the order was reported. How many grants that made.
+pub(super) async fn serve(site: &Site, id: OrderId, came: Option<&File>, author: &str) -> Result<u64, Down> {
     let paid = site.orders.order(id).await?.filter(|order| order.state == OrderState::Paid);
-    let Some(Order { shop, external_id, .. }) = paid else { return Ok(0) };
-    let same = Report { shop, external_id, customer: None, state: None, lines: None, placed: None, telling: Telling::Customer };
-    match report(site, same, author.to_owned()).await {
-        Ok(Reported { grants, .. }) => {
-            let is_of = |opened: &&Opened| opened.grant.sold.as_ref().is_some_and(|sold| sold.sku == *sku);
-            Ok(grants.iter().filter(is_of).count() as u64)
+    let Some(order) = paid else { return Ok(0) };
+    let before: Vec<Sold> = site.orders.grants_of_order(id).await?.into_iter().filter_map(|grant| grant.sold).collect();
+    let lay_elsewhere = |file: &&File| file.added <= order.created && file.version_at(order.created).at.here().is_none();
+    let came = came.filter(lay_elsewhere).map(|file| file.id);
+    let waits = |sale: &Sale| {
+        let is_new = |sold: &Sold| before.iter().all(|before| before.key() != sold.key());
+        let is_unsold = |sold: &Sold| before.iter().all(|before| (&before.line, &before.sku) != (&sold.line, &sold.sku));
+        sale.grant.sold.as_ref().is_some_and(|sold| is_new(sold) && (came == Some(sold.file) || is_unsold(sold)))
+    };
+    let fault = match sales(site, &order, clock::now()).await {
+        Ok((sales, _)) if !sales.iter().any(waits) => return Ok(0),
+        Ok(_) => {
+            let Order { shop, external_id, .. } = order;
+            let same = Report { shop, external_id, customer: None, state: None, lines: None, placed: None, telling: Telling::Customer };
+            match report_selling(site, same, author.to_owned(), waits).await {
+                Ok(Reported { grants, .. }) => return Ok(grants.len().saturating_sub(before.len()) as u64),
+                Err(fault) => fault,
+            }
         }
-        Err(NotReported::Down(down)) => Err(down),
-        Err(fault) => {
+        Err(fault) => fault,
+    };
+    match fault {
+        NotReported::Down(down) => Err(down),
+        fault => {
             tracing::warn!(event = "order_waits", order = %id, "{fault}");
             Ok(0)
         }

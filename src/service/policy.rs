@@ -7,11 +7,12 @@ use super::catalogue::NotKept;
 use super::ending::ends;
 use super::site::Site;
 use crate::clock;
-use crate::domain::grant::{Grant, Standing};
+use crate::domain::grant::{Amendment, Grant, Standing};
+use crate::domain::history::{Act, Entry};
 use crate::domain::moment::Moment;
-use crate::domain::order::Sku;
+use crate::domain::order::{Sku, Terms};
 use crate::domain::policy::{Ending, Policy};
-use crate::store::LIST_MAX;
+use crate::store::{Down, LIST_MAX};
 
 /// Whether anything is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub enum Run {
     Dry,
     /// It is done.
     Real,
+}
+
+/// To which grants a policy is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those whose end and number of downloads are as they were sold, or as a policy that was applied left them.
+    Untouched,
+    /// Those to which a person gave another end or number, too.
+    Amended,
 }
 
 /// What became of the grants of a product.
@@ -33,14 +43,18 @@ pub struct Applied {
     pub revoked: u64,
     /// How many would be over by the limits of the policy; they stay as they are.
     pub over: u64,
+    /// How many would have other limits, but a person gave them theirs; they stay as they are.
+    pub amended: u64,
 }
 
-/// Gives the grants that were sold under `sku` the number of downloads and the end that they would have had by this policy.
-pub async fn apply(site: &Site, name: &str, sku: &Sku, run: Run, author: &str) -> Result<Applied, NotKept> {
+/// Gives the grants that were sold under `sku` the number of downloads and the end that they would have had by this policy;
+/// what the line of the order says itself counts before it.
+pub async fn apply(site: &Site, name: &str, sku: &Sku, run: Run, reach: Reach, author: &str) -> Result<Applied, NotKept> {
     let Some(policy) = site.configuration.policy(name) else {
         let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
         return Err(NotKept::Unknown(format!("there is no [[policy]] named `{name}` (there are: {})", known.join(", "))));
     };
+    let author = format!("{author}{BY_POLICY}{name}");
     let (mut applied, mut after, now) = (Applied::default(), None, clock::now());
     loop {
         let page = site.catalogue.sold_as(sku.clone(), after, LIST_MAX).await?;
@@ -49,19 +63,47 @@ pub async fn apply(site: &Site, name: &str, sku: &Sku, run: Run, author: &str) -
         for id in page {
             let Some(grant) = site.store.grant(id).await? else { continue };
             applied.grants += 1;
-            match wish(&grant, policy, now) {
-                _ if grant.standing == Standing::Revoked => applied.revoked += 1,
-                Wished::Nothing => {}
-                Wished::Over => applied.over += 1,
-                Wished::Change(wish) => {
-                    applied.changed += 1;
-                    if run == Run::Real {
-                        change(site, &grant, wish, author).await?;
-                    }
+            if grant.standing == Standing::Revoked {
+                applied.revoked += 1;
+                continue;
+            }
+            let wish = match wish(&grant, policy, &terms(site, &grant).await?, now) {
+                Wished::Nothing => continue,
+                _ if reach == Reach::Untouched && is_amended(&site.store.history(id).await?) => {
+                    applied.amended += 1;
+                    continue;
                 }
+                Wished::Over => {
+                    applied.over += 1;
+                    continue;
+                }
+                Wished::Change(wish) => wish,
+            };
+            applied.changed += 1;
+            if run == Run::Real {
+                change(site, &grant, wish, &author).await?;
             }
         }
     }
+}
+
+/// What the line says itself by which a grant was sold.
+async fn terms(site: &Site, grant: &Grant) -> Result<Terms, Down> {
+    let Some(sold) = &grant.sold else { return Ok(Terms::default()) };
+    let order = site.orders.order(sold.order).await?;
+    let line = order.and_then(|order| order.lines.into_iter().find(|line| line.key == sold.line));
+    Ok(line.map(|line| line.terms).unwrap_or_default())
+}
+
+/// What stands in histories between who applied a policy and its name: `anna (cloakroom policy apply) by policy books`. What
+/// callers say of themselves ends with `)`.
+const BY_POLICY: &str = " by policy ";
+
+/// Whether a person gave a grant another end or number of downloads.
+fn is_amended(history: &[Entry]) -> bool {
+    let is_limit = |entry: &&Entry| matches!(entry.act, Act::Amended(Amendment::Expire(_) | Amendment::Allow(_)));
+    let is_policy = |entry: &Entry| entry.author.name.contains(BY_POLICY) && !entry.author.name.ends_with(')');
+    !history.iter().filter(is_limit).all(is_policy)
 }
 
 async fn change(site: &Site, grant: &Grant, wish: Wish, author: &str) -> Result<(), NotKept> {
@@ -82,15 +124,15 @@ enum Wished {
     Change(Wish),
 }
 
-/// What of a grant is other than the policy says.
-fn wish(grant: &Grant, policy: &Policy, now: Moment) -> Wished {
-    let end = ends(policy, grant.created, policy.valid_for);
+/// What of a grant is other than its line and the policy say.
+fn wish(grant: &Grant, policy: &Policy, terms: &Terms, now: Moment) -> Wished {
+    let end = terms.expires.or(ends(policy, grant.created, policy.valid_for));
+    let most = terms.max_downloads.or(policy.max_downloads);
     if end.is_some_and(|end| end <= now) && grant.expires != end {
         return Wished::Over;
     }
     let until = (grant.expires != end).then_some(end.map_or(Until::Never, Until::At));
-    let most = policy.max_downloads.map_or(Downloads::Unlimited, Downloads::Exactly);
-    let downloads = (grant.policy.max_downloads != policy.max_downloads).then_some(most);
+    let downloads = (grant.policy.max_downloads != most).then_some(most.map_or(Downloads::Unlimited, Downloads::Exactly));
     if until.is_none() && downloads.is_none() { Wished::Nothing } else { Wished::Change(Wish::Extend(until, downloads)) }
 }
 
@@ -136,6 +178,7 @@ impl fmt::Display for InWords<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::history::Author;
     use crate::domain::moment::Span;
     use crate::domain::policy::{Edition, Method};
 
@@ -161,5 +204,26 @@ mod tests {
                     16 connections at once; from 3 networks at most; from 192.0.2.0/24 only; by copy, else handoff; the purchased version";
         assert_eq!(InWords(&other).to_string(), said);
         assert!(InWords(&Policy { max_downloads: None, ..other }).to_string().starts_with("any number of downloads for ever"));
+    }
+
+    #[test]
+    fn what_a_person_gave_is_told_from_what_a_policy_gave_and_from_what_is_no_limit() {
+        let allow = Act::Amended(Amendment::Allow(Some(9)));
+        let policy = format!("anna (cloakroom policy apply){BY_POLICY}books");
+        let mut seen = 0;
+        for (acts, is) in [
+            (vec![], false),
+            (vec![(policy.as_str(), allow)], false),
+            (vec![("anna (cloakroom grant extend)", allow)], true),
+            (vec![("anna (x by policy books)", allow)], true),
+            (vec![("anna (cloakroom grant extend)", Act::Amended(Amendment::Expire(None))), (&policy, allow)], true),
+            (vec![("anna (cloakroom grant suspend)", Act::Amended(Amendment::Stand(Standing::Suspended)))], false),
+        ] {
+            let entry = |(name, act): (&str, Act)| Entry { author: Author { name: name.to_owned(), at: Moment::EPOCH }, act };
+            let history: Vec<Entry> = acts.into_iter().map(entry).collect();
+            assert_eq!(is_amended(&history), is, "{history:?}");
+            seen += 1;
+        }
+        assert_eq!(seen, 6);
     }
 }

@@ -110,6 +110,8 @@ pub struct Site {
     pub(super) sweeping: Arc<Mutex<()>>,
     /// Wakes what shortens addresses: another configuration holds.
     pub(super) kept_otherwise: Arc<Notify>,
+    /// Wakes what serves orders that wait: other policies may be configured.
+    pub(super) policies_named: Arc<Notify>,
     /// Wakes the sweep: something may be due earlier than it thinks.
     pub wake: Arc<Notify>,
     /// Until when the sweep sleeps, in milliseconds since 1970 UTC; the end of time while it looks.
@@ -159,6 +161,7 @@ impl Current {
         site.htpasswds.wake();
         site.upkeep.look.notify_one();
         site.kept_otherwise.notify_one();
+        site.policies_named.notify_one();
     }
 }
 
@@ -219,6 +222,7 @@ impl Site {
             upkeep: Arc::default(),
             sweeping: Arc::default(),
             kept_otherwise: Arc::default(),
+            policies_named: Arc::default(),
             wake: Arc::default(),
             sweep_sleeps_until: Arc::new(AtomicU64::new(u64::MAX)),
             events: broadcast::channel(EVENTS_MAX).0,
@@ -284,6 +288,7 @@ impl Site {
             upkeep: Arc::clone(&self.upkeep),
             sweeping: Arc::clone(&self.sweeping),
             kept_otherwise: Arc::clone(&self.kept_otherwise),
+            policies_named: Arc::clone(&self.policies_named),
             wake: Arc::clone(&self.wake),
             sweep_sleeps_until: Arc::clone(&self.sweep_sleeps_until),
             events: self.events.clone(),

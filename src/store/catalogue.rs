@@ -80,9 +80,9 @@ pub trait CatalogueStore: Send + Sync {
     /// The grants that were sold under a SKU, by id: those behind `after`, at most `limit`.
     fn sold_as(&self, sku: Sku, after: Option<GrantId>, limit: usize) -> Later<'_, Vec<GrantId>>;
 
-    /// The orders that wait for a product: they have a line of this SKU, and no grant was sold for one. By id: those behind
-    /// `after`, at most `limit`.
-    fn orders_waiting(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>>;
+    /// The orders that may wait for what is sold under a SKU: they are paid, and of a line of this SKU nothing was sold; or,
+    /// where a file is named, nothing of that file. By id: those behind `after`, at most `limit`.
+    fn orders_waiting(&self, sku: Sku, file: Option<FileId>, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>>;
 
     /// SKUs that orders have and no product, and how many orders have each: those behind `after`, at most `limit`.
     fn unknown_skus(&self, after: Option<Sku>, limit: usize) -> Later<'_, Vec<(Sku, u64)>>;

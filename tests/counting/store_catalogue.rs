@@ -42,7 +42,16 @@ fn place(path: &str) -> FileRef {
 /// The file of which grants are sold here; its first version lies where grants of these tests are for.
 fn book() -> File {
     let current = release(1, grant(1, None).file, at(0));
-    File { id: FileId::new([1; 12]), name: "Book".into(), folder: String::new(), current, before: Vec::new(), added: at(0), missing: None }
+    File {
+        id: FileId::new([1; 12]),
+        name: "Book".into(),
+        folder: String::new(),
+        current,
+        before: Vec::new(),
+        moved_from: Vec::new(),
+        added: at(0),
+        missing: None,
+    }
 }
 
 /// The same with a second version at `b.zip`.
@@ -213,6 +222,7 @@ pub(crate) async fn skus_without_a_product_and_the_orders_that_wait_for_one_are_
     store: Arc<S>,
 ) {
     use crate::store_orders::{order, sales};
+    use cloakroom::domain::order::Order;
     for number in 1..=3 {
         let order = order(number, &number.to_string(), OrderState::Paid);
         // The first has been served.
@@ -228,13 +238,22 @@ pub(crate) async fn skus_without_a_product_and_the_orders_that_wait_for_one_are_
     assert_eq!(store.unknown_skus(None, 10).await, Ok(vec![(sku("b"), 3)]));
     let orders = store.orders(Orders::default()).await.unwrap();
     let (second, third) = (orders[1].id, orders[0].id);
-    assert_eq!(store.orders_waiting(sku("a"), None, 10).await, Ok(vec![second, third]));
-    assert_eq!(store.orders_waiting(sku("a"), Some(second), 10).await, Ok(vec![third]));
-    assert_eq!(store.orders_waiting(sku("none"), None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.orders_waiting(sku("a"), None, None, 10).await, Ok(vec![second, third]));
+    assert_eq!(store.orders_waiting(sku("a"), None, Some(second), 10).await, Ok(vec![third]));
+    assert_eq!(store.orders_waiting(sku("none"), None, None, 10).await, Ok(Vec::new()));
+    // Of a file that it was not sold, who was served waits, too; who is not paid waits for nothing.
+    let first = orders[2].id;
+    let sold = store.grants_of_order(first).await.unwrap()[0].sold.clone().unwrap();
+    assert_eq!(store.orders_waiting(sold.sku.clone(), Some(sold.file), None, 10).await, Ok(vec![second, third]));
+    assert_eq!(store.orders_waiting(sold.sku, Some(FileId::new([99; 12])), None, 10).await, Ok(vec![first, second, third]));
+    for (state, waiting) in [(OrderState::Refunded, vec![third]), (OrderState::Paid, vec![second, third])] {
+        store.keep_order(Order { state, ..orders[1].clone() }, Vec::new(), author()).await.unwrap();
+        assert_eq!(store.orders_waiting(sku("a"), None, None, 10).await, Ok(waiting));
+    }
     // A line that is taken out waits for nothing.
     let mut shorter = orders[0].clone();
     shorter.lines.truncate(1);
     store.keep_order(shorter, Vec::new(), author()).await.unwrap();
-    assert_eq!(store.orders_waiting(sku("b"), None, 10).await, Ok(vec![second]));
+    assert_eq!(store.orders_waiting(sku("b"), None, None, 10).await, Ok(vec![second]));
     assert_eq!(store.unknown_skus(None, 10).await, Ok(vec![(sku("b"), 2)]));
 }

@@ -185,6 +185,7 @@ pub(crate) async fn files_and_products_are_found_as_they_were_put<S: CatalogueSt
         current: release(number, place(path), at(u64::from(number))),
         before: Vec::new(),
         added: at(u64::from(number)),
+        moved_from: Vec::new(),
         missing: None,
     };
     let (first, second, third) = (file(1, "a.zip"), file(2, "b.zip"), file(3, "a.zip"));

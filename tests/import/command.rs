@@ -94,6 +94,67 @@ fn a_master_that_comes_after_the_import_is_the_version_that_was_taken_over_and_n
 }
 
 #[test]
+fn a_version_that_waits_for_its_master_takes_the_place_where_that_is_found() {
+    let mut seen = 0;
+    for verb in ["replace", "move"] {
+        let site = Site::open();
+        stock(&site);
+        fs::remove_file(site.nginx.downloads().join("book.pdf")).unwrap();
+        let dump = golden("phpmyadmin.sql");
+        site.cloakroom.say(&import(&[dump.to_str().unwrap()], &[]));
+        let files = site.cloakroom.json(&["file", "list"]);
+        let before = files.as_array().unwrap().iter().find(|file| file["at"] == "masters/book.pdf").unwrap();
+        let id = before["id"].as_str().unwrap();
+        let sold = site.cloakroom.json(&["file", "show", id])["grants"]["all"].clone();
+        assert!(sold.as_u64() > Some(0), "{sold}");
+        site.master("found/the book.pdf", &content(SIZE));
+        let done = site.cloakroom.json(&["file", verb, id, "masters/found/the book.pdf"]);
+        assert_eq!((&done["grants_led"], &done["file"]["version"]), (&sold, &before["version"]), "{verb}: {done}");
+        site.cloakroom.json(&["file", "scan"]);
+        let shown = site.cloakroom.json(&["file", "show", id]);
+        assert_eq!((&shown["state"], &shown["version"], &shown["size"]), (&"ok".into(), &before["version"], &SIZE.into()), "{shown}");
+        assert_eq!((shown["versions"].as_array().unwrap().len(), &shown["missing_since"]), (1, &Value::Null), "{shown}");
+        let old = site.cloakroom.json(&["grant", "list", "--file", "masters/book.pdf"]);
+        assert_eq!((old.as_array().unwrap().len(), site.cloakroom.said(&["version_released"])), (0, 0), "{old}");
+        // It came: what lies elsewhere from now on is another.
+        site.master("second.pdf", &content(7));
+        site.cloakroom.say(&["file", "replace", id, "masters/second.pdf"]);
+        assert_eq!(site.cloakroom.json(&["file", "show", id])["versions"].as_array().unwrap().len(), 2);
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
+
+#[test]
+fn a_file_that_lies_elsewhere_since_the_first_import_is_the_same_file_in_the_second() {
+    let mut site = Site::open();
+    stock(&site);
+    let dump = golden("phpmyadmin.sql");
+    let again = |site: &Site, dry: &[&str]| site.cloakroom.json(&import(&[dump.to_str().unwrap()], dry));
+    let first = again(&site, &[]);
+    let files = site.cloakroom.json(&["file", "list"]);
+    let id = |at: &str| files.as_array().unwrap().iter().find(|file| file["at"] == at).unwrap()["id"].as_str().unwrap().to_owned();
+    let (book, song) = (id("masters/book.pdf"), id("masters/song.mp3"));
+    let folder = site.nginx.downloads();
+    fs::create_dir(folder.join("old")).unwrap();
+    fs::rename(folder.join("book.pdf"), folder.join("old/book.pdf")).unwrap();
+    site.cloakroom.say(&["file", "move", &book, "masters/old/book.pdf"]);
+    site.master("song-2.mp3", &content(77));
+    site.cloakroom.say(&["file", "replace", &song, "masters/song-2.mp3"]);
+    fs::remove_file(folder.join("song.mp3")).unwrap();
+    site.cloakroom.kill();
+    site.cloakroom.start();
+    for dry in [&["--dry-run"][..], &[]] {
+        let second = again(&site, dry);
+        assert_eq!((&second["files_new"], &second["missing"]), (&0.into(), &first["missing"]), "{second}");
+        for of in ["products", "orders"] {
+            assert!(fates(&second, of).iter().all(|fate| fate.ends_with(" same")), "{second}");
+        }
+    }
+    assert_eq!(site.cloakroom.json(&["file", "list"]).as_array().unwrap().len(), files.as_array().unwrap().len());
+}
+
+#[test]
 fn what_changed_in_zen_cart_since_is_told_and_nothing_is_merged() {
     let site = Site::open();
     stock(&site);

@@ -12,3 +12,4 @@ mod reported;
 mod scanned;
 mod shop;
 mod versions;
+mod waits;

@@ -69,6 +69,30 @@ fn a_line_that_is_taken_out_or_refunded_is_shut_alone_and_the_rest_stays_open() 
 }
 
 #[test]
+fn lines_without_a_key_are_the_same_lines_when_one_before_them_is_taken_out() {
+    let site = Site::open();
+    stocked(&site);
+    let order = |lines: Value| report(&site, &json!({"external_id": "6", "state": "paid", "lines": lines}));
+    let large = json!({"sku": "poster", "options": {"size": "large"}});
+    let first = order(json!([{"sku": "set"}, {"sku": "poster"}, large]));
+    let states = || -> Vec<(String, String)> {
+        let word = |id: &String| site.cloakroom.json(&["grant", "show", id])["state"].as_str().unwrap().to_owned();
+        ids(&first).iter().map(|id| (id.clone(), word(id))).collect()
+    };
+    let open = |places: std::ops::Range<usize>| -> Vec<String> { ids(&first)[places].to_vec() };
+    assert_eq!(states().len(), 6);
+    let fewer = order(json!([{"sku": "poster"}, large]));
+    assert_eq!(fewer["lines"].as_array().unwrap().iter().map(|line| line["line"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
+    let still = states().into_iter().filter(|(_, state)| state == "active").map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(still, open(2..6), "what was bought and stays, stays as it was used");
+    // Back, in another order, beside something new.
+    let back = order(json!([large, {"sku": "set", "quantity": 2}, {"sku": "poster"}]));
+    assert!(states().iter().all(|(_, state)| state == "active"), "{back}");
+    assert_eq!(ids(&back).into_iter().collect::<BTreeSet<_>>(), ids(&first).into_iter().collect(), "nothing is sold twice");
+    assert_eq!(site.cloakroom.json(&["grant", "list"]).as_array().unwrap().len(), 6);
+}
+
+#[test]
 fn what_is_sold_by_the_unit_follows_the_quantity_and_what_is_sold_by_the_line_does_not() {
     let site = Site::open();
     let id = file(&site, "licence.key");

@@ -159,9 +159,8 @@ fn what_lies_elsewhere_is_kept_and_shown_and_an_order_of_it_says_why_it_gets_not
     assert!(status == 422 && answer["detail"].as_str().unwrap().contains("file: must begin with https://"), "{answer}");
     // It comes here, and those who wait get it.
     site.master("a.zip", &content(SIZE));
-    site.cloakroom.say(&["file", "replace", &id, "masters/a.zip"]);
-    let served = site.cloakroom.json(&["product", "add", "far", "--file", &id])["served"].clone();
-    assert_eq!(served, json!({"orders": 1, "grants": 1, "more": false}));
+    let replaced = site.cloakroom.json(&["file", "replace", &id, "masters/a.zip"]);
+    assert_eq!(replaced["served"], json!({"orders": 1, "grants": 1, "more": false}));
 }
 
 #[test]
@@ -208,7 +207,7 @@ fn a_policy_is_told_in_words_and_given_to_grants_that_were_made_before() {
     let listed = site.cloakroom.json(&["policy", "list"]);
     assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
     let apply = |more: &[&str]| site.cloakroom.json(&[&["policy", "apply", "books", "--product", "book"][..], more].concat());
-    let counts = |dry_run| json!({"grants": 3, "changed": 2, "revoked": 1, "over": 0, "dry_run": dry_run});
+    let counts = |dry_run| json!({"grants": 3, "changed": 2, "revoked": 1, "over": 0, "amended": 0, "dry_run": dry_run});
     assert_eq!(apply(&["--dry-run"]), counts(true));
     let most = |grant: &str| site.cloakroom.json(&["grant", "show", grant])["max_downloads"].clone();
     assert_eq!(most(&grants[0]), 5, "only told");
@@ -219,4 +218,41 @@ fn a_policy_is_told_in_words_and_given_to_grants_that_were_made_before() {
     assert_eq!(apply(&[])["changed"], 0, "once is enough");
     let refused = site.cloakroom.command(&["policy", "show", "none"]);
     assert!(String::from_utf8(refused.stderr).unwrap().contains("there are: default, books"));
+}
+
+#[test]
+fn what_a_line_says_itself_and_what_somebody_gave_by_hand_counts_before_a_policy_that_is_applied() {
+    let site = Site::with("[[policy]]\nname = \"books\"\nmax_downloads = 9\nvalid_for = \"60d\"\n");
+    let id = file(&site, "a.zip");
+    site.cloakroom.say(&["product", "add", "book", "--file", &id]);
+    let buy = |number: &str, terms: Value| {
+        let mut line = json!({"sku": "book"});
+        line.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
+        ids(&report(&site, &json!({"external_id": number, "state": "paid", "lines": [line]})))[0].clone()
+    };
+    let grants = [
+        buy("1", json!({})),
+        buy("2", json!({"max_downloads": "2"})),
+        buy("3", json!({"max_downloads": "unlimited", "expires": "unlimited"})),
+        buy("4", json!({})),
+    ];
+    site.cloakroom.say(&["grant", "extend", &grants[3], "--max", "+20"]);
+    let limits = |place: usize| {
+        let shown = site.cloakroom.json(&["grant", "show", &grants[place]]);
+        (shown["max_downloads"].clone(), shown["expires"].clone())
+    };
+    let before: Vec<_> = (0..4).map(limits).collect();
+    let apply = |more: &[&str]| site.cloakroom.json(&[&["policy", "apply", "books", "--product", "book"][..], more].concat());
+    let counts = |changed: u64, amended: u64, dry_run: bool| json!({"grants": 4, "changed": changed, "revoked": 0, "over": 0, "amended": amended, "dry_run": dry_run});
+    assert_eq!(apply(&["--dry-run"]), counts(2, 1, true));
+    let said = site.cloakroom.say(&["policy", "apply", "books", "--product", "book", "--dry-run"]);
+    assert!(said.contains("2 would be changed, 1 changed by hand before"), "{said}");
+    assert_eq!(apply(&[]), counts(2, 1, false));
+    assert_eq!((limits(0).0, limits(1).0, limits(3).0), (json!(9), json!(2), json!(25)));
+    assert!(limits(0).1 != before[0].1 && limits(1).1 != before[1].1, "their end is the policy's");
+    assert_eq!((limits(2), limits(3)), (before[2].clone(), before[3].clone()));
+    assert_eq!(apply(&[]), counts(0, 1, false), "what a policy gave is nothing that a person gave");
+    assert_eq!(apply(&["--amended", "--dry-run"]), counts(1, 0, true));
+    assert_eq!(apply(&["--amended"]), counts(1, 0, false));
+    assert_eq!(limits(3).0, 9);
 }

@@ -58,6 +58,12 @@ fn filled() -> Place {
         folder: "Bücher".to_owned(),
         current: Release { at: "https://h.example/a.zip:7".parse().unwrap(), modified: None, ..release(number, 5) },
         before: vec![Release { checksum: Some(Checksum::new([number; 32])), ..release(number + 100, 1) }],
+        moved_from: (1..number)
+            .map(|number| FileRef {
+                storage: StorageName::parse("masters").unwrap(),
+                path: FilePath::parse(&format!("old/{number} ä.zip")).unwrap(),
+            })
+            .collect(),
         added: at(1),
         missing: Some(at(9)),
     };
@@ -160,4 +166,31 @@ fn orders_and_products_that_cannot_be_read_are_left_out_of_what_is_saved_and_nam
     assert_eq!((left_out("orders"), left_out("products"), left_out("files"), salvaged.totals.grants), (1, 1, 0, 5));
     let copy = Place::new();
     assert_eq!(import(&copy.file(), &mut out.as_slice()).unwrap().orders, 4);
+}
+
+#[test]
+fn what_a_lost_order_sold_is_saved_on_hold_and_is_not_open_twice_when_the_order_is_reported_again() {
+    let place = filled();
+    for number in [3, 5] {
+        place.sql(&format!("UPDATE orders SET record = '{{}}' WHERE id = '{}'", order(number).id));
+    }
+    let mut out = Vec::new();
+    let salvaged = salvage(&place.file(), &mut out).unwrap();
+    assert_eq!(salvaged.held.names.iter().collect::<Vec<_>>(), [&grant_id(3).to_string()], "what was refunded stays refunded");
+    assert!(!salvaged.is_whole());
+    let copy = Place::new();
+    import(&copy.file(), &mut out.as_slice()).unwrap();
+    let store = copy.open().unwrap();
+    runtime().block_on(async {
+        let gate = async |number: u32| store.grant(grant_id(number)).await.unwrap().unwrap().sold.unwrap().gate;
+        assert_eq!(gate(3).await, OrderState::OnHold);
+        assert_eq!(gate(5).await, OrderState::Refunded);
+        assert_eq!(gate(1).await, OrderState::Paid);
+        let again = Order { id: OrderId::new([33; 12]), ..order(3) };
+        let (line, sku) = (again.lines[0].key.clone(), again.lines[0].sku.clone());
+        let sold = Sold { order: again.id, line, sku, file: FileId::new([1; 12]), unit: 1, gate: OrderState::Paid };
+        let sale = Sale { grant: Grant { sold: Some(sold), ..grant(33, Some(1)) }, link: link(33), copy: None };
+        assert_eq!(store.keep_order(again, vec![sale], author()).await.unwrap().issued, [grant_id(33)]);
+        assert_eq!(gate(3).await, OrderState::OnHold);
+    });
 }

@@ -11,7 +11,7 @@ use crate::domain::grant::{Amendment, Grant, Standing};
 use crate::domain::history::Author;
 use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sku, Sold, SoldKey};
+use crate::domain::order::{ExternalId, Line, Order, OrderState, ShopName, Sku, Sold, SoldKey};
 use crate::domain::policy::Edition;
 use crate::store::outbox::Tells as _;
 use crate::store::privacy::without_customer;
@@ -280,17 +280,19 @@ impl CatalogueStore for Memory {
         })
     }
 
-    fn orders_waiting(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
+    fn orders_waiting(&self, sku: Sku, file: Option<FileId>, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
         Box::pin(async move {
             let kept = self.kept()?;
-            let is_of = |id: &GrantId| {
-                let sold = kept.accounts.get(id).and_then(|account| account.grant.sold.as_ref());
-                sold.is_some_and(|sold| sold.sku == sku)
+            let waits = |order: &Order| {
+                let grants = kept.sales.grants.get(&order.id).into_iter().flatten();
+                let sold: Vec<&Sold> = grants.filter_map(|id| kept.accounts.get(id)?.grant.sold.as_ref()).collect();
+                let is_of =
+                    |sold: &&&Sold, line: &Line| (&sold.line, &sold.sku) == (&line.key, &sku) && file.is_none_or(|file| sold.file == file);
+                let of_sku = order.lines.iter().filter(|line| line.sku == sku);
+                of_sku.into_iter().any(|line| !sold.iter().any(|sold| is_of(&sold, line)))
             };
-            let has_none = |order: &&Order| !kept.sales.grants.get(&order.id).is_some_and(|grants| grants.iter().any(is_of));
-            let with = kept.sales.orders.values().filter(|order| order.lines.iter().any(|line| line.sku == sku));
-            let with = with.filter(has_none).map(|order| order.id);
-            let with: BTreeSet<OrderId> = with.filter(|id| after.is_none_or(|after| *id > after)).collect();
+            let paid = kept.sales.orders.values().filter(|order| order.state == OrderState::Paid && waits(order));
+            let with: BTreeSet<OrderId> = paid.map(|order| order.id).filter(|id| after.is_none_or(|after| *id > after)).collect();
             Ok(with.into_iter().take(most(limit)).collect())
         })
     }

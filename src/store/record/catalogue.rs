@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Unreadable, Written};
 use crate::domain::catalogue::{Attachment, File, Product, Release, Units};
+use crate::domain::file::FileRef;
 use crate::domain::moment::Moment;
 
 /// A file of the catalogue.
@@ -19,6 +20,9 @@ pub struct FileRecord {
     current: ReleaseRecord,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     before: Vec<ReleaseRecord>,
+    /// Missing where none was moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moved_from: Vec<String>,
     added: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     missing: Option<u64>,
@@ -78,6 +82,7 @@ impl From<&File> for FileRecord {
             folder: file.folder.clone(),
             current: ReleaseRecord::from(&file.current),
             before: file.before.iter().map(ReleaseRecord::from).collect(),
+            moved_from: file.moved_from.iter().map(ToString::to_string).collect(),
             added: file.added.millis(),
             missing: file.missing.map(Moment::millis),
         }
@@ -94,10 +99,16 @@ impl TryFrom<FileRecord> for File {
             folder: record.folder,
             current: record.current.try_into()?,
             before: record.before.into_iter().map(Release::try_from).collect::<Result<_, _>>()?,
+            moved_from: record.moved_from.iter().map(|at| place(at)).collect::<Result<_, _>>()?,
             added: Moment::from_millis(record.added),
             missing: record.missing.map(Moment::from_millis),
         })
     }
+}
+
+fn place(text: &str) -> Result<FileRef, Unreadable> {
+    let (storage, path) = text.split_once('/').ok_or_else(|| Unreadable::new("moved_from", text))?;
+    super::grant::file(storage, path)
 }
 
 /// A product.

@@ -191,9 +191,10 @@ impl CatalogueStore for Sqlite {
         Box::pin(self.read(move |database| named(database, led::SOLD_AS, params![sku.as_str(), after, most(limit)], "grant")))
     }
 
-    fn orders_waiting(&self, sku: Sku, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
+    fn orders_waiting(&self, sku: Sku, file: Option<FileId>, after: Option<OrderId>, limit: usize) -> Later<'_, Vec<OrderId>> {
         let after = after.map(|id| id.written()).unwrap_or_default();
-        Box::pin(self.read(move |database| named(database, led::ORDERS_WAITING, params![sku.as_str(), after, most(limit)], "order")))
+        let file = file.map(|id| id.written());
+        Box::pin(self.read(move |database| named(database, led::ORDERS_WAITING, params![sku.as_str(), after, most(limit), file], "order")))
     }
 
     fn unknown_skus(&self, after: Option<Sku>, limit: usize) -> Later<'_, Vec<(Sku, u64)>> {

@@ -40,6 +40,9 @@ pub struct Salvaged {
     pub left_out: BTreeMap<String, LeftOut>,
     /// Grants of which what was counted could not be read, and was counted again from the deliveries that are left.
     pub counted_again: LeftOut,
+    /// Grants that were open and whose order was left out. They are on hold: when the shop reports the order again it is a new
+    /// one, which gets grants of its own.
+    pub held: LeftOut,
 }
 
 /// Rows of one kind.
@@ -71,7 +74,7 @@ impl LeftOut {
 impl Salvaged {
     /// Whether the store was read whole.
     pub fn is_whole(&self) -> bool {
-        self.left_out.is_empty() && self.counted_again.count() == 0
+        self.left_out.is_empty() && self.counted_again.count() == 0 && self.held.count() == 0
     }
 }
 

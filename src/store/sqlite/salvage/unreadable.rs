@@ -40,6 +40,17 @@ impl Rescue {
         self.salvaged.left_out.remove("product_files");
         // And this of the orders.
         self.salvaged.left_out.remove("order_skus");
+        self.hold_without_order()
+    }
+
+    /// Shuts what an order sold that is not there: nobody could shut it later, and the order reported again would open as
+    /// much beside it.
+    fn hold_without_order(&mut self) -> Result<(), Fault> {
+        let open = "gate = 'paid' AND order_id IS NOT NULL AND order_id NOT IN (SELECT id FROM orders)";
+        for id in rows::all(&self.copy, &format!("SELECT id FROM grants WHERE {open}"), [], |row| Ok(row.get::<_, String>(0)?))? {
+            self.salvaged.held.add(id);
+        }
+        self.copy.execute(&format!("UPDATE grants SET gate = 'on_hold' WHERE {open}"), [])?;
         Ok(())
     }
 }

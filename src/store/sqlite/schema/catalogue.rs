@@ -47,8 +47,10 @@ statements! {
     SOLD_AS = "SELECT id FROM grants WHERE sku = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     FORGET_ORDER_SKUS = "DELETE FROM order_skus WHERE order_id = ?1";
     ADD_ORDER_SKU = "INSERT INTO order_skus (sku, order_id) VALUES (?1, ?2) ON CONFLICT (sku, order_id) DO NOTHING";
-    ORDERS_WAITING = "SELECT s.order_id FROM order_skus s WHERE s.sku = ?1 AND s.order_id > ?2 \
-        AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.order_id = s.order_id AND g.sku = s.sku) ORDER BY s.order_id LIMIT ?3";
+    ORDERS_WAITING = "SELECT s.order_id FROM order_skus s JOIN orders o ON o.id = s.order_id WHERE s.sku = ?1 AND s.order_id > ?2 \
+        AND json_extract(o.record, '$.state') = 'paid' AND EXISTS (SELECT 1 FROM json_each(o.record, '$.lines') l \
+        WHERE json_extract(l.value, '$.sku') = ?1 AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.order_id = s.order_id \
+        AND g.line = json_extract(l.value, '$.key') AND g.sku = ?1 AND (?4 IS NULL OR g.file_id = ?4))) ORDER BY s.order_id LIMIT ?3";
     UNKNOWN_SKUS = "SELECT s.sku, count(*) FROM order_skus s WHERE s.sku > ?1 \
         AND NOT EXISTS (SELECT 1 FROM products p WHERE p.sku = s.sku) GROUP BY s.sku ORDER BY s.sku LIMIT ?2";
 }
