@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::Method;
 
+use super::BODY_BYTES_MAX;
 use super::told::Told;
 use crate::domain::api_key::Scope;
 use crate::service::site::Current;
@@ -24,6 +26,15 @@ pub struct Call {
     pub scope: Scope,
     /// Whether it makes something, and takes an `Idempotency-Key`.
     pub makes: bool,
+    /// The most bytes that its body may have.
+    pub bytes_max: usize,
+}
+
+impl Call {
+    /// A call that makes nothing, and has a body of ordinary size.
+    pub(super) const fn new(method: &'static str, path: &'static str, scope: Scope) -> Self {
+        Self { method, path, scope, makes: false, bytes_max: BODY_BYTES_MAX }
+    }
 }
 
 /// Calls, with those who answer them.
@@ -36,34 +47,35 @@ pub(super) struct Calls {
 impl Calls {
     /// A call that looks.
     pub(super) fn get<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
-        self.call(Call { method: "GET", path, scope, makes: false }, told, get(handler))
+        self.call(Call::new("GET", path, scope), told, get(handler))
     }
 
     /// A call that changes something; the same again changes nothing, or what the caller wants.
     pub(super) fn post<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
-        self.call(Call { method: "POST", path, scope, makes: false }, told, post(handler))
+        self.call(Call::new("POST", path, scope), told, post(handler))
     }
 
     /// A call that puts what it names in a state; the same again changes nothing.
     pub(super) fn put<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
-        self.call(Call { method: "PUT", path, scope, makes: false }, told, put(handler))
+        self.call(Call::new("PUT", path, scope), told, put(handler))
     }
 
     /// A call that takes away what it names.
     pub(super) fn delete<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
-        self.call(Call { method: "DELETE", path, scope, makes: false }, told, delete(handler))
+        self.call(Call::new("DELETE", path, scope), told, delete(handler))
     }
 
     /// A call that makes something; the same again makes another one.
     pub(super) fn make<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
         let says = "A name for this call: the same call under it has the same answer for 24 hours, and makes nothing twice.";
         let told = told.header("Idempotency-Key", says, "^[!#-\\[\\]-~]{1,128}$");
-        self.call(Call { method: "POST", path, scope, makes: true }, told, post(handler))
+        self.call(Call { makes: true, ..Call::new("POST", path, scope) }, told, post(handler))
     }
 
     /// A call with limits of its own.
     pub(super) fn call(mut self, call: Call, told: Told, answers: MethodRouter<Current>) -> Self {
         self.known.push((call, told));
+        let answers = answers.layer(DefaultBodyLimit::max(call.bytes_max));
         Self { router: self.router.route(call.path, answers), ..self }
     }
 

@@ -13,13 +13,26 @@ use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
-use super::Seen;
 use super::bearer::Brought;
-use super::problem::Problem;
+use super::calls::Call;
+use super::problem::{self, Problem};
+use super::{BODY_BYTES_MAX, Seen};
 use crate::domain::id::base32;
 
 /// Bytes of the hash that an `ETag` shows: two answers of one thing are not alike by chance.
 const TAG_BYTES: usize = 15;
+
+/// Calls below these change what can be seen, or what follows from it.
+const CHANGING: [&str; 8] = [
+    "/api/v1/grants",
+    "/api/v1/links/",
+    "/api/v1/orders",
+    "/api/v1/products/",
+    "/api/v1/policies/",
+    "/api/v1/files",
+    "/api/v1/import",
+    "/api/v1/customers/",
+];
 
 /// Whether a path names one thing.
 pub(super) fn is_thing(path: &str) -> bool {
@@ -46,10 +59,18 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
         let seen = said(request.headers(), &IF_NONE_MATCH);
         return tagged(next.run(request).await, seen.as_deref()).await;
     }
+    if matches!(*request.method(), Method::GET | Method::HEAD) || !CHANGING.iter().any(|above| matched.starts_with(above)) {
+        return next.run(request).await;
+    }
+    // Nobody waits for a caller who is slow to say what he wants.
+    let request = match whole(request).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
     let site = current.site();
     let path = request.uri().path().to_owned();
-    let Some(thing) = thing_of(request.method(), &path).filter(|_| matched.contains('{')) else { return next.run(request).await };
-    let Some(seen) = said(request.headers(), &IF_MATCH) else {
+    let thing = thing_of(request.method(), &path).filter(|_| matched.contains('{'));
+    let Some((thing, seen)) = thing.zip(said(request.headers(), &IF_MATCH)) else {
         let _beside_others = site.changing.read().await;
         return next.run(request).await;
     };
@@ -77,6 +98,13 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
         _ => return found,
     };
     Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response()
+}
+
+/// A call with all of its body.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let most = request.extensions().get::<Call>().map_or(BODY_BYTES_MAX, |call| call.bytes_max);
+    let (head, body) = request.into_parts();
+    Ok(Request::from_parts(head, Body::from(problem::whole(body, most).await?)))
 }
 
 /// What a header says, however often it stands there.

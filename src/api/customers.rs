@@ -14,6 +14,7 @@ use super::problem::{self, Problem};
 use super::view::{GrantView, ListedDelivery, ListedOrder};
 use crate::clock;
 use crate::domain::delivery::Delivery;
+use crate::service::lying::Lying;
 use crate::service::privacy::{About, about, forget, rehearse};
 use crate::service::site::Site;
 
@@ -79,6 +80,12 @@ pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>
             "nothing is kept about `{who}`: a mail address, or the customer as `cloakroom grant list` shows it"
         )));
     }
+    let (mut listed, mut lying) = (Vec::new(), Lying::new(&site));
+    for (grant, deliveries) in &grants {
+        for delivery in deliveries {
+            listed.push(ListedDelivery::of(delivery, &lying.of(delivery, grant).await?));
+        }
+    }
     let now = clock::now();
     let found: BTreeSet<String> = grants.iter().flat_map(|(_, deliveries)| addresses(deliveries)).collect();
     let agents: BTreeSet<&str> =
@@ -86,7 +93,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>
     Ok(Json(CustomerPage {
         orders: orders.iter().map(ListedOrder::of).collect(),
         grants: grants.iter().map(|(grant, _)| GrantView::of(grant, now)).collect(),
-        deliveries: grants.iter().flat_map(|(grant, of)| of.iter().map(|delivery| ListedDelivery::of(delivery, grant))).collect(),
+        deliveries: listed,
         addresses: found.into_iter().collect(),
         agents: agents.into_iter().filter(|agent| !agent.is_empty()).map(str::to_owned).collect(),
         letters,

@@ -15,6 +15,7 @@ use super::view::{DeliveryView, ListedDelivery};
 use crate::clock;
 use crate::domain::id::{DeliveryId, GrantId};
 use crate::service::amend::NotAmended;
+use crate::service::lying::Lying;
 use crate::service::site::Site;
 use crate::store::{Filter, LIST_MAX};
 
@@ -54,10 +55,10 @@ pub(super) async fn list(
         return Err(Problem::unknown(format!("before: there is no delivery {before}; {FORGOTTEN}")));
     }
     let deliveries = site.store.deliveries(Filter { grant, before, limit }).await?;
-    let mut listed = Vec::with_capacity(deliveries.len());
+    let (mut listed, mut lying) = (Vec::with_capacity(deliveries.len()), Lying::new(&site));
     for delivery in &deliveries {
         if let Some(grant) = site.store.grant(delivery.grant).await? {
-            listed.push(ListedDelivery::of(delivery, &grant));
+            listed.push(ListedDelivery::of(delivery, &lying.of(delivery, &grant).await?));
         }
     }
     Ok(Listed::page(&uri, listed, limit, "before", |delivery| &delivery.id))
@@ -79,5 +80,6 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     };
     let delivery = delivery.ok_or_else(unknown)?;
     let grant = site.store.grant(delivery.grant).await?.ok_or_else(unknown)?;
-    Ok(Json(DeliveryView::of(&delivery, &grant, &site.configuration, clock::now())))
+    let at = Lying::new(&site).of(&delivery, &grant).await?;
+    Ok(Json(DeliveryView::of(&delivery, (&grant, &at), &site.configuration, clock::now())))
 }

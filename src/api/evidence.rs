@@ -17,12 +17,12 @@ use super::view::{CourseView, EntryView, GrantView, LinkView, ListedDelivery};
 use crate::clock;
 use crate::domain::delivery::{Delivery, State as Stands};
 use crate::domain::file::{FileRef, Version};
-use crate::domain::grant::Grant;
 use crate::domain::id::GrantId;
 use crate::domain::moment::Moment;
 use crate::domain::placed::Placed;
 use crate::service::fingerprint::{Fingerprint, fingerprint, of_copies, of_releases};
 use crate::service::issue::NO_SUCH_GRANT;
+use crate::service::lying::Lying;
 use crate::service::site::Site;
 use crate::store::Filter;
 
@@ -128,9 +128,13 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
         Some(sold) => site.catalogue.file(sold.file).await?,
         None => None,
     };
-    let mut versions: Vec<(Content<'_>, Fingerprint)> = Vec::new();
+    let (mut places, mut lying) = (Vec::with_capacity(deliveries.len()), Lying::new(&site));
     for delivery in &deliveries {
-        let content = Content::of(delivery, &grant);
+        places.push(lying.of(delivery, &grant).await?);
+    }
+    let mut versions: Vec<(Content<'_>, Fingerprint)> = Vec::new();
+    for (delivery, at) in deliveries.iter().zip(&places) {
+        let content = Content { version: &delivery.version, at };
         if !versions.iter().any(|(known, _)| *known == content) {
             let of_releases = || file.as_ref().and_then(|file| of_releases(file, content.version, content.at));
             let found = match of_copies(&copies, content.version).or_else(of_releases) {
@@ -140,8 +144,8 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
             versions.push((content, found));
         }
     }
-    let told = deliveries.iter().map(|delivery| {
-        let content = Content::of(delivery, &grant);
+    let told = deliveries.iter().zip(&places).map(|(delivery, at)| {
+        let content = Content { version: &delivery.version, at };
         let fingerprint = versions.iter().find(|(known, _)| *known == content).map(|(_, found)| found.clone());
         Some(EvidenceDelivery {
             link_id: delivery.link.map(|link| link.to_string()),
@@ -149,7 +153,7 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
             meaning: meaning(delivery).to_owned(),
             version: VersionView::of(&delivery.version, fingerprint?),
             course: CourseView::of(delivery),
-            delivery: ListedDelivery::of(delivery, &grant),
+            delivery: ListedDelivery::of(delivery, at),
         })
     });
     let now = clock::now();
@@ -171,12 +175,6 @@ pub(super) async fn evidence(State(site): State<Arc<Site>>, id: Result<Path<Stri
 struct Content<'a> {
     version: &'a Version,
     at: &'a FileRef,
-}
-
-impl<'a> Content<'a> {
-    fn of(delivery: &'a Delivery, grant: &'a Grant) -> Self {
-        Self { version: &delivery.version, at: delivery.at.as_ref().unwrap_or(&grant.file) }
-    }
 }
 
 impl VersionView {

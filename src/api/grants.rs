@@ -25,6 +25,7 @@ use crate::domain::refusal::Refusal;
 use crate::service::amend::{NotAmended, Wish, amend};
 use crate::service::copies::url_of;
 use crate::service::issue::{Wanted, issue};
+use crate::service::lying::Lying;
 use crate::service::site::Site;
 use crate::store::{Filter, Grants, LIST_MAX};
 
@@ -171,11 +172,15 @@ pub(super) async fn show(State(site): State<Arc<Site>>, id: Result<Path<String>,
     let missing = account.deliveries.iter().rev().filter(|live| !deliveries.iter().any(|listed| listed.id == live.id));
     let missing: Vec<_> = missing.cloned().collect();
     deliveries.extend(missing);
+    let (mut listed, mut lying) = (Vec::with_capacity(deliveries.len()), Lying::new(&site));
+    for delivery in &deliveries {
+        listed.push(ListedDelivery::of(delivery, &lying.of(delivery, &account.grant).await?));
+    }
     let now = clock::now();
     Ok(Json(GrantPage {
         copies: copies(&site, id).await?,
         links: site.store.links(id).await?.iter().map(|link| LinkView::of(link, now)).collect(),
-        deliveries: deliveries.iter().map(|delivery| ListedDelivery::of(delivery, &account.grant)).collect(),
+        deliveries: listed,
         history: site.store.history(id).await?.iter().map(EntryView::of).collect(),
         grant: GrantView::of(&account.grant, now),
         measured: site.configuration.knows_what_arrived(),

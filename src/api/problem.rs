@@ -4,10 +4,11 @@ use std::error::Error as _;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use axum::Json;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, body::Body};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -182,6 +183,11 @@ pub(super) fn body_of<T>(body: Result<Json<T>, JsonRejection>, most: usize) -> R
         }
     })?;
     Ok(body)
+}
+
+/// All of a body that has at most so many bytes.
+pub(super) async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
+    to_bytes(body, most).await.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body must have at most {most} bytes")))
 }
 
 /// The field of a body that cannot be taken, and why; `None` where that is the body itself.

@@ -15,7 +15,7 @@ use super::BODY_BYTES_MAX;
 use super::author::Made;
 use super::bearer::Brought;
 use super::calls::Call;
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use crate::domain::refusal::Refusal;
 use crate::domain::repeated::{CallName, NAME_BYTES_MAX};
 use crate::service::caller::Caller;
@@ -50,9 +50,7 @@ async fn begun(site: &Site, request: Request) -> Result<(Request, Turn), Box<Res
     let said = |problem: Problem| Box::new(problem.into_response());
     let name = name(&request).map_err(said)?;
     let (head, body) = request.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX)
-        .await
-        .map_err(|_| said(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body must have at most {BODY_BYTES_MAX} bytes"))))?;
+    let body = problem::whole(body, BODY_BYTES_MAX).await.map_err(said)?;
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let print = fingerprint(head.method.as_str(), path, &body);
     let told = begin(site, name, print).await.map_err(|down| said(Problem::down(down)))?;

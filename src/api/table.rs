@@ -1,6 +1,5 @@
 //! Every call there is.
 
-use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 
 use super::calls::{Call, Calls};
@@ -170,11 +169,11 @@ fn of_what_is_shown(calls: Calls) -> Calls {
 
 /// People, and what is taken over from other shops.
 fn of_people(calls: Calls) -> Calls {
-    let import = Call { method: "POST", path: "/api/v1/import", scope: Admin, makes: false };
+    let import = Call { bytes_max: IMPORT_BYTES_MAX, ..Call::new("POST", "/api/v1/import", Admin) };
     let told =
         does("Takes over a part of what another shop sold; the same again changes nothing.").takes::<NewImport>().answers::<ImportView>();
     calls
-        .call(import, told, post(imports::take_part).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
+        .call(import, told, post(imports::take_part))
         .get("/api/v1/customers/{who}", Admin, does("All that is kept about a customer.").answers::<CustomerPage>(), customers::show)
         .post(
             "/api/v1/customers/{who}/forget",
@@ -224,7 +223,7 @@ fn of_outbox(calls: Calls) -> Calls {
 
 /// Public directories, reports, keys.
 fn of_upkeep(calls: Calls) -> Calls {
-    let reports_taken = Call { method: "POST", path: "/api/v1/reports", scope: Admin, makes: false };
+    let reports_taken = Call { bytes_max: LINES_BYTES_MAX, ..Call::new("POST", "/api/v1/reports", Admin) };
     calls
         .make(
             "/api/v1/orders",
@@ -264,11 +263,7 @@ fn of_upkeep(calls: Calls) -> Calls {
             does("Replaces the user names of a public directory.").takes::<Rotation>().answers::<RotatedView>(),
             credentials::replace,
         )
-        .call(
-            reports_taken,
-            does("Settles lines of the web server's report.").takes_lines().answers::<Handed>(),
-            post(reports::take).layer(DefaultBodyLimit::max(LINES_BYTES_MAX)),
-        )
+        .call(reports_taken, does("Settles lines of the web server's report.").takes_lines().answers::<Handed>(), post(reports::take))
         .get(
             "/api/v1/history",
             Admin,

@@ -133,6 +133,14 @@ impl File {
         bought.or_else(|| self.before.first()).unwrap_or(&self.current)
     }
 
+    /// Where a version that was delivered lay, by the versions that are known; of several with its size and time at `told`, if
+    /// one of them was there, else the last. `None` where it is none of them, or lies elsewhere.
+    pub fn lay(&self, version: &Version, told: &FileRef) -> Option<&FileRef> {
+        let mut found = self.versions().rev().filter(|release| release.is(version)).filter_map(|release| release.at.here()).peekable();
+        let last = found.peek().copied();
+        found.find(|at| *at == told).or(last)
+    }
+
     /// Whether a master at `at` that was just looked at has the bytes of `bought`: by size and time, or since it is a version
     /// whose bytes were read and are the same, as after a restore that gave it another time.
     pub fn has_bytes_of(&self, bought: &Release, at: &FileRef, seen: &Version) -> bool {
@@ -311,6 +319,25 @@ mod tests {
             file.moved(version(number, 1, 900));
         }
         assert!(file.moved_from.len() == File::MOVES_MAX && file.places().any(|at| *at == place(254)));
+    }
+
+    #[test]
+    fn where_a_version_lay_is_told_by_its_size_and_time() {
+        let place = |number: u8| version(number, 1, 0).at.here().cloned().expect("a master");
+        let mut file = file(version(1, 10, 100));
+        file.release(version(2, 20, 200));
+        file.release(Release { at: version(3, 1, 0).at, ..version(4, 10, 300) });
+        file.release(Release { at: "https://h.example/c.zip:40".parse().expect("a place"), ..version(5, 40, 400) });
+        for (size, told, lay) in [
+            (20, 9, Some(place(2))),
+            (10, 9, Some(place(3))),
+            (10, 1, Some(place(1))),
+            (10, 3, Some(place(3))),
+            (30, 1, None),
+            (40, 1, None),
+        ] {
+            assert_eq!(file.lay(&seen(size), &place(told)), lay.as_ref(), "{size} {told}");
+        }
     }
 
     #[test]

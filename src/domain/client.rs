@@ -65,6 +65,17 @@ impl ClientKey {
         Self(bytes)
     }
 
+    /// The key of one of whom it was forgotten who they are: a number, which says nothing but that it is another than that one.
+    pub const fn numbered(number: u32) -> Self {
+        let [a, b, c, d] = number.to_be_bytes();
+        Self([0, 0, 0, 0, a, b, c, d])
+    }
+
+    /// Whether it is such a key. Of those that are hashes one in four thousand million looks like it.
+    pub fn is_numbered(&self) -> bool {
+        self.0.starts_with(&[0; 4])
+    }
+
     /// Its bytes, for a store.
     pub const fn bytes(&self) -> &[u8; 8] {
         &self.0

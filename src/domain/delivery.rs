@@ -22,7 +22,8 @@ pub struct Delivery {
     pub link: Option<LinkId>,
     /// What is sent.
     pub version: Version,
-    /// Where that lies, where it is not what its grant is for any more: the file got another version since, elsewhere.
+    /// Where that lies, where it is not what its grant is for any more: the file got another version, elsewhere, before this
+    /// ended. What changes later does not change it: [`File::lay`](super::catalogue::File::lay) tells where it lay.
     pub at: Option<FileRef>,
     /// Where it stands.
     pub state: State,

@@ -19,6 +19,12 @@ pub enum Keep {
 /// What stands where an address was.
 pub const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
+/// How much stays of what comes after a delivery was [anonymised](anonymise): as much as stayed then. `None` where it was not.
+pub fn stays(delivery: &Delivery) -> Option<Keep> {
+    let keep = if delivery.clicked_by.address == NOWHERE { Keep::Nothing } else { Keep::Network };
+    delivery.cookie.is_numbered().then_some(keep)
+}
+
 /// Takes addresses out of a delivery that has ended, and what follows from them: the keys of its clients, from which an
 /// address can be found by trying all, become numbers. What was sent and how it counts stays. Twice is once.
 pub fn anonymise(delivery: &mut Delivery, keep: Keep) {
@@ -33,7 +39,7 @@ pub fn anonymise(delivery: &mut Delivery, keep: Keep) {
     let asked = delivery.requests.values().map(|request| request.client);
     let known: BTreeSet<ClientKey> = delivery.coverage.keys().copied().chain(asked).chain([delivery.cookie]).collect();
     let numbers: BTreeMap<ClientKey, ClientKey> =
-        known.into_iter().zip(1_u64..).map(|(key, number)| (key, ClientKey::new(number.to_be_bytes()))).collect();
+        known.into_iter().zip(1_u32..).map(|(key, number)| (key, ClientKey::numbered(number))).collect();
     let number = |key: ClientKey| numbers.get(&key).copied().unwrap_or(key);
     delivery.cookie = number(delivery.cookie);
     for request in delivery.requests.values_mut() {

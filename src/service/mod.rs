@@ -37,6 +37,7 @@ mod jwt;
 mod landing;
 mod listing;
 mod login;
+pub mod lying;
 mod masters;
 mod method;
 pub mod metrics;

@@ -11,7 +11,7 @@ use crate::domain::id::OrderId;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::order::Order;
 use crate::random;
-use crate::store::{Down, Filter, Forgotten, Held};
+use crate::store::{Down, FORGOTTEN_MAX, Filter, Forgotten, Held};
 
 /// Of one grant so many deliveries are shown, the newest.
 pub const SHOWN_MAX: usize = 100;
@@ -22,8 +22,9 @@ const AGAIN: Span = Span::from_seconds(60);
 /// Between two parts others have their turn.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// No sleep is longer: what has ended when the clock was set back is not forgotten for ever.
-const SLEEP_MAX: Span = Span::from_days(1);
+/// No sleep is longer: what has ended when the clock was set back is not forgotten for ever, and what is kept for a day goes
+/// within an hour of it.
+const SLEEP_MAX: Span = Span::from_hours(1);
 
 /// All that is kept about a customer.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +110,8 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
     Ok((told, pseudonym))
 }
 
-/// Puts networks in the place of addresses of deliveries that ended as long ago as the configuration says, for ever.
+/// Puts networks in the place of addresses of deliveries that ended as long ago as the configuration says, and forgets calls
+/// that were answered and messages that left when their time is over; for ever.
 pub async fn keep(current: &Current) {
     loop {
         let (pause, otherwise) = {
@@ -124,9 +126,31 @@ pub async fn keep(current: &Current) {
     }
 }
 
-/// One part; how long until the next is due.
+/// One part of each; how long until the next is due.
 async fn step(site: &Site) -> Duration {
     let now = clock::now();
+    shorten(site, now).await.min(forget_old(site, now).await)
+}
+
+/// A part of what nobody asks for any more, and which may name customers.
+async fn forget_old(site: &Site, now: Moment) -> Duration {
+    let forgotten = async { Ok((site.callers.forget_old_calls(now).await?, site.messages.forget_old_messages(now).await?)) };
+    match forgotten.await {
+        Ok((calls, messages)) => {
+            if calls + messages > 0 {
+                tracing::debug!(event = "forgotten", calls, messages);
+            }
+            if calls.max(messages) < FORGOTTEN_MAX { SLEEP_MAX.into() } else { BREATH }
+        }
+        Err::<_, Down>(down) => {
+            tracing::warn!(event = "not_forgotten", %down, "calls and messages whose time is over are still kept; tried again in a minute");
+            AGAIN.into()
+        }
+    }
+}
+
+/// A part of the addresses whose time is over.
+async fn shorten(site: &Site, now: Moment) -> Duration {
     let Some(kept) = site.configuration.addresses_kept else { return SLEEP_MAX.into() };
     let before = Moment::EPOCH + now.since(Moment::EPOCH + kept);
     match site.privacy.blur_addresses(before).await {

@@ -186,7 +186,7 @@ pub async fn look(site: &Site, files: Vec<File>) -> Vec<(File, Option<Version>)>
 
 /// Writes down since when a master is not found, or that it is again.
 async fn note_missing(site: &Site, id: FileId, is_missing: bool) -> Result<(), Down> {
-    let _alone = site.cataloguing.lock().await;
+    let (_beside_others, _alone) = (site.changing.read().await, site.cataloguing.lock().await);
     let Some(mut file) = site.catalogue.file(id).await? else { return Ok(()) };
     let Some(at) = file.here().cloned() else { return Ok(()) };
     // It may have come or gone while somebody else changed the file.
@@ -232,7 +232,7 @@ async fn read(site: &Arc<Site>, id: FileId) -> Result<State, Down> {
 
 /// Writes down what was read, where the file lies there still: its version, or its next one.
 async fn settle(site: &Site, id: FileId, at: &FileRef, version: &Version, checksum: Checksum) -> Result<(), Down> {
-    let _alone = site.cataloguing.lock().await;
+    let (_beside_others, _alone) = (site.changing.read().await, site.cataloguing.lock().await);
     let Some(mut file) = site.catalogue.file(id).await?.filter(|file| file.here() == Some(at)) else { return Ok(()) };
     let is_read = file.current.is(version);
     let same_bytes = file.current.checksum == Some(checksum);

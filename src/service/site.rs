@@ -94,7 +94,8 @@ pub struct Site {
     pub zen_carts: Arc<ZenCarts>,
     /// What is known of those who are told what happens.
     pub outbox: Arc<Outbox>,
-    /// Whoever changes what others may have looked at holds this meanwhile; alone, where it matters what was seen.
+    /// Whoever changes what others may have looked at holds this meanwhile; alone, where it matters what was seen. Who needs
+    /// several takes this first, then `amending`, then `cataloguing`; and nobody takes it twice, or waits for a caller with it.
     pub changing: Arc<RwLock<()>>,
     /// The calls of the API with a name that are being answered.
     pub(super) calls: Arc<RunningCalls>,

@@ -34,7 +34,7 @@ pub trait CallerStore: Send + Sync {
     /// Remembers the day on which a key was last used.
     fn use_api_key(&self, id: ApiKeyId, day: Moment) -> Later<'_, ()>;
 
-    /// Begins a call, and forgets those whose time is over.
+    /// Begins a call, in the place of one of its name whose time is over.
     fn begin_call(&self, call: NamedCall) -> Later<'_, Begun>;
 
     /// Remembers the answer to a call that was begun; one that is not known stays so.
@@ -42,6 +42,10 @@ pub trait CallerStore: Send + Sync {
 
     /// Forgets a call that made nothing.
     fn forget_call(&self, name: CallName) -> Later<'_, ()>;
+
+    /// Forgets calls whose time is over at `now`, the oldest first, at most [`FORGOTTEN_MAX`](super::FORGOTTEN_MAX); tells how
+    /// many.
+    fn forget_old_calls(&self, now: Moment) -> Later<'_, usize>;
 
     /// Forgets the calls that were answered. What runs goes on.
     fn forget_answers(&self) -> Later<'_, ()>;

@@ -84,7 +84,7 @@ const GOING_AGAIN: Span = Span::from_seconds(60);
 const GONE_KEPT: Span = Span::from_days(30);
 
 /// So much is forgotten in one step.
-const FORGOTTEN_MAX: usize = 1000;
+pub const FORGOTTEN_MAX: usize = 1000;
 
 /// What was gone at this moment or before it is forgotten at `now`.
 fn long_gone(now: Moment) -> Moment {

@@ -17,9 +17,6 @@ use crate::domain::order::{Order, OrderState};
 /// asked for.
 pub const EVENTS_WAITING_MAX: u64 = 100_000;
 
-/// So many messages that nobody needs any more are forgotten in one step.
-pub(super) const MESSAGES_FORGOTTEN_MAX: usize = 1000;
-
 /// What those who send hear of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -150,8 +147,12 @@ pub trait OutboxStore: Send + Sync {
     /// What a lane has to send at `now`, at most `limit`.
     fn due_messages(&self, lane: Lane, now: Moment, limit: usize) -> Later<'_, DueMessages>;
 
-    /// Remembers what became of tries, and forgets some of what nobody needs any more.
+    /// Remembers what became of tries.
     fn tried(&self, tried: Vec<Tried>) -> Later<'_, ()>;
+
+    /// Forgets messages that nobody needs any more at `now`, the oldest first, at most
+    /// [`FORGOTTEN_MAX`](super::FORGOTTEN_MAX); tells how many.
+    fn forget_old_messages(&self, now: Moment) -> Later<'_, usize>;
 
     /// Messages, the newest first.
     fn messages(&self, which: Messages) -> Later<'_, Vec<Message>>;

@@ -82,6 +82,6 @@ pub trait PrivacyStore: Send + Sync {
     fn forget_letters(&self, address: String) -> Later<'_, u64>;
 
     /// Puts networks in the place of addresses in deliveries that ended before this moment, the first of them first: a part
-    /// of them, if `next` is before it, too.
+    /// of them, if `next` is before it, too. Where the clock ran ahead and was set back, all are looked at anew.
     fn blur_addresses(&self, before: Moment) -> Later<'_, Blurred>;
 }

@@ -1,8 +1,11 @@
 //! What was seen before is not sent again, and what was changed since is not changed unseen; lists come page by page.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
-use crate::servers::http::Answer;
+use crate::servers::http::{Answer, Download};
 use crate::shop::{Shop, is_problem, json_of};
 
 impl Shop {
@@ -101,6 +104,58 @@ fn of_those_who_change_what_they_saw_at_once_one_does() {
     statuses.sort_unstable();
     assert_eq!(statuses, [&[200][..], &[412; 7]].concat());
     assert_eq!(json_of(&shop.by(&key, "GET", &path, None))["max_downloads"], 6);
+}
+
+#[test]
+fn an_order_that_is_reported_anew_is_not_changed_by_who_saw_it_before() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let mut seen = [0, 0];
+    for number in 0..30 {
+        let report = |state: &str| json!({ "external_id": number.to_string(), "state": state, "lines": [{ "sku": "A" }] });
+        let order = json_of(&shop.by(&key, "POST", "/api/v1/orders", Some(&report("paid"))))["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/orders/{order}");
+        let tag = shop.by(&key, "GET", &path, None).header("etag").unwrap().to_owned();
+        let held = || shop.when(&key, "POST", &format!("{path}/state"), ("If-Match", &tag), Some(&json!({ "state": "on_hold" }))).status;
+        let status = std::thread::scope(|scope| {
+            let held = scope.spawn(held);
+            assert_eq!(shop.by(&key, "POST", "/api/v1/orders", Some(&report("refunded"))).status, 200);
+            held.join().unwrap()
+        });
+        assert_eq!(json_of(&shop.by(&key, "GET", &path, None))["state"], "refunded", "{status}: what was said last, or what was not seen");
+        seen[usize::from(status == 412)] += 1;
+    }
+    assert_eq!(seen.iter().sum::<i32>(), 30);
+}
+
+#[test]
+fn who_is_slow_to_say_what_is_to_be_changed_holds_nobody_up() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let grant = shop.grant(&key)["grant"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/grants/{grant}/extend");
+    let body = "{\"max_downloads\": \"+1\"}";
+    let mut slow = Vec::new();
+    for condition in ["If-Match: *\r\n", ""] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: cloakroom\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nAuthorization: Bearer {key}\r\n{condition}\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", shop.port)).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body.as_bytes()[..5]).unwrap();
+        slow.push(stream);
+        for condition in [("If-Match", "*"), ("Accept", "*/*")] {
+            let quick = shop.when(&key, "POST", &path, condition, Some(&json!({ "max_downloads": "+1" })));
+            assert_eq!(quick.status, 200, "{quick:?}");
+        }
+    }
+    for mut stream in slow {
+        stream.write_all(&body.as_bytes()[5..]).unwrap();
+        assert_eq!(Download::of(stream, false).finish().status, 200);
+    }
+    assert_eq!(json_of(&shop.by(&key, "GET", &format!("/api/v1/grants/{grant}"), None))["max_downloads"], 5 + 6);
 }
 
 #[test]

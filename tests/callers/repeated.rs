@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::servers::http::Answer;
-use crate::servers::until;
+use crate::servers::{faketime, until};
 use crate::shop::{Shop, is_problem, json_of};
 
 impl Shop {
@@ -79,6 +79,24 @@ fn a_call_that_was_cut_off_before_it_was_answered_finds_what_it_made() {
     let links = format!("{GRANTS}/{}/links", first["grant"]["id"].as_str().unwrap());
     assert_eq!(json_of(&shop.named(&key, "link-7", &links, &json!({}))), link);
     assert_eq!(shop.grants(), 1);
+}
+
+#[test]
+fn a_call_is_forgotten_with_its_answer_a_day_later_whether_others_come_or_not() {
+    let mut shop = Shop::open();
+    let key = shop.key("shop", &["grants"]);
+    shop.named(&key, "order-7", GRANTS, &album("anna"));
+    faketime::set(&mut shop.daemon, 23 * 3600);
+    shop.named(&key, "order-8", GRANTS, &album("bert"));
+    faketime::set(&mut shop.daemon, 25 * 3600);
+    let store = shop.daemon.state().join("cloakroom.db");
+    let kept = || {
+        let store = rusqlite::Connection::open_with_flags(&store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let mut names = store.prepare("SELECT name FROM calls").unwrap();
+        names.query_map([], |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap()
+    };
+    until("the first is forgotten", || (kept() == ["order-8"]).then_some(()));
+    assert_eq!(shop.named(&key, "order-8", GRANTS, &album("bert")).header("idempotency-replayed"), Some("true"));
 }
 
 #[test]

@@ -86,7 +86,9 @@ pub(crate) async fn a_call_is_answered_again_as_it_was_until_a_day_is_over<S: Ca
         store.end_call(name(&format!("many-{number:03}")), answer.clone()).await.unwrap();
     }
     let late = call("many-149", 1, 2 * DAY + 1);
-    assert_eq!(store.begin_call(late.clone()).await, Ok(Begun::Open(late.seed)), "however many are forgotten with it");
+    assert_eq!(store.begin_call(late.clone()).await, Ok(Begun::Open(late.seed)), "whether the others are forgotten yet or not");
+    assert_eq!(store.forget_old_calls(at(2 * DAY)).await, Ok(3), "what began a day ago");
+    assert_eq!(store.forget_old_calls(at(2 * DAY + 1)).await, Ok(149), "all but the one that is new");
     store.forget_call(name("a")).await.unwrap();
     assert_eq!(store.begin_call(call("a", 3, DAY + 5)).await, Ok(Begun::Open(call("a", 3, DAY + 5).seed)));
     store.begin_call(call("b", 3, DAY + 6)).await.unwrap();

@@ -24,6 +24,7 @@ use crate::fixtures::*;
 crate::store_contract::contract! {
     a_file_is_kept_with_all_its_versions
     grants_for_the_latest_version_are_led_to_it_and_what_was_begun_stays_where_it_was
+    what_has_ended_is_left_as_it_is_by_whatever_becomes_of_its_file
     what_was_moved_is_found_at_its_new_place_by_all
     a_later_part_goes_on_with_the_version_before_and_a_first_byte_does_not
     grants_of_a_file_and_of_a_sku_are_counted_and_found
@@ -141,6 +142,24 @@ pub(crate) async fn grants_for_the_latest_version_are_led_to_it_and_what_was_beg
     assert_eq!(store.lead(third.clone(), Lead::Latest).await, Ok(1));
     assert_eq!(store.delivery(first).await.unwrap().unwrap().at, None);
     assert_eq!(store.lead(third, Lead::Latest).await, Ok(0), "the same once more leads nobody");
+}
+
+pub(crate) async fn what_has_ended_is_left_as_it_is_by_whatever_becomes_of_its_file<S: CatalogueStore + Store>(store: Arc<S>) {
+    store.put_file(book()).await.unwrap();
+    sell(&*store, 1, Edition::Latest).await;
+    let ended = begin(&*store, 1).await;
+    let closing = store.close_due(at(10_000_000)).await.unwrap();
+    assert_eq!(closing.changes.iter().map(|change| change.delivery).collect::<Vec<_>>(), [ended]);
+    let mut third = second();
+    third.release(release(3, grant(1, None).file, at(20)));
+    let moved = File {
+        current: Release { at: cloakroom::domain::locator::Locator::Here(place("c.zip")), ..third.current.clone() },
+        ..third.clone()
+    };
+    for (file, lead, led) in [(second(), Lead::Latest, 1), (third, Lead::Latest, 1), (moved, Lead::From(grant(1, None).file), 1)] {
+        assert_eq!(store.lead(file, lead.clone()).await, Ok(led), "{lead:?}");
+        assert_eq!(store.delivery(ended).await.unwrap().unwrap().at, None, "{lead:?}");
+    }
 }
 
 pub(crate) async fn what_was_moved_is_found_at_its_new_place_by_all<S: CatalogueStore + Store>(store: Arc<S>) {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cloakroom::domain::account::Reported;
+use cloakroom::domain::account::{Away, Reported, Seen};
 use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::id::OrderId;
 use cloakroom::domain::message::{About, Letter, Message};
@@ -18,6 +18,8 @@ crate::store_contract::contract! {
     addresses_of_what_ended_long_ago_become_networks_and_no_others
     letters_to_an_address_are_found_and_forgotten_whatever_they_are_about
     of_hundreds_that_ended_each_step_shortens_some
+    what_ends_after_a_clock_ran_ahead_is_shortened_in_time
+    a_line_of_the_log_that_comes_late_brings_no_address_back
 }
 
 /// Grant and delivery `number`, which client `host` fetches whole.
@@ -162,6 +164,56 @@ pub(crate) async fn of_hundreds_that_ended_each_step_shortens_some<S: PrivacySto
         }
     }
     assert_eq!((steps, all), (3, 150));
+}
+
+pub(crate) async fn what_ends_after_a_clock_ran_ahead_is_shortened_in_time<S: PrivacyStore + Store>(store: Arc<S>) {
+    fetched(&*store, 1, 7, at(400 * DAY)).await;
+    store.close_due(at(405 * DAY)).await.unwrap();
+    assert_eq!(store.blur_addresses(at(450 * DAY)).await.unwrap().deliveries, 1);
+    // The clock is right again.
+    fetched(&*store, 2, 8, at(10 * DAY)).await;
+    store.close_due(at(15 * DAY)).await.unwrap();
+    let is_network = |delivery: &Delivery| addresses(delivery).iter().all(|address| address.to_string().ends_with(".0"));
+    assert_eq!(store.blur_addresses(at(9 * DAY)).await.unwrap().deliveries, 0);
+    assert!(!is_network(&deliveries(&*store, 2).await[0]));
+    assert_eq!(store.blur_addresses(at(30 * DAY)).await.unwrap().deliveries, 1);
+    assert!(is_network(&deliveries(&*store, 2).await[0]));
+}
+
+pub(crate) async fn a_line_of_the_log_that_comes_late_brings_no_address_back<S: PrivacyStore + Store>(store: Arc<S>) {
+    let late = |number: u32, host: u8| Reported {
+        delivery: delivery_id(number),
+        request: request_id("late"),
+        report: sent(0, 10, SIZE, at(1)),
+        seen: Some(Seen { client: cookie(u32::from(host)), address: client(host).address }),
+    };
+    let away = |number: u32| Away {
+        delivery: delivery_id(number),
+        request: request_id(&format!("r{number}")),
+        now: at(0),
+        address: client(1).address,
+        measured: true,
+    };
+    for number in 1..=3 {
+        store.issue(grant(number, Some(1)), link(number), author()).await.unwrap();
+        let host = u8::try_from(number).unwrap();
+        let click = cloakroom::domain::account::Click { link: link_id(number), ..click(number, host, at(0)) };
+        store.click(click).await.unwrap().unwrap();
+        let _ = store.send_away(away(number), None).await.unwrap().unwrap();
+    }
+    store.close_due(at(5 * DAY)).await.unwrap();
+    assert_eq!(store.forget_grant(grant_id(1), "nobody".to_owned()).await.unwrap().deliveries, 1);
+    store.settle(vec![late(3, 9)], None).await.unwrap();
+    assert!(addresses(&deliveries(&*store, 3).await[0]).contains(&client(9).address), "its time is not over");
+    assert_eq!(store.blur_addresses(at(100 * DAY)).await.unwrap().deliveries, 3);
+    store.settle(vec![late(1, 9), late(2, 9)], None).await.unwrap();
+    for (number, ending) in [(1, "0.0.0.0"), (2, ".0")] {
+        let found = &deliveries(&*store, number).await[0];
+        assert!(found.requests.contains_key(&request_id("late")), "it counts: {found:?}");
+        assert!(addresses(found).iter().all(|address| address.to_string().ends_with(ending)), "{found:?}");
+        let mut keys = found.requests.values().map(|request| request.client).chain(found.coverage.keys().copied());
+        assert!(keys.all(|key| key.is_numbered()), "{found:?}");
+    }
 }
 
 pub(crate) async fn letters_to_an_address_are_found_and_forgotten_whatever_they_are_about<S: OutboxStore + PrivacyStore + Store>(

@@ -215,3 +215,36 @@ fn a_master_that_was_moved_is_found_by_all_who_have_it_and_another_file_is_not_t
     assert_eq!(fetched(&site, &link), content(OLD));
     assert_eq!(site.cloakroom.json(&["file", "show", &id])["missing_since"], json!(null));
 }
+
+#[test]
+fn where_a_download_lay_that_has_ended_and_which_bytes_it_had_is_told_by_the_versions_of_its_file() {
+    let site = Site::with("[[policy]]\nname = \"default\"\nresume_grace = \"1s\"\n");
+    let id = selling(&site, &[]);
+    let link = buy(&site, "1");
+    until("its bytes are known", || site.cloakroom.json(&["file", "show", &id])["versions"][0]["sha256"].is_string().then_some(()));
+    assert_eq!(fetched(&site, &link), content(OLD));
+    let ended = until("the download has ended", || {
+        let newest = &site.cloakroom.json(&["delivery", "list"])[0];
+        newest["closed"].is_string().then(|| newest["id"].as_str().unwrap().to_owned())
+    });
+    let replaced = site.cloakroom.json(&["file", "replace", &id, "masters/book-2.pdf"]);
+    assert_eq!(replaced["grants_led"], 1, "{replaced}");
+    fs::remove_file(site.nginx.downloads().join("book-1.pdf")).unwrap();
+    let grant = site.cloakroom.json(&["delivery", "show", &ended])["grant_id"].as_str().unwrap().to_owned();
+    let lay = Some("masters/book-1.pdf");
+    for (told, arguments) in [
+        ("", &["delivery", "show", &ended][..]),
+        ("/0", &["delivery", "list"]),
+        ("/deliveries/0", &["grant", "show", &grant]),
+        ("/deliveries/0", &["grant", "evidence", &grant]),
+    ] {
+        let answer = site.cloakroom.json(arguments);
+        assert_eq!(answer.pointer(told).unwrap()["file"].as_str(), lay, "{arguments:?}: {answer}");
+    }
+    let explained = site.cloakroom.say(&["explain", &ended]);
+    assert!(explained.contains("masters/book-1.pdf"), "{explained}");
+    let evidence = site.cloakroom.json(&["grant", "evidence", &grant]);
+    let shown = site.cloakroom.json(&["file", "show", &id]);
+    let known = shown["versions"].as_array().unwrap().iter().find(|version| version["at"] == "masters/book-1.pdf").unwrap();
+    assert_eq!((&evidence["deliveries"][0]["version"]["sha256"], known["sha256"].is_string()), (&known["sha256"], true), "{evidence}");
+}

@@ -7,6 +7,7 @@ use super::GrantView;
 use crate::config::Configuration;
 use crate::domain::course::{self, Interruption};
 use crate::domain::delivery::{Delivery, Request, State};
+use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
 
@@ -40,11 +41,12 @@ pub struct ListedDelivery {
 }
 
 impl ListedDelivery {
-    pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant) -> Self {
+    /// Whose bytes lay at `at`.
+    pub(in crate::api) fn of(delivery: &Delivery, at: &FileRef) -> Self {
         Self {
             id: delivery.id.to_string(),
             grant_id: delivery.grant.to_string(),
-            file: delivery.at.as_ref().unwrap_or(&grant.file).to_string(),
+            file: at.to_string(),
             state: delivery.state.word().to_owned(),
             size: delivery.version.size,
             covered: delivery.covered(),
@@ -196,7 +198,8 @@ pub struct DeliveryView {
 }
 
 impl DeliveryView {
-    pub(in crate::api) fn of(delivery: &Delivery, grant: &Grant, configuration: &Configuration, now: Moment) -> Self {
+    /// Of a grant, and whose bytes lay at `at`.
+    pub(in crate::api) fn of(delivery: &Delivery, (grant, at): (&Grant, &FileRef), configuration: &Configuration, now: Moment) -> Self {
         let feed = match (configuration.known_by(), delivery.state) {
             (_, State::Started) if delivery.is_led_away() => "redirect",
             // What nobody reports is started with its first request, so this one was sent by us.
@@ -204,7 +207,7 @@ impl DeliveryView {
             (known_by, _) => known_by,
         };
         Self {
-            delivery: ListedDelivery::of(delivery, grant),
+            delivery: ListedDelivery::of(delivery, at),
             grant: GrantView::of(grant, now),
             course: CourseView::of(delivery),
             by_copy: delivery.link.is_none(),

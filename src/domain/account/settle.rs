@@ -4,6 +4,7 @@ use super::{Account, Change, Ended, Reported, Seen};
 use crate::domain::delivery::{Delivery, Report, Request, State};
 use crate::domain::grant::Grant;
 use crate::domain::moment::Moment;
+use crate::domain::privacy;
 
 impl Account {
     /// Settles one request.
@@ -77,6 +78,8 @@ impl Account {
 }
 
 fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset: Option<Moment>) -> Option<Change> {
+    // What comes late must not bring back what was forgotten.
+    let stays = delivery.closed.and_then(|_| privacy::stays(delivery));
     take_in(delivery, reported);
     let request = delivery.requests.get_mut(&reported.request).filter(|request| request.report.is_none())?;
     let most = request.bytes_sent_max(delivery.version.size);
@@ -100,6 +103,9 @@ fn settle(grant: &mut Grant, delivery: &mut Delivery, reported: &Reported, reset
             }
         }
         delivery.fold();
+        if let Some(keep) = stays {
+            privacy::anonymise(delivery, keep);
+        }
     } else {
         delivery.active = delivery.active.max(report.ended);
         let whole = delivery.cover(client, &report);

@@ -11,6 +11,7 @@ use crate::domain::moment::Moment;
 use crate::domain::placed::{Stay, What};
 use crate::domain::refusal::Refusal;
 use crate::service::copies::current;
+use crate::service::lying::Lying;
 use crate::service::site::Site;
 use crate::service::trace::Step;
 use crate::store::Down;
@@ -130,7 +131,7 @@ async fn delivery(site: &Site, id: DeliveryId) -> Result<Option<Explanation>, Do
     let now = clock::now();
     let (covered, whole, requests) = (delivery.covered(), delivery.version.size, delivery.requests_total());
     let mut steps = vec![
-        format!("it is a download of {}, under {}", delivery.at.as_ref().unwrap_or(&grant.file), grant.id),
+        format!("it is a download of {}, under {}", Lying::new(site).of(&delivery, &grant).await?, grant.id),
         format!("it was clicked at {} from {}", delivery.offered, delivery.clicked_by.address),
         format!("{requests} requests were admitted, {} of them not reported yet", delivery.in_flight()),
         format!("one client was sent {covered} of {whole} bytes, as far as reported"),

@@ -7,7 +7,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::id::ApiKeyId;
 use crate::domain::moment::Moment;
 use crate::domain::repeated::{Begun, CallName, Fingerprint, KEPT, KeptAnswer, NamedCall, Seed};
-use crate::store::{API_KEYS_MAX, CallerStore, KeyAdded, Later};
+use crate::store::{API_KEYS_MAX, CallerStore, FORGOTTEN_MAX, KeyAdded, Later};
 
 /// So many calls are remembered here: some 10 MB.
 const CALLS_MAX: usize = 10_000;
@@ -63,13 +63,23 @@ impl Callers {
         }
     }
 
+    /// Forgets calls whose time is over; tells how many.
+    fn forget_old(&mut self, now: Moment) -> usize {
+        let over = self.begun.iter().take_while(|(begun, _)| *begun + KEPT <= now).take(FORGOTTEN_MAX);
+        let over: Vec<CallName> = over.map(|(_, name)| name.clone()).collect();
+        for name in &over {
+            self.forget(name);
+        }
+        over.len()
+    }
+
     fn begin(&mut self, new: NamedCall) -> Begun {
         let NamedCall { name, print, seed, at } = new;
-        while let Some((begun, oldest)) = self.begun.first().cloned()
-            && begun + KEPT <= at
-        {
-            self.begun.remove(&(begun, oldest.clone()));
-            self.calls.remove(&oldest);
+        if self.calls.get(&name).is_some_and(|known| known.at + KEPT <= at) {
+            self.forget(&name);
+        }
+        if self.calls.len() >= CALLS_MAX {
+            self.forget_old(at);
         }
         if let Some(known) = self.calls.get(&name) {
             return match &known.answer {
@@ -124,6 +134,10 @@ impl CallerStore for Memory {
 
     fn forget_answers(&self) -> Later<'_, ()> {
         Box::pin(async move { self.kept().map(|mut kept| kept.callers.forget_answers()) })
+    }
+
+    fn forget_old_calls(&self, now: Moment) -> Later<'_, usize> {
+        Box::pin(async move { self.kept().map(|mut kept| kept.callers.forget_old(now)) })
     }
 
     fn forget_call(&self, name: CallName) -> Later<'_, ()> {

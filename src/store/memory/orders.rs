@@ -135,15 +135,13 @@ impl Kept {
         let leads_all = |grant: &GrantId| of_file.get(grant).copied().unwrap_or(false);
         let before: HashMap<GrantId, FileRef> = self.sold_of(file.id).map(|grant| (grant.id, grant.file.clone())).collect();
         let lies = |delivery: &Delivery| match lead {
+            _ if delivery.closed.is_some() => delivery.at.clone(),
             Lead::Latest if leads_all(&delivery.grant) && delivery.link.is_some() => {
                 delivery.at.clone().or_else(|| before.get(&delivery.grant).cloned()).filter(|at| at != to)
             }
             Lead::From(from) if delivery.at.as_ref() == Some(from) && of_file.contains_key(&delivery.grant) => Some(to.clone()),
             Lead::Nobody | Lead::Latest | Lead::From(_) => delivery.at.clone(),
         };
-        for delivery in self.ended.values_mut() {
-            delivery.at = lies(delivery);
-        }
         for grant in of_file.keys() {
             let Some(account) = self.accounts.get_mut(grant) else { continue };
             account.deliveries = account.deliveries.iter().map(|known| Delivery { at: lies(known), ..known.clone() }).collect();

@@ -10,9 +10,9 @@ use crate::domain::history::Author;
 use crate::domain::id::{GrantId, MessageId, OrderId};
 use crate::domain::message::{About, Content, Lane, Letter, Message, State, Tried, Try, Wanted};
 use crate::domain::moment::Moment;
-use crate::store::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, MESSAGES_FORGOTTEN_MAX, Messages, OutboxStore, Tells, Told};
+use crate::store::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Tells, Told};
 use crate::store::record::forgotten;
-use crate::store::{Later, Sale, most};
+use crate::store::{FORGOTTEN_MAX, Later, Sale, most};
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -127,7 +127,6 @@ impl Outbox {
     }
 
     fn tried(&mut self, tried: Vec<Tried>) {
-        let now = tried.iter().map(|tried| tried.last.at).max();
         for Tried { id, last, state } in tried {
             let Some(number) = self.numbers.get(&id).copied() else { continue };
             match (state, self.messages.get(&number)) {
@@ -139,13 +138,16 @@ impl Outbox {
                 (Some(_), None) => {}
             }
         }
-        let Some(now) = now else { return };
-        for _ in 0..MESSAGES_FORGOTTEN_MAX {
-            match self.forgotten.first() {
-                Some((until, number)) if *until <= now => self.forget(*number),
-                Some(_) | None => return,
-            }
+    }
+
+    /// Forgets messages that nobody needs any more; tells how many.
+    fn forget_old(&mut self, now: Moment) -> usize {
+        let over = self.forgotten.iter().take_while(|(until, _)| *until <= now).take(FORGOTTEN_MAX);
+        let over: Vec<u64> = over.map(|(_, number)| *number).collect();
+        for number in &over {
+            self.forget(*number);
         }
+        over.len()
     }
 
     fn list(&self, which: &Messages) -> Vec<Message> {
@@ -266,6 +268,10 @@ impl OutboxStore for Memory {
 
     fn tried(&self, tried: Vec<Tried>) -> Later<'_, ()> {
         Box::pin(async move { self.kept().map(|mut kept| kept.outbox.tried(tried)) })
+    }
+
+    fn forget_old_messages(&self, now: Moment) -> Later<'_, usize> {
+        Box::pin(async move { self.kept().map(|mut kept| kept.outbox.forget_old(now)) })
     }
 
     fn messages(&self, which: Messages) -> Later<'_, Vec<Message>> {

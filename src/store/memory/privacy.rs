@@ -40,7 +40,8 @@ impl Kept {
         let mut done = Blurred::default();
         let mut ended: Vec<(Moment, u64)> = self.ended.iter().filter_map(|(key, delivery)| Some((delivery.closed?, *key))).collect();
         ended.sort_unstable();
-        let reached = self.blurred;
+        // Where the clock ran ahead, others may have ended before that since.
+        let reached = self.blurred.filter(|(closed, _)| *closed < before);
         for (closed, key) in ended.into_iter().filter(|place| reached.is_none_or(|reached| *place > reached)) {
             if closed >= before || done.deliveries == BLURRED_MAX as u64 {
                 done.next = Some(closed);

@@ -13,10 +13,7 @@ use crate::domain::moment::Moment;
 use crate::domain::order::ShopName;
 use crate::domain::repeated::{Begun, CALLS_MAX, CallName, Fingerprint, KEPT, KeptAnswer, NamedCall, Seed};
 use crate::store::record::{Unreadable, Written};
-use crate::store::{API_KEYS_MAX, CallerStore, KeyAdded, Later};
-
-/// So many calls are forgotten in one step.
-const FORGOTTEN_MAX: i64 = 100;
+use crate::store::{API_KEYS_MAX, CallerStore, FORGOTTEN_MAX, KeyAdded, Later};
 
 /// Reads a row that a statement selected by its columns.
 pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey, Fault> {
@@ -77,6 +74,11 @@ fn call(row: &Row<'_>) -> Result<CallRow, Fault> {
     Ok(CallRow { print: Fingerprint(row.get(0)?), seed: Seed(row.get(1)?), answer })
 }
 
+/// What began at this moment or before it is forgotten at `now`.
+fn long_ago(now: Moment) -> i64 {
+    rows::millis(Moment::EPOCH + now.since(Moment::EPOCH + KEPT))
+}
+
 impl Working {
     fn add_api_key(&mut self, key: &ApiKey) -> Result<KeyAdded, Fault> {
         let known = all(&self.database)?;
@@ -100,10 +102,8 @@ impl Working {
 
     fn begin_call(&mut self, new: &NamedCall) -> Result<Begun, Fault> {
         let NamedCall { name: CallName { caller, key }, print, seed, at } = new;
-        let long_ago = rows::millis(Moment::EPOCH + at.since(Moment::EPOCH + KEPT));
-        self.database.prepare_cached(schema::FORGET_CALLS)?.execute(params![long_ago, FORGOTTEN_MAX])?;
-        // There may be more than are forgotten at once.
-        self.database.prepare_cached(schema::FORGET_OLD_CALL)?.execute(params![caller, key, long_ago])?;
+        let over = self.database.prepare_cached(schema::FORGET_OLD_CALL)?.execute(params![caller, key, long_ago(*at)])?;
+        self.calls_are_gone(over);
         if let Some(CallRow { print: known, seed, answer }) = rows::one(&self.database, schema::CALL, [caller, key], call)? {
             return Ok(match answer {
                 _ if known != *print => Begun::Other,
@@ -111,12 +111,39 @@ impl Working {
                 None => Begun::Open(seed),
             });
         }
-        let count: i64 = rows::value(&self.database, schema::CALLS_COUNT, [long_ago])?.unwrap_or_default();
-        if count.cast_unsigned() >= CALLS_MAX {
+        let mut count = self.calls_count()?;
+        if count >= CALLS_MAX {
+            self.forget_old_calls(*at)?;
+            count = self.calls_count()?;
+        }
+        if count >= CALLS_MAX {
             return Ok(Begun::Full);
         }
         self.database.prepare_cached(schema::ADD_CALL)?.execute(params![caller, key, print.0, seed.0, rows::millis(*at)])?;
+        self.calls = Some(count + 1);
         Ok(Begun::Open(*seed))
+    }
+
+    /// How many calls are remembered: counted once.
+    fn calls_count(&mut self) -> Result<u64, Fault> {
+        let count = match self.calls {
+            Some(count) => count,
+            None => rows::value::<i64>(&self.database, schema::CALLS_COUNT, [])?.unwrap_or_default().cast_unsigned(),
+        };
+        self.calls = Some(count);
+        Ok(count)
+    }
+
+    /// So many calls were taken out.
+    fn calls_are_gone(&mut self, gone: usize) {
+        self.calls = self.calls.map(|count| count.saturating_sub(gone as u64));
+    }
+
+    fn forget_old_calls(&mut self, now: Moment) -> Result<usize, Fault> {
+        let most = rows::stored(FORGOTTEN_MAX as u64);
+        let gone = self.database.prepare_cached(schema::FORGET_CALLS)?.execute(params![long_ago(now), most])?;
+        self.calls_are_gone(gone);
+        Ok(gone)
     }
 }
 
@@ -154,14 +181,20 @@ impl CallerStore for Sqlite {
 
     fn forget_answers(&self) -> Later<'_, ()> {
         Box::pin(self.decide(move |working| {
-            working.database.prepare_cached(schema::FORGET_ANSWERS)?.execute([])?;
+            let gone = working.database.prepare_cached(schema::FORGET_ANSWERS)?.execute([])?;
+            working.calls_are_gone(gone);
             Ok(())
         }))
     }
 
+    fn forget_old_calls(&self, now: Moment) -> Later<'_, usize> {
+        Box::pin(self.decide(move |working| working.forget_old_calls(now)))
+    }
+
     fn forget_call(&self, name: CallName) -> Later<'_, ()> {
         Box::pin(self.decide(move |working| {
-            working.database.prepare_cached(schema::FORGET_CALL)?.execute([name.caller, name.key])?;
+            let gone = working.database.prepare_cached(schema::FORGET_CALL)?.execute([name.caller, name.key])?;
+            working.calls_are_gone(gone);
             Ok(())
         }))
     }

@@ -12,9 +12,9 @@ use super::working::Working;
 use crate::domain::history::Author;
 use crate::domain::message::{Lane, Message, State, Tried, Try, Wanted};
 use crate::domain::moment::Moment;
-use crate::store::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, MESSAGES_FORGOTTEN_MAX, Messages, OutboxStore, Tells, Told};
+use crate::store::outbox::{Again, DueMessages, EVENTS_WAITING_MAX, LaneCount, Messages, OutboxStore, Tells, Told};
 use crate::store::record::{MessageRecord, Unreadable, Written, forgotten};
-use crate::store::{Later, Sale, most};
+use crate::store::{FORGOTTEN_MAX, Later, Sale, most};
 
 /// What the writer knows of messages.
 #[derive(Default)]
@@ -210,12 +210,13 @@ impl Working {
             let now = params![id.written(), state.word(), due, rows::millis(last.at), last.answer, until];
             self.database.prepare_cached(schema::TRIED)?.execute(now)?;
         }
-        let Some(now) = tried.iter().map(|tried| tried.last.at).max() else { return Ok(()) };
-        let over = params![rows::millis(now), rows::stored(MESSAGES_FORGOTTEN_MAX as u64)];
-        for id in rows::all(&self.database, schema::FORGOTTEN_MESSAGES, over, |row| Ok(row.get::<_, String>(0)?))? {
-            self.database.prepare_cached(schema::FORGET_MESSAGE)?.execute([id])?;
-        }
         Ok(())
+    }
+
+    fn forget_old_messages(&mut self, now: Moment) -> Result<usize, Fault> {
+        let over = params![rows::millis(now), rows::stored(FORGOTTEN_MAX as u64)];
+        let gone = self.database.prepare_cached(schema::FORGET_OLD_MESSAGES)?.execute(over)?;
+        Ok(gone)
     }
 
     fn send_again(&mut self, which: &Again, now: Moment) -> Result<u64, Fault> {
@@ -270,6 +271,10 @@ impl OutboxStore for Sqlite {
 
     fn tried(&self, tried: Vec<Tried>) -> Later<'_, ()> {
         Box::pin(self.decide(move |working| working.tried(&tried)))
+    }
+
+    fn forget_old_messages(&self, now: Moment) -> Later<'_, usize> {
+        Box::pin(self.decide(move |working| working.forget_old_messages(now)))
     }
 
     fn messages(&self, which: Messages) -> Later<'_, Vec<Message>> {

@@ -36,6 +36,8 @@ impl Working {
 
     fn forget_grant(&mut self, grant: GrantId, pseudonym: &str) -> Result<Forgotten, Fault> {
         let mut done = Forgotten::default();
+        // The tables are asked, so they must know of every change.
+        self.write()?;
         let Some(kept) = self.account_mut(grant)? else { return Ok(done) };
         pseudonym.clone_into(&mut kept.customer);
         kept.networks_seen.clear();
@@ -69,8 +71,12 @@ impl Working {
     }
 
     fn blur_addresses(&mut self, before: Moment) -> Result<Blurred, Fault> {
-        let (mut reached, before) =
-            (rows::one(&self.database, privacy::BLURRED, [], |row| Ok((row.get(0)?, row.get(1)?)))?.unwrap_or(FIRST), rows::millis(before));
+        // The table is asked, so it must know of every change.
+        self.write()?;
+        let before = rows::millis(before);
+        let reached: Option<(i64, Number)> = rows::one(&self.database, privacy::BLURRED, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Nothing that ended so late could be reached, had the clock been right: then others may have ended before it since.
+        let mut reached = reached.filter(|(closed, _)| *closed < before).unwrap_or(FIRST);
         let (first, mut done) = (reached, Blurred::default());
         let some = rows::stored(BLURRED_MAX as u64) + 1;
         let page: Vec<(i64, Number, String)> =

@@ -56,6 +56,8 @@ pub(super) struct Working {
     pub(super) places: HashMap<DeliveryId, Place>,
     pub(super) changes: Changes,
     pub(super) outbox: Outbox,
+    /// How many calls are remembered; `None` where that is to be counted.
+    pub(super) calls: Option<u64>,
     /// The last row that was gone long ago and has to stay known: when it was gone, and its name.
     pub(super) passed_over: (i64, String),
 }
@@ -79,6 +81,7 @@ impl Working {
             places: HashMap::new(),
             changes: Changes::default(),
             outbox: Outbox::default(),
+            calls: None,
             passed_over: FIRST,
         }
     }
@@ -89,6 +92,7 @@ impl Working {
         self.places.clear();
         self.changes = Changes::default();
         self.outbox.forget();
+        self.calls = None;
         self.passed_over = FIRST;
     }
 

@@ -43,7 +43,7 @@ statements! {
     USE_API_KEY = "UPDATE api_keys SET used = ?2 WHERE id = ?1";
 
     CALL = "SELECT print, seed, status, kid, sealed FROM calls WHERE caller = ?1 AND name = ?2";
-    CALLS_COUNT = "SELECT count(*) FROM calls INDEXED BY calls_by_age WHERE at > ?1";
+    CALLS_COUNT = "SELECT count(*) FROM calls";
     FORGET_CALLS = "DELETE FROM calls WHERE rowid IN (SELECT rowid FROM calls WHERE at <= ?1 ORDER BY at LIMIT ?2)";
     ADD_CALL = "INSERT INTO calls (caller, name, print, seed, at) VALUES (?1, ?2, ?3, ?4, ?5)";
     END_CALL = "UPDATE calls SET status = ?3, kid = ?4, sealed = ?5 WHERE caller = ?1 AND name = ?2";

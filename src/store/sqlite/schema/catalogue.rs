@@ -24,17 +24,18 @@ macro_rules! led {
 }
 
 statements! {
-    /// Those that go on with what they began with keep where that lies.
+    /// Those that go on with what they began with keep where that lies. Of what has ended the versions of the file tell that
+    /// (`File::lay`): there may be more of it than one decision can write.
     LEAVE_DELIVERIES = concat!("UPDATE deliveries SET lies = (SELECT g.storage || '/' || g.path FROM grants g WHERE g.number = grant_number) \
-        WHERE lies IS NULL AND link <> '' AND grant_number IN (SELECT number FROM grants WHERE ", led!(), ")");
+        WHERE closed IS NULL AND lies IS NULL AND link <> '' AND grant_number IN (SELECT number FROM grants WHERE ", led!(), ")");
     /// What lies where the grant is for now needs no place of its own.
-    REJOIN_DELIVERIES = concat!("UPDATE deliveries SET lies = NULL WHERE lies = ?2 || '/' || ?3 \
+    REJOIN_DELIVERIES = concat!("UPDATE deliveries SET lies = NULL WHERE closed IS NULL AND lies = ?2 || '/' || ?3 \
         AND grant_number IN (SELECT number FROM grants WHERE ", led!(), ")");
     LEAD_COPIES = concat!("UPDATE placed SET storage = ?2, path = ?3 WHERE what = 'copy' AND stay IN ('preparing', 'live') \
         AND grant_id IN (SELECT id FROM grants WHERE ", led!(), ")");
     LEAD_GRANTS = concat!("UPDATE grants SET storage = ?2, path = ?3 WHERE ", led!());
 
-    MOVE_DELIVERIES = "UPDATE deliveries SET lies = ?4 || '/' || ?5 WHERE lies = ?2 || '/' || ?3 \
+    MOVE_DELIVERIES = "UPDATE deliveries SET lies = ?4 || '/' || ?5 WHERE closed IS NULL AND lies = ?2 || '/' || ?3 \
         AND grant_number IN (SELECT number FROM grants WHERE file_id = ?1)";
     MOVE_COPIES = "UPDATE placed SET storage = ?4, path = ?5 WHERE what = 'copy' AND stay IN ('preparing', 'live') \
         AND storage = ?2 AND path = ?3 AND grant_id IN (SELECT id FROM grants WHERE file_id = ?1)";

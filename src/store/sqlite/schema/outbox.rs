@@ -41,7 +41,8 @@ statements! {
     MESSAGES_DUE = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.lane = ?1 AND o.due IS NOT NULL ORDER BY o.due LIMIT ?2");
     TRIED = "UPDATE outbox SET state = ?2, due = ?3, tries = tries + 1, tried = ?4, answer = ?5, forgotten = ?6 WHERE id = ?1";
     FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ?1";
-    FORGOTTEN_MESSAGES = "SELECT o.id FROM outbox o WHERE o.forgotten IS NOT NULL AND o.forgotten <= ?1 ORDER BY o.forgotten LIMIT ?2";
+    FORGET_OLD_MESSAGES = "DELETE FROM outbox WHERE number IN (SELECT o.number FROM outbox o \
+        WHERE o.forgotten IS NOT NULL AND o.forgotten <= ?1 ORDER BY o.forgotten LIMIT ?2)";
     MESSAGES = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.number < ?1 AND (?3 = '' OR o.lane = ?3) ORDER BY o.number DESC LIMIT ?2");
     MESSAGES_IN_STATE = concat!("SELECT ", message_columns!(), " FROM outbox o WHERE o.state = ?4 AND o.number < ?1 AND (?3 = '' OR o.lane = ?3) \
         ORDER BY o.number DESC LIMIT ?2");
