@@ -5,7 +5,7 @@
 //! | `,` or `;` (phpMyAdmin, spreadsheets) | `"…"`, in which `""` is one `"`; where backslashes escape, that has to be said | `NULL` or `\N`, not in quotes |
 //! | tab (`mysql --batch`) | none, unless the header has them; `\n`, `\t`, `\\` are escapes | `NULL` or `\N` |
 
-use super::{Cell, Fault, Position, Rows, utf8};
+use super::{Cell, Fault, Position, Rows, name, one_more_column, utf8};
 
 /// A header that is longer is none.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
@@ -230,7 +230,11 @@ impl Reading {
         let is_null = self.is_null && field.is_empty() || !self.is_literal && (field == b"NULL" || field == br"\N");
         self.state = State::Field;
         match &self.slots {
-            None => self.names.push(utf8(field, at)?.trim().trim_matches('`').to_ascii_lowercase()),
+            None => {
+                // Names in quotes may go on in other lines.
+                one_more_column(self.names.len(), at)?;
+                self.names.push(name(&field, at)?.trim().trim_matches('`').to_ascii_lowercase());
+            }
             Some(slots) => {
                 if let Some(slot) = slots.get(self.place).copied().flatten() {
                     if self.is_cut {
@@ -270,7 +274,6 @@ impl Reading {
         if found != slots.len() {
             return Err(Fault::new(self.row, format!("a row of {found} fields, where the first line has {} columns", slots.len())));
         }
-        rows.row(std::mem::replace(&mut self.cells, vec![None; self.wanted]), self.row);
-        Ok(())
+        rows.row(std::mem::replace(&mut self.cells, vec![None; self.wanted]), self.row)
     }
 }

@@ -75,8 +75,28 @@ pub trait Rows {
     /// what is missing.
     fn table(&mut self, name: Option<&str>, columns: &[String]) -> Result<Option<Vec<usize>>, String>;
 
-    /// A row of that table: what was wanted of it.
-    fn row(&mut self, cells: Vec<Cell>, at: Position);
+    /// A row of that table: what was wanted of it. The error is that nothing more can be taken; what is wrong with one row is
+    /// told at the end.
+    fn row(&mut self, cells: Vec<Cell>, at: Position) -> Result<(), Fault>;
+}
+
+/// No table has more columns (4096 is the limit of the database itself).
+const COLUMNS_MAX: usize = 4096;
+
+/// The name of a table or of a column is not longer: 64 signs in the database itself, of at most 4 bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// Reads the name of a table or of a column.
+pub(crate) fn name(bytes: &[u8], at: Position) -> Result<String, Fault> {
+    if bytes.len() > NAME_BYTES_MAX {
+        return Err(Fault::new(at, format!("a name of more than {NAME_BYTES_MAX} bytes: no table or column is called so")));
+    }
+    utf8(bytes.to_vec(), at)
+}
+
+/// One more column of a table that has so many.
+pub(crate) fn one_more_column(columns: usize, at: Position) -> Result<(), Fault> {
+    if columns < COLUMNS_MAX { Ok(()) } else { Err(Fault::new(at, format!("a table of more than {COLUMNS_MAX} columns"))) }
 }
 
 /// Reads the bytes of a cell or of a name.

@@ -2,7 +2,7 @@
 
 use cloakroom::import::csv::Backslash;
 use cloakroom::import::text::Text;
-use cloakroom::import::{Cell, Position, Rows};
+use cloakroom::import::{Cell, Fault, Position, Rows};
 use proptest::prelude::*;
 
 use crate::files::read;
@@ -23,9 +23,10 @@ impl Rows for Kept {
         Ok(Some(vec![place("a")?, place("c")?]))
     }
 
-    fn row(&mut self, cells: Vec<Cell>, at: Position) {
+    fn row(&mut self, cells: Vec<Cell>, at: Position) -> Result<(), Fault> {
         self.rows.push(cells);
         self.at.push((at.line, at.column));
+        Ok(())
     }
 }
 
@@ -123,6 +124,52 @@ fn what_is_wrong_with_a_dump_is_told_by_line_and_column() {
     assert!(rows(long.as_bytes(), 9, Backslash::Itself).unwrap_err().contains("more than 65536 bytes"));
     let unwanted = format!("INSERT INTO t (a,b,c) VALUES (1,'{}',2);", "x".repeat(70_000));
     assert_eq!(rows(unwanted.as_bytes(), 9, Backslash::Itself), Ok("1|2".to_owned()));
+}
+
+#[test]
+fn a_text_that_never_ends_is_refused_by_line_and_column_long_before_it_fills_the_memory() {
+    /// Whatever is read of `more`, again and again; so many bytes of it.
+    fn endless(begin: &str, more: impl Fn(usize) -> String, bytes: usize) -> Result<(), String> {
+        let (mut kept, mut reader) = (Kept::default(), Text::new(Backslash::Itself));
+        let mut read = begin.len();
+        reader.feed(begin.as_bytes(), &mut kept).map_err(|fault| fault.to_string())?;
+        for number in 0.. {
+            let text = more(number);
+            read += text.len();
+            if read > bytes {
+                break;
+            }
+            reader.feed(text.as_bytes(), &mut kept).map_err(|fault| fault.to_string())?;
+        }
+        Ok(())
+    }
+    type More = fn(usize) -> String;
+    let cases: [(&str, More, &str); 9] = [
+        ("INSERT INTO t (", |_| "a ".repeat(200), "a table of more than 4096 columns"),
+        ("INSERT INTO t (", |_| "a,".repeat(200), "a table of more than 4096 columns"),
+        ("CREATE TABLE t (", |_| "a int,".repeat(200), "a table of more than 4096 columns"),
+        ("INSERT INTO t (", |number| format!("`{}`,", "x".repeat(number * 10)), "a name of more than 256 bytes"),
+        ("SET x;", |_| format!("CREATE TABLE `{}` (a int);", "x".repeat(300)), "a name of more than 256 bytes"),
+        ("SET x;\n", |number| format!("CREATE TABLE t{number} (a int);"), "more than 10000 tables"),
+        ("SET x;\n", |number| format!("CREATE TABLE t{number} ({});", "a int,".repeat(4000)), "more than 200000 columns"),
+        ("INSERT INTO t (a,c) VALUES\n(1,0x", |_| format!("{});", "41".repeat(40_000)), "2:4: a value of 65536 bytes or more"),
+        ("\"x\",\"a\nb\"", |_| ",\"a\nb\"".repeat(100), "a table of more than 4096 columns"),
+    ];
+    let mut seen = 0;
+    for (begin, more, wanted) in cases {
+        let fault = endless(begin, more, 4_000_000).expect_err(wanted);
+        let (place, what) = fault.split_once(": ").unwrap();
+        let is_place = place.split_once(':').is_some_and(|(line, column)| line.parse::<u64>().is_ok() && column.parse::<u64>().is_ok());
+        assert!(is_place && format!("{place}: {what}").contains(wanted), "{wanted}: {fault}");
+        seen += 1;
+    }
+    assert_eq!(seen, 9);
+    // The same table again is one table.
+    let again: More = |_| "CREATE TABLE t (a int, b int, c int);".to_owned();
+    assert_eq!(endless("SET x;", again, 1_000_000), Ok(()));
+    // What nobody wants may be of any size, and is not kept.
+    let blob: More = |_| "41".repeat(40_000);
+    assert_eq!(endless("INSERT INTO u VALUES (0x", blob, 1_000_000), Ok(()));
 }
 
 #[test]

@@ -3,16 +3,16 @@
 
 use std::collections::HashMap;
 
-use super::{Cell, Fault, Position, Rows, utf8};
+use super::{Cell, Fault, Position, Rows, name, one_more_column, utf8};
 use lexer::{Lexer, Token};
 
 pub mod lexer;
 
-/// No table has more columns (4096 is the limit of the database itself).
-const COLUMNS_MAX: usize = 4096;
-
 /// More tables than this are no shop.
 const TABLES_MAX: usize = 10_000;
+
+/// All tables together have no more columns than these, which are all kept until their rows come.
+const COLUMNS_OF_ALL_MAX: usize = 200_000;
 
 /// Words that begin something else than a column in `CREATE TABLE`.
 const NOT_COLUMNS: &[&str] = &["PRIMARY", "KEY", "UNIQUE", "INDEX", "CONSTRAINT", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK", "PERIOD"];
@@ -49,6 +49,7 @@ struct Statements {
     state: State,
     /// Columns by table, as `CREATE TABLE` said.
     columns: HashMap<String, Vec<String>>,
+    columns_of_all: usize,
 }
 
 #[derive(Debug, Default)]
@@ -120,8 +121,14 @@ fn is(word: &[u8], wanted: &str) -> bool {
 
 /// The name in `name`, or in `database.name` the last of it.
 fn name_of(bytes: &[u8], at: Position, is_quoted: bool) -> Result<String, Fault> {
-    let text = utf8(bytes.to_vec(), at)?;
+    let text = name(bytes, at)?;
     Ok(if is_quoted { text } else { text.rsplit('.').next().unwrap_or(&text).to_owned() })
+}
+
+fn add_column(columns: &mut Vec<String>, bytes: &[u8], at: Position) -> Result<(), Fault> {
+    one_more_column(columns.len(), at)?;
+    columns.push(name(bytes, at)?.to_ascii_lowercase());
+    Ok(())
 }
 
 impl Statements {
@@ -176,12 +183,12 @@ impl Statements {
             }
             (CreateStep::Item, Token::Word(word)) => {
                 if !NOT_COLUMNS.iter().any(|other| is(word, other)) {
-                    columns.push(utf8(word.to_vec(), at)?.to_ascii_lowercase());
+                    add_column(&mut columns, word, at)?;
                 }
                 CreateStep::Rest
             }
             (CreateStep::Item, Token::Name(name) | Token::Text(name, _)) => {
-                columns.push(utf8(name.to_vec(), at)?.to_ascii_lowercase());
+                add_column(&mut columns, name, at)?;
                 CreateStep::Rest
             }
             (CreateStep::Rest, Token::Sign(b',')) if depth == 1 => CreateStep::Item,
@@ -192,10 +199,7 @@ impl Statements {
             (CreateStep::Rest | CreateStep::Item, Token::Sign(b')')) => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
-                    if self.columns.len() >= TABLES_MAX && !self.columns.contains_key(&table) {
-                        return Err(Fault::new(at, format!("more than {TABLES_MAX} tables: this is not the dump of a shop")));
-                    }
-                    self.columns.insert(table, columns);
+                    self.made(table, columns, at)?;
                     return Ok(State::Skip);
                 }
                 CreateStep::Rest
@@ -204,10 +208,20 @@ impl Statements {
             // A view, a database, or a table that is made from another.
             (CreateStep::Table | CreateStep::Name | CreateStep::Named | CreateStep::Item, _) => return Ok(State::Skip),
         };
-        if columns.len() > COLUMNS_MAX {
-            return Err(Fault::new(at, format!("a table of more than {COLUMNS_MAX} columns")));
-        }
         Ok(State::Create { step, table, columns, depth })
+    }
+
+    /// A table has these columns.
+    fn made(&mut self, table: String, columns: Vec<String>, at: Position) -> Result<(), Fault> {
+        let before = self.columns.get(&table).map_or(0, Vec::len);
+        self.columns_of_all = self.columns_of_all.saturating_sub(before) + columns.len();
+        self.columns.insert(table, columns);
+        let over = |most: usize, what: &str| Err(Fault::new(at, format!("more than {most} {what}: this is not the dump of a shop")));
+        match (self.columns.len(), self.columns_of_all) {
+            (tables, _) if tables > TABLES_MAX => over(TABLES_MAX, "tables"),
+            (_, columns) if columns > COLUMNS_OF_ALL_MAX => over(COLUMNS_OF_ALL_MAX, "columns"),
+            _ => Ok(()),
+        }
     }
 
     fn insert(
@@ -233,10 +247,10 @@ impl Statements {
             (InsertStep::Named, Token::Word(b".")) => InsertStep::Name,
             (InsertStep::Named, Token::Sign(b'(')) => InsertStep::Columns,
             (InsertStep::Columns, Token::Word(name) | Token::Name(name) | Token::Text(name, _)) => {
-                columns.push(utf8(name.to_vec(), at)?.to_ascii_lowercase());
+                add_column(&mut columns, name, at)?;
                 InsertStep::Columns
             }
-            (InsertStep::Columns, Token::Sign(b',')) if columns.len() < COLUMNS_MAX => InsertStep::Columns,
+            (InsertStep::Columns, Token::Sign(b',')) => InsertStep::Columns,
             (InsertStep::Columns, Token::Sign(b')')) => InsertStep::Values,
             (InsertStep::Named | InsertStep::Values, Token::Word(word)) if is(word, "VALUES") || is(word, "VALUE") => {
                 return self.values(&table, columns, at, rows);
@@ -287,7 +301,7 @@ fn in_rows(mut row: RowState, token: Token<'_>, at: Position, rows: &mut dyn Row
                     return Err(Fault::new(row.began, format!("a row of {found} values, where the table has {wanted} columns")));
                 }
                 (row.depth, row.is_behind) = (0, true);
-                rows.row(std::mem::replace(&mut row.cells, vec![None; row.wanted]), row.began);
+                rows.row(std::mem::replace(&mut row.cells, vec![None; row.wanted]), row.began)?;
             }
         }
         Token::Sign(b'(') => (row.depth, row.value.odd) = (row.depth.saturating_add(1), true),
@@ -327,6 +341,10 @@ impl Value {
         }
         match token {
             Token::Text(_, true) => return Err(Fault::new(at, format!("a text of more than {} bytes", lexer::TOKEN_BYTES_MAX))),
+            // It may be cut.
+            Token::Word(word) if word.len() >= lexer::TOKEN_BYTES_MAX => {
+                return Err(Fault::new(at, format!("a value of {} bytes or more", lexer::TOKEN_BYTES_MAX)));
+            }
             Token::Text(bytes, false) if self.sign.is_none() => self.read = Some(Some(utf8(bytes.to_vec(), at)?)),
             Token::Word(word) if is(word, "NULL") && self.sign.is_none() => self.read = Some(None),
             // The character set of the text that follows.

@@ -5,10 +5,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::import::{Cell, Position, Rows};
+use crate::import::{Cell, Fault, Position, Rows};
 
 /// More rows than this are no shop that one machine serves.
 pub const ROWS_MAX: usize = 5_000_000;
+
+/// All texts together that are kept of them have no more bytes.
+pub const TEXT_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// One file has no more shops, by the prefixes of their tables.
+pub const SHOPS_MAX: usize = 100;
 
 /// So many faults are told; the first ones are the causes.
 pub const FAULTS_MAX: usize = 100;
@@ -198,6 +204,7 @@ pub struct Tables {
     reading: Option<(String, Table)>,
     file: usize,
     rows: usize,
+    text_bytes: usize,
     faults: Vec<RowFault>,
     faults_total: usize,
 }
@@ -259,10 +266,6 @@ impl Tables {
 
     fn keep(&mut self, cells: Vec<Cell>, place: Place) -> Result<(), String> {
         let Some((prefix, table)) = self.reading.clone() else { return Ok(()) };
-        self.rows += 1;
-        if self.rows > ROWS_MAX {
-            return if self.rows == ROWS_MAX + 1 { Err(format!("more than {ROWS_MAX} rows: divide the files")) } else { Ok(()) };
-        }
         let shop = self.shops.entry(prefix).or_default();
         let mut row = Row { table, names: table.columns(), cells, at: 0 };
         let id = row.number()?;
@@ -315,6 +318,9 @@ impl Rows for Tables {
             None => Some((String::new(), Table::by_columns(columns).ok_or_else(unknown)?)),
         };
         let Some((prefix, table)) = found else { return Ok(None) };
+        if self.shops.len() >= SHOPS_MAX && !self.shops.contains_key(&prefix) {
+            return Err(format!("is that of one shop more than {SHOPS_MAX}: divide the files"));
+        }
         let (needed, optional) = table.columns();
         let mut places = Vec::new();
         for wanted in needed {
@@ -339,11 +345,20 @@ impl Rows for Tables {
         Ok(Some(places))
     }
 
-    fn row(&mut self, cells: Vec<Cell>, at: Position) {
+    fn row(&mut self, cells: Vec<Cell>, at: Position) -> Result<(), Fault> {
+        self.rows += 1;
+        self.text_bytes += cells.iter().flatten().map(String::len).sum::<usize>();
+        if self.rows > ROWS_MAX {
+            return Err(Fault::new(at, format!("more than {ROWS_MAX} rows: divide the files")));
+        }
+        if self.text_bytes > TEXT_BYTES_MAX {
+            return Err(Fault::new(at, format!("rows of more than {TEXT_BYTES_MAX} bytes together: divide the files")));
+        }
         let place = Place { file: self.file, at: (at.line, at.column) };
         if let Err(what) = self.keep(cells, place) {
             self.fault(place, what);
         }
+        Ok(())
     }
 }
 
@@ -395,5 +410,40 @@ impl Row {
     fn signed_or_zero(&mut self) -> Result<i64, String> {
         let Some(text) = self.cell() else { return Ok(0) };
         text.trim().parse::<i32>().map(i64::from).map_err(|_| self.fault(&text, "a number or NULL"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_rows_has_an_end_that_is_told_with_its_line() {
+        let at = Position { line: 7, column: 3 };
+        let columns: Vec<String> = Table::Attributes.columns().0.iter().map(|column| (*column).to_owned()).collect();
+        let mut seen = 0;
+        for (rows, text_bytes, fault) in [
+            (0, 0, None),
+            (ROWS_MAX - 1, 0, None),
+            (ROWS_MAX, 0, Some("7:3: more than 5000000 rows")),
+            (0, TEXT_BYTES_MAX - 6, None),
+            (0, TEXT_BYTES_MAX - 5, Some("7:3: rows of more than 536870912 bytes")),
+        ] {
+            let mut tables = Tables { rows, text_bytes, ..Tables::default() };
+            assert_eq!(tables.table(Some("products_attributes"), &columns), Ok(Some(vec![0, 1, 2])));
+            let row = tables.row(["10", "20", "30"].map(|cell| Some(cell.to_owned())).into(), at);
+            match fault {
+                None => assert_eq!((row, tables.rows()), (Ok(()), rows + 1)),
+                Some(fault) => assert!(row.clone().unwrap_err().to_string().starts_with(fault), "{row:?}"),
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 5);
+        let mut tables = Tables::default();
+        for shop in 0..SHOPS_MAX {
+            assert!(tables.table(Some(&format!("z{shop}_products_attributes")), &columns).is_ok());
+        }
+        assert!(tables.table(Some("z0_products_attributes"), &columns).is_ok());
+        assert!(tables.table(Some("other_products_attributes"), &columns).unwrap_err().contains("more than 100"));
     }
 }
