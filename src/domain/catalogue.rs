@@ -2,6 +2,7 @@
 
 use super::checksum::Checksum;
 use super::file::{FileRef, Version};
+use super::file_name::{clean, with_extension_of};
 use super::id::{FileId, VersionId};
 use super::locator::Locator;
 use super::moment::Moment;
@@ -151,6 +152,14 @@ impl File {
     /// Every place where a version of it lies or lay.
     pub fn places(&self) -> impl Iterator<Item = &FileRef> {
         self.versions().filter_map(|version| version.at.here()).chain(&self.moved_from)
+    }
+
+    /// Under which name customers save what lies at `at`: that which people see, if somebody gave it one; what was called as its
+    /// master when it was added is called as its master is now.
+    pub fn saved_as(&self, at: &FileRef) -> String {
+        let lies = at.path.file_name();
+        let is_given = self.places().all(|place| place.path.file_name() != self.name);
+        if is_given { clean(&with_extension_of(&self.name, lies)) } else { lies.to_owned() }
     }
 
     /// The bytes of its current version lie elsewhere: `there` says where, and what is known of them.

@@ -26,7 +26,21 @@ pub fn content_disposition(name: &str) -> String {
     value
 }
 
-fn clean(name: &str) -> String {
+/// `shown` as the name of a file whose bytes lie under `lies`: with the extension of that, by which systems know what it is,
+/// if it has another or none.
+pub fn with_extension_of(shown: &str, lies: &str) -> String {
+    let extension = lies.rfind('.').filter(|dot| *dot > 0).and_then(|dot| lies.get(dot..)).unwrap_or_default();
+    let shown = shown.trim_end_matches(|char: char| char == '.' || char.is_whitespace());
+    let has_it = shown
+        .len()
+        .checked_sub(extension.len())
+        .and_then(|begin| shown.get(begin..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(extension));
+    if has_it { shown.to_owned() } else { format!("{shown}{extension}") }
+}
+
+/// A name without what is harmful in one, of at most [`NAME_BYTES_MAX`]; never empty.
+pub fn clean(name: &str) -> String {
     let kept: String = name.chars().filter(|&char| !is_harmful(char)).collect();
     // A leading dot hides the file, and Windows drops dots and spaces at the end.
     let edge = |char: char| char == '.' || char.is_whitespace();
@@ -74,6 +88,24 @@ fn ascii(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_name_that_people_see_is_saved_with_the_extension_of_what_it_is() {
+        for (shown, lies, saved) in [
+            ("The book", "book-1.pdf", "The book.pdf"),
+            ("The book.pdf", "book-1.pdf", "The book.pdf"),
+            ("THE BOOK.PDF", "book-1.pdf", "THE BOOK.PDF"),
+            ("Version 2.0", "tool-2.0.zip", "Version 2.0.zip"),
+            ("song.mp3", "song.flac", "song.mp3.flac"),
+            ("Größe. ", "a.tar.gz", "Größe.gz"),
+            ("ä", "x.ää", "ä.ää"),
+            ("The book", "README", "The book"),
+            ("The book", ".hidden", "The book"),
+            ("", "a.zip", ".zip"),
+        ] {
+            assert_eq!(super::with_extension_of(shown, lies), saved, "{shown:?} {lies:?}");
+        }
+    }
+
     use proptest::prelude::*;
 
     use super::super::path::hex;

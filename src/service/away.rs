@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::address;
 use super::method::falls_back;
+use super::naming::saved_name;
 use super::outcome::Counted;
 use super::reconcile::{is_before, missing};
 use super::site::Site;
@@ -14,7 +15,7 @@ use crate::config::PublicUrl;
 use crate::dialect::Dialect;
 use crate::domain::account::{Away, Permit};
 use crate::domain::file::FileRef;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{DeliveryId, FileId};
 use crate::domain::moment::Moment;
 use crate::domain::placed::{NewStub, Placed, PlacedName, Stay, leaf};
 use crate::domain::policy::Method;
@@ -71,9 +72,9 @@ pub(super) async fn on(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(String, Option<Counted>), Refusal> {
-    let Going { target: Target { file, methods, .. }, method, delivery, key } = *going;
+    let Going { target: Target { file, methods, sold, .. }, method, delivery, key } = *going;
     let sent = match method {
-        Method::Stub => Some(to_stub(site, store, question, file, delivery, now, trace).await),
+        Method::Stub => Some(to_stub(site, store, question, (file, *sold), delivery, now, trace).await),
         Method::Public => Some(to_public(site, store, question, file, delivery, now, trace).await),
         Method::Handoff | Method::Copy | Method::Stream | Method::Presigned | Method::Proxy => None,
     };
@@ -97,7 +98,7 @@ pub(super) async fn to_stub(
     site: &Site,
     store: &dyn Store,
     question: &Question,
-    file: &FileRef,
+    (file, sold): (&FileRef, Option<FileId>),
     delivery: DeliveryId,
     now: Moment,
     trace: &mut Trace,
@@ -109,11 +110,12 @@ pub(super) async fn to_stub(
         not_placed(site, &directory, &fault, trace);
         return Err(NotSent::NotPlaced);
     }
+    let saved = saved_name(site, sold, file).await;
     for _ in 0..TRIES {
         let name = PlacedName::new(random::bytes());
         // Until its file is there, nobody wonders about its row.
         let held = site.upkeep.hold(&name);
-        let stub = NewStub { name: name.clone(), directory: directory.entry.name.clone(), leaf: leaf(file.path.file_name()) };
+        let stub = NewStub { name: name.clone(), directory: directory.entry.name.clone(), leaf: leaf(&saved) };
         let (permit, placed) = sent_away(store, away(site, question, delivery, now, true), Some(stub), trace).await?;
         let Some(placed) = placed else {
             // Only rehearsed.

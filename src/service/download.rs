@@ -9,6 +9,7 @@ use super::describe::{describe, describe_delivery};
 use super::jwt::{self, Use};
 use super::landing::{self, Visited};
 use super::method::{choose, falls_back, sending};
+use super::naming::saved_name;
 use super::outcome::{Counted, Hidden, Outcome, Redirect, Sending};
 use super::rehearsal::Rehearsal;
 use super::site::Site;
@@ -170,7 +171,7 @@ pub(super) async fn click(
     let is_button = question.method == Method::Post && question.wants_page;
     if method == policy::Method::Copy {
         match copies::visit(site, store, question, (id, target.grant), now, trace).await {
-            Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(target, version, method))),
+            Ok(_) if question.method == Method::Head => return Ok(Outcome::Send(head_of(site, target, version, method).await)),
             Ok(_) if is_visit => {
                 let visited = Visited { link: id, target, version, method, goes_on_with: None };
                 return landing::landing(site, store, question, visited, now, trace).await;
@@ -202,7 +203,7 @@ pub(super) async fn click(
     };
     if question.method == Method::Head {
         decided(Rehearsal::over(store).click(click).await, "the click", trace)?;
-        return Ok(Outcome::Send(head_of(target, version, method)));
+        return Ok(Outcome::Send(head_of(site, target, version, method).await));
     }
     if is_visit {
         let clicked = decided(Rehearsal::over(store).click(click).await, "the click that the page offers", trace)?;
@@ -288,12 +289,12 @@ async fn deliver(
     };
     if question.method == Method::Head {
         let _permit = decided(Rehearsal::over(store).admit(ask).await, "admission", trace)?;
-        return Ok(head_of(target, version, method));
+        return Ok(head_of(site, target, version, method).await);
     }
     let permit = decided(store.admit(ask).await, "admission", trace)?;
     trace.held(|| format!("admitted: {} bytes at most", question.range.bytes_max(permit.version.size)));
     Ok(Sending {
-        name: permit.file.path.file_name().to_owned(),
+        name: saved_name(site, target.sold, &permit.file).await,
         rate: permit.rate,
         method,
         counted: Some(Counted { delivery: permit.delivery, grant: permit.grant, opened: permit.opened, ends: permit.grace_ends }),
@@ -352,9 +353,9 @@ fn looks_ahead(question: &Question, trace: &mut Trace) -> Result<(), Refusal> {
 }
 
 /// What HEAD is answered: it is refused what GET is refused, and uses nothing.
-pub(super) fn head_of(target: Target, version: Version, method: policy::Method) -> Sending {
-    let Target { file, rate, .. } = target;
-    Sending { version, name: file.path.file_name().to_owned(), rate, method, counted: None, file }
+async fn head_of(site: &Site, target: Target, version: Version, method: policy::Method) -> Sending {
+    let Target { file, rate, sold, .. } = target;
+    Sending { version, name: saved_name(site, sold, &file).await, rate, method, counted: None, file }
 }
 
 pub(super) fn known<T>(found: Result<Option<T>, Down>, what: &str, trace: &mut Trace) -> Result<T, Refusal> {

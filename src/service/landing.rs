@@ -6,6 +6,7 @@ use super::away::{self, Going};
 use super::download::{known, look, open_delivery, signing_key};
 use super::fingerprint::checksum_of_copies;
 use super::method::choose;
+use super::naming::saved_name;
 use super::order;
 use super::outcome::{Hidden, Outcome, Page, Redirect};
 use super::rehearsal::Rehearsal;
@@ -60,8 +61,7 @@ pub(super) async fn landing(
         Some(delivery) => store.delivery(delivery).await.map_err(|down| trace.down(down))?.is_some_and(|there| there.opened.is_some()),
         None => false,
     };
-    let mut landing =
-        Landing::new(shown(store, target.grant, &target.file, version).await, left(&grant), Some(ends), url_of(site, question), now);
+    let mut landing = Landing::new(shown(site, store, &target, version).await, left(&grant), Some(ends), url_of(site, question), now);
     landing.mine = mine;
     landing.is_measured = site.is_reported(method);
     landing.login = asks_for_login(site, &target.file, method);
@@ -142,7 +142,7 @@ async fn started_delivery(
         policy::Method::Stub | policy::Method::Public => format!("{}?{GO}", address::started_path(site.public_url(), &token, &target.file)),
         _ => address::delivery_path(site.public_url(), &token, &target.file),
     });
-    let mut page = Started::new(shown(store, target.grant, &target.file, version).await, progress, now);
+    let mut page = Started::new(shown(site, store, &target, version).await, progress, now);
     page.ends = (tried.is_ok() && delivery.opened.is_some()).then(|| delivery.grace_ends(&grant.policy));
     // The address of a delivery may be passed on, too: only who clicked is led back to the link.
     let is_clicker = question.cookie.as_deref().is_some_and(|cookie| ClientKey::of_cookie(cookie) == delivery.cookie);
@@ -180,7 +180,7 @@ async fn started_copy(
     let key = signing_key(site, trace)?;
     let token = token::mint_link(site.name(), link, key);
     let path = address::link_path(site.public_url(), &token, &target.file);
-    let mut page = Started::new(shown(store, target.grant, &target.file, version).await, progress, now);
+    let mut page = Started::new(shown(site, store, &target, version).await, progress, now);
     page.url = Some(format!("{}{path}", site.public_url().origin));
     page.back = Some(path);
     page.way = Some(format!("{}?{GO}", address::started_path(site.public_url(), &token, &target.file)));
@@ -228,8 +228,9 @@ const fn refuses(progress: Progress, refusal: Refusal) -> bool {
     }
 }
 
-async fn shown(store: &dyn Store, grant: GrantId, file: &FileRef, version: Version) -> Shown {
-    Shown { name: file.path.file_name().to_owned(), checksum: checksum_of(store, grant, &version).await, version }
+async fn shown(site: &Site, store: &dyn Store, target: &Target, version: Version) -> Shown {
+    let name = saved_name(site, target.sold, &target.file).await;
+    Shown { name, checksum: checksum_of(store, target.grant, &version).await, version }
 }
 
 /// The checksum of a version, where a copy for the grant has shown it. A page without one is a page.

@@ -41,6 +41,7 @@ pub mod lying;
 mod masters;
 mod method;
 pub mod metrics;
+mod naming;
 pub mod order;
 pub mod outbox;
 pub mod outcome;

@@ -129,7 +129,8 @@ async fn row(
     let file = match site.storages.look(&grant.file) {
         Ok(version) => {
             let checksum = checksum_of(&*site.store, grant.id, &version).await;
-            Some(Shown { name: grant.file.path.file_name().to_owned(), version, checksum })
+            let saved = sold.as_ref().map_or_else(|| grant.file.path.file_name().to_owned(), |file| file.saved_as(&grant.file));
+            Some(Shown { name: saved, version, checksum })
         }
         Err(_) => None,
     };

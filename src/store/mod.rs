@@ -240,6 +240,8 @@ pub struct Target {
     pub methods: Vec<Method>,
     /// Bytes per second of one request, if limited.
     pub rate: Option<Rate>,
+    /// Which file of the catalogue was sold, where one was.
+    pub sold: Option<FileId>,
     /// Of which file of the catalogue, and when, a version was bought that is to stay what it was.
     pub bought: Option<(FileId, Moment)>,
     /// Whether a browser is shown a page first.
@@ -256,6 +258,7 @@ impl Target {
             file: grant.file.clone(),
             methods: policy.methods.clone(),
             rate: policy.rate,
+            sold: grant.sold.as_ref().map(|sold| sold.file),
             bought: bought.map(|sold| (sold.file, grant.created)),
             landing: policy.landing,
         }

@@ -7,6 +7,7 @@ mod servers;
 
 mod catalogue;
 mod done;
+mod named;
 mod opened;
 mod reported;
 mod scanned;
