@@ -245,12 +245,11 @@ impl Statements {
                 InsertStep::Named
             }
             (InsertStep::Named, Token::Word(b".")) => InsertStep::Name,
-            (InsertStep::Named, Token::Sign(b'(')) => InsertStep::Columns,
+            (InsertStep::Named, Token::Sign(b'(')) | (InsertStep::Columns, Token::Sign(b',')) => InsertStep::Columns,
             (InsertStep::Columns, Token::Word(name) | Token::Name(name) | Token::Text(name, _)) => {
                 add_column(&mut columns, name, at)?;
                 InsertStep::Columns
             }
-            (InsertStep::Columns, Token::Sign(b',')) => InsertStep::Columns,
             (InsertStep::Columns, Token::Sign(b')')) => InsertStep::Values,
             (InsertStep::Named | InsertStep::Values, Token::Word(word)) if is(word, "VALUES") || is(word, "VALUE") => {
                 return self.values(&table, columns, at, rows);
