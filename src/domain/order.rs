@@ -222,6 +222,16 @@ impl Order {
         line.sku == sold.sku && (self.state != OrderState::Paid || is_chosen && !was_cancelled)
     }
 
+    /// This order as it is once it is reported after `before`: under the id and from the moment that it got first, and as it
+    /// was where nothing of it is new; and whether something is.
+    pub fn after(self, before: Option<&Self>) -> (Self, bool) {
+        match before {
+            None => (self, true),
+            Some(before) if before.says_the_same(&self) => (before.clone(), false),
+            Some(before) => (Self { id: before.id, created: before.created, ..self }, true),
+        }
+    }
+
     /// The same order as far as the shop says: nothing of it is new.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let said = |order: &Self| Self { id: self.id, created: self.created, changed: self.changed, ..order.clone() };
@@ -352,6 +362,12 @@ mod tests {
             Order { id: OrderId::new([8; 12]), created: Moment::from_seconds(9), changed: Moment::from_seconds(9), ..first.clone() };
         assert!(first.says_the_same(&again));
         assert!(!first.says_the_same(&Order { state: OrderState::Refunded, ..again.clone() }));
-        assert!(!first.says_the_same(&Order { lines: Vec::new(), ..again }));
+        assert!(!first.says_the_same(&Order { lines: Vec::new(), ..again.clone() }));
+        assert_eq!(first.clone().after(None), (first.clone(), true));
+        assert_eq!(again.clone().after(Some(&first)), (first.clone(), false));
+        let refunded = Order { state: OrderState::Refunded, ..again };
+        let (kept, is_new) = refunded.clone().after(Some(&first));
+        assert_eq!((kept.id, kept.created, kept.changed, kept.state), (first.id, first.created, refunded.changed, refunded.state));
+        assert!(is_new);
     }
 }

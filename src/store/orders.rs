@@ -1,11 +1,13 @@
 //! What shops report: what every store promises about it.
 
+use std::collections::BTreeSet;
+
 use super::Later;
 use crate::domain::grant::Grant;
 use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::link::Link;
-use crate::domain::order::{ExternalId, Order, ShopName};
+use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sold, SoldKey};
 use crate::domain::placed::NewCopy;
 
 /// A grant that an order is to have, with its first link and the row of its copy.
@@ -17,6 +19,21 @@ pub struct Sale {
     pub link: Link,
     /// Its copy, where it is fetched as one.
     pub copy: Option<NewCopy>,
+}
+
+impl Sale {
+    /// What tells these from each other.
+    pub fn keys(sales: &[Self]) -> BTreeSet<SoldKey> {
+        sales.iter().filter_map(|sale| sale.grant.sold.as_ref().map(Sold::key)).collect()
+    }
+
+    /// This as a part of `order`, and what tells it from others of it; `None` where the order does not open it.
+    pub fn of(mut self, order: &Order) -> Option<(Self, SoldKey)> {
+        let part = self.grant.sold.as_mut()?;
+        let key = part.key();
+        (part.order, part.gate) = (order.id, order.gate_of(part, &BTreeSet::from([key.clone()]), None));
+        (part.gate == OrderState::Paid).then_some((self, key))
+    }
 }
 
 /// What became of a report.

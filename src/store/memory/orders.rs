@@ -67,21 +67,14 @@ impl Kept {
         if self.accounts.len() + sales.len() > limits.grants {
             return Err(Down::Full);
         }
-        let known = self.sales.named(&order.shop, &order.external_id).cloned();
-        let is_new = known.as_ref().is_none_or(|known| !known.says_the_same(&order));
-        let before = known.clone();
-        let order = match known {
-            None => order,
-            Some(known) if is_new => Order { id: known.id, created: known.created, ..order },
-            Some(known) => known,
-        };
+        let before = self.sales.named(&order.shop, &order.external_id).cloned();
+        let (order, is_new) = order.after(before.as_ref());
         self.sales.put(&order);
         let mut kept = KeptOrder { order, grants: Vec::new(), issued: Vec::new(), amended: Vec::new(), changed: is_new };
         let mut sold = self.follow(&mut kept, &sales, before.as_ref(), author);
-        for Sale { mut grant, link, copy } in sales {
-            let Some(part) = grant.sold.as_mut() else { continue };
-            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()]), None));
-            if part.gate != OrderState::Paid || !sold.insert(part.key()) {
+        for sale in sales {
+            let Some((Sale { grant, link, copy }, key)) = sale.of(&kept.order) else { continue };
+            if !sold.insert(key) {
                 continue;
             }
             self.issue(grant.clone(), link, author.clone(), copy, limits)?;
@@ -98,7 +91,7 @@ impl Kept {
 
     /// Opens and shuts what was sold before; tells what that is.
     fn follow(&mut self, kept: &mut KeptOrder, sales: &[Sale], before_it: Option<&Order>, author: &Author) -> BTreeSet<SoldKey> {
-        let wanted: BTreeSet<SoldKey> = sales.iter().filter_map(|sale| sale.grant.sold.as_ref().map(Sold::key)).collect();
+        let wanted = Sale::keys(sales);
         let mut before = BTreeSet::new();
         for id in self.sales.grants.get(&kept.order.id).cloned().unwrap_or_default() {
             let Some(grant) = self.accounts.get(&id).map(|account| account.grant.clone()) else { continue };

@@ -14,7 +14,7 @@ use crate::domain::grant::{Amendment, Grant};
 use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
-use crate::domain::order::{ExternalId, Order, OrderState, ShopName, Sold, SoldKey};
+use crate::domain::order::{ExternalId, Order, OrderState, ShopName, SoldKey};
 use crate::store::outbox::Tells as _;
 use crate::store::record::{OrderRecord, Unreadable, Written};
 use crate::store::{Down, KeptOrder, Later, OrderStore, Orders, Sale, Telling};
@@ -110,23 +110,16 @@ impl Working {
         author: &Author,
     ) -> Result<Result<KeptOrder, Down>, Fault> {
         let named = params![order.shop.as_str(), order.external_id.as_str()];
-        let known = rows::one(&self.database, schema::ORDER_NAMED, named, self::order)?;
-        let is_new = known.as_ref().is_none_or(|known| !known.says_the_same(&order));
-        let before = known.clone();
-        let order = match known {
-            None => order,
-            Some(known) if is_new => Order { id: known.id, created: known.created, ..order },
-            Some(known) => known,
-        };
+        let before = rows::one(&self.database, schema::ORDER_NAMED, named, self::order)?;
+        let (order, is_new) = order.after(before.as_ref());
         if is_new {
             put(&self.database, &order)?;
         }
         let mut kept = KeptOrder { order, grants: Vec::new(), issued: Vec::new(), amended: Vec::new(), changed: is_new };
         let mut sold = self.follow(&mut kept, &sales, before.as_ref(), author)?;
-        for Sale { mut grant, link, copy } in sales {
-            let Some(part) = grant.sold.as_mut() else { continue };
-            (part.order, part.gate) = (kept.order.id, kept.order.gate_of(part, &BTreeSet::from([part.key()]), None));
-            if part.gate != OrderState::Paid || !sold.insert(part.key()) {
+        for sale in sales {
+            let Some((Sale { grant, link, copy }, key)) = sale.of(&kept.order) else { continue };
+            if !sold.insert(key) {
                 continue;
             }
             if let Err(down) = self.issue(&grant, &link, author.clone(), copy)? {
@@ -150,7 +143,7 @@ impl Working {
         before_it: Option<&Order>,
         author: &Author,
     ) -> Result<BTreeSet<SoldKey>, Fault> {
-        let wanted: BTreeSet<SoldKey> = sales.iter().filter_map(|sale| sale.grant.sold.as_ref().map(Sold::key)).collect();
+        let wanted = Sale::keys(sales);
         let mut before = BTreeSet::new();
         for id in ids(&self.database, kept.order.id)? {
             let Some(grant) = self.account(id)?.map(|account| account.grant.clone()) else { continue };
