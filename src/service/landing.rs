@@ -66,7 +66,8 @@ pub(super) async fn landing(
     landing.is_measured = site.is_reported(method);
     landing.login = asks_for_login(site, &target.file, method);
     landing.all = your_downloads::path_for(site, question, &grant);
-    landing.notes = order::notes(site, &grant).await.map_err(|down| trace.down(down))?;
+    let order = order::sold_by(site, &grant).await.map_err(|down| trace.down(down))?;
+    landing.notes = order::notes(site, &grant, order.as_ref()).await.map_err(|down| trace.down(down))?;
     let page = site.pages.landing(&landing, reader(site, question));
     trace.held(|| "a browser visits the link: its page is shown".to_owned());
     page.map(|text| Outcome::Show(Page { text, onward: None, cookie: None })).ok_or_else(|| unwritten(trace))

@@ -389,12 +389,20 @@ async fn opened(site: &Site, grants: Vec<Grant>, key: Option<&SigningKey>) -> Re
     Ok(opened)
 }
 
-/// What the shop tells the customer of a grant beside its file: of the product, then of the line.
-pub(super) async fn notes(site: &Site, grant: &Grant) -> Result<Vec<String>, Down> {
+/// What the shop tells the customer of a grant beside its file: of the product, then of the line of `order`, by which it was
+/// sold.
+pub(super) async fn notes(site: &Site, grant: &Grant, order: Option<&Order>) -> Result<Vec<String>, Down> {
     let Some(sold) = &grant.sold else { return Ok(Vec::new()) };
     let product = site.catalogue.products_named(vec![sold.sku.clone()]).await?.into_iter().next().map(|product| product.note);
-    let order = site.orders.order(sold.order).await?;
-    let line = order.and_then(|order| order.lines.into_iter().find(|line| line.key == sold.line)).map(|line| line.terms.note);
+    let line = order.and_then(|order| order.lines.iter().find(|line| line.key == sold.line)).map(|line| line.terms.note.clone());
     let told = product.into_iter().chain(line).filter(|note| !note.is_empty());
     Ok(told.map(|note| note.as_str().to_owned()).collect())
+}
+
+/// The order by which a grant was sold.
+pub(super) async fn sold_by(site: &Site, grant: &Grant) -> Result<Option<Order>, Down> {
+    match &grant.sold {
+        Some(sold) => site.orders.order(sold.order).await,
+        None => Ok(None),
+    }
 }

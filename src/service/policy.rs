@@ -5,6 +5,7 @@ use std::fmt;
 use super::amend::{Downloads, NotAmended, Until, Wish, amend};
 use super::catalogue::NotKept;
 use super::ending::ends;
+use super::order::sold_by;
 use super::site::Site;
 use crate::clock;
 use crate::domain::grant::{Amendment, Grant, Standing};
@@ -90,8 +91,7 @@ pub async fn apply(site: &Site, name: &str, sku: &Sku, run: Run, reach: Reach, a
 /// What the line says itself by which a grant was sold.
 async fn terms(site: &Site, grant: &Grant) -> Result<Terms, Down> {
     let Some(sold) = &grant.sold else { return Ok(Terms::default()) };
-    let order = site.orders.order(sold.order).await?;
-    let line = order.and_then(|order| order.lines.into_iter().find(|line| line.key == sold.line));
+    let line = sold_by(site, grant).await?.and_then(|order| order.lines.into_iter().find(|line| line.key == sold.line));
     Ok(line.map(|line| line.terms).unwrap_or_default())
 }
 

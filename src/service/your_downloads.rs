@@ -5,7 +5,7 @@ use super::address;
 use super::asking::{self, Asked};
 use super::download::{click, known, set_cookie, signing_key};
 use super::landing::{checksum_of, left, reader, unwritten};
-use super::order;
+use super::order::notes;
 use super::outcome::{Hidden, Outcome, Page};
 use super::site::Site;
 use super::trace::Trace;
@@ -15,6 +15,7 @@ use crate::domain::grant::Grant;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
+use crate::domain::order::Order;
 use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
 use crate::pages::{OrderPage, Progress, Row, Shown, Standing, Ways};
@@ -74,7 +75,7 @@ pub(super) async fn show(
             trace.failed(|| "more is asked for of what is not in this order".to_owned());
             return Err(Refusal::BadRequest);
         };
-        return ask(site, dialect, question, (id, grant), now, trace).await.map(|()| Outcome::Lead(Hidden(format!("{path}?{TOLD}"))));
+        return ask(site, dialect, question, (&order, grant), now, trace).await.map(|()| Outcome::Lead(Hidden(format!("{path}?{TOLD}"))));
     }
     if !asked.is_empty() {
         trace.failed(|| "nothing stands behind the token of an order".to_owned());
@@ -89,7 +90,7 @@ pub(super) async fn show(
     page.before = (at > 0).then(|| format!("{path}?page={at}"));
     page.behind = (grants.len() > at.saturating_add(1).saturating_mul(ROWS)).then(|| format!("{path}?page={}", at.saturating_add(2)));
     for grant in grants.iter().skip(at.saturating_mul(ROWS)).take(ROWS) {
-        let (row, link) = row(site, dialect, question, grant, now, trace).await?;
+        let (row, link) = row(site, dialect, question, (&order, grant), now, trace).await?;
         let ways = ways(site, &path, (grant, &row, link), key, now);
         page.rows.push((row, ways));
     }
@@ -114,7 +115,7 @@ async fn row(
     site: &Site,
     dialect: Dialect,
     question: &Question,
-    grant: &Grant,
+    (order, grant): (&Order, &Grant),
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(Row, Option<Link>), Refusal> {
@@ -150,7 +151,7 @@ async fn row(
         ends,
         last: deliveries.iter().find_map(downloaded),
         progress: deliveries.iter().find(|delivery| delivery.state == State::Open).map(Progress::of),
-        notes: order::notes(site, grant).await.map_err(|down| trace.down(down))?,
+        notes: notes(site, grant, Some(order)).await.map_err(|down| trace.down(down))?,
     };
     Ok((row, link))
 }
@@ -201,13 +202,13 @@ async fn ask(
     site: &Site,
     dialect: Dialect,
     question: &Question,
-    (order, grant): (OrderId, &Grant),
+    (order, grant): (&Order, &Grant),
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
-    let (row, _) = row(site, dialect, question, grant, now, trace).await?;
+    let (row, _) = row(site, dialect, question, (order, grant), now, trace).await?;
     match row.standing {
-        Standing::Shut(why) if may_ask(why) => asking::ask(site, Asked { order, grant: grant.id, why, at: now }),
+        Standing::Shut(why) if may_ask(why) => asking::ask(site, Asked { order: order.id, grant: grant.id, why, at: now }),
         // It was opened meanwhile: the page shows it.
         Standing::Open => Ok(()),
         Standing::Shut(why) => {

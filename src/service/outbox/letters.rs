@@ -11,7 +11,7 @@ use crate::domain::link::Link;
 use crate::domain::mail_address::{MailAddress, NotAnAddress};
 use crate::domain::message::{About, Content, Lane, Letter, Message, Outcome};
 use crate::domain::moment::Moment;
-use crate::domain::order::OrderState;
+use crate::domain::order::{Order, OrderState};
 use crate::outbox::{Enclosed, MailCourier, Occasion, Told, Undelivered};
 use crate::service::copies;
 use crate::service::issue;
@@ -198,23 +198,25 @@ async fn of_grant(site: &Site, grant: GrantId, link: LinkId) -> Result<Enclosed,
     if !opens(&known, &link, clock::now()) {
         return Err(over());
     }
-    enclosed(site, &known, &link).await
+    let order = order::sold_by(site, &known).await.map_err(failed)?;
+    enclosed(site, order.as_ref(), &known, &link).await
 }
 
 /// All that an order opens now.
-async fn of_order(site: &Site, order: OrderId) -> Result<Vec<Enclosed>, Sent> {
+async fn of_order(site: &Site, id: OrderId) -> Result<Vec<Enclosed>, Sent> {
     let now = clock::now();
     let mut files = Vec::new();
-    for grant in site.orders.grants_of_order(order).await.map_err(failed)? {
+    let order = site.orders.order(id).await.map_err(failed)?;
+    for grant in site.orders.grants_of_order(id).await.map_err(failed)? {
         if let Some(link) = newest_link(site, &grant, now).await.map_err(failed)? {
-            files.push(enclosed(site, &grant, &link).await?);
+            files.push(enclosed(site, order.as_ref(), &grant, &link).await?);
         }
     }
-    if files.is_empty() { Err(Sent::new(Outcome::Refused, format!("{order} opens nothing any more"))) } else { Ok(files) }
+    if files.is_empty() { Err(Sent::new(Outcome::Refused, format!("{id} opens nothing any more"))) } else { Ok(files) }
 }
 
 /// What a customer is told of a grant: its URL is made now.
-async fn enclosed(site: &Site, grant: &Grant, link: &Link) -> Result<Enclosed, Sent> {
+async fn enclosed(site: &Site, order: Option<&Order>, grant: &Grant, link: &Link) -> Result<Enclosed, Sent> {
     let Some(key) = site.keys.signing() else { return Err(Sent::new(Outcome::Failed, issue::NotIssued::NoKey.to_string())) };
     let copy = copies::offered(site, grant).await.map_err(failed)?;
     let login = copy.and_then(|copy| copy.login);
@@ -230,7 +232,7 @@ async fn enclosed(site: &Site, grant: &Grant, link: &Link) -> Result<Enclosed, S
         password: login.map(|login| login.password),
         expires: Some(shown(ends)),
         downloads: grant.policy.max_downloads.map(|most| most.saturating_sub(grant.used)),
-        notes: order::notes(site, grant).await.map_err(failed)?,
+        notes: order::notes(site, grant, order).await.map_err(failed)?,
     })
 }
 
