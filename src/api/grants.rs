@@ -124,10 +124,8 @@ fn file_of(text: &str, wrong: fn(&str, String) -> Problem) -> Result<FileRef, Pr
 
 fn policy_of(site: &Site, wanted: &NewGrant) -> Result<Policy, Problem> {
     let name = wanted.policy.as_deref().unwrap_or("default");
-    let mut policy = site.configuration.policy(name).cloned().ok_or_else(|| {
-        let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        Problem::of_body("policy", format_args!("there is no [[policy]] named `{name}` (there are: {})", known.join(", ")))
-    })?;
+    let known = site.configuration.policy_named(name);
+    let mut policy = known.map_err(|why| Problem::of_body("policy", why))?.clone();
     if let Some(text) = &wanted.max_downloads {
         policy.max_downloads = field("max_downloads", text, wording::downloads)?;
     }

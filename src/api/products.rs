@@ -15,6 +15,7 @@ use super::listed::Listed;
 use super::problem::{self, Problem};
 use crate::domain::catalogue::{Attachment, Product, Units};
 use crate::domain::order::{Options, Sku};
+use crate::domain::policy::Policy;
 use crate::service::policy::{Applied, InWords, Reach, Run, apply};
 use crate::service::product::{self, NO_SUCH_PRODUCT};
 use crate::service::site::Site;
@@ -248,10 +249,9 @@ pub(super) async fn missing(
     Ok(Listed::page(&uri, missing, limit, "after", |missing| &missing.sku))
 }
 
-fn policy_view(site: &Site, name: &str, products: &[Product]) -> Option<PolicyView> {
-    let policy = site.configuration.policy(name)?;
+fn policy_view(name: &str, policy: &Policy, products: &[Product]) -> PolicyView {
     let uses = products.iter().filter(|product| product.policy.as_deref().unwrap_or("default") == name);
-    Some(PolicyView {
+    PolicyView {
         name: name.to_owned(),
         in_words: InWords(policy).to_string(),
         max_downloads: policy.max_downloads,
@@ -260,24 +260,20 @@ fn policy_view(site: &Site, name: &str, products: &[Product]) -> Option<PolicyVi
         methods: policy.methods.iter().map(|method| method.word().to_owned()).collect(),
         version: policy.edition.word().to_owned(),
         products: uses.map(|product| product.sku.to_string()).collect(),
-    })
+    }
 }
 
 pub(super) async fn policies(State(site): State<Arc<Site>>) -> Result<Json<Vec<PolicyView>>, Problem> {
     let products = site.catalogue.products(None, LIST_MAX).await?;
-    let mut views = Vec::new();
-    for (name, _) in &site.configuration.policies {
-        views.extend(policy_view(&site, name, &products));
-    }
-    Ok(Json(views))
+    let views = site.configuration.policies.iter().map(|(name, policy)| policy_view(name, policy, &products));
+    Ok(Json(views.collect()))
 }
 
 pub(super) async fn policy(State(site): State<Arc<Site>>, name: Id) -> Result<Json<PolicyView>, Problem> {
     let name = problem::name(name)?;
     let products = site.catalogue.products(None, LIST_MAX).await?;
-    let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-    let unknown = || Problem::unknown(format!("there is no [[policy]] named `{name}` (there are: {})", known.join(", ")));
-    policy_view(&site, &name, &products).map(Json).ok_or_else(unknown)
+    let policy = site.configuration.policy_named(&name).map_err(Problem::unknown)?;
+    Ok(Json(policy_view(&name, policy, &products)))
 }
 
 pub(super) async fn apply_policy(

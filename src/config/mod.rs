@@ -393,6 +393,12 @@ impl Configuration {
         self.policies.iter().find(|(policy, _)| policy == name).map(|(_, policy)| policy)
     }
 
+    /// The same; or, in a sentence, that there is none and which there are.
+    pub fn policy_named(&self, name: &str) -> Result<&Policy, String> {
+        let known = || self.policies.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        self.policy(name).ok_or_else(|| format!("there is no [[policy]] named `{name}` (there are: {})", known()))
+    }
+
     /// The policy of what names none.
     pub fn default_policy(&self) -> &Policy {
         // `assemble` put it there; a policy without methods could do nothing.

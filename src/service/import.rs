@@ -164,8 +164,8 @@ async fn take_product(
     if files.len() > Product::FILES_MAX {
         return Ok(Fate::Refused(format!("it has {} files, and a product has at most {}", files.len(), Product::FILES_MAX)));
     }
-    if let Some(policy) = policy.as_deref().filter(|policy| site.configuration.policy(policy).is_none()) {
-        return Ok(Fate::Refused(format!("there is no [[policy]] named `{policy}`")));
+    if let Some(Err(why)) = policy.as_deref().map(|policy| site.configuration.policy_named(policy)) {
+        return Ok(Fate::Refused(why));
     }
     let attached = files.into_iter().filter_map(|(at, options)| Some(Attachment { file: *ids.get(&at)?, options }));
     let product = Product { sku, name, policy, units: Units::PerLine, note: Note::default(), files: attached.collect() };

@@ -51,10 +51,7 @@ pub struct Applied {
 /// Gives the grants that were sold under `sku` the number of downloads and the end that they would have had by this policy;
 /// what the line of the order says itself counts before it.
 pub async fn apply(site: &Site, name: &str, sku: &Sku, run: Run, reach: Reach, author: &str) -> Result<Applied, NotKept> {
-    let Some(policy) = site.configuration.policy(name) else {
-        let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(NotKept::Unknown(format!("there is no [[policy]] named `{name}` (there are: {})", known.join(", "))));
-    };
+    let policy = site.configuration.policy_named(name).map_err(NotKept::Unknown)?;
     let author = format!("{author}{BY_POLICY}{name}");
     let (mut applied, mut after, now) = (Applied::default(), None, clock::now());
     loop {

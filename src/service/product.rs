@@ -12,14 +12,8 @@ pub const NO_SUCH_PRODUCT: &str = "there is no such product: `cloakroom product 
 /// Keeps a product, in place of one with its SKU; orders that wait for it get their grants.
 pub async fn keep(site: &Site, product: Product, author: &str) -> Result<Served, NotKept> {
     check_name("name", &product.name)?;
-    if let Some(policy) = &product.policy
-        && site.configuration.policy(policy).is_none()
-    {
-        let known: Vec<&str> = site.configuration.policies.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(NotKept::Field(
-            "policy".to_owned(),
-            format!("there is no [[policy]] named `{policy}` (there are: {})", known.join(", ")),
-        ));
+    if let Some(policy) = &product.policy {
+        site.configuration.policy_named(policy).map_err(|why| NotKept::Field("policy".to_owned(), why))?;
     }
     if product.files.len() > Product::FILES_MAX {
         return Err(NotKept::Field("files".to_owned(), format!("there must be at most {} of them", Product::FILES_MAX)));
