@@ -182,6 +182,23 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
+/// Makes a link of a grant that is open where the time of all that it has is over: who bought it can go on, by the page of the
+/// order or by another letter. Where the newest one was withdrawn, that is what a person wanted.
+pub(super) async fn renew(site: &Site, grant: &Grant, author: Author) -> Result<(), Down> {
+    let now = author.at;
+    if grant.check().is_err() || grant.is_over(now) {
+        return Ok(());
+    }
+    let links = site.store.links(grant.id).await?;
+    let is_over = links.first().is_some_and(|newest| !newest.revoked) && !links.iter().any(|link| link.check(now).is_ok());
+    if is_over {
+        let link = new_link(grant, None, now);
+        site.store.add_link(link.clone(), author).await?;
+        tracing::info!(event = "linked", grant = %grant.id, link = %link.id, file = %grant.file);
+    }
+    Ok(())
+}
+
 /// What the call made of which `ids` are, if it was cut off before it could answer.
 async fn issued_before(site: &Site, link: LinkId, ids: Ids) -> Result<Option<Issued>, NotIssued> {
     let Ids::Of(_) = ids else { return Ok(None) };

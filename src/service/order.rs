@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::ending::check_zone;
-use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, url_of};
+use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, renew, url_of};
 use super::outcome::Hidden;
 use super::site::Site;
 use super::your_downloads;
@@ -151,6 +151,9 @@ async fn report_selling(
     told(&kept, &author);
     follow(site, &kept, now).await?;
     drop(alone);
+    for grant in &kept.grants {
+        renew(site, grant, author.clone()).await?;
+    }
     let grants = opened(site, kept.grants, key).await?;
     let page = your_downloads::url_of(site, kept.order.id).map(Hidden);
     Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })

@@ -4,6 +4,7 @@
 use super::address;
 use super::asking::{self, Asked};
 use super::download::{click, known, set_cookie, signing_key};
+use super::issue::renew;
 use super::landing::{checksum_of, left, reader, unwritten};
 use super::order::notes;
 use super::outcome::{Hidden, Outcome, Page};
@@ -12,6 +13,7 @@ use super::trace::Trace;
 use crate::dialect::Dialect;
 use crate::domain::delivery::{Delivery, State};
 use crate::domain::grant::Grant;
+use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
@@ -34,6 +36,9 @@ const ASK: &str = "ask/";
 
 /// The cookie of a browser that has seen the page. Its value is the token.
 const COOKIE: &str = "cloakroom_order";
+
+/// Who makes a link where the time of all others is over, in the history of a grant.
+const RENEWS: &str = "the page of the order";
 
 /// The query after that was told.
 const TOLD: &str = "told";
@@ -119,6 +124,7 @@ async fn row(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(Row, Option<Link>), Refusal> {
+    renew(site, grant, Author { name: RENEWS.to_owned(), at: now }).await.map_err(|down| trace.down(down))?;
     let links = site.store.links(grant.id).await.map_err(|down| trace.down(down))?;
     let link = links.into_iter().find(|link| !link.revoked);
     let filter = Filter { grant: Some(grant.id), before: None, limit: DELIVERIES };

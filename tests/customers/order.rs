@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::servers::faketime;
 use crate::servers::http::Answer;
 use crate::servers::site::{Site, content};
 use crate::servers::until;
@@ -218,6 +219,33 @@ fn an_order_opens_by_its_own_token_only() {
     assert_eq!(seen, 6);
     let answer = shop.site.ask("GET", &format!("{}/more", shop.page), BROWSER);
     assert_eq!(answer.header("Cloakroom-Refusal"), Some("unknown_link"));
+}
+
+#[test]
+fn the_page_leads_to_its_files_when_the_time_of_all_links_is_over_and_that_of_the_grants_is_not() {
+    let mut shop = Ordered::open("[[policy]]\nname = \"default\"\nvalid_for = \"unlimited\"\nlink_ttl = \"30d\"\n");
+    faketime::set(&mut shop.site.cloakroom, 31 * 86400);
+    let hrefs = |page: &str| {
+        let page = page.replace("&#x2f;", "/");
+        let found: Vec<String> =
+            page.split("href=\"/dl/l/").skip(1).map(|rest| format!("/dl/l/{}", rest.split('"').next().unwrap())).collect();
+        found.iter().for_each(|target| drop(shop.site.remember(target)));
+        found
+    };
+    let fresh = hrefs(&shop.look());
+    assert!(fresh.len() == FILES.len() && fresh.iter().all(|link| !shop.links.contains(link)), "{fresh:?}");
+    assert_eq!(hrefs(&shop.look()), fresh, "as long as they last, there are no others");
+    assert_eq!(shop.site.get(&shop.links[0]).header("Cloakroom-Refusal"), Some("link_expired"));
+    assert_eq!(shop.download(&fresh[0]).body, content(SIZE));
+    // The shop learns of them when it reports the order again.
+    let again = shop.site.cloakroom.json(&["order", "add", "1001"]);
+    assert_eq!(shop.site.target(again["lines"][0]["grants"][0]["url"].as_str().unwrap()), fresh[0]);
+    let grant = again["lines"][0]["grants"][1]["grant"]["id"].as_str().unwrap();
+    let shown = shop.site.cloakroom.json(&["grant", "show", grant]);
+    assert!(shown["history"].to_string().contains("the page of the order"), "{shown}");
+    // What a person withdraws stays withdrawn.
+    shop.site.cloakroom.say(&["link", "revoke", shown["links"][0]["id"].as_str().unwrap()]);
+    assert_eq!(hrefs(&shop.look()).len(), FILES.len() - 1);
 }
 
 #[test]

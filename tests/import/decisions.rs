@@ -100,11 +100,20 @@ fn grants(site: &Site, shop: &str) -> BTreeMap<u64, Option<String>> {
     found
 }
 
+/// The link of what was imported, as the shop hears of it when it asks: another one where the time of that before is over.
+fn link(site: &Site, shop: &str, order: u64, grant: &str) -> String {
+    let told = site.cloakroom.json(&["order", "add", &order.to_string(), "--shop", shop]);
+    let lines = told["lines"].as_array().unwrap();
+    let grants = lines.iter().flat_map(|line| line["grants"].as_array().unwrap());
+    let url = grants.filter(|sold| sold["grant"]["id"] == grant).find_map(|sold| sold["url"].as_str());
+    url.unwrap_or_else(|| panic!("{grant} has no link: {told}")).to_owned()
+}
+
 /// What is answered here, in Zen Cart's words.
-fn ask(site: &Site, grant: &str, before: usize) -> String {
+fn ask(site: &Site, (shop, order, grant): (&str, u64, &str), before: usize) -> String {
     let used = || site.cloakroom.json(&["grant", "show", grant])["used"].clone();
     until("what was sent before is counted", || (used() == before).then_some(()));
-    let click = site.get(&site.target(&site.cloakroom.say(&["link", "new", grant])));
+    let click = site.get(&site.target(&link(site, shop, order, grant)));
     match (click.status, click.header("Cloakroom-Refusal")) {
         (303, _) => {
             let file = site.get(click.header("location").unwrap());
@@ -138,7 +147,7 @@ fn each_row_is_answered_as_zen_cart_answers_it_at_that_second() {
     let import = ["import", "zencart", dump.to_str().unwrap(), "--storage", "masters", "--zone", "Europe/Berlin"];
     site.cloakroom.say(&import);
     site.cloakroom.say(&[&import[..], &["--shop", "page", "--no-gate"]].concat());
-    let shops = [("shop", true), ("page", false)].map(|(shop, is_gated)| (is_gated, grants(&site, shop)));
+    let shops = [("shop", true), ("page", false)].map(|(shop, is_gated)| (shop, is_gated, grants(&site, shop)));
 
     let rows = table();
     let cases: Vec<Case> =
@@ -157,11 +166,11 @@ fn each_row_is_answered_as_zen_cart_answers_it_at_that_second() {
             clock = at;
         }
         let ((what, id, order, _, _), case, told) = (&rows[row], &cases[row], &told[row]);
-        for (is_gated, grants) in &shops {
+        for (shop, is_gated, grants) in &shops {
             let ours = match grants.get(id) {
                 None => "left out".to_owned(),
                 Some(None) => "not paid".to_owned(),
-                Some(Some(grant)) => ask(&site, grant, time),
+                Some(Some(grant)) => ask(&site, (*shop, *order, grant), time),
             };
             let gate = if *is_gated { "statuses 2-4" } else { "--no-gate" };
             shown.push(format!("{id:>2}  {order}  {at}Z  {gate:<12}  {:<9}  {ours:<9}  {what}", told.answers[time]));

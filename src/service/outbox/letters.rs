@@ -6,6 +6,7 @@ use super::sending::Sent;
 use crate::clock;
 use crate::config::Language;
 use crate::domain::grant::Grant;
+use crate::domain::history::Author;
 use crate::domain::id::{GrantId, LinkId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::mail_address::{MailAddress, NotAnAddress};
@@ -19,6 +20,9 @@ use crate::service::order::{self, NotReported};
 use crate::service::site::Site;
 use crate::service::your_downloads;
 use crate::store::{Down, Messages};
+
+/// Who makes a link where the time of all others is over, in the history of a grant.
+const RENEWS: &str = "a letter";
 
 /// Why no letter was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,8 +136,9 @@ async fn last_letter(site: &Site, which: Messages) -> Result<Option<Letter>, Dow
     }))
 }
 
-/// The newest link that opens `grant`.
+/// The newest link that opens `grant`; a new one where the time of all others is over.
 async fn newest_link(site: &Site, grant: &Grant, now: Moment) -> Result<Option<Link>, Down> {
+    issue::renew(site, grant, Author { name: RENEWS.to_owned(), at: now }).await?;
     Ok(site.store.links(grant.id).await?.into_iter().find(|link| opens(grant, link, now)))
 }
 
