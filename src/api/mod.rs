@@ -13,6 +13,7 @@
 //! | `GET /api/v1/orders?shop=&external_id=&customer=&before=&limit=` | the newest orders ([`ListedOrder`]) |
 //! | `GET /api/v1/orders/{id}` | one order with what it opens, without URLs ([`OrderView`]) |
 //! | `POST /api/v1/orders/{id}/page` | the URL of the customer's page of it ([`OrderPageView`]) |
+//! | `POST /api/v1/orders/{id}/renew-page` | gives that page another URL; those before show nothing ([`OrderPageView`]) |
 //! | `POST /api/v1/orders/{id}/state` | says what became of it, without URLs ([`NewState`] → [`OrderView`]) |
 //! | `POST /api/v1/files` | adds a file to the catalogue ([`NewFile`] → [`FileView`]) |
 //! | `GET /api/v1/files?after=&limit=` | files ([`FileView`]) |

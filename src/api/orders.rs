@@ -22,7 +22,7 @@ use crate::domain::line_keys::{Told, keys};
 use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, Order, OrderState, Own, ShopName, Terms};
 use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
 use crate::service::site::Site;
-use crate::service::your_downloads::url_of;
+use crate::service::your_downloads::{renew, url_of};
 use crate::store::{LIST_MAX, Orders, Telling};
 
 /// The shop of those who have only one.
@@ -328,10 +328,24 @@ pub(super) async fn page(
 ) -> Result<Json<OrderPageView>, Problem> {
     let id: OrderId = problem::read_name(id)?;
     seen(&site, id, &bound).await?;
-    if site.orders.order(id).await?.is_none() {
-        return Err(not_reported(&NotReported::Unknown));
-    }
-    let url = url_of(&site, id).ok_or_else(|| not_reported(&NotReported::NoKey))?;
+    let order = site.orders.order(id).await?.ok_or_else(|| not_reported(&NotReported::Unknown))?;
+    page_of(&site, &order)
+}
+
+pub(super) async fn renew_page(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+    Author(author): Author,
+    bound: Bound,
+) -> Result<Json<OrderPageView>, Problem> {
+    let id: OrderId = problem::read_name(id)?;
+    seen(&site, id, &bound).await?;
+    let order = renew(&site, id, &author).await?.ok_or_else(|| not_reported(&NotReported::Unknown))?;
+    page_of(&site, &order)
+}
+
+fn page_of(site: &Site, order: &Order) -> Result<Json<OrderPageView>, Problem> {
+    let url = url_of(site, order).ok_or_else(|| not_reported(&NotReported::NoKey))?;
     Ok(Json(OrderPageView { url }))
 }
 

@@ -61,6 +61,12 @@ fn of_sales(calls: Calls) -> Calls {
         .get("/api/v1/orders/{id}", Read, does("An order with what was sold.").answers::<OrderView>(), orders::show)
         .post("/api/v1/orders/{id}/page", Orders, does("The page of an order, for its customer.").answers::<OrderPageView>(), orders::page)
         .post(
+            "/api/v1/orders/{id}/renew-page",
+            Orders,
+            does("Gives the page of an order another URL; those before show nothing.").answers::<OrderPageView>(),
+            orders::renew_page,
+        )
+        .post(
             "/api/v1/orders/{id}/state",
             Orders,
             does("Takes what became of an order.").takes::<NewState>().answers::<OrderView>(),

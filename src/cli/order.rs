@@ -18,7 +18,8 @@ pub(super) const AFTER_HELP: &str = "\
 Examples:
   cloakroom order add 1001 --email anna@b.example --line ebook --line 'poster size=large x2'
   cloakroom order set 1001 refunded
-  cloakroom order show 1001";
+  cloakroom order show 1001
+  cloakroom order page 1001 --renew";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -35,6 +36,11 @@ pub(super) enum Command {
     Page {
         #[command(flatten)]
         which: Which,
+
+        /// Give the page another URL first: those from before, such as one that was passed on, show nothing from then on. Links of
+        /// single files stay as they are: `cloakroom link revoke`.
+        #[arg(long)]
+        renew: bool,
     },
     /// Say what became of an order: what it sold opens or shuts with the next request.
     Set {
@@ -173,10 +179,11 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
             warn_of_problems(&view);
             Ok(())
         }
-        Command::Page { which } => {
+        Command::Page { which, renew } => {
             let client = Client::of(&configuration, "order page")?;
             let id = found(&configuration, &which)?;
-            let view: OrderPageView = client.post(&format!("/api/v1/orders/{id}/page"), &serde_json::json!({}))?;
+            let call = if renew { "renew-page" } else { "page" };
+            let view: OrderPageView = client.post(&format!("/api/v1/orders/{id}/{call}"), &serde_json::json!({}))?;
             if common.json { say_json(&view) } else { say(&view.url) }
         }
         Command::Mail { which, to } => {

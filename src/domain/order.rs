@@ -189,6 +189,50 @@ pub struct Order {
     pub created: Moment,
     /// When it was last reported with something new.
     pub changed: Moment,
+    /// How often the address of its page was made anew: those before lead nowhere.
+    pub page: PageNumber,
+}
+
+/// Which address the page of an order has: the first is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PageNumber(u32);
+
+impl PageNumber {
+    /// Bytes of it.
+    pub const BYTES: usize = 3;
+
+    /// The number that these bytes are, the highest first.
+    pub const fn of_bytes([a, b, c]: [u8; Self::BYTES]) -> Self {
+        Self(u32::from_be_bytes([0, a, b, c]))
+    }
+
+    /// Its bytes, the highest first.
+    pub const fn bytes(self) -> [u8; Self::BYTES] {
+        let [_, a, b, c] = self.0.to_be_bytes();
+        [a, b, c]
+    }
+
+    /// The number behind it. The last has none.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        let next = Self::of_bytes([u8::MAX; Self::BYTES]);
+        if self.0 < next.0 { Self(self.0 + 1) } else { next }
+    }
+
+    /// Whether no address was made before this one.
+    pub const fn is_first(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The number as a store keeps it.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Reads what a store kept; `None` where that is larger than it can be.
+    pub fn parse(number: u32) -> Option<Self> {
+        (number.to_be_bytes().first() == Some(&0)).then_some(Self(number))
+    }
 }
 
 impl Order {
@@ -228,13 +272,13 @@ impl Order {
         match before {
             None => (self, true),
             Some(before) if before.says_the_same(&self) => (before.clone(), false),
-            Some(before) => (Self { id: before.id, created: before.created, ..self }, true),
+            Some(before) => (Self { id: before.id, created: before.created, page: before.page, ..self }, true),
         }
     }
 
     /// The same order as far as the shop says: nothing of it is new.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let said = |order: &Self| Self { id: self.id, created: self.created, changed: self.changed, ..order.clone() };
+        let said = |order: &Self| Self { id: self.id, created: self.created, changed: self.changed, page: self.page, ..order.clone() };
         said(self) == said(other)
     }
 }
@@ -286,6 +330,7 @@ mod tests {
             placed: None,
             created: Moment::EPOCH,
             changed: Moment::EPOCH,
+            page: PageNumber::default(),
         }
     }
 

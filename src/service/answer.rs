@@ -260,7 +260,7 @@ pub fn subject(site: &Site, question: &Question) -> String {
             |id| id.to_string(),
         ),
         Some(Address::Order(token, _)) => {
-            token::open_order(site.name(), token, &site.keys).map_or_else(|_| "an order token".to_owned(), |id| id.to_string())
+            token::open_order(site.name(), token, &site.keys).map_or_else(|_| "an order token".to_owned(), |(id, _)| id.to_string())
         }
         Some(Address::File(file)) if site.storages.named(&file.storage).is_some() => without(has_jwt, &question.path),
         // A mistyped address may have a token anywhere.

@@ -155,7 +155,7 @@ async fn report_selling(
         renew(site, grant, author.clone()).await?;
     }
     let grants = opened(site, kept.grants, key).await?;
-    let page = your_downloads::url_of(site, kept.order.id).map(Hidden);
+    let page = your_downloads::url_of(site, &kept.order).map(Hidden);
     Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })
 }
 
@@ -216,7 +216,8 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
     let order = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     let (_, problems) = sales(site, &order, clock::now()).await?;
     let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
-    Ok(Reported { order, grants, problems, changed: false, page: your_downloads::url_of(site, id).map(Hidden) })
+    let page = your_downloads::url_of(site, &order).map(Hidden);
+    Ok(Reported { order, grants, problems, changed: false, page })
 }
 
 /// What is reported, with what was reported before where nothing is said.
@@ -229,7 +230,8 @@ async fn whole(site: &Site, report: Report, now: Moment) -> Result<Order, NotRep
     let placed = placed.or_else(|| known.as_ref().and_then(|known| known.placed));
     let unsaid = || NotReported::Field("state", "must be said: this order was not reported before".to_owned());
     let state = state.or_else(|| known.as_ref().map(|known| known.state)).ok_or_else(unsaid)?;
-    Ok(Order { id: OrderId::new(random::bytes()), shop, external_id, customer, state, lines, placed, created: now, changed: now })
+    let (id, page) = (OrderId::new(random::bytes()), known.map(|known| known.page).unwrap_or_default());
+    Ok(Order { id, shop, external_id, customer, state, lines, placed, created: now, changed: now, page })
 }
 
 fn check(order: &Order) -> Result<(), NotReported> {

@@ -17,13 +17,13 @@ use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, PageNumber};
 use crate::domain::question::{Method, Question};
 use crate::domain::refusal::Refusal;
 use crate::pages::{OrderPage, Progress, Row, Shown, Standing, Ways};
 use crate::proof::key::SigningKey;
 use crate::proof::token;
-use crate::store::Filter;
+use crate::store::{Down, Filter};
 
 /// So many files stand on one page.
 const ROWS: usize = 50;
@@ -44,9 +44,19 @@ const RENEWS: &str = "the page of the order";
 const TOLD: &str = "told";
 
 /// The whole URL of the page of an order: a secret of its customer. `None` where no key signs.
-pub fn url_of(site: &Site, order: OrderId) -> Option<String> {
+pub fn url_of(site: &Site, order: &Order) -> Option<String> {
     let key = site.keys.signing()?;
-    Some(format!("{}{}", site.public_url().origin, path_of(site, order, key)))
+    Some(format!("{}{}", site.public_url().origin, path_of(site, (order.id, order.page), key)))
+}
+
+/// Gives the page of an order another URL: whoever has one from before is told so, and sees nothing. `None` where there is no
+/// such order.
+pub async fn renew(site: &Site, order: OrderId, author: &str) -> Result<Option<Order>, Down> {
+    let renewed = site.orders.renew_page(order).await?;
+    if renewed.is_some() {
+        tracing::info!(event = "page_renewed", %order, author);
+    }
+    Ok(renewed)
 }
 
 /// The path of the page of the order that `grant` was sold by, for a browser that has seen that page: a link may be passed
@@ -54,10 +64,10 @@ pub fn url_of(site: &Site, order: OrderId) -> Option<String> {
 pub(super) fn path_for(site: &Site, question: &Question, grant: &Grant) -> Option<String> {
     let order = grant.sold.as_ref()?.order;
     let seen = token::open_order(site.name(), question.order_cookie.as_deref()?, &site.keys).ok()?;
-    (seen == order).then_some(path_of(site, order, site.keys.signing()?))
+    (seen.0 == order).then_some(path_of(site, seen, site.keys.signing()?))
 }
 
-fn path_of(site: &Site, order: OrderId, key: &SigningKey) -> String {
+fn path_of(site: &Site, order: (OrderId, PageNumber), key: &SigningKey) -> String {
     address::order_path(site.public_url(), &token::mint_order(site.name(), order, key))
 }
 
@@ -70,8 +80,12 @@ pub(super) async fn show(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<Outcome, Refusal> {
-    let id = open(site, token, trace)?;
+    let (id, page) = open(site, token, trace)?;
     let order = known(site.orders.order(id).await, "the order", trace)?;
+    if page != order.page {
+        trace.failed(|| "the page of the order has another address now".to_owned());
+        return Err(Refusal::LinkReissued);
+    }
     let grants = site.orders.grants_of_order(id).await.map_err(|down| trace.down(down))?;
     let path = address::order_path(site.public_url(), token);
     if question.method == Method::Post {
@@ -106,13 +120,13 @@ pub(super) async fn show(
     text.map(|text| Outcome::Show(Page { text, onward: None, cookie })).ok_or_else(|| unwritten(trace))
 }
 
-fn open(site: &Site, token: &str, trace: &mut Trace) -> Result<OrderId, Refusal> {
-    let id = token::open_order(site.name(), token, &site.keys);
-    match &id {
-        Ok(id) => trace.held(|| format!("the order token holds: order {id}")),
+fn open(site: &Site, token: &str, trace: &mut Trace) -> Result<(OrderId, PageNumber), Refusal> {
+    let opened = token::open_order(site.name(), token, &site.keys);
+    match &opened {
+        Ok((id, _)) => trace.held(|| format!("the order token holds: order {id}")),
         Err(refusal) => trace.failed(|| format!("the order token does not hold ({refusal})")),
     }
-    id
+    opened
 }
 
 /// How one grant stands, and the link by which it is reached.

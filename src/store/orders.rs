@@ -95,6 +95,10 @@ pub trait OrderStore: Send + Sync {
     /// Orders, the newest first.
     fn orders(&self, which: Orders) -> Later<'_, Vec<Order>>;
 
+    /// Gives the page of an order its [next](crate::domain::order::PageNumber::next) address; the order then. `None` where it is
+    /// not known.
+    fn renew_page(&self, id: OrderId) -> Later<'_, Option<Order>>;
+
     /// The grants of an order, the oldest first.
     fn grants_of_order(&self, id: OrderId) -> Later<'_, Vec<Grant>>;
 }

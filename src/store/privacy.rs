@@ -54,7 +54,7 @@ pub(super) fn is_customer_of_grant(customer: &str, who: &str) -> bool {
     !who.is_empty() && (customer == who || who.contains('@') && customer.eq_ignore_ascii_case(who))
 }
 
-/// What is left of an order: nobody's name, and no words that were said of or by the customer.
+/// What is left of an order: nobody's name, no words that were said of or by the customer, and no page whose address they had.
 pub(super) fn without_customer(order: Order, pseudonym: &str) -> Order {
     let line = |line: Line| Line {
         options: line.options.into_keys().map(|name| (name, String::new())).collect(),
@@ -62,7 +62,7 @@ pub(super) fn without_customer(order: Order, pseudonym: &str) -> Order {
         ..line
     };
     let customer = Customer { id: pseudonym.to_owned(), ..Customer::default() };
-    Order { customer, lines: order.lines.into_iter().map(line).collect(), ..order }
+    Order { customer, page: order.page.next(), lines: order.lines.into_iter().map(line).collect(), ..order }
 }
 
 /// The part of a store that knows what is kept about people.
@@ -75,7 +75,7 @@ pub trait PrivacyStore: Send + Sync {
     fn forget_grant(&self, grant: GrantId, pseudonym: String) -> Later<'_, Forgotten>;
 
     /// Puts `pseudonym` in the place of the customer of an order; messages about it, the notes of its lines and what was
-    /// chosen there are gone.
+    /// chosen there are gone, and its page has another address.
     fn forget_order(&self, order: OrderId, pseudonym: String) -> Later<'_, Forgotten>;
 
     /// Forgets all letters to a mail address, in whatever case; how many that were.

@@ -8,7 +8,7 @@ use cloakroom::domain::deed::Deed;
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId};
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sku, Sold, Terms};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, PageNumber, ShopName, Sku, Sold, Terms};
 use cloakroom::domain::path::FilePath;
 use cloakroom::domain::refusal::Refusal;
 use cloakroom::store::{CatalogueStore, DeedStore, Deeds, Files, OrderStore, Orders, Sale, Store};
@@ -18,6 +18,7 @@ use crate::fixtures::*;
 use crate::store_catalogue::release;
 
 crate::store_contract::contract! {
+    the_page_of_an_order_has_another_number_when_that_is_said_and_keeps_it
     an_order_is_kept_once_however_often_it_is_reported
     an_order_that_is_not_paid_sells_nothing
     what_was_sold_follows_its_order_in_the_same_step
@@ -51,6 +52,7 @@ pub fn order(number: u8, external_id: &str, state: OrderState) -> Order {
         placed: Some(at(0)),
         created: at(u64::from(number)),
         changed: at(u64::from(number)),
+        page: PageNumber::default(),
     }
 }
 
@@ -256,4 +258,19 @@ pub(crate) async fn what_was_done_is_listed_the_newest_first_page_by_page<S: Dee
     store.write_deed(later.clone()).await.unwrap();
     let left = store.deeds(Deeds::default()).await.unwrap();
     assert!(left.len() == 1 && left[0].0 > all[0].0 && left[0].1 == later, "{left:?}");
+}
+
+pub(crate) async fn the_page_of_an_order_has_another_number_when_that_is_said_and_keeps_it<S: OrderStore>(store: Arc<S>) {
+    let reported = order(1, "1001", OrderState::Paid);
+    store.keep_order(reported.clone(), Vec::new(), author()).await.unwrap();
+    let number = |number: u8| PageNumber::of_bytes([0, 0, number]);
+    for renewed in 1..=2 {
+        assert_eq!(store.renew_page(reported.id).await.unwrap().map(|order| order.page), Some(number(renewed)));
+    }
+    assert_eq!(store.renew_page(OrderId::new([9; 12])).await, Ok(None));
+    // Who reports it anew knows nothing of that.
+    assert!(!store.keep_order(reported.clone(), Vec::new(), author()).await.unwrap().changed);
+    let shut = Order { state: OrderState::Refunded, ..reported.clone() };
+    assert_eq!(store.keep_order(shut, Vec::new(), author()).await.unwrap().order.page, number(2));
+    assert_eq!(store.order(reported.id).await.unwrap().unwrap().page, number(2));
 }

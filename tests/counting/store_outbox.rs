@@ -9,7 +9,7 @@ use cloakroom::domain::grant::{Amendment, Grant, Standing};
 use cloakroom::domain::id::{DeliveryId, FileId, OrderId};
 use cloakroom::domain::message::{About, Content, Lane, Letter, Message, Outcome, State, Subscriber, Tried, Try, Wanted, WebhookName};
 use cloakroom::domain::moment::{Moment, Span};
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Sold, Terms};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, PageNumber, ShopName, Sold, Terms};
 use cloakroom::domain::placed::DirectoryName;
 use cloakroom::store::{Again, Messages, OrderStore, OutboxStore, Sale, Store, Told};
 use tokio::sync::watch;
@@ -200,6 +200,7 @@ fn order(number: u8, state: OrderState) -> Order {
         placed: None,
         created: at(1),
         changed: at(1),
+        page: PageNumber::default(),
     }
 }
 

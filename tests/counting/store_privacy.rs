@@ -8,7 +8,7 @@ use cloakroom::domain::delivery::Delivery;
 use cloakroom::domain::id::OrderId;
 use cloakroom::domain::message::{About, Letter, Message};
 use cloakroom::domain::moment::Moment;
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, ShopName, Terms};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, PageNumber, ShopName, Terms};
 use cloakroom::store::{Blurred, Filter, Forgotten, Held, Messages, OrderStore, OutboxStore, PrivacyStore, Store};
 
 use crate::fixtures::*;
@@ -68,6 +68,7 @@ pub(crate) async fn who_a_customer_is_is_forgotten_everywhere_and_what_was_count
         placed: None,
         created: at(u64::from(number)),
         changed: at(u64::from(number)),
+        page: PageNumber::default(),
     };
     let ben = Customer { email: "ben@b.example".into(), ..Customer::default() };
     for (number, customer) in [(1, &customer), (2, &ben)] {

@@ -67,6 +67,48 @@ fn row<'a>(page: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
+fn a_page_whose_address_was_passed_on_gets_another_one_and_those_before_show_nothing() {
+    let mut shop = Ordered::open("");
+    let first = shop.page.clone();
+    let seen = cookie_of(&shop.site.ask("GET", &first, BROWSER));
+    let renewed = |shop: &Ordered| shop.site.target(&shop.site.cloakroom.say(&["order", "page", "1001", "--renew"]));
+    let second = renewed(&shop);
+    let third = renewed(&shop);
+    assert_eq!((second.len(), third.len()), (first.len() + 4, first.len() + 4), "{second} {third}");
+    shop.site.cloakroom.kill();
+    shop.site.cloakroom.start();
+    let statuses = |shop: &Ordered, pages: [&String; 3]| {
+        pages.map(|page| {
+            let answer = shop.site.ask("GET", page, BROWSER);
+            (answer.status, answer.header("cloakroom-refusal").map(str::to_owned), answer.text().contains("The Book.epub"))
+        })
+    };
+    let reissued = (410, Some("link_reissued".to_owned()), false);
+    let pages = [&first, &second, &third];
+    assert_eq!(statuses(&shop, pages), [reissued.clone(), reissued.clone(), (200, None, true)]);
+    // Neither can more be asked for there, nor is a page that a browser has seen before led to by the links of files.
+    let more = [BROWSER, &[("Content-Length", "0")]].concat();
+    assert_eq!(shop.site.ask("POST", &format!("{first}/ask/g-00000000000000000000"), &more).status, 410);
+    let with = |cookie: &str| shop.site.ask("GET", &shop.links[0], &[BROWSER, &[("Cookie", cookie)]].concat()).text();
+    assert!(!with(&seen).contains(third.rsplit('/').next().unwrap()), "who saw the old one does not learn the new one");
+    // The shop goes on with it, and so do mails.
+    assert_eq!(shop.site.target(&shop.site.cloakroom.say(&["order", "page", "1001"])), third);
+    shop.site.cloakroom.say(&["order", "set", "1001", "on_hold"]);
+    let order = shop.site.cloakroom.json(&["order", "add", "1001", "--email", "anna@b.example", "--line", "set"]);
+    assert_eq!(shop.site.target(order["page_url"].as_str().unwrap()), third);
+    let told = shop.site.cloakroom.json(&["order", "list"]).to_string();
+    assert!(!told.contains(third.rsplit('/').next().unwrap()), "{told}");
+    let id = shop.site.cloakroom.json(&["order", "show", "1001"])["id"].as_str().unwrap().to_owned();
+    let done = shop.site.cloakroom.json(&["history", "--about", &id]).to_string();
+    assert_eq!(done.matches("renew-page").count(), 2, "{done}");
+    // A customer who is forgotten has no page any more.
+    shop.site.cloakroom.say(&["customer", "forget", "anna@b.example"]);
+    assert_eq!(statuses(&shop, pages), [(); 3].map(|()| reissued.clone()));
+    let last = shop.site.target(&shop.site.cloakroom.say(&["order", "page", "1001"]));
+    assert_eq!(shop.site.ask("GET", &last, BROWSER).status, 200, "the shop has");
+}
+
+#[test]
 fn all_files_of_an_order_stand_on_one_page_and_each_leads_to_its_own() {
     let shop = Ordered::open("");
     let page = shop.look();

@@ -7,7 +7,7 @@ use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId, VersionId};
 use cloakroom::domain::moment::Moment;
-use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, ShopName, Sold, Terms};
+use cloakroom::domain::order::{Customer, Line, Options, Order, OrderState, Own, PageNumber, ShopName, Sold, Terms};
 use cloakroom::domain::path::FilePath;
 use cloakroom::store::sqlite::{export, import, info, salvage, verify};
 use cloakroom::store::{CatalogueStore as _, DeedStore as _, OrderStore as _, Sale, Store as _};
@@ -41,6 +41,7 @@ fn order(number: u8) -> Order {
         placed: Some(at(0)),
         created: at(u64::from(number)),
         changed: at(u64::from(number)),
+        page: PageNumber::default(),
     }
 }
 

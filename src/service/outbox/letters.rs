@@ -156,7 +156,10 @@ pub(super) async fn send(site: &Site, message: &Message, letter: &Letter) -> Sen
     let Some(courier) = site.couriers.mail() else { return Sent::new(Outcome::Failed, super::NOT_CONFIGURED) };
     let language = letter.language.as_deref().and_then(Language::of_tag).unwrap_or(courier.entry.language);
     let page = match &letter.about {
-        About::Order(order) => your_downloads::url_of(site, *order),
+        About::Order(order) => match site.orders.order(*order).await {
+            Ok(order) => order.and_then(|order| your_downloads::url_of(site, &order)),
+            Err(down) => return failed(down),
+        },
         About::Nothing | About::Grant(..) => None,
     };
     let (occasion, files) = match &letter.about {

@@ -168,6 +168,15 @@ impl OrderStore for Memory {
         Box::pin(async move { Ok(self.kept()?.sales.list(&which)) })
     }
 
+    fn renew_page(&self, id: OrderId) -> Later<'_, Option<Order>> {
+        Box::pin(async move {
+            let mut kept = self.kept()?;
+            let Some(order) = kept.sales.orders.get_mut(&id) else { return Ok(None) };
+            order.page = order.page.next();
+            Ok(Some(order.clone()))
+        })
+    }
+
     fn grants_of_order(&self, id: OrderId) -> Later<'_, Vec<Grant>> {
         Box::pin(async move {
             let kept = self.kept()?;

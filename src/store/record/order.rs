@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Unreadable, Written};
 use crate::domain::grant::UNLIMITED;
 use crate::domain::moment::Moment;
-use crate::domain::order::{Customer, Line, Order, OrderState, Own, ShopName, Sold, Terms};
+use crate::domain::order::{Customer, Line, Order, OrderState, Own, PageNumber, ShopName, Sold, Terms};
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,14 @@ pub struct OrderRecord {
     placed: Option<u64>,
     created: u64,
     changed: u64,
+    /// Missing where it is the first, and in what was written before there were others.
+    #[serde(default, skip_serializing_if = "is_first")]
+    page: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+const fn is_first(page: &u32) -> bool {
+    *page == 0
 }
 
 /// A line of it.
@@ -117,6 +125,7 @@ impl From<&Order> for OrderRecord {
             placed: order.placed.map(Moment::millis),
             created: order.created.millis(),
             changed: order.changed.millis(),
+            page: order.page.number(),
         }
     }
 }
@@ -145,6 +154,7 @@ impl TryFrom<OrderRecord> for Order {
             placed: record.placed.map(Moment::from_millis),
             created: Moment::from_millis(record.created),
             changed: Moment::from_millis(record.changed),
+            page: PageNumber::parse(record.page).ok_or_else(|| Unreadable::new("page", record.page))?,
         })
     }
 }

@@ -179,6 +179,15 @@ impl OrderStore for Sqlite {
         Box::pin(self.read(move |database| listed(database, &which)))
     }
 
+    fn renew_page(&self, id: OrderId) -> Later<'_, Option<Order>> {
+        Box::pin(self.decide(move |working| {
+            let Some(known) = rows::one(&working.database, schema::ORDER, [id.written()], order)? else { return Ok(None) };
+            let renewed = Order { page: known.page.next(), ..known };
+            put(&working.database, &renewed)?;
+            Ok(Some(renewed))
+        }))
+    }
+
     fn grants_of_order(&self, id: OrderId) -> Later<'_, Vec<Grant>> {
         Box::pin(self.read(move |database| {
             // All are of one moment.
