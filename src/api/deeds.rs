@@ -1,4 +1,8 @@
-//! What was done over the API: written down as it is done, and listed.
+//! What was done over the API: written down before it is done and when it is, and listed.
+//!
+//! What holds: a call that changed anything stands in the history, with who made it, over a crash, too. One that changed nothing is
+//! taken out again. What stands there as begun runs, failed in the middle, or was cut off with the daemon: then what it is about
+//! says how far it came. What cannot be written down is not begun.
 
 use std::sync::Arc;
 
@@ -19,7 +23,7 @@ use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::table;
 use crate::clock;
-use crate::domain::deed::Deed;
+use crate::domain::deed::{Deed, Stage};
 use crate::service::caller::Caller;
 use crate::service::site::{Current, Site};
 use crate::store::{Deeds, LIST_MAX};
@@ -46,6 +50,8 @@ pub struct DeedView {
     pub from: Option<String>,
     /// What was done, in a sentence.
     pub did: String,
+    /// Whether it is known to be done; else it began, and runs, failed in the middle, or was cut off with the daemon.
+    pub done: bool,
     /// By which call.
     pub call: String,
     /// What it was about, or what it made: an id, a SKU, a name.
@@ -87,6 +93,7 @@ pub(super) async fn list(
         author: deed.author,
         from: deed.from.map(|address| address.to_string()),
         did: did(&deed.call),
+        done: deed.stage == Stage::Done,
         call: deed.call,
         subject: deed.subject,
     };
@@ -104,26 +111,34 @@ pub(super) async fn write_down(State(current): State<Current>, request: Request,
     done.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-/// What cannot be written down is said in the log: it is done.
 async fn finish(current: &Current, call: Call, request: Request, next: Next) -> Response {
     let from = request.extensions().get::<Caller>().and_then(|caller| caller.address);
     let (mut head, body) = request.into_parts();
     let named = named(&mut head).await;
     let author = Author::from_request_parts(&mut head, &()).await.map(|Author(author)| author).unwrap_or_default();
+    let subject = named.clone().unwrap_or_default();
+    let begun = Deed { at: clock::now(), author, from, call: format!("{} {}", call.method, call.path), subject, stage: Stage::Begun };
+    let number = match current.site().deeds.write_deed(begun).await {
+        Ok(number) => number,
+        Err(down) => return Problem::down(down).into_response(),
+    };
     let answer = next.run(Request::from_parts(head, body)).await;
-    if !answer.status().is_success() {
+    // What failed in the middle may have changed something: it stays as it is.
+    if answer.status().is_server_error() {
         return answer;
     }
     let (answer, told) = looked_into(answer).await;
-    if told.get("changed") == Some(&Value::Bool(false)) || told.get("dry_run") == Some(&Value::Bool(true)) {
-        return answer;
-    }
-    let made = || ["id", "sku", "user"].into_iter().find_map(|name| told.get(name)).or_else(|| told.get("grant")?.get("id"));
-    let subject = named.unwrap_or_else(|| made().and_then(Value::as_str).unwrap_or_default().to_owned());
-    let deed = Deed { at: clock::now(), author, from, call: format!("{} {}", call.method, call.path), subject };
-    if let Err(down) = current.site().deeds.write_deed(deed.clone()).await {
-        let Deed { author, call, subject, .. } = deed;
-        tracing::error!(event = "not_written_down", author, call, subject, "it is done, and stands in no history: {down}");
+    let is_nothing = told.get("changed") == Some(&Value::Bool(false)) || told.get("dry_run") == Some(&Value::Bool(true));
+    let site = current.site();
+    let written = if is_nothing || !answer.status().is_success() {
+        site.deeds.forget_deed(number).await
+    } else {
+        let made = || ["id", "sku", "user"].into_iter().find_map(|name| told.get(name)).or_else(|| told.get("grant")?.get("id"));
+        let subject = named.unwrap_or_else(|| made().and_then(Value::as_str).unwrap_or_default().to_owned());
+        site.deeds.end_deed(number, subject).await
+    };
+    if let Err(down) = written {
+        tracing::warn!(event = "not_written_down", number, call = call.path, "the history says that it began, and no more: {down}");
     }
     answer
 }

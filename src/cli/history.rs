@@ -11,7 +11,8 @@ use crate::api::DeedView;
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
 It holds what changed orders, files, products, policies, keys, directories and mail; the history of one grant, to which the daemon
-adds by itself, stands in `cloakroom grant show`.
+adds by itself, stands in `cloakroom grant show`. What began and is not known to be done runs, failed in the middle, or was cut off
+when the daemon ended: look at what it is about.
 
 Examples:
   cloakroom history
@@ -46,7 +47,8 @@ fn shown(deeds: &[DeedView]) -> String {
     }
     let row = |deed: &DeedView| {
         let from = deed.from.clone().unwrap_or_else(|| "here".to_owned());
-        vec![deed.number.clone(), deed.at.clone(), deed.author.clone(), from, deed.did.clone(), deed.subject.clone()]
+        let did = if deed.done { deed.did.clone() } else { format!("began, not known to be done: {}", deed.did) };
+        vec![deed.number.clone(), deed.at.clone(), deed.author.clone(), from, did, deed.subject.clone()]
     };
     let columns =
         [Column::Number("#"), Column::Text("when"), Column::Long("who"), Column::Text("from"), Column::Long("what"), Column::Text("about")];

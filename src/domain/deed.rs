@@ -1,4 +1,7 @@
 //! What people and programs did: every call of the API that changed something.
+//!
+//! A deed is written down before anything is done, and again afterwards. So nothing is done that stands nowhere: what a crash cut off stands there
+//! as begun, with who wanted it.
 
 use std::net::IpAddr;
 
@@ -17,6 +20,17 @@ pub struct Deed {
     pub call: String,
     /// What it was about, or what it made: an id, a SKU, a name. Empty where that is nothing of ours, such as a customer.
     pub subject: String,
+    /// How far it came.
+    pub stage: Stage,
+}
+
+/// How far a deed came, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It began. It runs, or failed in the middle, or the daemon ended before it could say that it was done.
+    Begun,
+    /// It was done.
+    Done,
 }
 
 impl Deed {

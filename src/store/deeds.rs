@@ -16,8 +16,15 @@ pub struct Deeds {
 
 /// The part of a store that keeps what was done.
 pub trait DeedStore: Send + Sync {
-    /// Writes down what was done, and forgets some of what is older than [`Deed::KEPT`] or beyond [`Deed::COUNT_MAX`].
-    fn write_deed(&self, deed: Deed) -> Later<'_, ()>;
+    /// Writes down what begins or was done, and forgets some of what is older than [`Deed::KEPT`] or beyond [`Deed::COUNT_MAX`]. Tells
+    /// its number.
+    fn write_deed(&self, deed: Deed) -> Later<'_, u64>;
+
+    /// What began is done, and was about this. What is not known stays so.
+    fn end_deed(&self, number: u64, subject: String) -> Later<'_, ()>;
+
+    /// What began changed nothing, and is forgotten.
+    fn forget_deed(&self, number: u64) -> Later<'_, ()>;
 
     /// Deeds with their numbers, the newest first. Numbers grow, and are not given twice.
     fn deeds(&self, which: Deeds) -> Later<'_, Vec<(u64, Deed)>>;

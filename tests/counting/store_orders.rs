@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloakroom::domain::account::Ask;
 use cloakroom::domain::catalogue::{Attachment, File, Product, Units};
-use cloakroom::domain::deed::Deed;
+use cloakroom::domain::deed::{Deed, Stage};
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId};
@@ -18,6 +18,7 @@ use crate::fixtures::*;
 use crate::store_catalogue::release;
 
 crate::store_contract::contract! {
+    what_begins_is_done_or_forgotten_or_stays_as_it_is
     the_page_of_an_order_has_another_number_when_that_is_said_and_keeps_it
     an_order_is_kept_once_however_often_it_is_reported
     an_order_that_is_not_paid_sells_nothing
@@ -243,6 +244,7 @@ pub(crate) async fn what_was_done_is_listed_the_newest_first_page_by_page<S: Dee
         from: number.is_multiple_of(2).then(|| [192, 0, 2, 7].into()),
         call: "POST /api/v1/orders/{id}/state".to_owned(),
         subject: if number.is_multiple_of(3) { "o-3".to_owned() } else { String::new() },
+        stage: Stage::Done,
     };
     for number in 1..=6 {
         store.write_deed(deed(number)).await.unwrap();
@@ -273,4 +275,27 @@ pub(crate) async fn the_page_of_an_order_has_another_number_when_that_is_said_an
     let shut = Order { state: OrderState::Refunded, ..reported.clone() };
     assert_eq!(store.keep_order(shut, Vec::new(), author()).await.unwrap().order.page, number(2));
     assert_eq!(store.order(reported.id).await.unwrap().unwrap().page, number(2));
+}
+
+pub(crate) async fn what_begins_is_done_or_forgotten_or_stays_as_it_is<S: DeedStore>(store: Arc<S>) {
+    let begun = |number: u64| Deed {
+        at: at(number),
+        author: "anna".to_owned(),
+        from: None,
+        call: "POST /api/v1/files".to_owned(),
+        subject: String::new(),
+        stage: Stage::Begun,
+    };
+    let mut numbers = Vec::new();
+    for number in 1..=3 {
+        numbers.push(store.write_deed(begun(number)).await.unwrap());
+    }
+    store.end_deed(numbers[0], "f-1".to_owned()).await.unwrap();
+    store.forget_deed(numbers[1]).await.unwrap();
+    store.end_deed(numbers[1], "f-2".to_owned()).await.unwrap();
+    store.forget_deed(999).await.unwrap();
+    let done = Deed { subject: "f-1".to_owned(), stage: Stage::Done, ..begun(1) };
+    assert_eq!(store.deeds(Deeds::default()).await, Ok(vec![(numbers[2], begun(3)), (numbers[0], done.clone())]));
+    let about = Deeds { subject: Some("f-1".to_owned()), ..Deeds::default() };
+    assert_eq!(store.deeds(about).await, Ok(vec![(numbers[0], done)]));
 }

@@ -1,8 +1,14 @@
 //! What was done over the API is written down: who, when, what, from where.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::servers::site::Site;
+use crate::servers::until;
 use crate::shop::*;
 
 /// What was done, the newest first: the calls and what they were about.
@@ -51,4 +57,63 @@ fn each_change_is_written_down_with_who_made_it_and_what_it_was_about_over_a_res
     assert_eq!((page.as_array().unwrap().len(), &page[0]["subject"]), (1, &json!("a b")));
     let shown = site.cloakroom.say(&["history", "--limit", "2"]);
     assert!(shown.lines().count() == 3 && shown.contains("Forgets who a customer is.") && !shown.contains("anna@b.example"), "{shown}");
+}
+
+/// Asks for grants one after the other until the daemon is gone.
+fn make_grants(socket: &Path, made: &AtomicUsize) {
+    let body = json!({"file": "masters/a.zip"}).to_string();
+    let ask = || -> std::io::Result<usize> {
+        let mut stream = UnixStream::connect(socket)?;
+        let length = body.len();
+        write!(
+            stream,
+            "POST /api/v1/grants HTTP/1.1\r\nHost: api\r\nUser-Agent: by hand\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )?;
+        stream.read_to_string(&mut String::new())
+    };
+    while ask().is_ok_and(|bytes| bytes > 0) {
+        made.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_a_crash_cut_off_stands_there_with_who_wanted_it() {
+    let mut site = Site::open();
+    file(&site, "a.zip");
+    let of_grants = |site: &Site| -> Vec<Value> {
+        let all = site.cloakroom.json(&["history", "--limit", "1000"]);
+        all.as_array().unwrap().iter().filter(|deed| deed["call"] == "POST /api/v1/grants").cloned().collect()
+    };
+    for round in 1..=4 {
+        let (socket, made) = (site.cloakroom.state().join("api.sock"), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| make_grants(&socket, &made));
+            }
+            until("some were made", || (made.load(Ordering::SeqCst) >= 24 + round).then_some(()));
+            site.cloakroom.kill();
+        });
+        site.cloakroom.start();
+        let grants = site.cloakroom.json(&["grant", "list", "--limit", "1000"]);
+        let (known, deeds) = (grants.as_array().unwrap(), of_grants(&site));
+        assert!(known.len() >= 24 * round && deeds.len() >= known.len(), "{}: {} {}", round, known.len(), deeds.len());
+        let named = known.iter().filter(|grant| deeds.iter().any(|deed| deed["subject"] == grant["id"] && deed["done"] == true)).count();
+        let begun = deeds.iter().filter(|deed| deed["done"] == false).count();
+        assert!(named + begun >= known.len(), "{}: {named} of {} and {begun} that began", round, known.len());
+        assert!(deeds.iter().all(|deed| deed["author"].as_str().unwrap().ends_with("(by hand)")), "{deeds:?}");
+    }
+    // As one looks that was cut off, however fast this machine is.
+    site.cloakroom.stop();
+    let store = rusqlite::Connection::open(site.cloakroom.state().join("cloakroom.db")).unwrap();
+    assert_eq!(store.execute("UPDATE deeds SET begun = 1 WHERE number = (SELECT max(number) FROM deeds)", []), Ok(1));
+    drop(store);
+    site.cloakroom.start();
+    assert_eq!(of_grants(&site)[0]["done"], false);
+    let shown = site.cloakroom.say(&["history"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("began, not known"), "{shown}");
+    // What was not understood changed nothing.
+    let before = of_grants(&site).len();
+    assert_eq!(call(&site, "POST", "/api/v1/grants", &json!({"file": "masters/b.zip"})).0, 404);
+    assert_eq!(of_grants(&site).len(), before);
 }

@@ -2,7 +2,7 @@
 
 use cloakroom::domain::catalogue::{Attachment, File, Product, Release, Units};
 use cloakroom::domain::checksum::Checksum;
-use cloakroom::domain::deed::Deed;
+use cloakroom::domain::deed::{Deed, Stage};
 use cloakroom::domain::file::{FileRef, StorageName};
 use cloakroom::domain::grant::Grant;
 use cloakroom::domain::id::{FileId, OrderId, VersionId};
@@ -97,6 +97,7 @@ fn filled() -> Place {
                 from: (number == 2).then(|| [192, 0, 2, 7].into()),
                 call: "POST /api/v1/orders/{id}/state".to_owned(),
                 subject: format!("o-{number}"),
+                stage: if number == 2 { Stage::Begun } else { Stage::Done },
             };
             store.write_deed(deed).await.unwrap();
         }

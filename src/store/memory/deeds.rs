@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Memory;
-use crate::domain::deed::Deed;
+use crate::domain::deed::{Deed, Stage};
 use crate::store::{DeedStore, Deeds, Later, most};
 
 /// So much is kept here: some 2 MB.
@@ -16,7 +16,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    fn add(&mut self, deed: Deed) {
+    fn add(&mut self, deed: Deed) -> u64 {
         let at = deed.at;
         self.last += 1;
         self.deeds.insert(self.last, deed);
@@ -25,6 +25,7 @@ impl Done {
         {
             self.deeds.remove(&oldest);
         }
+        self.last
     }
 
     fn list(&self, which: &Deeds) -> Vec<(u64, Deed)> {
@@ -35,8 +36,21 @@ impl Done {
 }
 
 impl DeedStore for Memory {
-    fn write_deed(&self, deed: Deed) -> Later<'_, ()> {
+    fn write_deed(&self, deed: Deed) -> Later<'_, u64> {
         Box::pin(async move { self.kept().map(|mut kept| kept.done.add(deed)) })
+    }
+
+    fn end_deed(&self, number: u64, subject: String) -> Later<'_, ()> {
+        Box::pin(async move {
+            if let Some(deed) = self.kept()?.done.deeds.get_mut(&number) {
+                (deed.stage, deed.subject) = (Stage::Done, subject);
+            }
+            Ok(())
+        })
+    }
+
+    fn forget_deed(&self, number: u64) -> Later<'_, ()> {
+        Box::pin(async move { self.kept().map(|mut kept| drop(kept.done.deeds.remove(&number))) })
     }
 
     fn deeds(&self, which: Deeds) -> Later<'_, Vec<(u64, Deed)>> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Unreadable, Written};
-use crate::domain::deed::Deed;
+use crate::domain::deed::{Deed, Stage};
 use crate::domain::moment::Moment;
 
 /// A call that changed something.
@@ -17,12 +17,16 @@ pub struct DeedRecord {
     call: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     subject: String,
+    /// Missing where it is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    begun: bool,
 }
 
 impl From<&Deed> for DeedRecord {
     fn from(deed: &Deed) -> Self {
-        let Deed { at, author, from, call, subject } = deed.clone();
-        Self { at: at.millis(), author, from: from.map(|address| address.written()), call, subject }
+        let Deed { at, author, from, call, subject, stage } = deed.clone();
+        let begun = stage == Stage::Begun;
+        Self { at: at.millis(), author, from: from.map(|address| address.written()), call, subject, begun }
     }
 }
 
@@ -30,8 +34,9 @@ impl TryFrom<DeedRecord> for Deed {
     type Error = Unreadable;
 
     fn try_from(record: DeedRecord) -> Result<Self, Unreadable> {
-        let DeedRecord { at, author, from, call, subject } = record;
+        let DeedRecord { at, author, from, call, subject, begun } = record;
         let from = from.map(|address| Written::read(&address, "from")).transpose()?;
-        Ok(Self { at: Moment::from_millis(at), author, from, call, subject })
+        let stage = if begun { Stage::Begun } else { Stage::Done };
+        Ok(Self { at: Moment::from_millis(at), author, from, call, subject, stage })
     }
 }

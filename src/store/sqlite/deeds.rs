@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::schema::deeds as schema;
 use super::upkeep::PAGE;
 use super::{Sqlite, most, rows};
-use crate::domain::deed::Deed;
+use crate::domain::deed::{Deed, Stage};
 use crate::domain::moment::Moment;
 use crate::store::record::Written;
 use crate::store::{DeedStore, Deeds, Later};
@@ -17,14 +17,15 @@ use crate::store::{DeedStore, Deeds, Later};
 pub(super) fn deed(row: &Row<'_>) -> Result<(u64, Deed), Fault> {
     let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
     let from = row.get::<_, Option<String>>(3)?.map(|address| <IpAddr as Written>::read(&address, "address")).transpose()?;
-    let deed = Deed { at: Moment::from_millis(at.cast_unsigned()), author: row.get(2)?, from, call: row.get(4)?, subject: row.get(5)? };
-    Ok((number.cast_unsigned(), deed))
+    let stage = if row.get(6)? { Stage::Begun } else { Stage::Done };
+    let at = Moment::from_millis(at.cast_unsigned());
+    Ok((number.cast_unsigned(), Deed { at, author: row.get(2)?, from, call: row.get(4)?, subject: row.get(5)?, stage }))
 }
 
 /// Writes one down.
 pub(super) fn add(database: &Connection, deed: &Deed) -> Result<(), Fault> {
-    let Deed { at, author, from, call, subject } = deed;
-    let row = params![rows::millis(*at), author, from.map(|address| address.written()), call, subject];
+    let Deed { at, author, from, call, subject, stage } = deed;
+    let row = params![rows::millis(*at), author, from.map(|address| address.written()), call, subject, *stage == Stage::Begun];
     database.prepare_cached(schema::ADD_DEED)?.execute(row)?;
     Ok(())
 }
@@ -40,18 +41,32 @@ pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Deed) -> Result<
     }
 }
 
-fn write(database: &Connection, deed: &Deed) -> Result<(), Fault> {
+fn write(database: &Connection, deed: &Deed) -> Result<u64, Fault> {
     add(database, deed)?;
     let number = database.last_insert_rowid();
     let long_ago = Moment::EPOCH + deed.at.since(Moment::EPOCH + Deed::KEPT);
     database.prepare_cached(schema::OLD_DEEDS)?.execute([rows::millis(long_ago)])?;
     database.prepare_cached(schema::DEEDS_BEYOND)?.execute([number.saturating_sub(Deed::COUNT_MAX.cast_signed())])?;
-    Ok(())
+    Ok(number.cast_unsigned())
 }
 
 impl DeedStore for Sqlite {
-    fn write_deed(&self, deed: Deed) -> Later<'_, ()> {
+    fn write_deed(&self, deed: Deed) -> Later<'_, u64> {
         Box::pin(self.decide(move |working| write(&working.database, &deed)))
+    }
+
+    fn end_deed(&self, number: u64, subject: String) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| {
+            working.database.prepare_cached(schema::END_DEED)?.execute(params![rows::stored(number), subject])?;
+            Ok(())
+        }))
+    }
+
+    fn forget_deed(&self, number: u64) -> Later<'_, ()> {
+        Box::pin(self.decide(move |working| {
+            working.database.prepare_cached(schema::FORGET_DEED)?.execute([rows::stored(number)])?;
+            Ok(())
+        }))
     }
 
     fn deeds(&self, which: Deeds) -> Later<'_, Vec<(u64, Deed)>> {

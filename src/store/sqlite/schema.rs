@@ -179,6 +179,7 @@ CREATE TABLE places (
     catalogue::TABLES,
     privacy::TABLES,
     deeds::TABLES,
+    callers::LIMITS,
 ];
 
 /// What follows all steps in a new file: the tables in which SQLite keeps what it learns about the rows. They are there from

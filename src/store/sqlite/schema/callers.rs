@@ -29,6 +29,13 @@ CREATE TABLE calls (
 CREATE INDEX calls_by_age ON calls (at);
 ";
 
+/// The tenth step: which deeds only began; until when and from where keys open.
+pub(in crate::store::sqlite) const LIMITS: &str = "
+ALTER TABLE deeds ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE api_keys ADD COLUMN expires INTEGER;
+ALTER TABLE api_keys ADD COLUMN networks TEXT NOT NULL DEFAULT '';
+";
+
 macro_rules! api_key_columns {
     () => {
         "id, name, digest, scopes, shop, created, author, used, revoked"
