@@ -13,10 +13,9 @@ use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
+use super::Seen;
 use super::bearer::Brought;
-use super::calls::Call;
-use super::problem::{self, Problem};
-use super::{BODY_BYTES_MAX, Seen};
+use super::problem::Problem;
 use crate::domain::id::base32;
 
 /// Bytes of the hash that an `ETag` shows: two answers of one thing are not alike by chance.
@@ -62,11 +61,7 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
     if matches!(*request.method(), Method::GET | Method::HEAD) || !CHANGING.iter().any(|above| matched.starts_with(above)) {
         return next.run(request).await;
     }
-    // Nobody waits for a caller who is slow to say what he wants.
-    let request = match whole(request).await {
-        Ok(request) => request,
-        Err(problem) => return problem.into_response(),
-    };
+    // All of its body is there already: nobody waits for a caller who is slow to say what he wants.
     let site = current.site();
     let path = request.uri().path().to_owned();
     let thing = thing_of(request.method(), &path).filter(|_| matched.contains('{'));
@@ -98,13 +93,6 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
         _ => return found,
     };
     Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response()
-}
-
-/// A call with all of its body.
-async fn whole(request: Request) -> Result<Request, Problem> {
-    let most = request.extensions().get::<Call>().map_or(BODY_BYTES_MAX, |call| call.bytes_max);
-    let (head, body) = request.into_parts();
-    Ok(Request::from_parts(head, Body::from(problem::whole(body, most).await?)))
 }
 
 /// What a header says, however often it stands there.
