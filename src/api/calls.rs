@@ -26,6 +26,9 @@ pub struct Call {
     pub scope: Scope,
     /// Whether it makes something, and takes an `Idempotency-Key`.
     pub makes: bool,
+    /// Where to look for what it made, where the same again would make another one though it was only cut off before its answer
+    /// was kept. `None` where it finds what it made.
+    pub look: Option<&'static str>,
     /// The most bytes that its body may have.
     pub bytes_max: usize,
 }
@@ -33,7 +36,7 @@ pub struct Call {
 impl Call {
     /// A call that makes nothing, and has a body of ordinary size.
     pub(super) const fn new(method: &'static str, path: &'static str, scope: Scope) -> Self {
-        Self { method, path, scope, makes: false, bytes_max: BODY_BYTES_MAX }
+        Self { method, path, scope, makes: false, look: None, bytes_max: BODY_BYTES_MAX }
     }
 }
 
@@ -65,11 +68,25 @@ impl Calls {
         self.call(Call::new("DELETE", path, scope), told, delete(handler))
     }
 
-    /// A call that makes something; the same again makes another one.
+    /// A call that makes something; the same again makes another one. Under its name the ids of what it makes are the same.
     pub(super) fn make<H: Handler<T, Current>, T: 'static>(self, path: &'static str, scope: Scope, told: Told, handler: H) -> Self {
+        self.made(Call { makes: true, ..Call::new("POST", path, scope) }, told, handler)
+    }
+
+    /// The same of one that cannot be found by its ids when it was cut off: who asks again is told where to look.
+    pub(super) fn make_once<H: Handler<T, Current>, T: 'static>(
+        self,
+        (path, scope, look): (&'static str, Scope, &'static str),
+        told: Told,
+        handler: H,
+    ) -> Self {
+        self.made(Call { makes: true, look: Some(look), ..Call::new("POST", path, scope) }, told, handler)
+    }
+
+    fn made<H: Handler<T, Current>, T: 'static>(self, call: Call, told: Told, handler: H) -> Self {
         let says = "A name for this call: the same call under it has the same answer for 24 hours, and makes nothing twice.";
         let told = told.header("Idempotency-Key", says, "^[!#-\\[\\]-~]{1,128}$");
-        self.call(Call { makes: true, ..Call::new("POST", path, scope) }, told, post(handler))
+        self.call(call, told, post(handler))
     }
 
     /// A call with limits of its own.

@@ -9,6 +9,7 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::author::Made;
 use super::bearer::Bound;
 use super::listed::Listed;
 use super::orders::seen;
@@ -136,31 +137,34 @@ pub(super) async fn retry_lane(State(site): State<Arc<Site>>, lane: Id) -> Resul
     Ok(Json(Retried { messages: again(&site, Again::Lane(lane)).await? }))
 }
 
-pub(super) async fn test_webhook(State(site): State<Arc<Site>>, name: Id) -> Result<Json<MessageView>, Problem> {
+pub(super) async fn test_webhook(State(site): State<Arc<Site>>, name: Id, Made(ids): Made) -> Result<Json<MessageView>, Problem> {
     let name = problem::name(name)?;
     let found = WebhookName::parse(&name).filter(|name| site.configuration.webhooks.iter().any(|webhook| webhook.name == *name));
     let name = found.ok_or_else(|| Problem::unknown(format!("there is no [[webhook]] named `{}`", name.escape_debug())))?;
-    Ok(Json(MessageView::of(&try_webhook(&site, &name).await?)))
+    Ok(Json(MessageView::of(&try_webhook(&site, &name, ids).await?)))
 }
 
 pub(super) async fn test_mail(
     State(site): State<Arc<Site>>,
+    Made(ids): Made,
     body: Result<Json<NewLetter>, JsonRejection>,
 ) -> Result<Json<MessageView>, Problem> {
     let NewLetter { to, language } = problem::body(body)?;
     let to = to.ok_or_else(|| not_written(&NotWritten::NoAddress))?;
-    let message = try_mail(&site, &to, language.as_deref()).await.map_err(|fault| not_written(&fault))?;
+    let message = try_mail(&site, &to, language.as_deref(), ids).await.map_err(|fault| not_written(&fault))?;
     Ok(Json(MessageView::of(&message)))
 }
 
 pub(super) async fn mail_grant(
     State(site): State<Arc<Site>>,
     id: Id,
+    Made(ids): Made,
     body: Result<Json<NewLetter>, JsonRejection>,
 ) -> Result<Json<MessageView>, Problem> {
     let id: GrantId = problem::read_name(id)?;
     let NewLetter { to, language } = problem::body(body)?;
-    let message = write_again(&site, id, to.as_deref(), language.as_deref()).await.map_err(|fault| not_written(&fault))?;
+    let wanted = (to.as_deref(), language.as_deref());
+    let message = write_again(&site, id, wanted, ids).await.map_err(|fault| not_written(&fault))?;
     Ok(Json(MessageView::of(&message)))
 }
 
@@ -168,12 +172,14 @@ pub(super) async fn mail_order(
     State(site): State<Arc<Site>>,
     id: Id,
     bound: Bound,
+    Made(ids): Made,
     body: Result<Json<NewLetter>, JsonRejection>,
 ) -> Result<Json<MessageView>, Problem> {
     let id: OrderId = problem::read_name(id)?;
     seen(&site, id, &bound).await?;
     let NewLetter { to, language } = problem::body(body)?;
-    let message = write_again_of_order(&site, id, to.as_deref(), language.as_deref()).await.map_err(|fault| not_written(&fault))?;
+    let wanted = (to.as_deref(), language.as_deref());
+    let message = write_again_of_order(&site, id, wanted, ids).await.map_err(|fault| not_written(&fault))?;
     Ok(Json(MessageView::of(&message)))
 }
 

@@ -2,7 +2,8 @@
 //! (`draft-ietf-httpapi-idempotency-key-header`).
 //!
 //! The same call under the same name has the same answer for a day, byte for byte. Another call under that name is 422, one
-//! that is still being answered 409. What made nothing (4xx) is not kept, so that a mended call may have its name.
+//! that is still being answered 409. What made nothing (4xx) is not kept, so that a mended call may have its name. What was cut off
+//! before its answer was kept finds what it made; where it cannot, it is 409 and says where to look.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -49,12 +50,18 @@ pub(super) async fn once(State(current): State<Current>, request: Request, next:
 async fn begun(site: &Site, request: Request) -> Result<(Request, Turn), Box<Response>> {
     let said = |problem: Problem| Box::new(problem.into_response());
     let name = name(&request).map_err(said)?;
+    let look = request.extensions().get::<Call>().and_then(|call| call.look);
     let (head, body) = request.into_parts();
     let body = problem::whole(body, BODY_BYTES_MAX).await.map_err(said)?;
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let print = fingerprint(head.method.as_str(), path, &body);
     let told = begin(site, name, print).await.map_err(|down| said(Problem::down(down)))?;
     let problem = match told {
+        Told::Go(turn) if turn.is_again && look.is_some() => Problem::conflict(format!(
+            "the same call under this `Idempotency-Key` began before and did not end as it should, so that nobody knows whether it was done: {}; \
+             if it was not, ask with another `Idempotency-Key`",
+            look.unwrap_or_default()
+        )),
         Told::Go(turn) => {
             let mut request = Request::from_parts(head, Body::from(body));
             request.extensions_mut().insert(Made(Ids::Of(turn.seed)));

@@ -78,7 +78,11 @@ fn of_sales(calls: Calls) -> Calls {
 fn of_catalogue(calls: Calls) -> Calls {
     of_products(calls)
         .get("/api/v1/files", Read, does("Files of the catalogue.").asked::<files::Which>().lists::<FileView>(), files::list)
-        .make("/api/v1/files", Catalogue, does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(), files::add)
+        .make_once(
+            ("/api/v1/files", Catalogue, "`cloakroom file list` shows whether the file is in the catalogue"),
+            does("Adds a file to the catalogue.").takes::<NewFile>().answers::<FileView>(),
+            files::add,
+        )
         .get(
             "/api/v1/files/scan",
             Read,
@@ -99,9 +103,12 @@ fn of_catalogue(calls: Calls) -> Calls {
             does("Takes a file out of the catalogue; its master stays.").asked::<files::How>().answers::<RemovedFile>(),
             files::remove,
         )
-        .make(
-            "/api/v1/files/{id}/versions",
-            Catalogue,
+        .make_once(
+            (
+                "/api/v1/files/{id}/versions",
+                Catalogue,
+                "`cloakroom file show` lists the versions of the file, and since when each is there",
+            ),
             does("Gives a file another version.").takes::<NewVersion>().answers::<ReplacedFile>(),
             files::replace,
         )
@@ -263,9 +270,8 @@ fn of_upkeep(calls: Calls) -> Calls {
             does("A user name of a public directory, with its password.").answers::<CredentialPage>(),
             credentials::show,
         )
-        .make(
-            "/api/v1/directories/{name}/rotate",
-            Admin,
+        .make_once(
+            ("/api/v1/directories/{name}/rotate", Admin, "`cloakroom credential list` shows the user names, and since when each opens"),
             does("Replaces the user names of a public directory.").takes::<Rotation>().answers::<RotatedView>(),
             credentials::replace,
         )

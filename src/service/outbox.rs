@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 pub(super) use self::numbers::OutboxNumbers;
 use self::refused::Throttle;
 use self::sending::{Sent, send};
+use super::repeated::Ids;
 use super::site::{Current, Site};
 use crate::clock;
 use crate::config::Webhook;
@@ -295,9 +296,9 @@ pub async fn again(site: &Site, which: Again) -> Result<u64, Down> {
 }
 
 /// Sends a webhook something to hear, whatever it wants to hear.
-pub async fn try_webhook(site: &Site, webhook: &WebhookName) -> Result<Message, Down> {
+pub async fn try_webhook(site: &Site, webhook: &WebhookName, ids: Ids) -> Result<Message, Down> {
     let now = clock::now();
-    let message = Message::of_event(&Event::tested(now), webhook, now);
+    let message = ids.named(Message::of_event(&Event::tested(now), webhook, now));
     site.messages.post(vec![message.clone()]).await?;
     Ok(message)
 }

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::site::Site;
 use crate::clock;
-use crate::domain::id::ID_BYTES;
+use crate::domain::id::{ID_BYTES, MessageId};
+use crate::domain::message::Message;
 use crate::domain::repeated::{ANSWER_BYTES_MAX, Begun, CallName, Fingerprint, KeptAnswer, NamedCall, Seed};
 use crate::proof::sealed;
 use crate::random;
@@ -43,6 +44,8 @@ pub struct Turn {
     print: Fingerprint,
     /// What the ids of what it makes follow from.
     pub seed: Seed,
+    /// Whether it began before, and was cut off or failed before its answer was kept.
+    pub is_again: bool,
 }
 
 impl Drop for Turn {
@@ -71,11 +74,11 @@ pub async fn begin(site: &Site, name: CallName, print: Fingerprint) -> Result<To
     if !site.calls.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
         return Ok(Told::Running);
     }
-    let mut turn = Turn { running: Arc::clone(&site.calls), name, print, seed: Seed(random::bytes()) };
+    let mut turn = Turn { running: Arc::clone(&site.calls), name, print, seed: Seed(random::bytes()), is_again: false };
     let call = NamedCall { name: turn.name.clone(), print, seed: turn.seed, at: clock::now() };
     Ok(match site.callers.begin_call(call).await? {
         Begun::Open(seed) => {
-            turn.seed = seed;
+            (turn.seed, turn.is_again) = (seed, seed != turn.seed);
             Told::Go(turn)
         }
         Begun::Answered(KeptAnswer { status, kid, sealed }) => {
@@ -125,5 +128,11 @@ impl Ids {
         let Self::Of(Seed(seed)) = self else { return random::bytes() };
         let hash: [u8; 32] = Sha256::new().chain_update(seed).chain_update(what).finalize().into();
         hash.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// A message as the call writes it that makes it: the same call writes it once.
+    pub(super) fn named(self, message: Message) -> Message {
+        let Self::Of(_) = self else { return message };
+        Message { id: MessageId::new(self.bits("message")), ..message }
     }
 }

@@ -82,6 +82,34 @@ fn a_call_that_was_cut_off_before_it_was_answered_finds_what_it_made() {
 }
 
 #[test]
+fn what_was_cut_off_is_not_done_twice_and_who_asks_again_is_told_where_to_look() {
+    let mut shop = Shop::with("[mail]\nfrom = \"shop@shop.example\"\nname = \"The Shop\"\nserver = \"smtp://localhost:1\"\n");
+    let key = shop.key("shop", &["admin"]);
+    let (files, mail) = ("/api/v1/files", "/api/v1/mail/test");
+    let (first, next, to) =
+        (json!({ "file": "masters/album.zip" }), json!({ "file": "https://h.example/b.zip:30" }), json!({ "to": "anna@b.example" }));
+    let file = json_of(&shop.named(&key, "file", files, &first))["id"].as_str().unwrap().to_owned();
+    let versions = format!("{files}/{file}/versions");
+    assert_eq!(shop.named(&key, "version", &versions, &next).status, 200);
+    let letter = json_of(&shop.named(&key, "letter", mail, &to))["id"].clone();
+    shop.daemon.kill();
+    // As a crash leaves it between what was made and the answer.
+    let store = rusqlite::Connection::open(shop.daemon.state().join("cloakroom.db")).unwrap();
+    assert_eq!(store.execute("UPDATE calls SET status = NULL, kid = NULL, sealed = NULL", []), Ok(3));
+    drop(store);
+    shop.daemon.start();
+    for _ in 0..2 {
+        is_problem(&shop.named(&key, "file", files, &first), 409, &["`cloakroom file list`", "another `Idempotency-Key`"]);
+        is_problem(&shop.named(&key, "version", &versions, &next), 409, &["`cloakroom file show`", "another `Idempotency-Key`"]);
+    }
+    assert_eq!(json_of(&shop.named(&key, "letter", mail, &to))["id"], letter, "it is the same letter");
+    assert_eq!(shop.daemon.json(&["file", "show", &file])["versions"].as_array().unwrap().len(), 2);
+    assert_eq!(shop.daemon.json(&["outbox", "list"]).as_array().unwrap().len(), 1);
+    let told: Vec<&str> = cloakroom::api::table().iter().filter(|call| call.look.is_some()).map(|call| call.path).collect();
+    assert_eq!(told, ["/api/v1/directories/{name}/rotate", "/api/v1/files", "/api/v1/files/{id}/versions"]);
+}
+
+#[test]
 fn a_call_is_forgotten_with_its_answer_a_day_later_whether_others_come_or_not() {
     let mut shop = Shop::open();
     let key = shop.key("shop", &["grants"]);

@@ -17,6 +17,7 @@ use crate::outbox::{Enclosed, MailCourier, Occasion, Told, Undelivered};
 use crate::service::copies;
 use crate::service::issue;
 use crate::service::order::{self, NotReported};
+use crate::service::repeated::Ids;
 use crate::service::site::Site;
 use crate::service::your_downloads;
 use crate::store::{Down, Messages};
@@ -92,7 +93,12 @@ fn letter(site: &Site, about: About, to: &str, language: Option<&str>) -> Result
 }
 
 /// Writes once more about a grant that is there: to whom it went before, where nobody else is named; else to whom its order was.
-pub async fn write_again(site: &Site, grant: GrantId, to: Option<&str>, language: Option<&str>) -> Result<Message, NotWritten> {
+pub async fn write_again(
+    site: &Site,
+    grant: GrantId,
+    (to, language): (Option<&str>, Option<&str>),
+    ids: Ids,
+) -> Result<Message, NotWritten> {
     let known = site.store.grant(grant).await?.ok_or(NotWritten::Unknown)?;
     let before = last_letter(site, Messages { grant: Some(grant), ..Messages::default() }).await?;
     let of_order = match &known.sold {
@@ -104,11 +110,16 @@ pub async fn write_again(site: &Site, grant: GrantId, to: Option<&str>, language
     let language = language.map(str::to_owned).or_else(|| before?.language);
     let now = clock::now();
     let link = newest_link(site, &known, now).await?.ok_or(NotWritten::NoLink(grant))?;
-    written(site, letter_for(site, grant, link.id, &to, language.as_deref(), now)?).await
+    written(site, letter_for(site, grant, link.id, &to, language.as_deref(), now)?, ids).await
 }
 
 /// Writes once more about an order: to whom the shop said, where nobody else is named.
-pub async fn write_again_of_order(site: &Site, order: OrderId, to: Option<&str>, language: Option<&str>) -> Result<Message, NotWritten> {
+pub async fn write_again_of_order(
+    site: &Site,
+    order: OrderId,
+    (to, language): (Option<&str>, Option<&str>),
+    ids: Ids,
+) -> Result<Message, NotWritten> {
     let known = site.orders.order(order).await?.ok_or(NotWritten::UnknownOrder)?;
     if known.state != OrderState::Paid {
         return Err(NotWritten::NotPaid(order, known.state));
@@ -117,10 +128,11 @@ pub async fn write_again_of_order(site: &Site, order: OrderId, to: Option<&str>,
     let to = to.map(str::to_owned).or_else(|| Some(of_order.as_ref()?.to.as_str().to_owned())).ok_or(NotWritten::NoAddress)?;
     let language = language.map(str::to_owned).or_else(|| of_order?.language.filter(|tag| Language::of_tag(tag).is_some()));
     let letter = letter(site, About::Order(order), &to, language.as_deref())?;
-    written(site, Message::of_letter(letter, clock::now())).await
+    written(site, Message::of_letter(letter, clock::now()), ids).await
 }
 
-async fn written(site: &Site, message: Message) -> Result<Message, NotWritten> {
+async fn written(site: &Site, message: Message, ids: Ids) -> Result<Message, NotWritten> {
+    let message = ids.named(message);
     site.messages.post(vec![message.clone()]).await?;
     if let Content::Letter(Letter { to, .. }) = &message.content {
         tracing::info!(event = "letter_written", id = %message.id, to = %to.masked());
@@ -143,8 +155,8 @@ async fn newest_link(site: &Site, grant: &Grant, now: Moment) -> Result<Option<L
 }
 
 /// Writes a letter that says nothing but that mail arrives.
-pub async fn try_mail(site: &Site, to: &str, language: Option<&str>) -> Result<Message, NotWritten> {
-    written(site, Message::of_letter(letter(site, About::Nothing, to, language)?, clock::now())).await
+pub async fn try_mail(site: &Site, to: &str, language: Option<&str>, ids: Ids) -> Result<Message, NotWritten> {
+    written(site, Message::of_letter(letter(site, About::Nothing, to, language)?, clock::now()), ids).await
 }
 
 fn opens(grant: &Grant, link: &Link, now: Moment) -> bool {
