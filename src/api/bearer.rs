@@ -107,8 +107,8 @@ fn unreadable() -> Problem {
 fn not_known(why: NotKnown) -> Problem {
     match why {
         NotKnown::Wrong => {
-            let detail =
-                "the key of the API that was brought is not known, or was revoked; `cloakroom apikey list` shows those that there are";
+            let detail = "the key of the API that was brought is not known, or was revoked, is over or is not for this network; `cloakroom apikey list` \
+                 shows those that there are, and the daemon's log says which it is";
             refused(StatusCode::UNAUTHORIZED, Refusal::BadProof, detail, &format!("{CHALLENGE}, error=\"invalid_token\""))
         }
         NotKnown::Locked(lasts) => {

@@ -35,6 +35,12 @@ pub(super) enum Command {
         /// The only shop whose orders it may report and see.
         #[arg(long, value_name = "NAME")]
         shop: Option<String>,
+        /// Until when it opens: 2027-01-31, which is in, or 2027-01-31T12:00:00Z; until it is revoked if not said.
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+        /// From where alone it opens: 10.0.0.0/8, or an address; may be given several times. From anywhere if not said.
+        #[arg(long = "network", value_name = "NETWORK")]
+        networks: Vec<String>,
     },
     /// The keys, the newest first.
     List,
@@ -50,9 +56,10 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
     let configuration = common.load()?;
     let client = |name: &str| Client::of(&configuration, &format!("apikey {name}"));
     match command {
-        Command::New { name, scopes, shop } => {
+        Command::New { name, scopes, shop, expires, networks } => {
             let scopes = scopes.into_iter().map(|scope| scope.word().to_owned()).collect();
-            let made: NewApiKeyView = client("new")?.post("/api/v1/apikeys", &NewApiKey { name, scopes, shop })?;
+            let new = NewApiKey { name, scopes, shop, expires, networks };
+            let made: NewApiKeyView = client("new")?.post("/api/v1/apikeys", &new)?;
             // The key alone stands on standard output, so that a script can take it.
             if common.json { say_json(&made) } else { say(&made.text) }
         }
@@ -85,8 +92,14 @@ fn list(keys: &[ApiKeyView]) -> String {
         Column::Long("name"),
     ];
     let row = |key: &ApiKeyView| {
-        let ApiKeyView { id, name, scopes, shop, state, created, used, .. } = key;
-        let name = shop.as_ref().map_or_else(|| name.clone(), |shop| format!("{name} (orders of {shop})"));
+        let ApiKeyView { id, name, scopes, shop, state, created, used, expires, networks, .. } = key;
+        let limits = [
+            shop.as_ref().map(|shop| format!("orders of {shop}")),
+            expires.as_ref().map(|expires| format!("until {expires}")),
+            (!networks.is_empty()).then(|| format!("from {}", networks.join(" "))),
+        ];
+        let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let name = if limits.is_empty() { name.clone() } else { format!("{name} ({limits})") };
         vec![id.clone(), state.clone(), ago(created, now), used.clone().unwrap_or_else(|| "never".to_owned()), scopes.join(" "), name]
     };
     terminal::table_within(&columns, &keys.iter().map(row).collect::<Vec<_>>(), width(), signs()).trim_end().to_owned()

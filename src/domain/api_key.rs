@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use super::id::ApiKeyId;
 use super::moment::{Moment, Span};
@@ -156,9 +159,55 @@ pub struct ApiKey {
     pub used: Option<Moment>,
     /// When it was revoked.
     pub revoked: Option<Moment>,
+    /// From when on it opens nothing; `None` is never.
+    pub expires: Option<Moment>,
+    /// From where alone it opens anything, where that is said. Over a unix socket of this machine it opens in any case.
+    pub networks: Vec<IpNet>,
+}
+
+/// Why a key that is known opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shut {
+    /// It was revoked.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// It is for other networks.
+    Elsewhere,
+}
+
+impl Shut {
+    /// Its word in the log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Elsewhere => "wrong_network",
+        }
+    }
 }
 
 impl ApiKey {
+    /// A key is for so many networks at most.
+    pub const NETWORKS_MAX: usize = 16;
+
+    /// Whether it opens anything at `now` for who comes from `from`; `None` is this machine, over a unix socket.
+    pub fn check(&self, from: Option<IpAddr>, now: Moment) -> Result<(), Shut> {
+        let from = from.map(|address| address.to_canonical());
+        let is_near = self.networks.is_empty() || from.is_none_or(|from| self.networks.iter().any(|network| network.contains(&from)));
+        match (self.revoked, self.expires) {
+            (Some(_), _) => Err(Shut::Revoked),
+            (None, Some(expires)) if expires <= now => Err(Shut::Expired),
+            (None, _) if !is_near => Err(Shut::Elsewhere),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Whether no other key may have its name at `now`.
+    pub fn has_name(&self, name: &KeyName, now: Moment) -> bool {
+        self.name == *name && self.check(None, now).is_ok()
+    }
+
     /// What is to be remembered of a use at `now`: the beginning of that day, where nothing of that day is remembered yet.
     pub fn new_day(&self, now: Moment) -> Option<Moment> {
         let day = day_of(now);
@@ -194,10 +243,8 @@ mod tests {
         assert!(NotAScope.to_string().contains("catalogue"));
     }
 
-    #[test]
-    fn a_key_is_used_once_a_day() {
-        let at = |text: &str| Moment::from_seconds(text.parse().expect("a number"));
-        let key = |used| ApiKey {
+    fn key(used: Option<Moment>) -> ApiKey {
+        ApiKey {
             id: ApiKeyId::new([1; 12]),
             name: KeyName::parse("shop-php").expect("a name"),
             digest: KeyDigest::new([7; 32]),
@@ -207,7 +254,39 @@ mod tests {
             author: String::new(),
             used,
             revoked: None,
-        };
+            expires: None,
+            networks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_key_opens_until_its_time_is_over_and_from_where_it_is_for() {
+        let good = ApiKey { networks: ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().expect("a network")).to_vec(), ..key(None) };
+        let over = ApiKey { expires: Some(Moment::from_seconds(100)), ..good.clone() };
+        let gone = ApiKey { revoked: Some(Moment::EPOCH), ..over.clone() };
+        for (key, from, now, outcome) in [
+            (&good, Some("10.1.2.3"), 99, Ok(())),
+            (&good, Some("::ffff:10.1.2.3"), 99, Ok(())),
+            (&good, Some("2001:db8::7"), 99, Ok(())),
+            (&good, None, 99, Ok(())),
+            (&good, Some("11.1.2.3"), 99, Err(Shut::Elsewhere)),
+            (&good, Some("::1"), 99, Err(Shut::Elsewhere)),
+            (&key(None), Some("11.1.2.3"), 99, Ok(())),
+            (&over, Some("10.1.2.3"), 99, Ok(())),
+            (&over, Some("10.1.2.3"), 100, Err(Shut::Expired)),
+            (&over, None, 100, Err(Shut::Expired)),
+            (&over, Some("11.1.2.3"), 100, Err(Shut::Expired)),
+            (&gone, Some("10.1.2.3"), 100, Err(Shut::Revoked)),
+        ] {
+            let from: Option<IpAddr> = from.map(|text| text.parse().expect("an address"));
+            assert_eq!(key.check(from, Moment::from_seconds(now)), outcome, "{from:?} {now}");
+            assert_eq!(key.has_name(&key.name, Moment::from_seconds(now)), matches!(outcome, Ok(()) | Err(Shut::Elsewhere)));
+        }
+    }
+
+    #[test]
+    fn a_key_is_used_once_a_day() {
+        let at = |text: &str| Moment::from_seconds(text.parse().expect("a number"));
         for (used, now, day) in [
             (None, "86399", Some("0")),
             (Some("0"), "86399", None),

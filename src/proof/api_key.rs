@@ -78,6 +78,8 @@ mod tests {
             author: String::new(),
             used: None,
             revoked: None,
+            expires: None,
+            networks: Vec::new(),
         }
     }
 

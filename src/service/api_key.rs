@@ -3,12 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::site::Site;
 use crate::auth::lockout::{Begun, Guess};
 use crate::clock;
-use crate::domain::api_key::{ApiKey, KeyName, Scopes};
+use crate::domain::api_key::{ApiKey, KeyName, Scopes, Shut};
 use crate::domain::authorization::Login;
 use crate::domain::id::ApiKeyId;
 use crate::domain::moment::{Moment, Span};
@@ -26,12 +27,16 @@ pub struct NewKey {
     pub scopes: Scopes,
     /// The only shop whose orders it may report and see.
     pub shop: Option<ShopName>,
+    /// From when on it opens nothing.
+    pub expires: Option<Moment>,
+    /// From where alone it opens anything.
+    pub networks: Vec<IpNet>,
 }
 
 /// Why no key was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotMade {
-    /// A key that was not revoked has the name.
+    /// A key that is good has the name.
     NameTaken(KeyName),
     /// There are too many.
     Full,
@@ -53,7 +58,7 @@ impl fmt::Display for NotMade {
 
 /// Makes a key. Its text is told here and never again.
 pub async fn make(site: &Site, new: NewKey, author: String) -> Result<(ApiKey, KeyText), NotMade> {
-    let NewKey { name, scopes, shop } = new;
+    let NewKey { name, scopes, shop, expires, networks } = new;
     let text = KeyText::new(random::bytes());
     let key = ApiKey {
         id: ApiKeyId::new(random::bytes()),
@@ -65,6 +70,8 @@ pub async fn make(site: &Site, new: NewKey, author: String) -> Result<(ApiKey, K
         author,
         used: None,
         revoked: None,
+        expires,
+        networks,
     };
     match site.callers.add_api_key(key.clone()).await.map_err(NotMade::Down)? {
         KeyAdded::Added => {}
@@ -89,7 +96,7 @@ pub async fn revoke(site: &Site, id: ApiKeyId, author: &str) -> Result<Option<(A
 /// Why a key that was brought opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotKnown {
-    /// It is no key that was made here, or it was revoked.
+    /// It is no key that was made here, or one that [opens nothing](ApiKey::check): which of it is for the log alone.
     Wrong,
     /// The same, too often from this network: so long it is told nothing else.
     Locked(Span),
@@ -109,10 +116,10 @@ pub async fn known(site: &Site, brought: &str, from: Option<IpAddr>, now: Moment
     // What no key looks like is not worth a look into the store.
     let Some(text) = KeyText::parse(brought) else { return Err(wrong(site, brought, from, None, now)) };
     let keys = site.callers.api_keys().await?;
-    let found = text.find(&keys);
-    let Some(key) = found.filter(|key| key.revoked.is_none()) else {
-        return Err(wrong(site, brought, from, found.map(|key| key.id), now));
-    };
+    let Some(key) = text.find(&keys) else { return Err(wrong(site, brought, from, None, now)) };
+    if let Err(shut) = key.check(from, now) {
+        return Err(wrong(site, brought, from, Some((key.id, shut)), now));
+    }
     if let Some(day) = key.new_day(now) {
         // That it was used is worth no refusal.
         let _ = site.callers.use_api_key(key.id, day).await;
@@ -121,11 +128,11 @@ pub async fn known(site: &Site, brought: &str, from: Option<IpAddr>, now: Moment
 }
 
 /// Counts a key that opens nothing, and tells it in the log: each once, and not more of one network than the lock-out lets by.
-fn wrong(site: &Site, brought: &str, from: Option<IpAddr>, revoked: Option<ApiKeyId>, now: Moment) -> NotKnown {
-    let revoked = revoked.map(|id| id.to_string());
-    let revoked = revoked.as_deref();
+fn wrong(site: &Site, brought: &str, from: Option<IpAddr>, shut: Option<(ApiKeyId, Shut)>, now: Moment) -> NotKnown {
+    let key = shut.map(|(id, _)| tracing::field::display(id));
+    let why = shut.map_or("unknown", |(_, shut)| shut.word());
     let Some(client) = from else {
-        tracing::warn!(event = "api_key_wrong", revoked, "a key of the API was brought over a unix socket, and opens nothing");
+        tracing::warn!(event = "api_key_wrong", why, key, "a key of the API was brought over a unix socket, and opens nothing");
         return NotKnown::Wrong;
     };
     let desk = &site.logins.desk;
@@ -136,7 +143,7 @@ fn wrong(site: &Site, brought: &str, from: Option<IpAddr>, revoked: Option<ApiKe
         Ok(Begun::Wrong) => NotKnown::Wrong,
         Ok(Begun::Try(attempt)) => {
             attempt.ended(false);
-            tracing::warn!(event = "api_key_wrong", %client, revoked, "a key of the API was brought that opens nothing");
+            tracing::warn!(event = "api_key_wrong", %client, why, key, "a key of the API was brought that opens nothing");
             NotKnown::Wrong
         }
     }

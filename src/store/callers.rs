@@ -14,7 +14,7 @@ pub const API_KEYS_MAX: usize = 1000;
 pub enum KeyAdded {
     /// It is kept.
     Added,
-    /// A key that was not revoked has its name.
+    /// A key that was neither revoked nor over when it was made has its name.
     NameTaken,
     /// There are [`API_KEYS_MAX`].
     Full,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::servers::faketime;
 use crate::servers::http::Download;
 use crate::shop::{Shop, is_problem, json_of};
 
@@ -143,4 +144,46 @@ fn a_key_that_cannot_be_made_says_what_would_be_right() {
     assert_eq!((&made["key"]["scopes"], &made["key"]["shop"]), (&json!(["read", "orders"]), &json!("zencart")));
     let table = shop.daemon.say(&["apikey", "list"]);
     assert!(table.contains("shop (orders of zencart)") && !table.contains("cr_"), "{table}");
+}
+
+#[test]
+fn a_key_opens_until_its_time_is_over_and_from_its_networks_alone_and_only_the_log_says_why_not() {
+    let mut shop = Shop::open();
+    let new = |name: &str, more: &[&str]| shop.daemon.say(&[&["apikey", "new", name, "--scope", "read"], more].concat());
+    let near = new("near", &["--network", "10.0.0.0/8", "--network", "127.0.0.1"]);
+    let far = new("far", &["--network", "10.1.2.3/8"]);
+    let soon = new("soon", &["--expires", "2099-12-31", "--network", "127.0.0.0/8"]);
+    let get = |shop: &Shop, key: &str| shop.by(key, "GET", "/api/v1/about", None);
+    assert_eq!([&near, &soon].map(|key| get(&shop, key).status), [200, 200]);
+    let refused = get(&shop, &far);
+    assert_eq!(is_problem(&refused, 401, &["not known, or was revoked, is over"])["code"], "bad_proof");
+    let unknown = get(&shop, &format!("cr_{:032}", 7));
+    assert_eq!(unknown.body, refused.body, "who brings it learns nothing");
+    assert!(shop.daemon.logged(&["api_key_wrong", "wrong_network"]).contains("k-"));
+    assert_eq!(shop.daemon.said(&["api_key_wrong", "unknown"]), 1);
+    let listed = shop.daemon.json(&["apikey", "list"]);
+    let of = |name: &str| listed.as_array().unwrap().iter().find(|key| key["name"] == name).unwrap().clone();
+    assert_eq!((&of("far")["networks"], &of("far")["expires"]), (&json!(["10.0.0.0/8"]), &Value::Null));
+    assert_eq!(of("near")["networks"], json!(["10.0.0.0/8", "127.0.0.1/32"]));
+    assert_eq!((&of("soon")["expires"], &of("soon")["state"]), (&json!("2100-01-01T00:00:00Z"), &json!("good")));
+    let table = shop.daemon.say(&["apikey", "list"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["near (from 10.0.0.0/8 127.0.0.1/32)", "soon (until 2100-01-01T00:00:00Z, from 127.0.0.0/8)"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    faketime::set(&mut shop.daemon, 80 * 366 * 86_400);
+    assert_eq!(get(&shop, &soon).body, refused.body);
+    assert!(shop.daemon.logged(&["api_key_wrong", "expired"]).contains("k-"));
+    assert_eq!(get(&shop, &near).status, 200);
+    let listed = shop.daemon.json(&["apikey", "list"]);
+    assert_eq!(listed.as_array().unwrap().iter().filter(|key| key["state"] == "expired").count(), 1, "{listed}");
+    for (more, words) in [
+        (["--expires", "2026-01-01"], "must be later than now"),
+        (["--expires", "soon"], "must be a date"),
+        (["--network", "10.0.0.0/33"], "must be a network"),
+        (["--network", "shop.example"], "must be a network"),
+    ] {
+        let output = shop.daemon.command(&[&["apikey", "new", "x", "--scope", "read"][..], &more].concat());
+        let told = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.status.code() == Some(1) && told.contains(words), "{more:?}: {told}");
+    }
 }

@@ -27,6 +27,8 @@ fn key(number: u16) -> ApiKey {
         author: "anna (cloakroom apikey new)".to_owned(),
         used: None,
         revoked: None,
+        expires: (number == 3).then(|| at(1000)),
+        networks: if number == 1 { vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()] } else { Vec::new() },
     }
 }
 
@@ -51,7 +53,12 @@ pub(crate) async fn a_name_is_free_again_when_its_key_is_revoked_and_there_are_o
     assert_eq!(store.add_api_key(again(2)).await, Ok(KeyAdded::NameTaken));
     store.revoke_api_key(id(1), at(5)).await.unwrap();
     assert_eq!(store.add_api_key(again(2)).await, Ok(KeyAdded::Added));
-    for number in 3..=u16::try_from(API_KEYS_MAX).unwrap() {
+    let over = ApiKey { expires: Some(at(4)), ..key(3) };
+    assert_eq!(store.add_api_key(over.clone()).await, Ok(KeyAdded::Added));
+    let before = ApiKey { name: over.name.clone(), created: at(3), ..key(4) };
+    assert_eq!(store.add_api_key(before.clone()).await, Ok(KeyAdded::NameTaken));
+    assert_eq!(store.add_api_key(ApiKey { created: at(4), ..before }).await, Ok(KeyAdded::Added), "that one is over");
+    for number in 5..=u16::try_from(API_KEYS_MAX).unwrap() {
         assert_eq!(store.add_api_key(key(number)).await, Ok(KeyAdded::Added), "{number}");
     }
     assert_eq!(store.add_api_key(key(2000)).await, Ok(KeyAdded::Full));

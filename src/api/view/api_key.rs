@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::api_key::ApiKey;
+use crate::domain::api_key::{ApiKey, Shut};
+use crate::domain::moment::Moment;
 
 /// A key of the API, without its text.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -18,7 +19,7 @@ pub struct ApiKeyView {
     pub scopes: Vec<String>,
     /// The only shop whose orders it may report and see; `null` is any.
     pub shop: Option<String>,
-    /// good or revoked.
+    /// good, revoked or expired.
     pub state: String,
     /// When it was made.
     pub created: String,
@@ -28,22 +29,28 @@ pub struct ApiKeyView {
     pub used: Option<String>,
     /// When it was revoked.
     pub revoked: Option<String>,
+    /// From when on it opens nothing; `null` is never.
+    pub expires: Option<String>,
+    /// From where alone it opens anything; empty is anywhere.
+    pub networks: Vec<String>,
 }
 
 impl ApiKeyView {
-    pub(in crate::api) fn of(key: &ApiKey) -> Self {
-        let ApiKey { id, name, digest: _, scopes, shop, created, author, used, revoked } = key;
+    pub(in crate::api) fn of(key: &ApiKey, now: Moment) -> Self {
+        let ApiKey { id, name, digest: _, scopes, shop, created, author, used, revoked, expires, networks } = key;
         let day = |used: String| used.split_once('T').map_or_else(|| used.clone(), |(day, _)| day.to_owned());
         Self {
             id: id.to_string(),
             name: name.to_string(),
             scopes: scopes.words().map(str::to_owned).collect(),
             shop: shop.as_ref().map(ToString::to_string),
-            state: if revoked.is_some() { "revoked" } else { "good" }.to_owned(),
+            state: key.check(None, now).map_or_else(Shut::word, |()| "good").to_owned(),
             created: created.to_string(),
             author: author.clone(),
             used: used.map(|used| day(used.to_string())),
             revoked: revoked.map(|revoked| revoked.to_string()),
+            expires: expires.map(|expires| expires.to_string()),
+            networks: networks.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -32,7 +32,7 @@ impl Callers {
         if self.keys.len() >= API_KEYS_MAX {
             return KeyAdded::Full;
         }
-        if self.keys.values().any(|other| other.revoked.is_none() && other.name == key.name) {
+        if self.keys.values().any(|other| other.has_name(&key.name, key.created)) {
             return KeyAdded::NameTaken;
         }
         self.keys.insert((key.created, key.id), key);

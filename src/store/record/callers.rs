@@ -36,6 +36,10 @@ pub struct ApiKeyRecord {
     used: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revoked: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<String>,
 }
 
 /// Without the digest.
@@ -47,7 +51,7 @@ impl std::fmt::Debug for ApiKeyRecord {
 
 impl From<&ApiKey> for ApiKeyRecord {
     fn from(key: &ApiKey) -> Self {
-        let ApiKey { id, name, digest, scopes, shop, created, author, used, revoked } = key;
+        let ApiKey { id, name, digest, scopes, shop, created, author, used, revoked, expires, networks } = key;
         Self {
             id: id.written(),
             name: name.as_str().to_owned(),
@@ -58,6 +62,8 @@ impl From<&ApiKey> for ApiKeyRecord {
             author: author.clone(),
             used: used.map(Moment::millis),
             revoked: revoked.map(Moment::millis),
+            expires: expires.map(Moment::millis),
+            networks: networks.iter().map(Written::written).collect(),
         }
     }
 }
@@ -66,7 +72,7 @@ impl TryFrom<ApiKeyRecord> for ApiKey {
     type Error = Unreadable;
 
     fn try_from(record: ApiKeyRecord) -> Result<Self, Unreadable> {
-        let ApiKeyRecord { id, name, digest, scopes, shop, created, author, used, revoked } = record;
+        let ApiKeyRecord { id, name, digest, scopes, shop, created, author, used, revoked, expires, networks } = record;
         Ok(Self {
             id: Written::read(&id, "id")?,
             name: KeyName::parse(&name).ok_or_else(|| Unreadable::new("name", &name))?,
@@ -77,6 +83,8 @@ impl TryFrom<ApiKeyRecord> for ApiKey {
             author,
             used: used.map(Moment::from_millis),
             revoked: revoked.map(Moment::from_millis),
+            expires: expires.map(Moment::from_millis),
+            networks: networks.iter().map(|network| Written::read(network, "networks")).collect::<Result<_, _>>()?,
         })
     }
 }

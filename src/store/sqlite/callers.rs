@@ -21,6 +21,8 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey, Fault> {
         let millis: Option<i64> = row.get(at)?;
         Ok(millis.map(|millis| Moment::from_millis(millis.cast_unsigned())))
     };
+    let networks: String = row.get(10)?;
+    let parts = networks.split(',').filter(|network| !network.is_empty());
     let (name, scopes, shop): (String, String, Option<String>) = (row.get(1)?, row.get(3)?, row.get(4)?);
     Ok(ApiKey {
         id: Written::read(&row.get::<_, String>(0)?, "id")?,
@@ -32,6 +34,8 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey, Fault> {
         author: row.get(6)?,
         used: moment(7)?,
         revoked: moment(8)?,
+        expires: moment(9)?,
+        networks: parts.map(|network| Written::read(network, "networks")).collect::<Result<_, _>>()?,
     })
 }
 
@@ -46,7 +50,7 @@ pub(super) fn one(database: &Connection, id: &str) -> Result<Option<ApiKey>, Fau
 
 /// Writes a new row.
 pub(super) fn add(database: &Connection, key: &ApiKey) -> Result<(), Fault> {
-    let ApiKey { id, name, digest, scopes, shop, created, author, used, revoked } = key;
+    let ApiKey { id, name, digest, scopes, shop, created, author, used, revoked, expires, networks } = key;
     database.prepare_cached(schema::ADD_API_KEY)?.execute(params![
         id.written(),
         name.as_str(),
@@ -57,6 +61,8 @@ pub(super) fn add(database: &Connection, key: &ApiKey) -> Result<(), Fault> {
         author,
         used.map(rows::millis),
         revoked.map(rows::millis),
+        expires.map(rows::millis),
+        networks.iter().map(Written::written).collect::<Vec<_>>().join(","),
     ])?;
     Ok(())
 }
@@ -85,7 +91,7 @@ impl Working {
         if known.len() >= API_KEYS_MAX {
             return Ok(KeyAdded::Full);
         }
-        if known.iter().any(|other| other.revoked.is_none() && other.name == key.name) {
+        if known.iter().any(|other| other.has_name(&key.name, key.created)) {
             return Ok(KeyAdded::NameTaken);
         }
         add(&self.database, key)?;

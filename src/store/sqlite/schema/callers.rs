@@ -38,14 +38,14 @@ ALTER TABLE api_keys ADD COLUMN networks TEXT NOT NULL DEFAULT '';
 
 macro_rules! api_key_columns {
     () => {
-        "id, name, digest, scopes, shop, created, author, used, revoked"
+        "id, name, digest, scopes, shop, created, author, used, revoked, expires, networks"
     };
 }
 
 statements! {
     API_KEYS = concat!("SELECT ", api_key_columns!(), " FROM api_keys INDEXED BY api_keys_by_age ORDER BY created DESC, id DESC");
     API_KEY = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE id = ?1");
-    ADD_API_KEY = concat!("INSERT INTO api_keys (", api_key_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    ADD_API_KEY = concat!("INSERT INTO api_keys (", api_key_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     REVOKE_API_KEY = "UPDATE api_keys SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL";
     USE_API_KEY = "UPDATE api_keys SET used = ?2 WHERE id = ?1";
 
