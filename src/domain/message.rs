@@ -203,6 +203,11 @@ impl Message {
         Self { id, lane, content, at: event.at, state: State::Waiting(due), tries: 0, last: None }
     }
 
+    /// Whether it is one of those of which only so many may wait: an event that is due as soon as it is written.
+    pub const fn is_counted(&self) -> bool {
+        matches!(self.content, Content::Event { kind, .. } if !matches!(kind, Kind::GrantExpiring))
+    }
+
     /// `letter`, written at `at`.
     pub fn of_letter(letter: Letter, at: Moment) -> Self {
         let about = match letter.about {

@@ -184,7 +184,7 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
 
 /// Makes a link of a grant that is open where the time of all that it has is over: who bought it can go on, by the page of the
 /// order or by another letter. Where the newest one was withdrawn, that is what a person wanted.
-pub(super) async fn renew(site: &Site, grant: &Grant, author: Author) -> Result<(), Down> {
+pub(super) async fn relink(site: &Site, grant: &Grant, author: Author) -> Result<(), Down> {
     let now = author.at;
     if grant.check().is_err() || grant.is_over(now) {
         return Ok(());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::ending::check_zone;
-use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, renew, url_of};
+use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, relink, url_of};
 use super::outcome::Hidden;
 use super::site::Site;
 use super::your_downloads;
@@ -152,7 +152,7 @@ async fn report_selling(
     follow(site, &kept, now).await?;
     drop(alone);
     for grant in &kept.grants {
-        renew(site, grant, author.clone()).await?;
+        relink(site, grant, author.clone()).await?;
     }
     let grants = opened(site, kept.grants, key).await?;
     let page = your_downloads::url_of(site, &kept.order).map(Hidden);

@@ -4,7 +4,7 @@
 use super::address;
 use super::asking::{self, Asked};
 use super::download::{click, known, set_cookie, signing_key};
-use super::issue::renew;
+use super::issue::relink;
 use super::landing::{checksum_of, left, reader, unwritten};
 use super::order::notes;
 use super::outcome::{Hidden, Outcome, Page};
@@ -138,7 +138,7 @@ async fn row(
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(Row, Option<Link>), Refusal> {
-    renew(site, grant, Author { name: RENEWS.to_owned(), at: now }).await.map_err(|down| trace.down(down))?;
+    relink(site, grant, Author { name: RENEWS.to_owned(), at: now }).await.map_err(|down| trace.down(down))?;
     let links = site.store.links(grant.id).await.map_err(|down| trace.down(down))?;
     let link = links.into_iter().find(|link| !link.revoked);
     let filter = Filter { grant: Some(grant.id), before: None, limit: DELIVERIES };

@@ -14,7 +14,7 @@ use crate::domain::moment::Moment;
 use crate::domain::order::{Order, OrderState};
 
 /// More events than this do not wait: a webhook that is away for days must not fill the disk. Letters are not counted, each was
-/// asked for.
+/// asked for; nor are notices that a grant ends, which are as many as there are grants, and wait until then.
 pub const EVENTS_WAITING_MAX: u64 = 100_000;
 
 /// What those who send hear of the store.

@@ -339,13 +339,19 @@ pub(crate) async fn events_that_nobody_takes_are_bounded_and_letters_are_not_cou
         store.post(part.to_vec()).await.unwrap();
     }
     assert_eq!(told.borrow_and_update().lost, 3);
+    // As many notices as there are grants take no room, and need none.
+    let ends = Grant { expires: Some(at(90 * DAY)), ..grant(3, None) };
+    let notice = Message::of_event(&Event::expiring(&ends).unwrap(), &shop(), at(80 * DAY));
+    store.post(vec![notice.clone()]).await.unwrap();
+    let newest = store.messages(Messages { limit: 1, ..Messages::default() }).await.unwrap();
+    assert_eq!((told.borrow_and_update().lost, newest), (3, vec![notice]));
     store.post(vec![letter("a@b.example", About::Nothing, 1)]).await.unwrap();
     let arrived = |message: &Message| Tried::new(message.id, 0, Try::new(at(5), "204"), Outcome::Sent, 0);
     store.tried(vec![arrived(&events[0])]).await.unwrap();
     store.post(vec![event(7000), event(7001)]).await.unwrap();
     assert_eq!(told.borrow_and_update().lost, 4, "there was room for one");
     let waiting = store.count_messages().await.unwrap().into_iter().filter(|count| count.state == "waiting");
-    assert_eq!(waiting.map(|count| count.count).sum::<u64>(), most + 1);
+    assert_eq!(waiting.map(|count| count.count).sum::<u64>(), most + 2);
 }
 
 fn event_at(moment: Moment) -> Message {

@@ -34,7 +34,7 @@ impl Outbox {
         if self.numbers.contains_key(&message.id) {
             return;
         }
-        if message.lane != Lane::Mail && self.waiting >= EVENTS_WAITING_MAX {
+        if message.is_counted() && self.waiting >= EVENTS_WAITING_MAX {
             self.told.send_modify(|told| told.lost = told.lost.wrapping_add(1));
             return;
         }
@@ -208,7 +208,7 @@ fn is_to(message: &Message, address: &str) -> bool {
 }
 
 fn is_waiting_event(message: &Message) -> bool {
-    message.lane != Lane::Mail && matches!(message.state, State::Waiting(_))
+    message.is_counted() && matches!(message.state, State::Waiting(_))
 }
 
 /// The grant and the order that a message is about.

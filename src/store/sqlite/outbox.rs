@@ -149,19 +149,22 @@ pub(super) fn lanes(database: &Connection) -> Result<Vec<LaneCount>, Fault> {
 impl Working {
     /// Writes what this batch tells.
     pub(super) fn write_messages(&mut self) -> Result<(), Fault> {
-        for message in std::mem::take(&mut self.outbox.new) {
-            let is_event = message.lane != Lane::Mail;
-            let waiting = self.events_waiting()?;
-            if is_event && waiting >= EVENTS_WAITING_MAX {
+        let new = std::mem::take(&mut self.outbox.new);
+        let mut room = if new.iter().any(Message::is_counted) { EVENTS_WAITING_MAX.saturating_sub(self.events_waiting()?) } else { 0 };
+        for message in new {
+            let is_counted = message.is_counted();
+            if is_counted && room == 0 {
                 self.outbox.news.lost += 1;
             } else if add(&self.database, &message)? {
                 self.outbox.news.written += 1;
-                self.outbox.waiting = Some(waiting + u64::from(is_event));
+                room -= u64::from(is_counted);
+                self.outbox.waiting = self.outbox.waiting.map(|waiting| waiting + u64::from(is_counted));
             }
         }
         Ok(())
     }
 
+    /// At least so many events wait: once for each batch that tells of any.
     fn events_waiting(&mut self) -> Result<u64, Fault> {
         // What was sent since then is counted out only where it would be too many.
         if let Some(waiting) = self.outbox.waiting.filter(|waiting| *waiting < EVENTS_WAITING_MAX) {

@@ -180,6 +180,7 @@ CREATE TABLE places (
     privacy::TABLES,
     deeds::TABLES,
     callers::LIMITS,
+    outbox::WAITING,
 ];
 
 /// What follows all steps in a new file: the tables in which SQLite keeps what it learns about the rows. They are there from

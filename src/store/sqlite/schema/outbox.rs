@@ -28,6 +28,11 @@ CREATE INDEX outbox_of_order ON outbox (order_id, number) WHERE order_id IS NOT 
 CREATE INDEX outbox_forgotten ON outbox (forgotten) WHERE forgotten IS NOT NULL;
 ";
 
+/// What counts towards [`EVENTS_WAITING_MAX`](crate::store::EVENTS_WAITING_MAX).
+pub(super) const WAITING: &str = "
+CREATE INDEX outbox_events ON outbox (number) WHERE state = 'waiting' AND lane <> 'mail' AND kind <> 'grant.expiring';
+";
+
 macro_rules! message_columns {
     () => {
         "o.number, o.id, o.lane, o.kind, o.grant_id, o.order_id, o.body, o.address, o.link, o.language, o.at, o.state, o.due, o.tries, o.tried, o.answer"
@@ -55,6 +60,6 @@ statements! {
     AGAIN_ONE = "UPDATE outbox SET state = 'waiting', due = ?2, tries = 0, forgotten = NULL WHERE id = ?1 AND state = 'dead'";
     AGAIN_LANE = "UPDATE outbox SET state = 'waiting', due = ?2, tries = 0, forgotten = NULL WHERE lane = ?1 AND state = 'dead'";
     GIVE_UP = "UPDATE outbox SET state = 'dead', due = NULL, tried = ?2, answer = ?3, forgotten = ?4 WHERE lane = ?1 AND due IS NOT NULL";
-    EVENTS_WAITING = "SELECT count(*) FROM outbox WHERE state = 'waiting' AND lane <> 'mail'";
+    EVENTS_WAITING = "SELECT count(*) FROM outbox WHERE state = 'waiting' AND lane <> 'mail' AND kind <> 'grant.expiring'";
     LANES = "SELECT lane, state, count(*) FROM outbox GROUP BY state, lane ORDER BY lane, state";
 }
