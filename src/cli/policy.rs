@@ -88,7 +88,7 @@ fn told(applied: &AppliedView, product: &str) -> String {
     for (count, why) in [
         (*revoked, "revoked, and stay so"),
         (*over, "would be over already, and stay as they are"),
-        (*amended, "changed by hand before, and stay as they are (--amended changes them, too)"),
+        (*amended, "changed by hand before and left alone (--amended changes these, too)"),
     ] {
         if count > 0 {
             text = format!("{text}, {} {why}", terminal::grouped(count));
