@@ -184,6 +184,6 @@ fn a_key_opens_until_its_time_is_over_and_from_its_networks_alone_and_only_the_l
     ] {
         let output = shop.daemon.command(&[&["apikey", "new", "x", "--scope", "read"][..], &more].concat());
         let told = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(output.status.code() == Some(1) && told.contains(words), "{more:?}: {told}");
+        assert!(output.status.code() == Some(2) && told.contains(words), "{more:?}: {:?} {told}", output.status);
     }
 }
