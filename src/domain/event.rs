@@ -11,6 +11,7 @@ use super::credential::{DirectoryCredential, Holder};
 use super::grant::Grant;
 use super::id::{GrantId, LinkId};
 use super::moment::Moment;
+use super::order::Order;
 use super::refusal::Refusal;
 
 /// What kind of thing happened.
@@ -24,6 +25,8 @@ pub enum Kind {
     GrantExhausted,
     /// A grant ends soon, and is not used up.
     GrantExpiring,
+    /// The customer of an order asks for more of a grant: another download, or more time.
+    GrantMoreRequested,
     /// Somebody who has a link of a grant was refused.
     Refused,
     /// A file has another content.
@@ -36,11 +39,12 @@ pub enum Kind {
 
 impl Kind {
     /// Those that a webhook may ask for.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::GrantActivated,
         Self::DeliveryCompleted,
         Self::GrantExhausted,
         Self::GrantExpiring,
+        Self::GrantMoreRequested,
         Self::Refused,
         Self::FileVersionReleased,
         Self::CredentialRotated,
@@ -53,6 +57,7 @@ impl Kind {
             Self::DeliveryCompleted => "delivery.completed",
             Self::GrantExhausted => "grant.exhausted",
             Self::GrantExpiring => "grant.expiring",
+            Self::GrantMoreRequested => "grant.more_requested",
             Self::Refused => "refused",
             Self::FileVersionReleased => "file.version_released",
             Self::CredentialRotated => "credential.rotated",
@@ -113,6 +118,15 @@ impl Event {
     pub fn completed(grant: &Grant, change: &Change) -> Self {
         let mut event = Self::of_grant(Kind::DeliveryCompleted, change.at, grant, change.delivery.to_string());
         event.data.insert("delivery".to_owned(), json!({ "id": change.delivery.to_string(), "size": change.size }));
+        event
+    }
+
+    /// The customer of `order` asks for more of `grant`, which is shut for this reason.
+    pub fn more_requested(grant: &Grant, order: &Order, why: Refusal, at: Moment) -> Self {
+        let mut event = Self::of_grant(Kind::GrantMoreRequested, at, grant, format!("{} {}", grant.id, at.millis()));
+        let named = json!({ "id": order.id.to_string(), "shop": order.shop.as_str(), "external_id": order.external_id.as_str() });
+        event.data.insert("order".to_owned(), named);
+        event.data.insert("refusal".to_owned(), json!(why.code()));
         event
     }
 

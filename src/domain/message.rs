@@ -277,7 +277,17 @@ impl Tried {
         };
         Self { id, last, state }
     }
+
+    /// The same; tried again not before `asked` is over, where whoever failed asks for that, or [`ASKED_MAX`].
+    #[must_use]
+    pub fn after(self, asked: Option<Span>) -> Self {
+        let (State::Waiting(due), Some(asked)) = (self.state.unwrap_or(State::Dead), asked) else { return self };
+        Self { state: Some(State::Waiting(due.max(self.last.at + asked.min(ASKED_MAX)))), ..self }
+    }
 }
+
+/// No message waits longer for its next try because somebody asks for that.
+pub const ASKED_MAX: Span = Span::from_hours(24);
 
 /// When a message that was tried `tries` times before is tried again after one more: a tenth earlier or later, by `jitter`.
 /// `None` where it was tried often enough.
@@ -383,6 +393,18 @@ mod tests {
         assert_eq!(state(0, Outcome::Void), None);
         assert!(matches!(state(0, Outcome::Failed), Some(State::Waiting(due)) if due.since(CREATED).seconds_up() <= 6 && due > CREATED));
         assert_eq!(state(9, Outcome::Failed), Some(State::Dead));
+    }
+
+    #[test]
+    fn who_asks_for_a_pause_gets_it_within_bounds_and_none_that_is_shorter_than_ours() {
+        let tried = |outcome| Tried::new(MessageId::new([1; 12]), 0, Try::new(CREATED, "503"), outcome, 128);
+        let own = tried(Outcome::Failed);
+        for (asked, pause) in [(600, 600), (86_400, 86_400), (86_401, 86_400), (u64::MAX, 86_400)] {
+            let state = own.clone().after(Some(Span::from_seconds(asked))).state;
+            assert_eq!(state, Some(State::Waiting(CREATED + Span::from_seconds(pause))), "{asked}");
+        }
+        assert_eq!((own.clone().after(None), own.clone().after(Some(Span::from_seconds(1)))), (own.clone(), own));
+        assert_eq!(tried(Outcome::Refused).after(Some(ASKED_MAX)).state, Some(State::Dead));
     }
 
     #[test]

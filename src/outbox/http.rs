@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::reach::{Reach, connect};
 use super::tls;
 use crate::config::WebhookUrl;
+use crate::domain::moment::{Moment, Span};
 
 /// Who does not answer within this is tried again later: the standard advises 15 to 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,6 +31,18 @@ pub struct Answer {
     pub status: u16,
     /// How it begins.
     pub text: String,
+    /// How long it asks to be left alone (`Retry-After`).
+    pub pause: Option<Span>,
+}
+
+/// Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or a moment.
+fn pause(text: &str, now: Moment) -> Option<Span> {
+    let text = text.trim();
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().map(Span::from_seconds);
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Moment::from_seconds(u64::try_from(at.as_second()).ok()?).since(now))
 }
 
 /// Sends `body` to `url` with these headers, and gives what was answered; the error says why nothing was.
@@ -37,23 +50,23 @@ pub(super) async fn post(
     url: &WebhookUrl,
     reach: Reach,
     trusted: Option<Arc<ClientConfig>>,
-    headers: &[(&str, String)],
-    body: &str,
+    (headers, body): (&[(&str, String)], &str),
+    now: Moment,
 ) -> Result<Answer, String> {
     let asked = async {
         let stream = connect(&url.host, url.port, reach).await?;
         // What is small must not wait for more.
         let _ = stream.set_nodelay(true);
         match trusted {
-            Some(trusted) => exchange(tls::over(stream, &url.host, trusted).await?, url, headers, body).await,
-            None => exchange(stream, url, headers, body).await,
+            Some(trusted) => exchange(tls::over(stream, &url.host, trusted).await?, url, (headers, body), now).await,
+            None => exchange(stream, url, (headers, body), now).await,
         }
     };
     let late = |_| format!("no answer within {} s", PATIENCE.as_secs());
     tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
 }
 
-async fn exchange<S>(stream: S, url: &WebhookUrl, headers: &[(&str, String)], body: &str) -> Result<Answer, String>
+async fn exchange<S>(stream: S, url: &WebhookUrl, (headers, body): (&[(&str, String)], &str), now: Moment) -> Result<Answer, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -73,7 +86,9 @@ where
     let mut answered = pin!(async {
         let answer = sender.send_request(request).await.map_err(|error| format!("no answer: {error}"))?;
         let status = answer.status().as_u16();
-        Ok(Answer { status, text: beginning(answer.into_body()).await })
+        let asked = answer.headers().get("retry-after").and_then(|text| text.to_str().ok());
+        let pause = asked.and_then(|text| pause(text, now));
+        Ok(Answer { status, text: beginning(answer.into_body()).await, pause })
     });
     tokio::select! {
         biased;
@@ -95,4 +110,29 @@ async fn beginning(mut body: Incoming) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_a_number_of_seconds_or_until_a_moment() {
+        let now = Moment::from_seconds(784_111_777);
+        for (text, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Sun, 06 Nov 1993 08:49:37 GMT", None),
+            ("Sat, 06 Nov 1993 08:49:37 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("", None),
+            ("soon", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(pause(text, now), seconds.map(Span::from_seconds), "{text:?}");
+        }
+    }
 }

@@ -90,7 +90,7 @@ impl Couriers {
             ("webhook-timestamp", at.seconds().to_string()),
             ("webhook-signature", secret.sign(id, at, body)),
         ];
-        http::post(&entry.url, Reach::of(entry), tls, &headers, body).await
+        http::post(&entry.url, Reach::of(entry), tls, (&headers, body), at).await
     }
 }
 

@@ -1,12 +1,16 @@
-//! Customers who ask for more: another download, or more time. The shop hears of it in the log and by
-//! [`Event::Asked`].
+//! Customers who ask for more: another download, or more time. The shop hears of it in the log, by `grant.more_requested` where
+//! a webhook wants to, and by [`Event::Asked`].
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::outbox;
 use super::site::{Event, Site};
+use crate::domain::event;
+use crate::domain::grant::Grant;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::{Moment, Span};
+use crate::domain::order::Order;
 use crate::domain::refusal::Refusal;
 
 /// So long nobody need say the same again.
@@ -59,12 +63,17 @@ impl Asks {
     }
 }
 
-/// Takes in that somebody asks, and tells the shop, once in [`AGAIN`].
-pub(super) fn ask(site: &Site, asked: Asked) -> Result<(), Refusal> {
+/// Takes in that somebody asks for more of a grant of an order, and tells the shop, once in [`AGAIN`].
+pub(super) async fn ask(site: &Site, (order, grant): (&Order, &Grant), why: Refusal, at: Moment) -> Result<(), Refusal> {
+    let asked = Asked { order: order.id, grant: grant.id, why, at };
     if site.asks.add(asked)? {
-        let Asked { order, grant, why, .. } = asked;
-        tracing::info!(event = "asked_for_more", %order, %grant, refusal = %why);
+        tracing::info!(event = "asked_for_more", order = %order.id, grant = %grant.id, refusal = %why);
         site.tell(|| Event::Asked(asked));
+        let told = outbox::wanted(site).messages(&event::Event::more_requested(grant, order, why, at));
+        if !told.is_empty() {
+            // What is not written is told no more: the log has it.
+            let _ = site.messages.post(told).await;
+        }
     }
     Ok(())
 }

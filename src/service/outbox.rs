@@ -84,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Those who want to hear of events, by the configuration of `site`.
-fn wanted(site: &Site) -> Wanted {
+pub(super) fn wanted(site: &Site) -> Wanted {
     let there = site.configuration.webhooks.iter().filter(|webhook| !site.outbox.is_gone(webhook));
     let subscriber = |webhook: &Webhook| Subscriber { name: webhook.name.clone(), kinds: webhook.events.clone(), notice: webhook.notice };
     let letters = site.configuration.mail.as_ref().is_some_and(|mail| mail.orders);
@@ -219,7 +219,7 @@ async fn round(site: &Arc<Site>, lane: &Lane, messages: Vec<Message>) {
         is_gone |= sent.is_gone;
         let last = Try::new(clock::now(), &sent.answer);
         let [jitter] = random::bytes();
-        let one = Tried::new(message.id, message.tries, last, sent.outcome, jitter);
+        let one = Tried::new(message.id, message.tries, last, sent.outcome, jitter).after(sent.pause);
         note(site, lane, &message, &one, &sent);
         tried.push(one);
     }

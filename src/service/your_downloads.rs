@@ -2,7 +2,7 @@
 //! see it, and looking at it uses nothing up.
 
 use super::address;
-use super::asking::{self, Asked};
+use super::asking;
 use super::download::{click, known, set_cookie, signing_key};
 use super::issue::relink;
 use super::landing::{checksum_of, left, reader, unwritten};
@@ -228,7 +228,7 @@ async fn ask(
 ) -> Result<(), Refusal> {
     let (row, _) = row(site, dialect, question, (order, grant), now, trace).await?;
     match row.standing {
-        Standing::Shut(why) if may_ask(why) => asking::ask(site, Asked { order: order.id, grant: grant.id, why, at: now }),
+        Standing::Shut(why) if may_ask(why) => asking::ask(site, (order, grant), why, now).await,
         // It was opened meanwhile: the page shows it.
         Standing::Open => Ok(()),
         Standing::Shut(why) => {

@@ -9,11 +9,12 @@ use crate::servers::http::Download;
 use crate::servers::site::{Site, content};
 use crate::servers::until;
 
-const EVERYTHING: [&str; 7] = [
+const EVERYTHING: [&str; 8] = [
     "grant.activated",
     "delivery.completed",
     "grant.exhausted",
     "grant.expiring",
+    "grant.more_requested",
     "refused",
     "file.version_released",
     "credential.rotated",
@@ -127,6 +128,32 @@ fn where_nobody_listens_nothing_is_written() {
     assert_eq!(site.cloakroom.json(&["outbox", "list"]), json!([]));
     let said = site.cloakroom.command(&["outbox", "lanes"]);
     assert!(String::from_utf8(said.stdout).unwrap().contains("no [[webhook]] and no [mail]"));
+}
+
+#[test]
+fn a_customer_who_asks_for_more_is_told_of_once_a_day_with_the_number_of_the_order() {
+    let receiver = Receiver::open();
+    let policy = "[[policy]]\nname = \"default\"\nmax_downloads = 0\n\n";
+    let site = Site::with(&format!("{policy}{}", receiver.section("shop", &["grant.more_requested"], "")));
+    site.master("a.zip", &content(100));
+    let file = site.cloakroom.say(&["file", "add", "masters/a.zip"]);
+    site.cloakroom.say(&["product", "add", "a", "--file", &file]);
+    let order = site.cloakroom.json(&["order", "add", "1001", "--email", "anna@b.example", "--line", "a"]);
+    let grant = order["lines"][0]["grants"][0]["grant"]["id"].as_str().unwrap();
+    let page = site.target(order["page_url"].as_str().unwrap());
+    let body = [("Content-Length", "0"), ("Accept", "text/html"), ("User-Agent", "Lynx")];
+    for _ in 0..3 {
+        assert_eq!(site.ask("POST", &format!("{page}/ask/{grant}"), &body).status, 303);
+    }
+    let heard = receiver.until("grant.more_requested", 1).remove(0);
+    receiver.assert_signed("shop", &heard);
+    let told = heard.json();
+    assert_eq!((&told["data"]["grant"]["id"], &told["data"]["refusal"]), (&json!(grant), &json!("limit_reached")));
+    assert_eq!(told["data"]["order"], json!({"id": order["id"], "shop": "shop", "external_id": "1001"}));
+    assert!(!heard.body.contains("/dl/"), "{heard:?}");
+    site.cloakroom.say(&["outbox", "test", "webhook:shop"]);
+    receiver.until("webhook.tested", 1);
+    assert_eq!(receiver.heard().len(), 2, "{:#?}", receiver.heard());
 }
 
 #[test]

@@ -24,6 +24,8 @@ use crate::servers::until;
 pub(crate) enum Does {
     /// It answers so, with these lines of a header.
     Answers(u16, &'static str),
+    /// It is busy, and asks to be left alone for so long, or until then.
+    Asks(&'static str),
     /// It leads elsewhere.
     Redirects(String),
     /// It says nothing, and keeps the connection.
@@ -162,6 +164,7 @@ fn hear(stream: TcpStream, heard: &Mutex<Vec<Heard>>, does: &Mutex<Does>) -> std
     heard.lock().unwrap().push(Heard { head: lines, body: String::from_utf8(body).unwrap() });
     let mut stream = stream;
     match what {
+        Does::Asks(pause) => write!(stream, "HTTP/1.1 429 X\r\nContent-Length: 0\r\nRetry-After: {pause}\r\n\r\n"),
         Does::Answers(status, more) => write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{more}\r\n"),
         Does::Redirects(to) => write!(stream, "HTTP/1.1 307 X\r\nContent-Length: 0\r\nLocation: {to}\r\n\r\n"),
         Does::Waits => {

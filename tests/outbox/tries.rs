@@ -45,6 +45,21 @@ fn what_fails_is_tried_again_under_the_same_id_until_it_arrives() {
 }
 
 #[test]
+fn who_asks_to_be_left_alone_is_for_as_long_as_that_and_a_day_at_most() {
+    for (asked, least, most) in [("7200", 7100, 7300), ("99999999", 86_300, 86_500), ("Thu, 31 Dec 2099 23:59:59 GMT", 86_300, 86_500)] {
+        let receiver = Receiver::open();
+        let site = site(&receiver.section("shop", &ACTIVATED, ""));
+        receiver.does(Does::Asks(asked));
+        site.cloakroom.link("masters/a.zip", 1);
+        let waits =
+            until("it was tried", || Some(site.cloakroom.json(&["outbox", "list"])[0].clone()).filter(|message| message["tries"] == 1));
+        let moment = |field: &str| waits[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+        let pause = moment("due") - moment("tried");
+        assert!((least..most).contains(&pause), "{asked}: {pause}: {waits}");
+    }
+}
+
+#[test]
 fn nothing_is_lost_where_the_daemon_is_killed_between_an_event_and_its_sending() {
     let port = free_port();
     let early = Receiver::open();

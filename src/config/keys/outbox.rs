@@ -28,8 +28,8 @@ pub(in crate::config) static WEBHOOK: Section = Section {
         key(
             "events",
             Refused("[\"delivery.completed\", \"grant.exhausted\", \"grant.expiring\"]"),
-            "a list of \"grant.activated\", \"delivery.completed\", \"grant.exhausted\", \"grant.expiring\", \"refused\", \"file.version_released\" and \"credential.rotated\"",
-            "What it is told: \"grant.activated\", \"delivery.completed\", \"grant.exhausted\", \"grant.expiring\", \"refused\", \"file.version_released\", \"credential.rotated\".",
+            "a list of \"grant.activated\", \"delivery.completed\", \"grant.exhausted\", \"grant.expiring\", \"grant.more_requested\", \"refused\", \"file.version_released\" and \"credential.rotated\"",
+            "What it is told: \"grant.activated\", \"delivery.completed\", \"grant.exhausted\", \"grant.expiring\", \"grant.more_requested\", \"refused\", \"file.version_released\", \"credential.rotated\".",
         ),
         key(
             "secret",

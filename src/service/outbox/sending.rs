@@ -4,6 +4,7 @@ use super::letters;
 use crate::clock;
 use crate::domain::event::Kind;
 use crate::domain::message::{Content, Lane, Message, Outcome};
+use crate::domain::moment::Span;
 use crate::outbox::Answer;
 use crate::service::site::Site;
 
@@ -16,6 +17,8 @@ pub(super) struct Sent {
     pub(super) logged: String,
     /// Whether the webhook said that it is gone for good.
     pub(super) is_gone: bool,
+    /// How long whoever failed asks to be left alone.
+    pub(super) pause: Option<Span>,
 }
 
 /// What of an answer is no word of others: they may name whoever the message is about. A status is left where one begins it,
@@ -30,7 +33,7 @@ fn plain(answer: &str) -> String {
 impl Sent {
     pub(super) fn new(outcome: Outcome, answer: impl Into<String>) -> Self {
         let answer = answer.into();
-        Self { outcome, logged: plain(&answer), answer, is_gone: false }
+        Self { outcome, logged: plain(&answer), answer, is_gone: false, pause: None }
     }
 }
 
@@ -59,7 +62,7 @@ async fn post(site: &Site, message: &Message) -> Sent {
             let answer = format!("{status}: redirects are not followed; `url` must be where it leads");
             Sent { logged: answer.clone(), ..Sent::new(Outcome::Failed, answer) }
         }
-        Ok(Answer { status, text }) => Sent::new(Outcome::Failed, format!("{status} {text}")),
+        Ok(Answer { status, text, pause }) => Sent { pause, ..Sent::new(Outcome::Failed, format!("{status} {text}")) },
         Err(wrong) => Sent::new(Outcome::Failed, wrong),
     }
 }
