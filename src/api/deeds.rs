@@ -4,7 +4,8 @@
 //! taken out again. What stands there as begun runs, failed in the middle, or was cut off with the daemon: then what it is about
 //! says how far it came. What cannot be written down is not begun.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::rejection::QueryRejection;
@@ -36,6 +37,12 @@ const OURS: [&str; 5] = ["id", "sku", "name", "lane", "user"];
 
 /// Answers that are longer are not looked into.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What each call does, in a sentence.
+static SUMMARIES: LazyLock<BTreeMap<String, &'static str>> = LazyLock::new(|| {
+    let calls = table::calls();
+    calls.told().iter().map(|(call, told)| (format!("{} {}", call.method, call.path), told.summary)).collect()
+});
 
 /// One thing that was done.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -81,11 +88,7 @@ pub(super) async fn list(
 ) -> Result<Listed<DeedView>, Problem> {
     let Which { about, before, limit } = problem::query(which)?;
     let limit = problem::limit(limit, LIST_MAX)?;
-    let calls = table::calls();
-    let did = |call: &str| {
-        let known = calls.told().iter().find(|(known, _)| call == format!("{} {}", known.method, known.path));
-        known.map_or_else(|| call.to_owned(), |(_, told)| told.summary.to_owned())
-    };
+    let did = |call: &str| SUMMARIES.get(call).map_or_else(|| call.to_owned(), |summary| (*summary).to_owned());
     let found = site.deeds.deeds(Deeds { subject: about, before, limit }).await?;
     let view = |(number, deed): (u64, Deed)| DeedView {
         number: number.to_string(),
