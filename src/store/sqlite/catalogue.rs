@@ -95,24 +95,14 @@ pub(super) fn put_product(database: &Connection, product: &Product) -> Result<()
 
 /// Every file, by id.
 pub(super) fn each_file(database: &Connection, told: &mut dyn FnMut(&File) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = String::new();
-    loop {
-        let page = rows::all(database, schema::FILES, params![after, PAGE], file)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.id.written();
-        page.iter().try_for_each(&mut *told)?;
-    }
+    let page = |after: &String| rows::all(database, schema::FILES, params![after, PAGE], file);
+    rows::each(String::new(), page, |file| file.id.written(), told)
 }
 
 /// Every product, by SKU.
 pub(super) fn each_product(database: &Connection, told: &mut dyn FnMut(&Product) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = String::new();
-    loop {
-        let page = rows::all(database, schema::PRODUCTS, params![after, PAGE], product)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.sku.written();
-        page.iter().try_for_each(&mut *told)?;
-    }
+    let page = |after: &String| rows::all(database, schema::PRODUCTS, params![after, PAGE], product);
+    rows::each(String::new(), page, |product| product.sku.written(), told)
 }
 
 /// Ids that a statement gives in its first column.

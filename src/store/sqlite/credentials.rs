@@ -58,13 +58,8 @@ pub(super) fn named(database: &Connection, users: &[UserName]) -> Result<Vec<Dir
 
 /// Everybody who may or might enter a public directory, by name.
 pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&DirectoryCredential) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = String::new();
-    loop {
-        let page = rows::all(database, schema::CREDENTIALS_FROM, params![after, PAGE], credential)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.user.written();
-        page.iter().try_for_each(&mut *told)?;
-    }
+    let page = |after: &String| rows::all(database, schema::CREDENTIALS_FROM, params![after, PAGE], credential);
+    rows::each(String::new(), page, |credential| credential.user.written(), told)
 }
 
 /// Whether the grant that it is for is there.

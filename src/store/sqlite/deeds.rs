@@ -32,13 +32,8 @@ pub(super) fn add(database: &Connection, deed: &Deed) -> Result<(), Fault> {
 
 /// Every deed, the oldest first.
 pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Deed) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = 0;
-    loop {
-        let page = rows::all(database, schema::DEEDS_FROM, [after, PAGE], deed)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = last.cast_signed();
-        page.iter().try_for_each(|(_, deed)| told(deed))?;
-    }
+    let page = |after: &i64| rows::all(database, schema::DEEDS_FROM, [*after, PAGE], deed);
+    rows::each(0, page, |(number, _)| number.cast_signed(), &mut |(_, deed)| told(deed))
 }
 
 fn write(database: &Connection, deed: &Deed) -> Result<u64, Fault> {

@@ -41,13 +41,8 @@ pub(super) fn put(database: &Connection, order: &Order) -> Result<(), Fault> {
 
 /// Every order, by id.
 pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Order) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = String::new();
-    loop {
-        let page = rows::all(database, schema::ORDERS_FROM, params![after, PAGE], order)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.id.written();
-        page.iter().try_for_each(&mut *told)?;
-    }
+    let page = |after: &String| rows::all(database, schema::ORDERS_FROM, params![after, PAGE], order);
+    rows::each(String::new(), page, |order| order.id.written(), told)
 }
 
 /// Tells what of orders and the catalogue does not fit together.

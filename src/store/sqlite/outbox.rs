@@ -110,13 +110,8 @@ pub(super) fn add(database: &Connection, message: &Message) -> Result<bool, Faul
 
 /// Every message, in the order in which they were written.
 pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Message) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = 0;
-    loop {
-        let page = rows::all(database, schema::MESSAGES_FROM, params![after, PAGE], message)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = *last;
-        page.iter().try_for_each(|(_, message)| told(message))?;
-    }
+    let page = |after: &Number| rows::all(database, schema::MESSAGES_FROM, params![after, PAGE], message);
+    rows::each(0, page, |(number, _)| *number, &mut |(_, message)| told(message))
 }
 
 fn list(database: &Connection, which: &Messages) -> Result<Vec<Message>, Fault> {

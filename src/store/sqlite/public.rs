@@ -152,13 +152,8 @@ fn change(database: &Connection, placed: &Placed) -> Result<(), Fault> {
 
 /// Everything that is or was in public, by name.
 pub(super) fn each(database: &Connection, told: &mut dyn FnMut(&Placed) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = String::new();
-    loop {
-        let page = rows::all(database, schema::PLACED_FROM, params![after, PAGE], placed)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        last.name.as_str().clone_into(&mut after);
-        page.iter().try_for_each(&mut *told)?;
-    }
+    let page = |after: &String| rows::all(database, schema::PLACED_FROM, params![after, PAGE], placed);
+    rows::each(String::new(), page, |placed| placed.name.as_str().to_owned(), told)
 }
 
 /// Whether the grant of `placed` is there, and the delivery that it is for is one of this grant.

@@ -397,6 +397,23 @@ pub(super) fn all<T>(
     Ok(found)
 }
 
+/// Tells everything page by page, so that little of it is in memory: `page` reads what is behind a place, from `first` on, and
+/// `place` tells where a row stands.
+pub(super) fn each<T, P>(
+    first: P,
+    page: impl Fn(&P) -> Result<Vec<T>, Fault>,
+    place: impl Fn(&T) -> P,
+    told: &mut dyn FnMut(&T) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut after = first;
+    loop {
+        let rows = page(&after)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = place(last);
+        rows.iter().try_for_each(&mut *told)?;
+    }
+}
+
 /// The one row of `sql`, if there is one, read by `read`.
 pub(super) fn one<T>(
     database: &Connection,

@@ -219,15 +219,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verifie
 
 /// Every grant, in the order in which they were written down.
 pub(super) fn each_grant(database: &Connection, told: &mut dyn FnMut(Number, &Grant) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut after = 0;
-    loop {
-        let page = rows::all(database, schema::GRANTS_FROM, [after, PAGE], rows::grant)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = *last;
-        for (number, grant) in &page {
-            told(*number, grant)?;
-        }
-    }
+    let page = |after: &Number| rows::all(database, schema::GRANTS_FROM, [*after, PAGE], rows::grant);
+    rows::each(0, page, |(number, _)| *number, &mut |(number, grant)| told(*number, grant))
 }
 
 /// Takes one delivery, and when its row says that it is to be looked at.
@@ -235,15 +228,9 @@ pub(super) type Told<'a> = dyn FnMut(&Delivery, Option<i64>) -> Result<(), Fault
 
 /// Every delivery of a grant, the oldest first, with the moment at which its row says that it is to be looked at.
 pub(super) fn each_delivery(database: &Connection, grant: Number, told: &mut Told<'_>) -> Result<(), Fault> {
-    let mut after = 0;
-    loop {
-        let page = rows::all(database, schema::DELIVERIES_FROM, [grant, after, PAGE], |row| rows::delivery_and_due(database, row))?;
-        let Some((last, ..)) = page.last() else { return Ok(()) };
-        after = *last;
-        for (_, delivery, due) in &page {
-            told(delivery, *due)?;
-        }
-    }
+    let read = |row: &rusqlite::Row<'_>| rows::delivery_and_due(database, row);
+    let page = |after: &Number| rows::all(database, schema::DELIVERIES_FROM, [grant, *after, PAGE], read);
+    rows::each(0, page, |(number, ..)| *number, &mut |(_, delivery, due)| told(delivery, *due))
 }
 
 /// What deliveries of a grant come to.
