@@ -63,6 +63,9 @@ pub struct DeedView {
     pub call: String,
     /// What it was about, or what it made: an id, a SKU, a name.
     pub subject: String,
+    /// What that was afterwards, where it is in one of several states: `refunded`; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub outcome: String,
 }
 
 /// Which to list.
@@ -99,6 +102,7 @@ pub(super) async fn list(
         done: deed.stage == Stage::Done,
         call: deed.call,
         subject: deed.subject,
+        outcome: deed.outcome,
     };
     Ok(Listed::page(&uri, found.into_iter().map(view).collect(), limit, "before", |deed| &deed.number))
 }
@@ -120,7 +124,15 @@ async fn finish(current: &Current, call: Call, request: Request, next: Next) -> 
     let named = named(&mut head).await;
     let author = Author::from_request_parts(&mut head, &()).await.map(|Author(author)| author).unwrap_or_default();
     let subject = named.clone().unwrap_or_default();
-    let begun = Deed { at: clock::now(), author, from, call: format!("{} {}", call.method, call.path), subject, stage: Stage::Begun };
+    let begun = Deed {
+        at: clock::now(),
+        author,
+        from,
+        call: format!("{} {}", call.method, call.path),
+        subject,
+        outcome: String::new(),
+        stage: Stage::Begun,
+    };
     let number = match current.site().deeds.write_deed(begun).await {
         Ok(number) => number,
         Err(down) => return Problem::down(down).into_response(),
@@ -138,7 +150,8 @@ async fn finish(current: &Current, call: Call, request: Request, next: Next) -> 
     } else {
         let made = || ["id", "sku", "user"].into_iter().find_map(|name| told.get(name)).or_else(|| told.get("grant")?.get("id"));
         let subject = named.unwrap_or_else(|| made().and_then(Value::as_str).unwrap_or_default().to_owned());
-        site.deeds.end_deed(number, subject).await
+        let outcome = told.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+        site.deeds.end_deed(number, subject, outcome).await
     };
     if let Err(down) = written {
         tracing::warn!(event = "not_written_down", number, call = call.path, "the history says that it began, and no more: {down}");

@@ -47,7 +47,8 @@ fn shown(deeds: &[DeedView]) -> String {
     }
     let row = |deed: &DeedView| {
         let from = deed.from.clone().unwrap_or_else(|| "here".to_owned());
-        let did = if deed.done { deed.did.clone() } else { format!("began, not known to be done: {}", deed.did) };
+        let outcome = if deed.outcome.is_empty() { String::new() } else { format!(" {}.", deed.outcome) };
+        let did = if deed.done { format!("{}{outcome}", deed.did) } else { format!("began, not known to be done: {}", deed.did) };
         vec![deed.number.clone(), deed.at.clone(), deed.author.clone(), from, did, deed.subject.clone()]
     };
     let columns =

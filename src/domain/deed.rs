@@ -20,6 +20,8 @@ pub struct Deed {
     pub call: String,
     /// What it was about, or what it made: an id, a SKU, a name. Empty where that is nothing of ours, such as a customer.
     pub subject: String,
+    /// What that was afterwards, where it is in one of several states: `refunded`. Empty where it is not, and until it is done.
+    pub outcome: String,
     /// How far it came.
     pub stage: Stage,
 }

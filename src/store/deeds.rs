@@ -20,8 +20,8 @@ pub trait DeedStore: Send + Sync {
     /// its number.
     fn write_deed(&self, deed: Deed) -> Later<'_, u64>;
 
-    /// What began is done, and was about this. What is not known stays so.
-    fn end_deed(&self, number: u64, subject: String) -> Later<'_, ()>;
+    /// What began is done, and was about this, which is in the state `outcome` since. What is not known stays so.
+    fn end_deed(&self, number: u64, subject: String, outcome: String) -> Later<'_, ()>;
 
     /// What began changed nothing, and is forgotten.
     fn forget_deed(&self, number: u64) -> Later<'_, ()>;

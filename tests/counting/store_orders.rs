@@ -244,6 +244,7 @@ pub(crate) async fn what_was_done_is_listed_the_newest_first_page_by_page<S: Dee
         from: number.is_multiple_of(2).then(|| [192, 0, 2, 7].into()),
         call: "POST /api/v1/orders/{id}/state".to_owned(),
         subject: if number.is_multiple_of(3) { "o-3".to_owned() } else { String::new() },
+        outcome: if number == 2 { "paid".to_owned() } else { String::new() },
         stage: Stage::Done,
     };
     for number in 1..=6 {
@@ -284,17 +285,18 @@ pub(crate) async fn what_begins_is_done_or_forgotten_or_stays_as_it_is<S: DeedSt
         from: None,
         call: "POST /api/v1/files".to_owned(),
         subject: String::new(),
+        outcome: String::new(),
         stage: Stage::Begun,
     };
     let mut numbers = Vec::new();
     for number in 1..=3 {
         numbers.push(store.write_deed(begun(number)).await.unwrap());
     }
-    store.end_deed(numbers[0], "f-1".to_owned()).await.unwrap();
+    store.end_deed(numbers[0], "f-1".to_owned(), "ok".to_owned()).await.unwrap();
     store.forget_deed(numbers[1]).await.unwrap();
-    store.end_deed(numbers[1], "f-2".to_owned()).await.unwrap();
+    store.end_deed(numbers[1], "f-2".to_owned(), String::new()).await.unwrap();
     store.forget_deed(999).await.unwrap();
-    let done = Deed { subject: "f-1".to_owned(), stage: Stage::Done, ..begun(1) };
+    let done = Deed { subject: "f-1".to_owned(), outcome: "ok".to_owned(), stage: Stage::Done, ..begun(1) };
     assert_eq!(store.deeds(Deeds::default()).await, Ok(vec![(numbers[2], begun(3)), (numbers[0], done.clone())]));
     let about = Deeds { subject: Some("f-1".to_owned()), ..Deeds::default() };
     assert_eq!(store.deeds(about).await, Ok(vec![(numbers[0], done)]));

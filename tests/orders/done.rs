@@ -51,6 +51,8 @@ fn each_change_is_written_down_with_who_made_it_and_what_it_was_about_over_a_res
     let about = site.cloakroom.json(&["history", "--about", &order]);
     assert_eq!(about.as_array().unwrap().len(), 2, "{about}");
     let last = &about[0];
+    assert_eq!((&last["outcome"], &about[1]["outcome"]), (&json!("refunded"), &json!("paid")), "{about}");
+    assert!(site.cloakroom.say(&["history"]).contains("Takes what became of an order. refunded."));
     assert_eq!((&last["did"], &last["from"]), (&json!("Takes what became of an order."), &Value::Null));
     assert!(last["author"].as_str().unwrap().contains("(cloakroom order set)"), "{last}");
     let page = site.cloakroom.json(&["history", "--before", about[1]["number"].as_str().unwrap(), "--limit", "1"]);

@@ -422,9 +422,9 @@ fn who_may_not_write_it_is_told_what_is_needed() {
 fn a_store_of_the_first_version_is_brought_forward_by_whoever_may_write() {
     let place = Place::first_version();
     let said = verify(&place.file(), &mut |_, _| {}).unwrap_err().to_string();
-    assert!(said.contains("its version is 1; starting the daemon brings it to 11"), "{said}");
+    assert!(said.contains("its version is 1; starting the daemon brings it to 12"), "{said}");
     drop(place.open().unwrap());
     let verified = verify(&place.file(), &mut |_, _| {}).unwrap();
     assert!(verified.faults.is_empty() && verified.grants > 0, "{:?}", verified.faults);
-    assert_eq!(info(&place.file()).unwrap().version, 11);
+    assert_eq!(info(&place.file()).unwrap().version, 12);
 }

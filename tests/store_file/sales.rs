@@ -97,6 +97,7 @@ fn filled() -> Place {
                 from: (number == 2).then(|| [192, 0, 2, 7].into()),
                 call: "POST /api/v1/orders/{id}/state".to_owned(),
                 subject: format!("o-{number}"),
+                outcome: if number == 1 { "refunded".to_owned() } else { String::new() },
                 stage: if number == 2 { Stage::Begun } else { Stage::Done },
             };
             store.write_deed(deed).await.unwrap();

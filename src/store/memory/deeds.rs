@@ -40,10 +40,10 @@ impl DeedStore for Memory {
         Box::pin(async move { self.kept().map(|mut kept| kept.done.add(deed)) })
     }
 
-    fn end_deed(&self, number: u64, subject: String) -> Later<'_, ()> {
+    fn end_deed(&self, number: u64, subject: String, outcome: String) -> Later<'_, ()> {
         Box::pin(async move {
             if let Some(deed) = self.kept()?.done.deeds.get_mut(&number) {
-                (deed.stage, deed.subject) = (Stage::Done, subject);
+                (deed.stage, deed.subject, deed.outcome) = (Stage::Done, subject, outcome);
             }
             Ok(())
         })

@@ -17,6 +17,8 @@ pub struct DeedRecord {
     call: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     subject: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    outcome: String,
     /// Missing where it is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     begun: bool,
@@ -24,9 +26,9 @@ pub struct DeedRecord {
 
 impl From<&Deed> for DeedRecord {
     fn from(deed: &Deed) -> Self {
-        let Deed { at, author, from, call, subject, stage } = deed.clone();
+        let Deed { at, author, from, call, subject, outcome, stage } = deed.clone();
         let begun = stage == Stage::Begun;
-        Self { at: at.millis(), author, from: from.map(|address| address.written()), call, subject, begun }
+        Self { at: at.millis(), author, from: from.map(|address| address.written()), call, subject, outcome, begun }
     }
 }
 
@@ -34,9 +36,9 @@ impl TryFrom<DeedRecord> for Deed {
     type Error = Unreadable;
 
     fn try_from(record: DeedRecord) -> Result<Self, Unreadable> {
-        let DeedRecord { at, author, from, call, subject, begun } = record;
+        let DeedRecord { at, author, from, call, subject, outcome, begun } = record;
         let from = from.map(|address| Written::read(&address, "from")).transpose()?;
         let stage = if begun { Stage::Begun } else { Stage::Done };
-        Ok(Self { at: Moment::from_millis(at), author, from, call, subject, stage })
+        Ok(Self { at: Moment::from_millis(at), author, from, call, subject, outcome, stage })
     }
 }

@@ -19,13 +19,16 @@ pub(super) fn deed(row: &Row<'_>) -> Result<(u64, Deed), Fault> {
     let from = row.get::<_, Option<String>>(3)?.map(|address| <IpAddr as Written>::read(&address, "address")).transpose()?;
     let stage = if row.get(6)? { Stage::Begun } else { Stage::Done };
     let at = Moment::from_millis(at.cast_unsigned());
-    Ok((number.cast_unsigned(), Deed { at, author: row.get(2)?, from, call: row.get(4)?, subject: row.get(5)?, stage }))
+    Ok((
+        number.cast_unsigned(),
+        Deed { at, author: row.get(2)?, from, call: row.get(4)?, subject: row.get(5)?, outcome: row.get(7)?, stage },
+    ))
 }
 
 /// Writes one down.
 pub(super) fn add(database: &Connection, deed: &Deed) -> Result<(), Fault> {
-    let Deed { at, author, from, call, subject, stage } = deed;
-    let row = params![rows::millis(*at), author, from.map(|address| address.written()), call, subject, *stage == Stage::Begun];
+    let Deed { at, author, from, call, subject, outcome, stage } = deed;
+    let row = params![rows::millis(*at), author, from.map(|address| address.written()), call, subject, *stage == Stage::Begun, outcome];
     database.prepare_cached(schema::ADD_DEED)?.execute(row)?;
     Ok(())
 }
@@ -50,9 +53,9 @@ impl DeedStore for Sqlite {
         Box::pin(self.decide(move |working| write(&working.database, &deed)))
     }
 
-    fn end_deed(&self, number: u64, subject: String) -> Later<'_, ()> {
+    fn end_deed(&self, number: u64, subject: String, outcome: String) -> Later<'_, ()> {
         Box::pin(self.decide(move |working| {
-            working.database.prepare_cached(schema::END_DEED)?.execute(params![rows::stored(number), subject])?;
+            working.database.prepare_cached(schema::END_DEED)?.execute(params![rows::stored(number), subject, outcome])?;
             Ok(())
         }))
     }

@@ -181,6 +181,7 @@ CREATE TABLE places (
     deeds::TABLES,
     callers::LIMITS,
     outbox::WAITING,
+    deeds::OUTCOME,
 ];
 
 /// What follows all steps in a new file: the tables in which SQLite keeps what it learns about the rows. They are there from
