@@ -271,7 +271,9 @@ fn the_page_leads_to_its_files_when_the_time_of_all_links_is_over_and_that_of_th
         let page = page.replace("&#x2f;", "/");
         let found: Vec<String> =
             page.split("href=\"/dl/l/").skip(1).map(|rest| format!("/dl/l/{}", rest.split('"').next().unwrap())).collect();
-        found.iter().for_each(|target| drop(shop.site.remember(target)));
+        for target in &found {
+            shop.site.remember(target);
+        }
         found
     };
     let fresh = hrefs(&shop.look());
