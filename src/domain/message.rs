@@ -278,16 +278,14 @@ impl Tried {
         Self { id, last, state }
     }
 
-    /// The same; tried again not before `asked` is over, where whoever failed asks for that, or [`ASKED_MAX`].
+    /// The same; tried again not before `asked` is over, where whoever failed asks for that; 24 hours later at most.
     #[must_use]
     pub fn after(self, asked: Option<Span>) -> Self {
+        const MOST: Span = Span::from_hours(24);
         let (State::Waiting(due), Some(asked)) = (self.state.unwrap_or(State::Dead), asked) else { return self };
-        Self { state: Some(State::Waiting(due.max(self.last.at + asked.min(ASKED_MAX)))), ..self }
+        Self { state: Some(State::Waiting(due.max(self.last.at + asked.min(MOST)))), ..self }
     }
 }
-
-/// No message waits longer for its next try because somebody asks for that.
-pub const ASKED_MAX: Span = Span::from_hours(24);
 
 /// When a message that was tried `tries` times before is tried again after one more: a tenth earlier or later, by `jitter`.
 /// `None` where it was tried often enough.
@@ -397,14 +395,12 @@ mod tests {
 
     #[test]
     fn who_asks_for_a_pause_gets_it_within_bounds_and_none_that_is_shorter_than_ours() {
-        let tried = |outcome| Tried::new(MessageId::new([1; 12]), 0, Try::new(CREATED, "503"), outcome, 128);
-        let own = tried(Outcome::Failed);
+        let own = Tried::new(MessageId::new([1; 12]), 0, Try::new(CREATED, "503"), Outcome::Failed, 128);
         for (asked, pause) in [(600, 600), (86_400, 86_400), (86_401, 86_400), (u64::MAX, 86_400)] {
             let state = own.clone().after(Some(Span::from_seconds(asked))).state;
             assert_eq!(state, Some(State::Waiting(CREATED + Span::from_seconds(pause))), "{asked}");
         }
         assert_eq!((own.clone().after(None), own.clone().after(Some(Span::from_seconds(1)))), (own.clone(), own));
-        assert_eq!(tried(Outcome::Refused).after(Some(ASKED_MAX)).state, Some(State::Dead));
     }
 
     #[test]
