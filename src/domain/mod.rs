@@ -8,7 +8,7 @@
 //! to a [`mail_address`] or a URL. [`file_state`] tells that a followed file was changed. [`audit`] finds
 //! downloads in the log of a site that has no Cloakroom yet, [`zen_cart`] tells its links from others. [`order`] is what a shop reports
 //! of what it sold, [`catalogue`] what it sells, and [`locator`] where that lies. [`api_key`] is who may call the API, [`repeated`] which calls are known from
-//! before. `section_name` makes the names by which sections of the configuration are called, `short_text` those that others give.
+//! before, [`robot`] which clients nobody sits at. `section_name` makes the names by which sections of the configuration are called, `short_text` those that others give.
 
 pub mod account;
 pub mod api_key;
@@ -51,6 +51,7 @@ pub mod range;
 pub mod recent;
 pub mod refusal;
 pub mod repeated;
+pub mod robot;
 mod section_name;
 pub mod share;
 mod short_text;

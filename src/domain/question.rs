@@ -10,6 +10,7 @@ use super::id::RequestId;
 use super::language::Language;
 use super::path::CanonicalPath;
 use super::range::Range;
+use super::robot::is_robot;
 
 /// Which of the two questions is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,9 +124,11 @@ impl Question {
     /// Whether a person opens an address and is shown a page about what there is, before anything is used: a browser's own
     /// GET of the whole. Whoever wants the bytes (`curl`, `wget`, a download manager, a player, a script, whatever resumes)
     /// does not ask for `text/html`, or not by navigating, or for a range; they get the file at once. So does a browser that
-    /// only looks ahead get what it got before: nothing.
+    /// only looks ahead get what it got before: nothing. What calls itself a robot is shown the page, whatever it asks for:
+    /// many scanners and previews ask for anything, as tools do, and some for the first bytes.
     pub fn is_visit(&self) -> bool {
-        self.method == Method::Get && self.wants_page && self.navigates && !self.looks_ahead && self.range == Range::Whole
+        let is_person = self.wants_page && self.navigates && self.range == Range::Whole;
+        self.method == Method::Get && !self.looks_ahead && (is_person || is_robot(self.client.agent.as_bytes()))
     }
 
     /// The key under which this client's coverage is kept: its cookie's, else its address and agent's.

@@ -159,16 +159,13 @@ async fn row(
         Ok(()) => Standing::Open,
         Err(refusal) => Standing::Shut(refusal),
     };
-    let ends = match (grant.expires, link.as_ref().map(|link| link.expires)) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    };
     let row = Row {
         name: sold.map_or_else(|| grant.file.path.file_name().to_owned(), |file| file.name),
         file,
         standing,
         left: left(grant),
-        ends,
+        // Here is a new link, when the time of this one is over.
+        ends: grant.expires,
         last: deliveries.iter().find_map(downloaded),
         progress: deliveries.iter().find(|delivery| delivery.state == State::Open).map(Progress::of),
         notes: notes(site, grant, Some(order)).await.map_err(|down| trace.down(down))?,

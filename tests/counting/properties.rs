@@ -567,7 +567,7 @@ fn whatever_happens_in_whatever_order_the_account_does_what_the_model_does() {
         assert!(count > 50, "{state:?} was reached only {count} times: the steps prove too little");
     }
     assert!(again.get() > 50, "only {} deliveries became offers again", again.get());
-    assert!(ended.get() > 50, "only {} deliveries ended because the file was replaced", ended.get());
+    assert!(ended.get() > 15, "only {} deliveries ended because the file was replaced", ended.get());
     assert!(late.get() > 3, "only {} deliveries arrived after they were released", late.get());
     assert!(away.get() > 50, "only {} deliveries were completed elsewhere", away.get());
     assert!(rejoined.get() > 10, "only {} clicks went on with what had completed", rejoined.get());

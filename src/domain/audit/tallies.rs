@@ -10,6 +10,7 @@ use super::keyed::Mix;
 use super::session::Closed;
 use super::{AGENTS_MAX, QUERIES_MAX, Rules, TEXT_BYTES_MAX};
 use crate::domain::moment::Moment;
+use crate::domain::robot::is_robot;
 
 /// A client with so many refusals tries names.
 const SCANNER_REFUSALS: u32 = 50;
@@ -19,9 +20,6 @@ const NETWORKS_MAX: usize = 1 << 22;
 
 /// The longest IPv6 address; of a client that the log names otherwise so much is shown.
 const ADDRESS_BYTES_MAX: usize = 45;
-
-/// Words by which robots name themselves.
-const ROBOTS: [&str; 9] = ["bot", "crawl", "spider", "slurp", "scan", "facebookexternalhit", "preview", "monitor", "archiver"];
 
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
@@ -362,11 +360,6 @@ fn surety(sizes: &Sizes) -> Surety {
         Sizes { witnesses, .. } if *witnesses >= AGREE => Surety::Agreed,
         Sizes { .. } => Surety::Once,
     }
-}
-
-fn is_robot(agent: &[u8]) -> bool {
-    let agent = agent.to_ascii_lowercase();
-    ROBOTS.iter().any(|word| agent.windows(word.len()).any(|window| window == word.as_bytes()))
 }
 
 /// Bytes of a stranger as text.
