@@ -44,6 +44,7 @@ impl Named {
         let storages = Storages::open(&configuration.storages)
             .map_err(|all| faults.extend(all.iter().map(|fault| named("storage.path", fault.name.as_str(), fault))));
         let pages = Pages::load(configuration.templates.as_deref())
+            .map(|pages| pages.in_zone(configuration.zone.as_deref()))
             .map_err(|all| faults.extend(all.iter().map(|fault| named("pages.templates", "", fault))));
         let directories = Directories::open(&configuration.directories, before)
             .map_err(|all| faults.extend(all.iter().map(|fault| named("directory.path", fault.name.as_str(), fault))));

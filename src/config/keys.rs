@@ -407,12 +407,20 @@ pub(super) static PAGES: Section = Section {
     many: false,
     active: false,
     doc: &["The pages that customers see: of a link, a download, an order, and when something is refused."],
-    keys: &[key(
-        "templates",
-        Words("Without it, the built-in pages", "\"/etc/cloakroom/templates\""),
-        "an absolute path such as \"/etc/cloakroom/templates\"",
-        "A directory whose templates take the place of the built-in ones.",
-    )],
+    keys: &[
+        key(
+            "templates",
+            Words("Without it, the built-in pages", "\"/etc/cloakroom/templates\""),
+            "an absolute path such as \"/etc/cloakroom/templates\"",
+            "A directory whose templates take the place of the built-in ones.",
+        ),
+        key(
+            "zone",
+            Value("\"UTC\""),
+            "a time zone such as \"Europe/Berlin\"",
+            "In whose time customers read until when they can download, also in letters: a zone of /usr/share/zoneinfo.",
+        ),
+    ],
     later: &[],
 };
 

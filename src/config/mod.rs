@@ -86,6 +86,8 @@ pub struct Configuration {
     pub store: StoreEntry,
     /// A directory whose templates take the place of the built-in ones.
     pub templates: Option<PathBuf>,
+    /// The zone of the times that customers read; `None` is UTC.
+    pub zone: Option<String>,
     /// Who is told what happens.
     pub webhooks: Vec<Webhook>,
     /// How long addresses of clients are kept once their download has ended; `None` is as long as the delivery.
@@ -348,6 +350,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         policies: policies?,
         feed: file.feed.map(|feed| feed.value),
         templates: file.templates.map(|templates| templates.value),
+        zone: file.zone,
         addresses_kept: file.addresses_kept,
         places,
     })

@@ -17,6 +17,7 @@ use super::outbox::{ReadMail, ReadWebhook, mail, webhook};
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
+use super::zones;
 use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve};
 use crate::dialect::Dialect;
 use crate::domain::grant::UNLIMITED;
@@ -54,6 +55,7 @@ pub(super) struct File {
     pub(super) feed: Option<Placed<Feed>>,
     pub(super) store: Option<ReadStore>,
     pub(super) templates: Option<Placed<PathBuf>>,
+    pub(super) zone: Option<String>,
     pub(super) addresses_kept: Option<Span>,
     pub(super) webhooks: Vec<ReadWebhook>,
     pub(super) mail: Option<ReadMail>,
@@ -103,6 +105,7 @@ pub(super) struct ReadRule {
 pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
     unknown_sections(faults, root);
     let mut seen = Once::new();
+    let (templates, zone) = pages(faults, root);
     File {
         all_formed: all_formed(root),
         server: server(faults, root),
@@ -116,7 +119,8 @@ pub(super) fn read<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> File {
         measured: root.contains_key(keys::FEED.name),
         feed: feed(faults, root),
         store: store(faults, root),
-        templates: templates(faults, root),
+        templates,
+        zone,
         addresses_kept: addresses_kept(faults, root),
         webhooks: each(faults, root, &keys::WEBHOOK, |table| webhook(table, &mut seen)),
         mail: each(faults, root, &keys::MAIL, mail).into_iter().next(),
@@ -386,7 +390,9 @@ fn addresses_kept<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<
     read.into_iter().next().flatten()
 }
 
-fn templates<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Placed<PathBuf>> {
-    let read = each(faults, root, &keys::PAGES, |table| table.text("templates", values::absolute_path).placed());
-    read.into_iter().next().flatten()
+fn pages<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> (Option<Placed<PathBuf>>, Option<String>) {
+    let read = each(faults, root, &keys::PAGES, |table| {
+        (table.text("templates", values::absolute_path).placed(), table.text("zone", zones::zone).optional())
+    });
+    read.into_iter().next().unwrap_or_default()
 }

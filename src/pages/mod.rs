@@ -16,6 +16,7 @@ mod words;
 use std::path::Path;
 
 use http::StatusCode;
+use jiff::tz::TimeZone;
 use minijinja::value::Value;
 use minijinja::{Environment, Error, context};
 
@@ -23,6 +24,7 @@ use self::samples::Sample;
 use self::templates::{Policies, TryOut};
 use self::words::Words;
 use crate::domain::language::Language;
+use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
@@ -49,6 +51,7 @@ pub struct Pages {
     style: Value,
     words: Vec<(Language, Words)>,
     policies: Policies,
+    zone: TimeZone,
 }
 
 impl Pages {
@@ -82,10 +85,27 @@ impl Pages {
             templates: sources.environment()?,
             words,
             policies: Policies::default(),
+            zone: TimeZone::UTC,
         };
         let render = |sample: &Sample, language, site: &str| pages.sample(sample, Reader { language, site });
         pages.policies = templates::examine(&sources, &TryOut { environment: &pages.templates, render: &render })?;
         Ok(pages)
+    }
+
+    /// The same pages with times of the zone of this name; of UTC where the system has no such zone.
+    #[must_use]
+    pub fn in_zone(mut self, name: Option<&str>) -> Self {
+        let zone = name.and_then(|name| jiff::tz::db().get(name).ok()).filter(|zone| !zone.is_unknown());
+        self.zone = zone.unwrap_or(TimeZone::UTC);
+        for (_, words) in &mut self.words {
+            words.zone = self.zone.clone();
+        }
+        self
+    }
+
+    /// A moment as a line of text has it, in the zone of the pages: `2030-03-17 17:46 UTC`.
+    pub fn moment(&self, moment: Moment) -> String {
+        said::at(&self.zone, moment).map_or_else(|| moment.to_string(), |at| at.strftime("%Y-%m-%d %H:%M %Z").to_string())
     }
 
     /// Media type and body of the answer for `refusal`: a page where `wants_page`, else one line of text, which is

@@ -1,7 +1,7 @@
 //! Amounts and times as people say them, in their language.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use minijinja::context;
 use minijinja::value::Value;
 
@@ -88,13 +88,19 @@ pub(super) fn moment(words: &Words, moment: Moment, now: Moment) -> Value {
     context! { iso => moment.to_string(), date => date, day => day, when => when }
 }
 
+/// A moment by the clocks of a zone; `None` for what no calendar has.
+pub(super) fn at(zone: &TimeZone, moment: Moment) -> Option<Zoned> {
+    let stamp = Timestamp::from_second(i64::try_from(moment.seconds()).ok()?).ok()?;
+    Some(stamp.to_zoned(zone.clone()))
+}
+
 /// `22 November 2026, 14:05 UTC`, and the same without the time; `None` for what no calendar has.
 fn dates(words: &Words, moment: Moment) -> Option<(String, String)> {
-    let stamp = Timestamp::from_second(i64::try_from(moment.seconds()).ok()?).ok()?;
-    let at = stamp.to_zoned(TimeZone::UTC);
+    let at = at(&words.zone, moment)?;
+    let zone = at.strftime("%Z").to_string();
     let (day, year, time) = (at.day().to_string(), at.year().to_string(), format!("{:02}:{:02}", at.hour(), at.minute()));
     let month = words.text(&format!("months.{}", at.month()));
-    let with = [("day", day.as_str()), ("month", month), ("year", &year), ("time", &time)];
+    let with = [("day", day.as_str()), ("month", month), ("year", &year), ("time", &time), ("zone", &zone)];
     Some((words.fill("common.date", &with), words.fill("common.day", &with)))
 }
 
@@ -153,6 +159,9 @@ mod tests {
         let moment = Moment::from_seconds(1_795_010_700);
         assert_eq!(dates(&english, moment).unwrap().0, "18 November 2026, 14:05 UTC");
         assert_eq!(dates(&german, moment).unwrap(), ("18. November 2026, 14:05 Uhr UTC".to_owned(), "18. November 2026".to_owned()));
+        let mut german = german;
+        german.zone = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(dates(&german, moment).unwrap().0, "18. November 2026, 15:05 Uhr CET");
         assert_eq!(dates(&english, Moment::from_millis(u64::MAX)), None);
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 use toml::Table;
@@ -19,6 +20,8 @@ pub(super) struct Words {
     texts: BTreeMap<String, String>,
     /// The same as templates know it: `words.landing.button`.
     value: Value,
+    /// Whose time is said.
+    pub(super) zone: TimeZone,
 }
 
 impl Words {
@@ -34,7 +37,7 @@ impl Words {
         }
         let mut texts = BTreeMap::new();
         flatten("", &table, &mut texts)?;
-        Ok(Self { texts, value: value(&table) })
+        Ok(Self { texts, value: value(&table), zone: TimeZone::UTC })
     }
 
     /// As templates know it.

@@ -293,6 +293,14 @@ fn the_page_leads_to_its_files_when_the_time_of_all_links_is_over_and_that_of_th
 }
 
 #[test]
+fn customers_read_times_of_the_shops_own_zone() {
+    let shop = Ordered::open("[pages]\nzone = \"Asia/Tokyo\"\n");
+    let page = shop.look();
+    assert!(row(&page, FILES[0]).contains(" JST") && !page.contains(" UTC"), "{page}");
+    assert!(shop.site.ask("GET", &shop.links[0], BROWSER).text().contains(" JST"));
+}
+
+#[test]
 fn a_large_order_has_pages() {
     let shop = Ordered::open("");
     shop.site.master("seat.zip", &content(SIZE));

@@ -247,6 +247,17 @@ fn templates_of_the_shop_are_used_and_faulty_ones_are_told_before_anybody_waits_
 }
 
 #[test]
+fn a_letter_tells_the_end_in_the_zone_of_the_shop() {
+    let exim = Exim::start(Takes::All);
+    let site = Site::with(&(exim.section("") + "[pages]\nzone = \"Asia/Tokyo\"\n"));
+    site.master("a.zip", b"goods");
+    site.cloakroom.say(&["grant", "add", "--file", "masters/a.zip", "--mail", "anna@customers.example"]);
+    let text = plain(&exim.until("anna", 1)[0]);
+    urls(&site, &text);
+    assert!(text.contains(" JST"), "{text}");
+}
+
+#[test]
 fn who_asks_for_mail_where_there_is_none_is_told_so() {
     let site = Site::open();
     site.master("a.zip", b"goods");

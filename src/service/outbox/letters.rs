@@ -250,17 +250,8 @@ async fn enclosed(site: &Site, order: Option<&Order>, grant: &Grant, link: &Link
         url: issue::url_of(site, grant, link, key),
         user: login.as_ref().map(|login| login.user.clone()),
         password: login.map(|login| login.password),
-        expires: Some(shown(ends)),
+        expires: Some(site.pages.moment(ends)),
         downloads: grant.policy.max_downloads.map(|most| most.saturating_sub(grant.used)),
         notes: order::notes(site, grant, order).await.map_err(failed)?,
     })
-}
-
-/// A moment as people read it, with its zone: `2030-03-17 17:46 UTC`.
-fn shown(moment: Moment) -> String {
-    let text = moment.to_string();
-    match (text.get(..10), text.get(11..16)) {
-        (Some(day), Some(time)) => format!("{day} {time} UTC"),
-        _ => text,
-    }
 }
