@@ -135,7 +135,7 @@ fn not_there(grant: &str, copy: &CopyView) -> String {
 }
 
 /// Where the copy is that the link leads to, and what the web server asks for.
-fn offered(copy: &OfferedView) -> String {
+pub(super) fn offered(copy: &OfferedView) -> String {
     let mut lines = vec![format!("copy      {}", copy.url)];
     lines.extend(copy.user.as_ref().map(|user| format!("user      {user}")));
     lines.extend(copy.password.as_ref().map(|password| format!("password  {password}")));

@@ -248,19 +248,27 @@ fn list(orders: &[ListedOrder]) -> Result<(), Failure> {
     say(table(&columns, &rows).trim_end())
 }
 
-/// The URLs alone stand on standard output, one a line, so that a script can take them; the rest beside that.
+/// The URLs alone stand on standard output, one a line, so that a script can take them, and below that of a copy what opens it; the
+/// rest beside that.
 fn told(common: &Common, order: &OrderView) -> Result<(), Failure> {
     if common.json {
         return say_json(order);
     }
-    for line in &order.lines {
-        for sold in line.grants.iter().filter(|sold| sold.grant.state == "active") {
-            if let Some(url) = &sold.url {
-                say(url)?;
-            }
+    let mut waiting = 0_usize;
+    for sold in order.lines.iter().flat_map(|line| &line.grants).filter(|sold| sold.grant.state == "active") {
+        if let Some(url) = &sold.url {
+            say(url)?;
+        }
+        if let Some(copy) = &sold.copy {
+            say(link::offered(copy))?;
+            waiting += usize::from(copy.state == "preparing");
         }
     }
     warn(&became(order));
+    if waiting > 0 {
+        let copies = if waiting == 1 { "1 copy is".to_owned() } else { format!("{waiting} copies are") };
+        warn(&format!("{copies} still being made: the URLs can be sent, and ask customers to wait until then"));
+    }
     warn_of_problems(order);
     Ok(())
 }

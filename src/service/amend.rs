@@ -7,6 +7,7 @@ use super::credential::{self, NotGiven};
 use super::ending::{check_zone, ends};
 use super::issue::{NO_SUCH_GRANT, stays_revoked};
 use super::site::Site;
+use super::way_in;
 use crate::clock;
 use crate::domain::grant::{Amendment, Grant, Standing};
 use crate::domain::history::Author;
@@ -137,7 +138,7 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     }
     if !done.is_empty() && grant.expires != before.expires {
         // It ends with the copy in any case; what is said here is when at the latest.
-        if let Err(NotGiven::Down(down)) = credential::last(site, id, copies::credential_ends(&grant)).await {
+        if let Err(NotGiven::Down(down)) = credential::last(site, id, way_in::credential_ends(&grant)).await {
             return Err(NotAmended::Down(down, done));
         }
     }
@@ -145,7 +146,7 @@ pub async fn amend(site: &Site, id: GrantId, wish: Wish, author: String) -> Resu
     site.wake.notify_one();
     copies::ensure(site, &grant).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
     site.copies.wake();
-    let is_let_in = copies::let_in(site, &grant, now).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
+    let is_let_in = way_in::let_in(site, &grant).await.map_err(|down| NotAmended::Down(down, done.clone()))?;
     let links = site.store.links(id).await.unwrap_or_default();
     let running = site.store.account(id, None).await.ok().flatten();
     let running = running.map_or(0, |account| account.deliveries.iter().filter(|delivery| delivery.in_flight() > 0).count());

@@ -4,13 +4,11 @@
 //! Each directory makes one copy at a time, beside everything else.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
 
-use super::credential::{self, NotGiven};
 use super::download::known;
 use super::following::{Following, again, follow_one, sold, stay_behind};
 use super::method::first_that_works;
@@ -20,8 +18,6 @@ use super::source::Source;
 use super::trace::Trace;
 use crate::clock;
 use crate::config::Directory;
-use crate::domain::account::Account;
-use crate::domain::credential::Sharing;
 use crate::domain::file::{FileRef, Version};
 use crate::domain::grant::Grant;
 use crate::domain::id::{GrantId, LinkId};
@@ -102,39 +98,6 @@ impl Copies {
     }
 }
 
-/// Where a customer finds the copy of a grant. URL and password are not printed.
-#[derive(Clone)]
-pub struct Offered {
-    /// The copy's row.
-    pub placed: Placed,
-    /// Its URL.
-    pub url: String,
-    /// What the web server asks for.
-    pub login: Option<Login>,
-}
-
-impl fmt::Debug for Offered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { placed, url: _, login: _ } = self;
-        f.debug_struct("Offered").field("grant", &placed.grant).finish_non_exhaustive()
-    }
-}
-
-/// A user name and a password.
-#[derive(Clone)]
-pub struct Login {
-    /// The user name.
-    pub user: String,
-    /// The password: a secret for the customer.
-    pub password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
 /// The directory for copies of `file` under `policy`, where `copy` is the first method that can work.
 pub(super) fn directory_for<'a>(site: &'a Site, file: &FileRef, policy: &Policy) -> Option<&'a DirectoryName> {
     if first_that_works(site, file, &policy.methods) != Some(Method::Copy) {
@@ -158,47 +121,6 @@ pub(super) async fn ensure(site: &Site, grant: &Grant) -> Result<(), Down> {
         site.store.copy_for(grant.id, copy, now).await?;
     }
     Ok(())
-}
-
-/// The copy of a grant, and how to get it.
-pub async fn offered(site: &Site, grant: &Grant) -> Result<Option<Offered>, Down> {
-    let Some(placed) = current(&*site.store, grant.id).await? else { return Ok(None) };
-    let Some(directory) = site.configuration.directory(&placed.directory) else { return Ok(None) };
-    let (url, login) = (url_of(directory, &placed), login_for(site, grant, directory).await?);
-    Ok(Some(Offered { placed, url, login }))
-}
-
-/// Makes sure that who has a grant that is good may enter where its copy lies. Whether there is something new to be told.
-pub(super) async fn let_in(site: &Site, grant: &Grant, now: Moment) -> Result<bool, Down> {
-    let Some(directory) = directory_for(site, &grant.file, &grant.policy).and_then(|name| site.configuration.directory(name)) else {
-        return Ok(false);
-    };
-    let has_own = directory.credentials.as_ref().is_some_and(|rules| rules.sharing == Sharing::Grant);
-    if !has_own || !grant.keeps_copy(now) || !site.store.credentials_of(grant.id, now).await?.is_empty() {
-        return Ok(false);
-    }
-    Ok(login_for(site, grant, directory).await?.is_some())
-}
-
-/// What the web server asks for in `directory`, of who has `grant`; made where there is none yet.
-async fn login_for(site: &Site, grant: &Grant, directory: &Directory) -> Result<Option<Login>, Down> {
-    if directory.credentials.is_none() || !grant.keeps_copy(clock::now()) {
-        return Ok(None);
-    }
-    match credential::give(site, grant.id, &directory.name, credential_ends(grant), "cloakroom").await {
-        Ok(given) => Ok(Some(Login { user: given.credential.user.to_string(), password: given.password.reveal().to_owned() })),
-        Err(NotGiven::Down(down)) => Err(down),
-        Err(fault) => {
-            tracing::error!(event = "no_credential", grant = %grant.id, directory = %directory.name, "{fault}");
-            Ok(None)
-        }
-    }
-}
-
-/// When what opens the directory for `grant` ends at the latest. It ends with the copy, which may stay after the grant is
-/// over; this holds whatever becomes of the copy.
-pub(super) fn credential_ends(grant: &Grant) -> Option<Moment> {
-    grant.expires.map(|expires| expires + Account::COPY_HARD_END)
 }
 
 /// The copy of a grant that is there or is being made.

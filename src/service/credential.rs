@@ -140,6 +140,95 @@ pub async fn give(site: &Site, grant: GrantId, directory: &DirectoryName, until:
     Ok(Given { credential: given, password, pending })
 }
 
+/// When the htpasswd file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// Before it is told.
+    Now,
+    /// Soon, and once for all who ask meanwhile.
+    Soon,
+}
+
+/// Gives the customers of these grants what opens `directory` until the moment beside each, where that has a user name for each
+/// of them. What ended with its grant opens again, with the password that they know; where there is none, or its key is gone,
+/// another one is made. Tells who has another one. A htpasswd file that cannot be written was said, and is tried again.
+pub(super) async fn let_in(
+    site: &Site,
+    directory: &DirectoryName,
+    grants: &[(GrantId, Option<Moment>)],
+    author: &str,
+    writing: Writing,
+) -> Result<Vec<GrantId>, NotGiven> {
+    let (entry, rules) = entry(site, directory)?;
+    if rules.sharing == Sharing::Shared {
+        return Ok(Vec::new());
+    }
+    let waking = htpasswd::waking(site);
+    let alone = site.htpasswds.deciding.lock().await;
+    let now = clock::now();
+    let (mut changed, mut again, mut new) = (Vec::new(), 0, Vec::new());
+    for (grant, until) in grants.iter().filter(|(_, until)| until.is_none_or(|until| now < until)) {
+        // To hash takes a while, and this thread answers others too.
+        tokio::task::yield_now().await;
+        // Those that have ended, too.
+        let known = site.store.credentials_of(*grant, Moment::EPOCH).await?;
+        let of_here: Vec<&DirectoryCredential> = known.iter().filter(|known| known.directory == *directory).collect();
+        let current: Vec<&DirectoryCredential> = of_here.iter().copied().filter(|known| known.state(now) == State::Current).collect();
+        if current.iter().any(|known| password(site, known).is_ok()) {
+            continue;
+        }
+        // What another one took the place of stays ended: somebody wanted that.
+        let last = of_here.last().filter(|last| last.replaced.is_none()).map(|last| last.lasting(*until));
+        if let Some(last) = last.filter(|last| password(site, last).is_ok()) {
+            tracing::info!(event = "credential_again", %directory, user = %last.user, %grant, author);
+            changed.push(last);
+            again += 1;
+        } else {
+            changed.extend(current.into_iter().map(|old| old.replaced(now, rules.overlap)));
+            new.push((*grant, *until));
+        }
+    }
+    if changed.is_empty() && new.is_empty() {
+        return Ok(Vec::new());
+    }
+    if site.htpasswds.users(directory) + again + new.len() > USERS_MAX {
+        return Err(NotGiven::Full(directory.clone()));
+    }
+    site.store.put_credentials(Vec::new(), changed).await?;
+    for step in new.chunks(STEP) {
+        tokio::task::yield_now().await;
+        let wanted = step.iter().map(|(grant, until)| (Holder::Grant(*grant), *until)).collect();
+        for made in put(site, entry, wanted, Vec::new(), author, now).await? {
+            tell_made(&made, author);
+        }
+    }
+    drop(alone);
+    match writing {
+        Writing::Now => match htpasswd::write(site, entry).await {
+            Ok(()) | Err(NotGiven::File(_)) => {}
+            Err(other) => return Err(other),
+        },
+        Writing::Soon => htpasswd::write_soon(site, entry),
+    }
+    drop(waking);
+    Ok(new.into_iter().map(|(grant, _)| grant).collect())
+}
+
+/// What opens `directory` for the customer of `grant` now, if anything does.
+pub(super) async fn known(site: &Site, grant: GrantId, directory: &DirectoryName) -> Result<Option<(UserName, DirectoryPassword)>, Down> {
+    let Ok((_, rules)) = entry(site, directory) else { return Ok(None) };
+    let now = clock::now();
+    let known = match rules.sharing {
+        Sharing::Grant => site.store.credentials_of(grant, now).await?,
+        Sharing::Shared => site.store.credentials(directory.clone(), now).await?,
+    };
+    let is_told = |known: &&DirectoryCredential| {
+        let is_for_them = (known.holder == Holder::Everybody) == (rules.sharing == Sharing::Shared);
+        is_for_them && known.directory == *directory && known.state(now) == State::Current
+    };
+    Ok(known.iter().filter(is_told).find_map(|known| Some((known.user, password(site, known).ok()?))))
+}
+
 /// What `grant` gave opens until `until` from now on; nothing any more, if that is over. What is shared is not a grant's.
 pub async fn last(site: &Site, grant: GrantId, until: Option<Moment>) -> Result<(), NotGiven> {
     let rule = |known: &DirectoryCredential, now: Moment| match until {
@@ -302,12 +391,16 @@ pub(super) async fn add(
     }
     let made = put(site, entry, vec![wanted], changed, author, now).await?;
     let made = made.into_iter().next().ok_or(NotGiven::Down(Down::Unreachable))?;
+    tell_made(&made, author);
+    Ok(made)
+}
+
+fn tell_made(made: &DirectoryCredential, author: &str) {
     let grant = match made.holder {
         Holder::Grant(grant) => Some(tracing::field::display(grant)),
         Holder::Everybody => None,
     };
-    tracing::info!(event = "credential_made", directory = %entry.name, user = %made.user, grant, author);
-    Ok(made)
+    tracing::info!(event = "credential_made", directory = %made.directory, user = %made.user, grant, author);
 }
 
 /// Makes one for each of `wanted`, and remembers them with what is `changed` of others in one step.

@@ -172,6 +172,11 @@ pub(super) async fn write(site: &Site, entry: &Directory) -> Result<(), NotGiven
     Ok(())
 }
 
+/// Has the file of a directory brought up to date by [`keep`], which whoever calls is [`waking`].
+pub(super) fn write_soon(site: &Site, entry: &Directory) {
+    site.htpasswds.of(&entry.name).asked.fetch_add(1, Ordering::SeqCst);
+}
+
 /// Says once of each line of a person that its name is, or was, one of ours.
 async fn tell_alike(site: &Site, entry: &Directory, last: &mut Last, found: Vec<Alike>) {
     let users: Vec<UserName> = found.iter().map(|alike| alike.user).collect();

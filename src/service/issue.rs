@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::address;
-use super::copies::{self, Offered};
+use super::copies;
 use super::ending::check_zone;
 use super::outbox::{NotWritten, letter_for};
 use super::repeated::Ids;
 use super::site::Site;
+use super::way_in::{Offered, offered};
 use crate::clock;
 use crate::domain::file::FileRef;
 use crate::domain::grant::{Grant, Standing};
@@ -156,7 +157,7 @@ pub async fn issue(site: &Site, wanted: Wanted, author: String, ids: Ids) -> Res
     issued.map_err(NotIssued::Down)?;
     site.copies.wake();
     tracing::info!(event = "issued", grant = %grant.id, link = %link.id, file = %grant.file);
-    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    let copy = offered(site, &grant).await.map_err(NotIssued::Down)?;
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
@@ -178,7 +179,7 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
         return Err(NotIssued::Unknown);
     }
     tracing::info!(event = "linked", grant = %grant.id, link = %link.id, file = %grant.file);
-    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    let copy = offered(site, &grant).await.map_err(NotIssued::Down)?;
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
@@ -205,7 +206,7 @@ async fn issued_before(site: &Site, link: LinkId, ids: Ids) -> Result<Option<Iss
     let Some(link) = site.store.link(link).await.map_err(NotIssued::Down)? else { return Ok(None) };
     let grant = site.store.grant(link.grant).await.map_err(NotIssued::Down)?.ok_or(NotIssued::Unknown)?;
     let key = site.keys.signing().ok_or(NotIssued::NoKey)?;
-    let copy = copies::offered(site, &grant).await.map_err(NotIssued::Down)?;
+    let copy = offered(site, &grant).await.map_err(NotIssued::Down)?;
     Ok(Some(Issued { url: url_of(site, &grant, &link, key), grant, link, copy }))
 }
 

@@ -70,6 +70,7 @@ pub mod trace;
 mod upkeep;
 pub mod waiting;
 pub mod watching;
+pub mod way_in;
 pub mod your_downloads;
 pub mod zen_cart;
 

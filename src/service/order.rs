@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::credential::Writing;
 use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, relink, url_of};
 use super::outcome::Hidden;
 use super::site::Site;
-use super::your_downloads;
-use super::{catalogue, copies};
+use super::way_in::{self, Offered};
+use super::{catalogue, copies, your_downloads};
 use crate::clock;
 use crate::domain::catalogue::{File, Product};
 use crate::domain::file::FileRef;
 use crate::domain::grant::Grant;
 use crate::domain::history::Author;
-use crate::domain::id::{FileId, GrantId, OrderId};
+use crate::domain::id::{FileId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::order::{Customer, ExternalId, Line, LineKey, Order, OrderState, ShopName, Sku, Sold};
@@ -54,6 +55,8 @@ pub struct Opened {
     pub link: Option<(Link, String)>,
     /// Under which name people see its file.
     pub name: String,
+    /// The copy that the link leads to, where it is fetched as one, and what opens it; told to who reports.
+    pub copy: Option<Offered>,
 }
 
 impl fmt::Debug for Opened {
@@ -149,12 +152,15 @@ async fn report_selling(
     let kept = site.orders.keep_order_telling(order, sold, telling, author.clone()).await?;
     drop(unmoved);
     told(&kept, &author);
-    follow(site, &kept, now).await?;
+    follow(site, &kept, telling).await?;
     drop(alone);
     for grant in &kept.grants {
         relink(site, grant, author.clone()).await?;
     }
-    let grants = opened(site, kept.grants, key).await?;
+    let mut grants = opened(site, kept.grants, key).await?;
+    for opened in &mut grants {
+        opened.copy = way_in::told(site, &opened.grant).await?;
+    }
     let page = your_downloads::url_of(site, &kept.order).map(Hidden);
     Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })
 }
@@ -356,20 +362,22 @@ fn told(kept: &KeptOrder, author: &Author) {
     }
 }
 
-/// What lies in public goes with what was shut, and comes again with what was opened.
-async fn follow(site: &Site, kept: &KeptOrder, now: Moment) -> Result<(), Down> {
-    // Also where nothing is new: whoever reported before may have died before the sweep heard of it.
+/// What lies in public goes with what was shut, and comes again with what was opened; who bought it may enter. Whoever reported
+/// before may have died before this: what it left undone is done.
+async fn follow(site: &Site, kept: &KeptOrder, telling: Telling) -> Result<(), Down> {
     site.wake.notify_one();
-    if kept.issued.is_empty() && kept.amended.is_empty() {
-        return Ok(());
-    }
-    let is_touched = |id: &GrantId| kept.amended.contains(id) || kept.issued.contains(id);
-    for grant in kept.grants.iter().filter(|grant| is_touched(&grant.id)) {
-        copies::ensure(site, grant).await?;
-        if kept.amended.contains(&grant.id) {
-            copies::let_in(site, grant, now).await?;
+    for grant in &kept.grants {
+        let is_touched = kept.amended.contains(&grant.id) || kept.issued.contains(&grant.id);
+        if is_touched || copies::current(&*site.store, grant.id).await?.is_none() {
+            copies::ensure(site, grant).await?;
         }
     }
+    let writing = match telling {
+        Telling::Customer => Writing::Now,
+        // Many come one after the other, and nobody waits for any of them.
+        Telling::Nobody => Writing::Soon,
+    };
+    way_in::let_all_in(site, &kept.grants, writing).await?;
     site.wake.notify_one();
     site.copies.wake();
     Ok(())
@@ -389,7 +397,7 @@ async fn opened(site: &Site, grants: Vec<Grant>, key: Option<&SigningKey>) -> Re
             Some(id) => names.get(&id).cloned().unwrap_or_default(),
             None => grant.file.path.file_name().to_owned(),
         };
-        opened.push(Opened { grant, link, name });
+        opened.push(Opened { grant, link, name, copy: None });
     }
     Ok(opened)
 }

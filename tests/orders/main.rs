@@ -6,6 +6,7 @@
 mod servers;
 
 mod catalogue;
+mod copies;
 mod done;
 mod named;
 mod opened;

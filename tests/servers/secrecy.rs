@@ -47,7 +47,7 @@ const PRINTED_BY: &[(&[&str], &[Kind])] = &[
     (&["sign"], &[Kind::Signature]),
     (&["grant", "add"], &[Kind::Token, Kind::Password]),
     (&["link", "new"], &[Kind::Token, Kind::Password]),
-    (&["order", "add"], &[Kind::Token]),
+    (&["order", "add"], &[Kind::Token, Kind::Password]),
     (&["order", "page"], &[Kind::Token]),
     (&["htpasswd", "add", "--generate"], &[Kind::Password]),
     (&["credential", "show"], &[Kind::Password]),

@@ -12,8 +12,8 @@ use crate::domain::link::Link;
 use crate::domain::moment::Moment;
 use crate::domain::order::{OrderState, Sold};
 use crate::domain::placed::{Placed, Stay, What};
-use crate::service::copies::Offered;
 use crate::service::preparation::Preparation;
+use crate::service::way_in::Offered;
 use crate::service::{amend, issue};
 
 /// A grant.
@@ -173,7 +173,7 @@ impl fmt::Debug for OfferedView {
 }
 
 impl OfferedView {
-    fn of(offered: &Offered) -> Self {
+    pub(super) fn of(offered: &Offered) -> Self {
         let login = offered.login.as_ref();
         Self {
             url: offered.url.clone(),

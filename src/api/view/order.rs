@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::GrantView;
+use super::{GrantView, OfferedView};
 use crate::api::orders::CustomerView;
 use crate::domain::grant::UNLIMITED;
 use crate::domain::moment::Moment;
@@ -137,7 +137,7 @@ pub struct LineView {
     pub problems: Vec<String>,
 }
 
-/// A grant that a line was sold as. The URL is answered and not printed.
+/// A grant that a line was sold as. URL and password are answered and not printed.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SoldGrant {
     /// Under which name people see the file.
@@ -153,11 +153,14 @@ pub struct SoldGrant {
     pub link_expires: Option<String>,
     /// The grant.
     pub grant: GrantView,
+    /// The copy that the link leads to, where it is fetched as one, and one is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<OfferedView>,
 }
 
 impl fmt::Debug for SoldGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, link, grant, url: _, link_expires: _ } = self;
+        let Self { name, link, grant, url: _, link_expires: _, copy: _ } = self;
         f.debug_struct("SoldGrant").field("name", name).field("link", link).field("grant", grant).finish_non_exhaustive()
     }
 }
@@ -171,6 +174,7 @@ impl SoldGrant {
             link: link.map(|(link, _)| link.id.to_string()),
             link_expires: link.map(|(link, _)| link.expires.to_string()),
             grant: GrantView::of(&opened.grant, now),
+            copy: opened.copy.as_ref().map(OfferedView::of),
         }
     }
 }
@@ -213,7 +217,7 @@ impl OrderView {
     pub(in crate::api) fn of(reported: &Reported, now: Moment) -> Self {
         let mut view = Self { page_url: None, ..Self::with_urls(reported, now) };
         for grant in view.lines.iter_mut().flat_map(|line| &mut line.grants) {
-            grant.url = None;
+            (grant.url, grant.copy) = (None, None);
         }
         view
     }

@@ -14,11 +14,11 @@ use crate::domain::message::{About, Content, Lane, Letter, Message, Outcome};
 use crate::domain::moment::Moment;
 use crate::domain::order::{Order, OrderState};
 use crate::outbox::{Enclosed, MailCourier, Occasion, Told, Undelivered};
-use crate::service::copies;
 use crate::service::issue;
 use crate::service::order::{self, NotReported};
 use crate::service::repeated::Ids;
 use crate::service::site::Site;
+use crate::service::way_in;
 use crate::service::your_downloads;
 use crate::store::{Down, Messages};
 
@@ -238,7 +238,7 @@ async fn of_order(site: &Site, id: OrderId) -> Result<Vec<Enclosed>, Sent> {
 /// What a customer is told of a grant: its URL is made now.
 async fn enclosed(site: &Site, order: Option<&Order>, grant: &Grant, link: &Link) -> Result<Enclosed, Sent> {
     let Some(key) = site.keys.signing() else { return Err(Sent::new(Outcome::Failed, issue::NotIssued::NoKey.to_string())) };
-    let copy = copies::offered(site, grant).await.map_err(failed)?;
+    let copy = way_in::offered(site, grant).await.map_err(failed)?;
     let login = copy.and_then(|copy| copy.login);
     let file = match &grant.sold {
         Some(sold) => site.catalogue.file(sold.file).await.map_err(failed)?,
