@@ -6,6 +6,7 @@ use std::fmt;
 use super::credential::Writing;
 use super::ending::check_zone;
 use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, relink, url_of};
+use super::outbox::write_anew;
 use super::outcome::Hidden;
 use super::site::Site;
 use super::way_in::{self, Offered};
@@ -377,9 +378,13 @@ async fn follow(site: &Site, kept: &KeptOrder, telling: Telling) -> Result<(), D
         // Many come one after the other, and nobody waits for any of them.
         Telling::Nobody => Writing::Soon,
     };
-    way_in::let_all_in(site, &kept.grants, writing).await?;
+    let made = way_in::let_all_in(site, &kept.grants, writing).await?;
     site.wake.notify_one();
     site.copies.wake();
+    // Who buys something gets a letter in any case.
+    if telling == Telling::Customer && kept.issued.is_empty() && kept.amended.iter().any(|id| made.contains(id)) {
+        write_anew(site, &kept.order).await?;
+    }
     Ok(())
 }
 

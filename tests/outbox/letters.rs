@@ -121,6 +121,45 @@ fn user_and_password_of_a_copy_stand_in_the_letter_and_open_it() {
 }
 
 #[test]
+fn who_gets_back_what_was_refunded_is_written_to_only_where_user_and_password_are_others() {
+    let exim = Exim::start(Takes::All);
+    let nginx = Nginx::start(&NginxSetup { passwords: true, ..NginxSetup::default() });
+    let directory = format!("htpasswd = \"{}\"", nginx.htpasswd().display());
+    let (path, policy) = (nginx.goods(), "max_downloads = \"unlimited\"\n".to_owned() + &exim.section(""));
+    let mut site = Site::copying_to(nginx, &path, &directory, &policy, true);
+    site.master("a.zip", &content(2000));
+    let file = site.cloakroom.say(&["file", "add", "masters/a.zip"]);
+    site.cloakroom.say(&["product", "add", "a", "--file", &file]);
+    site.cloakroom.say(&["order", "add", "1", "--email", "anna@customers.example", "--line", "a"]);
+    let login = |letter: &str| {
+        let text = plain(letter);
+        ["User name:", "Password:"].map(|label| text.split(label).nth(1).unwrap().split_whitespace().next().unwrap().to_owned())
+    };
+    let first = login(&exim.until("anna", 1)[0]);
+    secrecy::learn_password(&first[1]);
+    let users = |site: &Site| site.cloakroom.json(&["credential", "list", "goods"]).as_array().unwrap().len();
+    let refund = |site: &Site| {
+        site.cloakroom.say(&["order", "set", "1", "refunded"]);
+        until("nobody is let in", || (users(site) == 0).then_some(()));
+    };
+    refund(&site);
+    site.cloakroom.say(&["order", "set", "1", "paid"]);
+    refund(&site);
+    // What there was cannot come back.
+    site.cloakroom.stop();
+    let database = rusqlite::Connection::open(site.cloakroom.state().join("cloakroom.db")).unwrap();
+    assert_eq!(database.execute("DELETE FROM credentials", []).unwrap(), 1);
+    drop(database);
+    site.cloakroom.start();
+    site.cloakroom.say(&["order", "set", "1", "paid"]);
+    let letters = exim.until("anna", 2);
+    let logins: Vec<_> = letters.iter().map(|letter| login(letter)).collect();
+    secrecy::learn_password(&logins[0][1]);
+    secrecy::learn_password(&logins[1][1]);
+    assert!(letters.len() == 2 && logins.contains(&first) && logins[0] != logins[1], "the second is told another");
+}
+
+#[test]
 fn mail_leaves_by_tls_and_with_a_login_where_the_server_wants_it() {
     for takes in [Takes::StartTls, Takes::Tls] {
         let exim = Exim::start(takes);

@@ -131,6 +131,14 @@ pub async fn write_again_of_order(
     written(site, Message::of_letter(letter, clock::now()), ids).await
 }
 
+/// Writes once more to whom the shop said, where letters of orders are: what the customer was told before is not right any more.
+pub(in crate::service) async fn write_anew(site: &Site, order: &Order) -> Result<(), Down> {
+    let is_wanted = site.configuration.mail.as_ref().is_some_and(|mail| mail.orders);
+    let Some(letter) = Letter::of_order(order).filter(|_| is_wanted) else { return Ok(()) };
+    tracing::info!(event = "letter_written", order = %order.id, to = %letter.to.masked());
+    site.messages.post(vec![Message::of_letter(letter, clock::now())]).await.map(drop)
+}
+
 async fn written(site: &Site, message: Message, ids: Ids) -> Result<Message, NotWritten> {
     let message = ids.named(message);
     site.messages.post(vec![message.clone()]).await?;
