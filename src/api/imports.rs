@@ -1,6 +1,5 @@
 //! The call that takes over what another shop sold, part by part.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -187,8 +186,7 @@ async fn wanted_order(site: &Site, mut order: NewOrder, bound: &Bound) -> Result
         let at = line.file.take().map(|file| stored(site, &file)).transpose()?;
         named.push(at);
     }
-    let report = reported(site, order, bound).await?;
-    let keys = report.lines.iter().flatten().map(|line| line.key.clone());
-    let files: BTreeMap<_, _> = keys.zip(named).filter_map(|(key, at)| Some((key, at?))).collect();
-    Ok(WantedOrder { report, files })
+    // None of them names a file any more.
+    let (report, _) = reported(site, order, bound).await?;
+    Ok(WantedOrder { report, files: named })
 }

@@ -1,5 +1,6 @@
 //! Calls about orders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -18,9 +19,9 @@ use super::view::{ListedOrder, OrderPageView, OrderView};
 use super::wording::{self, Edge};
 use crate::clock;
 use crate::domain::id::{FileId, OrderId};
-use crate::domain::line_keys::{Told, keys};
-use crate::domain::order::{Customer, ExternalId, Line, LineKey, Options, Order, OrderState, Own, ShopName, Terms};
-use crate::service::order::{NotReported, Report, report, set_state, show as show_order};
+use crate::domain::order::{Customer, ExternalId, LineKey, Options, Order, OrderState, Own, ShopName, Terms};
+use crate::service::order::{NotReported, report, set_state, show as show_order};
+use crate::service::order_report::{Report, ReportedLine};
 use crate::service::site::Site;
 use crate::service::your_downloads::{renew, url_of};
 use crate::store::{LIST_MAX, Orders, Telling};
@@ -154,7 +155,7 @@ fn not_reported(fault: &NotReported) -> Problem {
     match fault {
         NotReported::Field(field, says) => Problem::of_body(field, says),
         NotReported::TooMany(_) => Problem::unreadable(&text).in_body("lines", text),
-        NotReported::NoKey => Problem::unreadable(text),
+        NotReported::NoKey | NotReported::NoFile(_) => Problem::unreadable(text),
         NotReported::Unknown => Problem::unknown(text),
         NotReported::Down(down) => Problem::down(*down).saying(text),
     }
@@ -212,21 +213,10 @@ fn terms_of(field: impl Fn(&str) -> String, max_downloads: Option<&str>, expires
     Ok(Terms { max_downloads, expires, ..Terms::default() })
 }
 
-/// The key of each line of an order that is `known`, perhaps.
-fn keys_of<'a>(lines: &'a [NewLine], known: Option<&Order>) -> Vec<String> {
-    let told = |line: &'a NewLine| Told { key: line.line.as_deref(), sku: &line.sku, options: &line.options, quantity: line.quantity };
-    keys(&lines.iter().map(told).collect::<Vec<_>>(), known.map_or(&[], |known| &known.lines))
-}
-
-/// Reads a line of an order that is `known`, perhaps, and in this state now.
-async fn line_of(
-    site: &Site,
-    (place, key): (usize, String),
-    line: NewLine,
-    (known, state_now): (Option<&Order>, OrderState),
-) -> Result<Line, Problem> {
+/// Reads a line; and what is wrong with the file that it names, if that is not to be found.
+async fn line_of(site: &Site, place: usize, line: NewLine) -> Result<(ReportedLine, Option<Problem>), Problem> {
     let field = |name: &str| format!("lines[{place}].{name}");
-    let NewLine { line: _, sku, options, quantity, state, file, max_downloads, expires, note } = line;
+    let NewLine { line: key, sku, options, quantity, state, file, max_downloads, expires, note } = line;
     let too_long =
         |(name, value): (&String, &String)| name.is_empty() || name.len() > LineKey::BYTES_MAX || value.len() > LineKey::BYTES_MAX;
     if options.len() > OPTIONS_MAX || options.iter().any(too_long) {
@@ -236,53 +226,47 @@ async fn line_of(
     }
     let mut terms = terms_of(field, max_downloads.as_deref(), expires.as_deref())?;
     terms.note = problem::read_field(&field("note"), &note)?;
-    let key: LineKey = problem::read_field(&field("line"), &key)?;
-    if let Some(file) = file {
-        let before = known.and_then(|known| known.lines.iter().find(|line| line.key == key)?.terms.file);
-        terms.file = match file_of(site, &field("file"), &file).await {
-            Ok(file) => Some(file),
-            // It lies elsewhere now, or is there no more: that must not keep a refund out.
-            Err(_) if before.is_some() || state_now != OrderState::Paid => before,
-            Err(problem) => return Err(problem),
-        };
-    }
-    Ok(Line {
+    let found = match file {
+        Some(file) => file_of(site, &field("file"), &file).await.map(Some),
+        None => Ok(None),
+    };
+    let (file, lacks) = found.map_or_else(|problem| (None, Some(problem)), |file| (file, None));
+    terms.file = file;
+    let line = ReportedLine {
         terms,
-        key,
+        key: key.map(|key| problem::read_field(&field("line"), &key)).transpose()?,
         sku: problem::read_field(&field("sku"), &sku)?,
         options,
         quantity,
         state: state.map_or(Ok(OrderState::Paid), |state| state_of(&field("state"), &state))?,
-    })
+        lacks_file: lacks.is_some(),
+    };
+    Ok((line, lacks))
 }
 
 /// More is not chosen of one product.
 const OPTIONS_MAX: usize = 32;
 
+/// What is wrong with the files that lines name, by their places from 0.
+pub(super) type Lacking = BTreeMap<usize, Problem>;
+
 /// Reads what a shop reports.
-pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Result<Report, Problem> {
+pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Result<(Report, Lacking), Problem> {
     let NewOrder { shop, external_id, state, customer, lines, placed } = order;
     let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
     let (shop, state) = (shop_of(shop.as_deref(), bound, Problem::of_body)?, state_of("state", &state)?);
     let external_id: ExternalId = problem::read_field("external_id", &external_id)?;
-    let known = site.orders.order_named(shop.clone(), external_id.clone()).await?;
     let mut read = lines.as_ref().map(|lines| Vec::with_capacity(lines.len()));
-    let keys = keys_of(lines.as_deref().unwrap_or_default(), known.as_ref());
-    for (place, (line, key)) in lines.into_iter().flatten().zip(keys).enumerate() {
-        let line = line_of(site, (place, key), line, (known.as_ref(), state)).await?;
+    let mut lacking = Lacking::new();
+    for (place, line) in lines.into_iter().flatten().enumerate() {
+        let (line, lacks) = line_of(site, place, line).await?;
+        lacking.extend(lacks.map(|problem| (place, problem)));
         read.get_or_insert_default().push(line);
     }
     let when =
         |text: String| wording::moment(&text, Edge::Begins).map_err(|why| Problem::of_body("placed", format_args!("`{text}` {why}")));
-    Ok(Report {
-        shop,
-        external_id,
-        customer,
-        state: Some(state),
-        lines: read,
-        placed: placed.map(when).transpose()?,
-        telling: Telling::Customer,
-    })
+    let placed = placed.map(when).transpose()?;
+    Ok((Report { shop, external_id, customer, state: Some(state), lines: read, placed, telling: Telling::Customer }, lacking))
 }
 
 pub(super) async fn add(
@@ -291,8 +275,12 @@ pub(super) async fn add(
     bound: Bound,
     body: Result<Json<NewOrder>, JsonRejection>,
 ) -> Result<Json<OrderView>, Problem> {
-    let wanted = reported(&site, problem::body(body)?, &bound).await?;
-    let reported = report(&site, wanted, author).await.map_err(|fault| not_reported(&fault))?;
+    let (wanted, mut lacking) = reported(&site, problem::body(body)?, &bound).await?;
+    let wrong = |fault| match fault {
+        NotReported::NoFile(place) => lacking.remove(&place).unwrap_or_else(|| not_reported(&fault)),
+        fault => not_reported(&fault),
+    };
+    let reported = report(&site, wanted, author).await.map_err(wrong)?;
     Ok(Json(OrderView::with_urls(&reported, clock::now())))
 }
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::catalogue::{self, NotKept};
-use super::order::{NotReported, Report, rehearse, report};
+use super::order::{NotReported, rehearse, report_alone};
+use super::order_report::{Report, ReportedLine, keyed};
 use super::product;
 use super::site::Site;
 use crate::domain::catalogue::{Attachment, Product, Units};
@@ -36,8 +37,8 @@ pub struct WantedProduct {
 pub struct WantedOrder {
     /// What the shop says.
     pub report: Report,
-    /// The file of each line that says one.
-    pub files: BTreeMap<LineKey, FileRef>,
+    /// The file of each line, in their order, where one is said.
+    pub files: Vec<Option<FileRef>>,
 }
 
 /// A part of what is taken over.
@@ -204,21 +205,27 @@ async fn take_order(
     let WantedOrder { report: mut wanted, files } = wanted;
     let number = wanted.external_id.to_string();
     let stays = |fate: Fate| TakenOrder { number: number.clone(), fate, grants: 0, problems: Vec::new() };
-    for line in wanted.lines.iter_mut().flatten() {
-        line.terms.file = files.get(&line.key).and_then(|at| ids.get(at)).copied();
+    for (line, at) in wanted.lines.iter_mut().flatten().zip(files) {
+        line.terms.file = at.and_then(|at| ids.get(&at)).copied();
     }
+    // What is known is not other than this when it is kept.
+    let alone = site.amending.lock().await;
     let known = site.orders.order_named(wanted.shop.clone(), wanted.external_id.clone()).await?;
     wanted.telling = Telling::Nobody;
     let mut fate = Fate::New;
     if let Some(known) = known {
-        let differences = differences(&known, &wanted);
+        let lines = match keyed(wanted.lines.take().unwrap_or_default(), Some(&known), known.state) {
+            Ok(lines) => lines,
+            Err(fault) => return Ok(stays(Fate::Refused(fault.to_string()))),
+        };
+        let differences = differences(&known, &wanted, &lines);
         if !differences.is_empty() {
             return Ok(stays(Fate::Differs(differences)));
         }
         let before = known.lines.len();
         let is_new = |line: &&Line| known.lines.iter().all(|known| known.key != line.key);
-        let new: Vec<Line> = wanted.lines.iter().flatten().filter(is_new).cloned().collect();
-        let lines: Vec<Line> = known.lines.into_iter().chain(new).collect();
+        let new: Vec<Line> = lines.iter().filter(is_new).cloned().collect();
+        let lines: Vec<ReportedLine> = known.lines.into_iter().chain(new).map(ReportedLine::from).collect();
         if lines.len() == before {
             return Ok(stays(Fate::Same));
         }
@@ -228,7 +235,7 @@ async fn take_order(
     let open = |order: &Order| order.lines.iter().filter(|line| order.state_of(line) == OrderState::Paid).count();
     let outcome = match doing {
         Doing::Rehearsal => rehearse(site, wanted).await.map(|order| (open(&order), Vec::new())),
-        Doing::Import => report(site, wanted, author.to_owned()).await.map(|reported| {
+        Doing::Import => report_alone(site, wanted, author.to_owned(), alone).await.map(|reported| {
             let is_short = reported.grants.len() < open(&reported.order);
             let told = |(line, what): (LineKey, String)| is_short.then(|| format!("line {line}: {what}"));
             (reported.grants.len(), reported.problems.into_iter().filter_map(told).collect())
@@ -242,7 +249,7 @@ async fn take_order(
 }
 
 /// What the shop says of an order now that is not as it is known here. Lines that are not known yet are no difference.
-fn differences(known: &Order, wanted: &Report) -> Vec<String> {
+fn differences(known: &Order, wanted: &Report, lines: &[Line]) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |what: &str, here: String, there: String| {
         if here != there {
@@ -252,7 +259,6 @@ fn differences(known: &Order, wanted: &Report) -> Vec<String> {
     compare("state", known.state.word().to_owned(), wanted.state.unwrap_or(known.state).word().to_owned());
     let customer = |customer: Option<&str>| customer.unwrap_or_default().to_owned();
     compare("customer", customer(Some(known.customer.in_words())), customer(wanted.customer.as_ref().map(Customer::in_words)));
-    let lines = wanted.lines.as_deref().unwrap_or_default();
     for here in &known.lines {
         let Some(there) = lines.iter().find(|line| line.key == here.key) else {
             compare(&format!("line {}", here.key), "is known".to_owned(), "not".to_owned());

@@ -43,6 +43,7 @@ mod method;
 pub mod metrics;
 mod naming;
 pub mod order;
+pub mod order_report;
 pub mod outbox;
 pub mod outcome;
 pub mod places;

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use tokio::sync::MutexGuard;
+
 use super::credential::Writing;
 use super::ending::check_zone;
-use super::issue::{CUSTOMER_BYTES_MAX, NotIssued, new_grant, new_link, relink, url_of};
+use super::issue::{NotIssued, new_grant, new_link, relink, url_of};
+use super::order_report::{Report, check, whole};
 use super::outbox::write_anew;
 use super::outcome::Hidden;
 use super::site::Site;
@@ -19,33 +22,13 @@ use crate::domain::history::Author;
 use crate::domain::id::{FileId, OrderId};
 use crate::domain::link::Link;
 use crate::domain::moment::Moment;
-use crate::domain::order::{Customer, ExternalId, Line, LineKey, Order, OrderState, ShopName, Sku, Sold};
+use crate::domain::order::{Line, LineKey, Order, OrderState, Sku, Sold};
 use crate::domain::policy::{Edition, Policy};
 use crate::proof::key::SigningKey;
-use crate::random;
 use crate::store::{Down, KeptOrder, Sale, Telling};
 
 /// An order that would make more grants than this is a mistake.
 pub const GRANTS_MAX: usize = 2000;
-
-/// What a shop reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The shop.
-    pub shop: ShopName,
-    /// What the shop calls the order.
-    pub external_id: ExternalId,
-    /// Who ordered; `None` is whoever was reported before.
-    pub customer: Option<Customer>,
-    /// What became of it; `None` is as it stands.
-    pub state: Option<OrderState>,
-    /// What was ordered; `None` is what was reported before.
-    pub lines: Option<Vec<Line>>,
-    /// When, where the shop says it.
-    pub placed: Option<Moment>,
-    /// Whether the customer is written to.
-    pub telling: Telling,
-}
 
 /// A grant of an order, with the link that opens it. The URL is not printed.
 #[derive(Clone)]
@@ -86,6 +69,8 @@ pub struct Reported {
 pub enum NotReported {
     /// A field, and what is wrong with it.
     Field(&'static str, String),
+    /// The file that the line at this place, from 0, names is not to be found.
+    NoFile(usize),
     /// No such order.
     Unknown,
     /// The order would make so many grants.
@@ -106,6 +91,9 @@ impl fmt::Display for NotReported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(field, what) => write!(f, "{field}: {what}"),
+            Self::NoFile(place) => {
+                write!(f, "lines[{place}].file: there is no such file: `cloakroom file list` lists those that there are")
+            }
             Self::Unknown => f.write_str("there is no such order: `cloakroom order list` lists those that there are"),
             Self::TooMany(grants) => write!(f, "lines: they would make {grants} grants, and an order must not make more than {GRANTS_MAX}"),
             Self::NoKey => NotIssued::NoKey.fmt(f),
@@ -118,7 +106,13 @@ impl fmt::Display for NotReported {
 /// Keeps what a shop reports: the order, the grants that it has not yet, and whether those that it has are open, in one
 /// step; then what lies in public follows.
 pub async fn report(site: &Site, report: Report, author: String) -> Result<Reported, NotReported> {
-    report_selling(site, report, author, |_| true).await
+    let alone = site.amending.lock().await;
+    report_alone(site, report, author, alone).await
+}
+
+/// The same for who amends alone already.
+pub(super) async fn report_alone(site: &Site, report: Report, author: String, alone: MutexGuard<'_, ()>) -> Result<Reported, NotReported> {
+    report_selling(site, report, author, alone, |_| true).await
 }
 
 /// The same, selling nothing but what `is_sold` holds for.
@@ -126,12 +120,12 @@ async fn report_selling(
     site: &Site,
     report: Report,
     author: String,
+    // From reading what was reported before until what lies in public follows, nobody else amends: what one says of an
+    // order is not taken back by another who read it before.
+    alone: MutexGuard<'_, ()>,
     is_sold: impl Fn(&Sale) -> bool + Send,
 ) -> Result<Reported, NotReported> {
     let telling = report.telling;
-    // From reading what was reported before until what lies in public follows, nobody else amends: what one says of an
-    // order is not taken back by another who read it before.
-    let alone = site.amending.lock().await;
     // Nor does a file lie elsewhere when its grants are kept than when they were made.
     let unmoved = site.cataloguing.lock().await;
     let mut now = clock::now();
@@ -201,7 +195,7 @@ pub(super) async fn serve(site: &Site, id: OrderId, came: Option<&File>, author:
         Ok(_) => {
             let Order { shop, external_id, .. } = order;
             let same = Report { shop, external_id, customer: None, state: None, lines: None, placed: None, telling: Telling::Customer };
-            match report_selling(site, same, author.to_owned(), waits).await {
+            match report_selling(site, same, author.to_owned(), site.amending.lock().await, waits).await {
                 Ok(Reported { grants, .. }) => return Ok(grants.len().saturating_sub(before.len()) as u64),
                 Err(fault) => fault,
             }
@@ -225,37 +219,6 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
     let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
     let page = your_downloads::url_of(site, &order).map(Hidden);
     Ok(Reported { order, grants, problems, changed: false, page })
-}
-
-/// What is reported, with what was reported before where nothing is said.
-async fn whole(site: &Site, report: Report, now: Moment) -> Result<Order, NotReported> {
-    let Report { shop, external_id, customer, state, lines, placed, telling: _ } = report;
-    let known = site.orders.order_named(shop.clone(), external_id.clone()).await?;
-    let needed = || NotReported::Field("lines", "must have what was ordered: this order was not reported before".to_owned());
-    let lines = lines.or_else(|| known.as_ref().map(|known| known.lines.clone())).ok_or_else(needed)?;
-    let customer = customer.or_else(|| known.as_ref().map(|known| known.customer.clone())).unwrap_or_default();
-    let placed = placed.or_else(|| known.as_ref().and_then(|known| known.placed));
-    let unsaid = || NotReported::Field("state", "must be said: this order was not reported before".to_owned());
-    let state = state.or_else(|| known.as_ref().map(|known| known.state)).ok_or_else(unsaid)?;
-    let (id, page) = (OrderId::new(random::bytes()), known.map(|known| known.page).unwrap_or_default());
-    Ok(Order { id, shop, external_id, customer, state, lines, placed, created: now, changed: now, page })
-}
-
-fn check(order: &Order) -> Result<(), NotReported> {
-    let Customer { id, name, email, language } = &order.customer;
-    for (field, text) in [("customer.id", id), ("customer.name", name), ("customer.email", email), ("customer.language", language)] {
-        if text.len() > CUSTOMER_BYTES_MAX || text.chars().any(char::is_control) {
-            return Err(NotReported::Field(field, format!("must have at most {CUSTOMER_BYTES_MAX} bytes and no control characters")));
-        }
-    }
-    if order.lines.len() > Order::LINES_MAX {
-        return Err(NotReported::Field("lines", format!("there must be at most {} of them", Order::LINES_MAX)));
-    }
-    let mut keys = BTreeSet::new();
-    match order.lines.iter().find(|line| !keys.insert(&line.key)) {
-        Some(twice) => Err(NotReported::Field("lines", format!("`{}` stands there twice; each line has a key of its own", twice.key))),
-        None => Ok(()),
-    }
 }
 
 /// The grants that an order would have if it were paid now, and what stands in the way of its lines.

@@ -8,6 +8,7 @@ mod servers;
 mod catalogue;
 mod copies;
 mod done;
+mod lines;
 mod named;
 mod opened;
 mod reported;
