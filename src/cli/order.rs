@@ -8,7 +8,7 @@ use super::client::{Client, query};
 use super::failure::{Failure, warn};
 use super::terminal::{Column, table};
 use super::{Common, link, outbox, say, say_json, terminal};
-use crate::api::{CustomerView, ListedOrder, MessageView, NewLine, NewOrder, NewState, OrderPageView, OrderView, SHOP};
+use crate::api::{CustomerView, ListedOrder, MessageView, NewLine, NewOrder, NewState, OrderPageView, OrderView, SHOP, SoldGrant};
 use crate::config::Configuration;
 use crate::domain::id::OrderId;
 use crate::domain::order::OrderState;
@@ -289,7 +289,7 @@ fn warn_of_problems(order: &OrderView) {
 }
 
 fn page(order: &OrderView) -> Vec<String> {
-    let OrderView { id, shop, external_id, state, customer, lines, placed, created, changed_at, changed: _, page_url: _ } = order;
+    let OrderView { id, shop, external_id, state, customer, lines, former, placed, created, changed_at, changed: _, page_url: _ } = order;
     let mut told = vec![format!("{id}  {}", link::words(state)), format!("number    {} in {shop}", terminal::visible(external_id))];
     let who: Vec<String> = [&customer.name, &customer.email, &customer.id]
         .into_iter()
@@ -307,12 +307,19 @@ fn page(order: &OrderView) -> Vec<String> {
         let state = if line.state == *state { String::new() } else { format!(", {}", link::words(&line.state)) };
         told.push(String::new());
         told.push(format!("line {}  {} {options}x{}{state}", terminal::visible(&line.line), terminal::visible(&line.sku), line.quantity));
-        for sold in &line.grants {
-            let most = sold.grant.max_downloads.map_or_else(|| "any number".to_owned(), |most| most.to_string());
-            let (id, state, used) = (&sold.grant.id, link::words(&sold.grant.state), sold.grant.used);
-            told.push(format!("  {id}  {}: {state}, {used} of {most} downloads used", terminal::visible(&sold.name)));
-        }
+        told.extend(line.grants.iter().map(sold));
         told.extend(line.problems.iter().map(|problem| format!("  ! {}", terminal::visible(problem))));
     }
+    if !former.is_empty() {
+        told.extend([String::new(), "no longer ordered".to_owned()]);
+        told.extend(former.iter().map(sold));
+    }
     told
+}
+
+/// A grant of an order, in a line.
+fn sold(sold: &SoldGrant) -> String {
+    let most = sold.grant.max_downloads.map_or_else(|| "any number".to_owned(), |most| most.to_string());
+    let (id, state, used) = (&sold.grant.id, link::words(&sold.grant.state), sold.grant.used);
+    format!("  {id}  {}: {state}, {used} of {most} downloads used", terminal::visible(&sold.name))
 }

@@ -41,3 +41,23 @@ fn two_first_reports_at_once_are_of_the_same_lines_in_whatever_order_they_have_t
         assert_eq!((one.len(), &one), (2, &two), "order {number}");
     }
 }
+
+#[test]
+fn what_was_taken_out_of_an_order_is_shown_as_what_it_was() {
+    let site = selling_two();
+    let bought = report(&site, &order("7", &["a", "b"]));
+    assert_eq!(bought.get("former"), None, "{bought}");
+    let less = report(&site, &order("7", &["b"]));
+    let shown = site.cloakroom.json(&["order", "show", "7"]);
+    for answer in [&less, &shown] {
+        let former = answer["former"].as_array().unwrap();
+        assert_eq!((grants(answer).len(), former.len()), (1, 1), "{answer}");
+        let grant = &former[0]["grant"];
+        assert_eq!((&grant["id"], &grant["sold"]["sku"]), (&json!(ids(&bought)[0]), &json!("a")));
+        assert_eq!((&grant["sold"]["state"], &former[0]["name"]), (&json!("cancelled"), &json!("a.zip")));
+    }
+    assert!(shown["former"][0]["url"].is_null(), "{shown}");
+    let page = site.cloakroom.say(&["order", "show", "7"]);
+    let (_, former) = page.split_once("no longer ordered").unwrap_or_else(|| panic!("{page}"));
+    assert!(former.contains(&ids(&bought)[0]) && former.contains("a.zip: cancelled"), "{page}");
+}

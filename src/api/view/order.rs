@@ -71,6 +71,9 @@ pub struct OrderView {
     pub customer: CustomerView,
     /// What was ordered.
     pub lines: Vec<LineView>,
+    /// What was sold of lines that are no longer in it: it opens nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<SoldGrant>,
     /// When it was ordered, where the shop said it.
     pub placed: Option<String>,
     /// When it was first reported.
@@ -198,6 +201,8 @@ impl OrderView {
         };
         let ListedOrder { id, shop, external_id, state, customer, placed, created, changed_at, lines: _ } = ListedOrder::of(order);
         let lines = order.lines.iter().map(line).collect();
+        let is_former = |opened: &&Opened| !order.lines.iter().any(|line| is_of(opened, line));
+        let former = grants.iter().filter(is_former).map(|opened| SoldGrant::of(opened, now)).collect();
         Self {
             id,
             shop,
@@ -205,6 +210,7 @@ impl OrderView {
             state,
             customer,
             lines,
+            former,
             placed,
             created,
             changed_at,
@@ -216,7 +222,7 @@ impl OrderView {
     /// Without them.
     pub(in crate::api) fn of(reported: &Reported, now: Moment) -> Self {
         let mut view = Self { page_url: None, ..Self::with_urls(reported, now) };
-        for grant in view.lines.iter_mut().flat_map(|line| &mut line.grants) {
+        for grant in view.lines.iter_mut().flat_map(|line| &mut line.grants).chain(&mut view.former) {
             (grant.url, grant.copy) = (None, None);
         }
         view
