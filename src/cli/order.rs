@@ -281,6 +281,9 @@ fn became(order: &OrderView) -> String {
 }
 
 fn warn_of_problems(order: &OrderView) {
+    for problem in &order.problems {
+        warn(&terminal::visible(problem));
+    }
     for line in &order.lines {
         for problem in &line.problems {
             warn(&format!("line {} ({}): {}", terminal::visible(&line.line), terminal::visible(&line.sku), terminal::visible(problem)));
@@ -289,7 +292,7 @@ fn warn_of_problems(order: &OrderView) {
 }
 
 fn page(order: &OrderView) -> Vec<String> {
-    let OrderView { id, shop, external_id, state, customer, lines, former, placed, created, changed_at, changed: _, page_url: _ } = order;
+    let OrderView { id, shop, external_id, state, customer, lines, former, placed, created, changed_at, problems, changed: _, page_url: _ } = order;
     let mut told = vec![format!("{id}  {}", link::words(state)), format!("number    {} in {shop}", terminal::visible(external_id))];
     let who: Vec<String> = [&customer.name, &customer.email, &customer.id]
         .into_iter()
@@ -301,6 +304,7 @@ fn page(order: &OrderView) -> Vec<String> {
     }
     told.extend(placed.as_ref().map(|placed| format!("ordered   {placed}")));
     told.push(format!("reported  {created}, last changed {changed_at}"));
+    told.extend(problems.iter().map(|problem| format!("! {}", terminal::visible(problem))));
     for line in lines {
         let chosen = line.options.iter().map(|(name, value)| format!("{}={} ", terminal::visible(name), terminal::visible(value)));
         let options = chosen.collect::<Vec<_>>().concat();

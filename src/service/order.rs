@@ -9,7 +9,7 @@ use super::credential::Writing;
 use super::ending::check_zone;
 use super::issue::{NotIssued, new_grant, new_link, relink, url_of};
 use super::order_report::{Report, check, whole};
-use super::outbox::write_anew;
+use super::outbox::{unmailed, write_anew};
 use super::outcome::Hidden;
 use super::site::Site;
 use super::way_in::{self, Offered};
@@ -62,6 +62,8 @@ pub struct Reported {
     pub changed: bool,
     /// The URL of the customer's page of it.
     pub page: Option<Hidden>,
+    /// Why its customer gets no letter, where orders are told of by mail, in a sentence.
+    pub unmailed: Option<String>,
 }
 
 /// Why nothing was kept.
@@ -147,6 +149,11 @@ async fn report_selling(
     let kept = site.orders.keep_order_telling(order, sold, telling, author.clone()).await?;
     drop(unmoved);
     told(&kept, &author);
+    let unmailed = unmailed(site, &kept.order).filter(|_| telling == Telling::Customer);
+    if unmailed.is_some() && !kept.issued.is_empty() {
+        // Who it is stands in the order, and in no log.
+        tracing::warn!(event = "order_not_mailed", order = %kept.order.id, "no mail can go to the address of its customer");
+    }
     follow(site, &kept, telling).await?;
     drop(alone);
     for grant in &kept.grants {
@@ -157,7 +164,7 @@ async fn report_selling(
         opened.copy = way_in::told(site, &opened.grant).await?;
     }
     let page = your_downloads::url_of(site, &kept.order).map(Hidden);
-    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page })
+    Ok(Reported { order: kept.order, grants, problems, changed: kept.changed, page, unmailed })
 }
 
 /// The order that a report would make, if it is one that can be kept. Nothing is.
@@ -218,7 +225,8 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
     let (_, problems) = sales(site, &order, clock::now()).await?;
     let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
     let page = your_downloads::url_of(site, &order).map(Hidden);
-    Ok(Reported { order, grants, problems, changed: false, page })
+    let unmailed = unmailed(site, &order);
+    Ok(Reported { order, grants, problems, changed: false, page, unmailed })
 }
 
 /// The grants that an order would have if it were paid now, and what stands in the way of its lines.

@@ -304,5 +304,5 @@ pub async fn try_webhook(site: &Site, webhook: &WebhookName, ids: Ids) -> Result
 }
 
 pub(super) use self::letters::write_anew;
-pub use self::letters::{NotWritten, letter_for, try_mail, write_again, write_again_of_order};
+pub use self::letters::{NotWritten, letter_for, try_mail, unmailed, write_again, write_again_of_order};
 pub use self::refused::note_refused;

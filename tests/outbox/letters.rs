@@ -304,3 +304,40 @@ fn who_asks_for_mail_where_there_is_none_is_told_so() {
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("there is no [mail]"), "{refused:?}");
     assert_eq!(site.cloakroom.json(&["grant", "list"]).as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn an_order_that_no_mail_can_go_to_is_paid_and_says_so() {
+    let exim = Exim::start(Takes::All);
+    let site = Site::with(&exim.section(""));
+    site.master("book.pdf", b"goods");
+    let file = site.cloakroom.say(&["file", "add", "masters/book.pdf"]);
+    site.cloakroom.say(&["product", "add", "book", "--file", &file]);
+    let wrong = ["Anna <a@b.example>", "a@exämple.de", "anna"];
+    for (number, email) in wrong.iter().enumerate() {
+        let number = number.to_string();
+        let add = ["order", "add", &number, "--email", email, "--line", "book"];
+        let order = site.cloakroom.json(&add);
+        let problem = order["problems"][0].as_str().unwrap_or_else(|| panic!("{email}: {order}"));
+        assert!(problem.contains(&format!("`{email}` must be a mail address")), "{problem}");
+        assert_eq!((&order["state"], order["lines"][0]["grants"].as_array().unwrap().len()), (&"paid".into(), 1), "{order}");
+        site.cloakroom.logged(&["order_not_mailed", order["id"].as_str().unwrap()]);
+        assert_eq!(site.cloakroom.said(&[email]), 0, "the log says who it is");
+        let again = site.cloakroom.command(&add);
+        assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("must be a mail address"), "{again:?}");
+        assert!(site.cloakroom.say(&["order", "show", &number]).contains("! customer.email: `"));
+    }
+    assert_eq!(site.cloakroom.json(&["outbox", "list"]).as_array().map(Vec::len), Some(0));
+    for email in ["", " anna@customers.example "] {
+        let order = site.cloakroom.json(&["order", "add", "9", "--email", email, "--line", "book"]);
+        assert!(order["problems"].is_null(), "{order}");
+    }
+}
+
+#[test]
+fn where_orders_are_not_told_of_by_mail_any_address_will_do() {
+    let exim = Exim::start(Takes::All);
+    for site in [Site::open(), Site::with(&exim.section("orders = false\n"))] {
+        let order = site.cloakroom.json(&["order", "add", "1", "--email", "Anna <a@b.example>", "--state", "pending", "--line", "book"]);
+        assert!(order["problems"].is_null() && order["id"].is_string(), "{order}");
+    }
+}

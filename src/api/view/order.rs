@@ -82,6 +82,9 @@ pub struct OrderView {
     pub changed_at: String,
     /// Whether this call changed anything.
     pub changed: bool,
+    /// What stands in the way of telling its customer, in sentences; what stands in the way of a line is told there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
     /// The URL of the customer's page of all its downloads, where one is told: whoever has it can use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_url: Option<String>,
@@ -185,7 +188,7 @@ impl SoldGrant {
 impl OrderView {
     /// For who may see the URLs: whoever reports the order hands them on.
     pub(in crate::api) fn with_urls(reported: &Reported, now: Moment) -> Self {
-        let Reported { order, grants, problems, changed, page } = reported;
+        let Reported { order, grants, problems, changed, page, unmailed } = reported;
         let line = |line: &Line| LineView {
             line: line.key.to_string(),
             sku: line.sku.to_string(),
@@ -215,6 +218,7 @@ impl OrderView {
             created,
             changed_at,
             changed: *changed,
+            problems: unmailed.iter().cloned().collect(),
             page_url: page.as_ref().map(|page| page.0.clone()),
         }
     }

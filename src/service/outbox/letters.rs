@@ -79,6 +79,20 @@ pub fn letter_for(site: &Site, grant: GrantId, link: LinkId, to: &str, language:
     Ok(Message::of_letter(letter, now))
 }
 
+/// Why the customer of `order` gets no letter about it, though it says to whom one goes and orders are told of by mail.
+pub fn unmailed(site: &Site, order: &Order) -> Option<String> {
+    let by_mail = site.configuration.mail.as_ref().is_some_and(|mail| mail.orders);
+    let is_sold = matches!(order.state, OrderState::Paid | OrderState::Pending);
+    let email = order.customer.email.trim();
+    if !by_mail || !is_sold || email.is_empty() || Letter::of_order(order).is_some() {
+        return None;
+    }
+    let id = order.id;
+    Some(format!(
+        "customer.email: `{email}` {NotAnAddress}, so no mail goes to the customer: report the right one, then `cloakroom order mail {id}`"
+    ))
+}
+
 fn letter(site: &Site, about: About, to: &str, language: Option<&str>) -> Result<Letter, NotWritten> {
     if site.couriers.mail().is_none() {
         return Err(NotWritten::NoMail);
