@@ -66,6 +66,37 @@ fn a_customer_is_shown_and_forgotten_in_every_table_and_what_was_counted_stays()
 }
 
 #[test]
+fn a_customer_is_known_by_the_number_of_the_shop_and_by_name_and_forgotten_only_if_that_is_one_person() {
+    let site = Site::open();
+    site.master("book.pdf", &content(5000));
+    let file = site.cloakroom.say(&["file", "add", "masters/book.pdf"]);
+    site.cloakroom.say(&["product", "add", "book", "--file", &file]);
+    for (number, email, customer, name) in
+        [("1", " Anna@Shop.example ", "7", " Anna Berg"), ("2", WHO, "7", "A. Berg"), ("3", "other@shop.example", "8", "Anna Berg")]
+    {
+        site.cloakroom.say(&["order", "add", number, "--email", email, "--customer", customer, "--name", name, "--line", "book"]);
+    }
+    let kept = &site.cloakroom.json(&["order", "show", "1"])["customer"];
+    assert_eq!((&kept["email"], &kept["name"]), (&"Anna@Shop.example".into(), &"Anna Berg".into()));
+    for (who, orders, grants) in [("7", 2, 2), (WHO, 2, 2), ("Anna Berg", 2, 2), ("A. Berg", 1, 1), (" 8 ", 1, 1)] {
+        let shown = site.cloakroom.json(&["customer", "show", who]);
+        let count = |what: &str| shown[what].as_array().unwrap().len();
+        assert_eq!((count("orders"), count("grants")), (orders, grants), "{who}: {shown}");
+    }
+    for dry_run in [true, false] {
+        let words: Vec<_> = ["customer", "forget", "Anna Berg"].into_iter().chain(dry_run.then_some("--dry-run")).collect();
+        let refused = site.cloakroom.command(&words);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(1) && said.contains("2 customers with different mail addresses"), "{said}");
+    }
+    assert_eq!(site.cloakroom.json(&["customer", "forget", "7"])["orders"], 2);
+    assert!(site.cloakroom.command(&["customer", "show", WHO]).status.code() == Some(1));
+    assert_eq!(site.cloakroom.json(&["customer", "forget", "Anna Berg"])["orders"], 1, "who is left is one");
+    let export = site.cloakroom.say(&["store", "export"]);
+    assert!(!export.contains("Berg") && !export.contains("shop.example\""), "{export}");
+}
+
+#[test]
 fn addresses_become_networks_when_their_time_is_over_and_the_daemon_does_it_by_itself() {
     let mut site = Site::with("[privacy]\naddresses = \"10d\"\n");
     sold(&site);

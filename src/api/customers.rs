@@ -15,7 +15,7 @@ use super::view::{GrantView, ListedDelivery, ListedOrder};
 use crate::clock;
 use crate::domain::delivery::Delivery;
 use crate::service::lying::Lying;
-use crate::service::privacy::{About, about, forget, rehearse};
+use crate::service::privacy::{About, NotForgotten, about, forget, rehearse};
 use crate::service::site::Site;
 
 /// All that is kept about a customer.
@@ -73,11 +73,11 @@ fn addresses(deliveries: &[Delivery]) -> impl Iterator<Item = String> {
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>, PathRejection>) -> Result<Json<CustomerPage>, Problem> {
-    let who = problem::name(who)?;
+    let who = problem::name(who)?.trim().to_owned();
     let About { orders, grants, letters } = about(&site, &who).await?;
     if orders.is_empty() && grants.is_empty() && letters == 0 {
         return Err(Problem::unknown(format!(
-            "nothing is kept about `{who}`: a mail address, or the customer as `cloakroom grant list` shows it"
+            "nothing is kept about `{who}`: a mail address, what the shop calls the customer, a name, or the customer as `cloakroom grant list` shows it"
         )));
     }
     let (mut listed, mut lying) = (Vec::new(), Lying::new(&site));
@@ -100,18 +100,27 @@ pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>
     }))
 }
 
+fn not_forgotten(who: &str, fault: NotForgotten) -> Problem {
+    match fault {
+        NotForgotten::Several(people) => Problem::conflict(format!(
+            "`{who}` is what {people} customers with different mail addresses have in common: forget each by the address, which `cloakroom customer show` tells"
+        )),
+        NotForgotten::Down(down) => down.into(),
+    }
+}
+
 pub(super) async fn forget_them(
     State(site): State<Arc<Site>>,
     who: Result<Path<String>, PathRejection>,
     Author(author): Author,
     order: Result<Json<ForgetOrder>, JsonRejection>,
 ) -> Result<Json<ForgottenView>, Problem> {
-    let who = problem::name(who)?;
+    let who = problem::name(who)?.trim().to_owned();
     let ForgetOrder { dry_run } = problem::body(order)?;
     let (told, pseudonym) = if dry_run {
-        (rehearse(&site, &who).await?, None)
+        (rehearse(&site, &who).await.map_err(|fault| not_forgotten(&who, fault))?, None)
     } else {
-        let (told, pseudonym) = forget(&site, &who, &author).await?;
+        let (told, pseudonym) = forget(&site, &who, &author).await.map_err(|fault| not_forgotten(&who, fault))?;
         (told, Some(pseudonym))
     };
     if told.orders == 0 && told.grants == 0 && told.messages == 0 {

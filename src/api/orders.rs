@@ -250,10 +250,16 @@ const OPTIONS_MAX: usize = 32;
 /// What is wrong with the files that lines name, by their places from 0.
 pub(super) type Lacking = BTreeMap<usize, Problem>;
 
+/// Who ordered, without the blanks that come along where people type.
+fn who(CustomerView { id, name, email, language }: CustomerView) -> Customer {
+    let [id, name, email, language] = [id, name, email, language].map(|text| text.trim().to_owned());
+    Customer { id, name, email, language }
+}
+
 /// Reads what a shop reports.
 pub(super) async fn reported(site: &Site, order: NewOrder, bound: &Bound) -> Result<(Report, Lacking), Problem> {
     let NewOrder { shop, external_id, state, customer, lines, placed } = order;
-    let customer = customer.map(|CustomerView { id, name, email, language }| Customer { id, name, email, language });
+    let customer = customer.map(who);
     let (shop, state) = (shop_of(shop.as_deref(), bound, Problem::of_body)?, state_of("state", &state)?);
     let external_id: ExternalId = problem::read_field("external_id", &external_id)?;
     let mut read = lines.as_ref().map(|lines| Vec::with_capacity(lines.len()));

@@ -21,13 +21,13 @@ What lies outside of the store is not reached: logs of the web server and of the
 pub(super) enum Command {
     /// All that is kept about a customer: orders, grants, deliveries, addresses.
     Show {
-        /// Their mail address, or the customer as `grant list` shows it.
+        /// Their mail address, what the shop calls them, their name, or the customer as `grant list` shows it.
         #[arg(value_name = "WHO")]
         who: String,
     },
     /// Forget who a customer is: names and addresses go, what was sold and counted stays. There is no way back.
     Forget {
-        /// Their mail address, or the customer as `grant list` shows it.
+        /// Their mail address, what the shop calls them, their name, or the customer as `grant list` shows it.
         #[arg(value_name = "WHO")]
         who: String,
 

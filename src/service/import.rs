@@ -257,7 +257,7 @@ fn differences(known: &Order, wanted: &Report, lines: &[Line]) -> Vec<String> {
         }
     };
     compare("state", known.state.word().to_owned(), wanted.state.unwrap_or(known.state).word().to_owned());
-    let customer = |customer: Option<&str>| customer.unwrap_or_default().to_owned();
+    let customer = |customer: Option<&str>| customer.unwrap_or_default().trim().to_owned();
     compare("customer", customer(Some(known.customer.in_words())), customer(wanted.customer.as_ref().map(Customer::in_words)));
     for here in &known.lines {
         let Some(there) = lines.iter().find(|line| line.key == here.key) else {

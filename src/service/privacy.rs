@@ -1,5 +1,6 @@
 //! What is kept about people: shown, forgotten on demand, and shortened when its time is over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,35 @@ pub struct About {
     pub letters: u64,
 }
 
-/// Looks up what is kept about `who`: a mail address, else the words of grants.
+/// Why nobody is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotForgotten {
+    /// They are so many people, by their mail addresses.
+    Several(usize),
+    /// The store does not answer.
+    Down(Down),
+}
+
+impl From<Down> for NotForgotten {
+    fn from(down: Down) -> Self {
+        Self::Down(down)
+    }
+}
+
+/// What is kept about `who`, if they are one person: a name, and the number of a customer in a shop, may be that of several, of
+/// whom one alone asked to be forgotten.
+async fn held_of_one(site: &Site, who: &str) -> Result<Held, NotForgotten> {
+    let held = site.privacy.held_of(who.to_owned()).await?;
+    let mut addresses = BTreeSet::new();
+    for order in &held.orders {
+        let address = site.orders.order(*order).await?.map(|order| order.customer.email.trim().to_ascii_lowercase());
+        addresses.extend(address.filter(|address| !address.is_empty()));
+    }
+    let is_one = addresses.len() <= 1 || addresses.contains(&who.to_ascii_lowercase());
+    if is_one { Ok(held) } else { Err(NotForgotten::Several(addresses.len())) }
+}
+
+/// Looks up what is kept about `who`: a mail address, what a shop calls a customer, a name, or the words of grants.
 pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
     let Held { orders, grants, letters } = site.privacy.held_of(who.to_owned()).await?;
     let mut about = About { letters, ..About::default() };
@@ -53,8 +82,8 @@ pub async fn about(site: &Site, who: &str) -> Result<About, Down> {
 }
 
 /// What is to be forgotten of `who`, in numbers. Nothing is.
-pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
-    let held = site.privacy.held_of(who.to_owned()).await?;
+pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, NotForgotten> {
+    let held = held_of_one(site, who).await?;
     let (orders, grants) = (held.orders.len() as u64, held.grants.len() as u64);
     let mut told = Forgotten { orders, grants, messages: held.letters, ..Forgotten::default() };
     let message_of = |order: OrderId| crate::store::Messages { order: Some(order), ..crate::store::Messages::default() };
@@ -80,7 +109,7 @@ pub async fn rehearse(site: &Site, who: &str) -> Result<Forgotten, Down> {
 /// Forgets who `who` is: one name that means nobody takes the place of theirs, everywhere. What was sold and counted stays.
 ///
 /// Orders come last: by them the rest is found again where this ends in the middle.
-pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, String), Down> {
+pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, String), NotForgotten> {
     let pseudonym = format!("forgotten-{}", OrderId::new(random::bytes()).to_string().chars().skip(2).take(8).collect::<String>());
     let mut told = Forgotten::default();
     let mut add = |done: Forgotten| {
@@ -92,7 +121,7 @@ pub async fn forget(site: &Site, who: &str, author: &str) -> Result<(Forgotten, 
     };
     // Nobody reports an order of theirs anew meanwhile.
     let alone = site.amending.lock().await;
-    let held = site.privacy.held_of(who.to_owned()).await?;
+    let held = held_of_one(site, who).await?;
     add(Forgotten { messages: site.privacy.forget_letters(who.to_owned()).await?, ..Forgotten::default() });
     for grant in held.grants {
         add(site.privacy.forget_grant(grant, pseudonym.clone()).await?);

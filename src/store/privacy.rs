@@ -44,9 +44,12 @@ pub struct Blurred {
     pub next: Option<Moment>,
 }
 
-/// Whether `who` is this customer: their mail address, in whatever case, or what stands for them in grants.
+/// Whether `who` is this customer: their mail address, in whatever case, what the shop calls them, or their name.
 pub(super) fn is_customer(customer: &Customer, who: &str) -> bool {
-    !who.is_empty() && (customer.email.eq_ignore_ascii_case(who) || customer.in_words() == who)
+    let Customer { id, name, email, language: _ } = customer;
+    // Blanks around them were kept once.
+    let is_one = || email.trim().eq_ignore_ascii_case(who) || [email, id, name].into_iter().any(|text| text == who || text.trim() == who);
+    !who.is_empty() && is_one()
 }
 
 /// Whether `who` is the customer of a grant: as it stands there, a mail address in whatever case.
@@ -67,7 +70,7 @@ pub(super) fn without_customer(order: Order, pseudonym: &str) -> Order {
 
 /// The part of a store that knows what is kept about people.
 pub trait PrivacyStore: Send + Sync {
-    /// What is kept about `who`: a mail address, else the words of grants.
+    /// What is kept about `who`: a mail address, what a shop calls a customer, a name, or the words of grants.
     fn held_of(&self, who: String) -> Later<'_, Held>;
 
     /// Puts `pseudonym` in the place of the customer of a grant, and [takes](crate::domain::privacy::Keep::Nothing) who came
