@@ -1,7 +1,11 @@
 //! The clients of `conf-examples/shops/`, run by the programs of their languages against the real daemon.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -13,6 +17,8 @@ struct Client {
     file: &'static str,
     /// Uses the file `FILE`, and `$url` and `$key`, or `url` and `key`.
     sells: &'static str,
+    /// Calls at `URL`, once.
+    calls: &'static str,
     webhooks: &'static str,
 }
 
@@ -40,6 +46,15 @@ const PHP: Client = Client {
             $silent = $fault->getMessage();
         }
         echo json_encode(compact('grants', 'order', 'state', 'problem', 'silent'));
+    ",
+    calls: r"
+        require 'FILE';
+        try {
+            $told = (new Cloakroom(getenv('URL'), 'cr_'))->grant('masters/album.zip', 'anna', [], 'order 7 line 1');
+        } catch (CloakroomProblem $fault) {
+            $told = $fault->problem;
+        }
+        echo json_encode($told);
     ",
     webhooks: r"
         require 'FILE';
@@ -72,6 +87,16 @@ try:
 except Problem as fault:
     silent = str(fault)
 print(json.dumps(dict(grants=grants, order=order, state=state, problem=problem, silent=silent)))
+",
+    calls: r"
+import json, os, sys
+sys.path.insert(0, os.path.dirname('FILE'))
+from cloakroom import Cloakroom, Problem
+try:
+    told = Cloakroom(os.environ['URL'], 'cr_').grant('masters/album.zip', 'anna', once='order 7 line 1')
+except Problem as fault:
+    told = fault.problem
+print(json.dumps(told))
 ",
     webhooks: r"
 import json, os, sys
@@ -119,6 +144,62 @@ fn each_client_makes_grants_once_and_reports_orders_and_tells_what_is_wrong() {
         assert!(told["silent"].as_str().unwrap().contains("does not answer at http://127.0.0.1:1"), "{told}");
         let page = json_of(&shop.by(&all, "GET", &format!("/api/v1/grants/{}", first["grant"]["id"].as_str().unwrap()), None));
         assert!(page["history"][0]["author"].as_str().unwrap().starts_with("shop (api key k-"), "{page}");
+    }
+}
+
+/// Answers one call after the other with these, and is asked no more after the last; where it listens, and the
+/// `Idempotency-Key` of each call.
+fn answering(answers: &'static [&'static str]) -> (u16, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (named, calls) = mpsc::channel();
+    thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut name, mut length) = (String::new(), 0);
+            for line in reader.by_ref().lines() {
+                let line = line.unwrap();
+                match line.split_once(": ").map(|(header, value)| (header.to_ascii_lowercase(), value)) {
+                    Some((header, value)) if header == "idempotency-key" => value.clone_into(&mut name),
+                    Some((header, value)) if header == "content-length" => length = value.parse().unwrap(),
+                    Some(_) => {}
+                    None if line.is_empty() => break,
+                    None => {}
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            named.send(name).unwrap();
+            let (says, body) = answer.split_once('|').unwrap();
+            write!(stream, "HTTP/1.1 {says}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    (port, calls)
+}
+
+#[test]
+fn each_client_waits_as_it_is_asked_to_and_not_for_long() {
+    const BUSY: &str = "409 Conflict\r\nRetry-After: 1|{\"status\": 409, \"detail\": \"busy\"}";
+    const AWAY: &str = "503 Service Unavailable\r\nretry-after: 0|{\"status\": 503, \"detail\": \"away\"}";
+    const DONE: &str = "200 OK|{\"status\": 200}";
+    let cases: [(&'static [&'static str], i32); 7] = [
+        (&[BUSY, DONE], 200),
+        (&[BUSY, AWAY, DONE], 200),
+        (&[AWAY, AWAY, AWAY], 503),
+        (&[BUSY, BUSY, BUSY], 409),
+        (&["409 Conflict|{\"status\": 409, \"detail\": \"for good\"}"], 409),
+        (&["503 Service Unavailable\r\nRetry-After: 11|{\"status\": 503, \"detail\": \"later\"}"], 503),
+        (&["422 Unprocessable Content\r\nRetry-After: 1|{\"status\": 422, \"detail\": \"wrong\"}"], 422),
+    ];
+    for client in [PHP, PYTHON] {
+        for (answers, status) in cases {
+            let (port, calls) = answering(answers);
+            let told = client.run(client.calls, &[("URL", &format!("http://127.0.0.1:{port}"))]);
+            assert_eq!(told["status"], status, "{} {answers:?}: {told}", client.file);
+            let names: Vec<String> = calls.iter().collect();
+            assert_eq!(names.len(), answers.len(), "{} {answers:?}", client.file);
+            assert!(names.iter().all(|name| name.len() == 64 && *name == names[0]), "it is the same call: {names:?}");
+        }
     }
 }
 

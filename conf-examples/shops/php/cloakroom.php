@@ -22,6 +22,9 @@ final class CloakroomProblem extends RuntimeException
 
 final class Cloakroom
 {
+    /** Who is asked to wait for longer than so many seconds is told so at once: a customer waits, too. */
+    private const PAUSE_MAX = 10;
+
     private string $url;
     private string $key;
 
@@ -49,7 +52,10 @@ final class Cloakroom
         return $this->call('POST', "/api/v1/orders/$id/state", ['state' => $state]);
     }
 
-    /** Any call of the API. One that did not get through is tried again; $once keeps it from being done twice. */
+    /**
+     * Any call of the API. One that did not get through is tried again, and so is one that is to wait (Retry-After: the same
+     * call runs already); $once keeps it from being done twice.
+     */
     public function call(string $method, string $path, ?array $body = null, ?string $once = null): array
     {
         $headers = ["Authorization: Bearer $this->key", 'Content-Type: application/json', 'Connection: close'];
@@ -59,17 +65,21 @@ final class Cloakroom
         $content = $body === null ? '' : json_encode((object) $body, JSON_THROW_ON_ERROR);
         $http = ['method' => $method, 'header' => $headers, 'content' => $content, 'timeout' => 10, 'ignore_errors' => true, 'follow_location' => 0];
         for ($left = 2; ; $left--) {
+            $http_response_header = [];
             $answer = @file_get_contents($this->url . $path, false, stream_context_create(['http' => $http]));
             $status = isset($http_response_header[0]) ? (int) explode(' ', $http_response_header[0])[1] : 0;
             if ($answer !== false && $status === 200) {
                 return json_decode($answer, true, 64, JSON_THROW_ON_ERROR);
             }
-            if ($left === 0 || ($status !== 0 && $status !== 503)) {
+            $asked = preg_grep('/^Retry-After: *\d{1,9}$/i', $http_response_header);
+            $pause = $asked ? (int) preg_replace('/\D/', '', end($asked)) : 1;
+            $again = $status === 0 || $status === 503 || ($status === 409 && $asked);
+            if ($left === 0 || !$again || $pause > self::PAUSE_MAX) {
                 $problem = json_decode((string) $answer, true);
                 $silent = ['status' => $status, 'title' => 'No answer', 'detail' => "Cloakroom does not answer at $this->url"];
                 throw new CloakroomProblem(is_array($problem) && isset($problem['detail'], $problem['status']) ? $problem : $silent);
             }
-            sleep(1);
+            sleep($pause);
         }
     }
 

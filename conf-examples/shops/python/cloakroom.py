@@ -10,6 +10,9 @@ The key is made by `cloakroom apikey new shop-python --scope grants --scope orde
 import base64, hashlib, hmac, json, time, urllib.error, urllib.request, uuid
 
 
+PAUSE_MAX = 10  # Who is asked to wait for longer, in seconds, is told so at once: a customer waits, too.
+
+
 class Problem(Exception):
     """What Cloakroom said (RFC 9457): status, title, detail, code, errors."""
 
@@ -35,25 +38,30 @@ class Cloakroom:
         return self.call("POST", f"/api/v1/orders/{id}/state", {"state": state})
 
     def call(self, method, path, body=None, once=None):
-        """Any call of the API. One that did not get through is tried again; `once` keeps it from being done twice."""
+        """Any call of the API. One that did not get through is tried again, and so is one that is to wait (Retry-After: the
+        same call runs already); `once` keeps it from being done twice."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         if once is not None:
             headers["Idempotency-Key"] = hashlib.sha256(once.encode()).hexdigest()
         data = None if body is None else json.dumps(body).encode()
         for left in (2, 1, 0):
+            pause = 1
             try:
                 request = urllib.request.Request(self.url + path, data, headers, method=method)
                 with urllib.request.urlopen(request, timeout=10) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as fault:
                 problem = json.load(fault)
-                if left == 0 or fault.code != 503:
+                asked = fault.headers.get("Retry-After", "")
+                pause = int(asked) if asked.isdecimal() else 1
+                again = fault.code == 503 or (fault.code == 409 and asked.isdecimal())
+                if left == 0 or not again or pause > PAUSE_MAX:
                     raise Problem(problem) from None
             except OSError as fault:
                 if left == 0:
                     detail = f"Cloakroom does not answer at {self.url}: {fault}"
                     raise Problem({"status": 0, "title": "No answer", "detail": detail}) from None
-            time.sleep(1)
+            time.sleep(pause)
 
 
 def is_webhook(secret, headers, body, now=None):
