@@ -1,5 +1,5 @@
-//! Conditional calls (RFC 9110, section 13): what was seen before is not sent again (`If-None-Match`), and what was changed
-//! since it was seen is not changed unseen (`If-Match`).
+//! Conditional calls (RFC 9110, section 13): what was seen before is not sent again (`If-None-Match`), what was changed
+//! since it was seen is not changed unseen (`If-Match`), and what is there already is not made anew (`If-None-Match: *`).
 //!
 //! What names one thing, `/api/v1/grants/{id}`, is answered with an `ETag`: a hash of the answer. A change of it,
 //! `/api/v1/grants/{id}/extend`, a PUT or a DELETE, may say which one it knows.
@@ -65,7 +65,8 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
     let site = current.site();
     let path = request.uri().path().to_owned();
     let thing = thing_of(request.method(), &path).filter(|_| matched.contains('{'));
-    let Some((thing, seen)) = thing.zip(said(request.headers(), &IF_MATCH)) else {
+    let condition = Condition { is: said(request.headers(), &IF_MATCH), is_not: said(request.headers(), &IF_NONE_MATCH) };
+    let Some(thing) = thing.filter(|_| condition != Condition::default()) else {
         let _beside_others = site.changing.read().await;
         return next.run(request).await;
     };
@@ -80,19 +81,44 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
     let found = match things.oneshot(ask).await {
         Ok(found) => tagged(found, None).await,
     };
-    let detail = match found.status() {
-        StatusCode::OK => {
-            let tag = found.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
-            if tag.is_some_and(|tag| lists(&seen, tag)) {
-                return next.run(request).await;
-            }
-            format!("{thing} is other than `If-Match` says: look at it again, and ask again if that is still right")
-        }
-        StatusCode::NOT_FOUND => format!("there is no {thing}, and `If-Match` says that it was seen"),
+    let tag = match found.status() {
+        StatusCode::OK => Some(found.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default()),
+        StatusCode::NOT_FOUND => None,
         // Nobody knows what it is now, and nothing is changed unseen.
         _ => return found,
     };
-    Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response()
+    match condition.check(thing, tag) {
+        Ok(()) => next.run(request).await,
+        Err(detail) => Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response(),
+    }
+}
+
+/// What a call that changes a thing says of it, each as a list of tags.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Condition {
+    /// It is one of these (`If-Match`).
+    is: Option<String>,
+    /// It is none of these (`If-None-Match`); `*` where it must not be there.
+    is_not: Option<String>,
+}
+
+impl Condition {
+    /// Holds it against the tag that `thing` has now; `None` where there is no such thing.
+    fn check(&self, thing: &str, tag: Option<&str>) -> Result<(), String> {
+        match (&self.is, tag) {
+            (Some(_), None) => return Err(format!("there is no {thing}, and `If-Match` says that it was seen")),
+            (Some(seen), Some(tag)) if !lists(seen, tag) => {
+                return Err(format!("{thing} is other than `If-Match` says: look at it again, and ask again if that is still right"));
+            }
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+        match (&self.is_not, tag) {
+            (Some(seen), Some(tag)) if lists(seen, tag) => {
+                Err(format!("there is {thing} already, and `If-None-Match` says that it is not"))
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
 }
 
 /// What a header says, however often it stands there.

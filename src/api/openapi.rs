@@ -92,11 +92,12 @@ fn operation(call: Call, told: &Told) -> Operation {
         "GET" => None,
         _ => thing_of(&method, call.path).map(|_| header("If-Match", "The `ETag` that was seen: 412 where it is another.")),
     };
+    let absence = (call.method == "PUT").then(|| header("If-None-Match", "`*`: 412 where it is there already."));
     let mut operation = OperationBuilder::new()
         .operation_id(Some(id(call)))
         .summary(Some(told.summary))
         .description(Some(format!("Needs a key with scope `{}`.", call.scope)))
-        .parameters(Some(named.chain(told.parameters.iter().cloned()).chain(condition)))
+        .parameters(Some(named.chain(told.parameters.iter().cloned()).chain(condition).chain(absence)))
         .security(SecurityRequirement::new(KEY, [call.scope.word()]))
         .response("200", answer.build())
         .response("default", problem.build());

@@ -90,6 +90,24 @@ fn what_was_changed_since_it_was_seen_is_not_removed() {
 }
 
 #[test]
+fn what_is_there_already_is_not_made_anew() {
+    let shop = Shop::open();
+    let key = shop.key("admin", &["admin"]);
+    let file = json_of(&shop.by(&key, "POST", "/api/v1/files", Some(&json!({ "file": "masters/album.zip" }))));
+    let product = |name: &str| json!({ "name": name, "files": [{ "file": file["id"] }] });
+    let (path, absent) = ("/api/v1/products/ALBUM", ("If-None-Match", "*"));
+    assert_eq!(shop.when(&key, "PUT", path, absent, Some(&product("one"))).status, 200);
+    let tag = shop.by(&key, "GET", path, None).header("etag").unwrap().to_owned();
+    for condition in [absent, ("If-None-Match", &tag)] {
+        let again = shop.when(&key, "PUT", path, condition, Some(&product("two")));
+        is_problem(&again, 412, &[path, "`If-None-Match`"]);
+        assert_eq!(shop.by(&key, "GET", path, None).header("etag"), Some(&*tag), "nothing was changed");
+    }
+    assert_eq!(shop.when(&key, "PUT", path, ("If-None-Match", "\"another\""), Some(&product("two"))).status, 200);
+    assert_eq!(json_of(&shop.by(&key, "GET", path, None))["name"], "two");
+}
+
+#[test]
 fn of_those_who_change_what_they_saw_at_once_one_does() {
     let shop = Shop::open();
     let key = shop.key("admin", &["admin"]);
