@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{ETAG, IF_MATCH};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -25,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same where it reads a master first: 3.6 TB at 500 MB a second.
 const LONG_PATIENCE: Duration = Duration::from_hours(2);
+
+/// How long an answer may take; and the tag that what is changed must still have, where that matters.
+type How<'tag> = (Duration, Option<&'tag str>);
 
 /// Talks to one daemon.
 #[derive(Debug)]
@@ -102,6 +106,30 @@ impl Client {
         self.call(Method::PUT, path, body.into(), PATIENCE)
     }
 
+    /// Puts what `change` makes of something in its place. Where somebody else changed it between the look and that, it is
+    /// looked at once more.
+    pub(super) fn change<Thing: Serialize + DeserializeOwned>(
+        &self,
+        path: &str,
+        mut change: impl FnMut(&mut Thing) -> Result<(), Failure>,
+    ) -> Result<Thing, Failure> {
+        let mut look_and_put = || {
+            let (told, tag) = self.told(Method::GET, path, Bytes::new(), (PATIENCE, None))?;
+            let mut thing: Thing = read(&told)?;
+            change(&mut thing)?;
+            let body = serde_json::to_vec(&thing).map_err(|error| Failure::failed(error.to_string()))?;
+            match self.told(Method::PUT, path, body.into(), (PATIENCE, tag.as_deref())) {
+                Ok((told, _)) => Ok(Ok(read(&told)?)),
+                Err(CallFault::Problem(problem)) if problem.status == StatusCode::PRECONDITION_FAILED => Ok(Err(problem)),
+                Err(fault) => Err(Failure::from(fault)),
+            }
+        };
+        match look_and_put()? {
+            Ok(thing) => Ok(thing),
+            Err(_) => look_and_put()?.map_err(|problem| CallFault::Problem(problem).into()),
+        }
+    }
+
     /// Takes something away.
     pub(super) fn delete<Answer: DeserializeOwned>(&self, path: &str) -> Result<Answer, CallFault> {
         self.call(Method::DELETE, path, Bytes::new(), PATIENCE)
@@ -119,32 +147,44 @@ impl Client {
     }
 
     fn call<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes, patience: Duration) -> Result<Answer, CallFault> {
-        read(&self.told(method, path, body, patience)?)
+        read(&self.told(method, path, body, (patience, None))?.0)
     }
 
-    /// What the daemon tells, not read yet: this much is the same for every call, and stands in the program once.
-    fn told(&self, method: Method, path: &str, body: Bytes, patience: Duration) -> Result<Bytes, CallFault> {
+    /// What the daemon tells, not read yet, and its tag: this much is the same for every call, and stands in the program once.
+    fn told(&self, method: Method, path: &str, body: Bytes, how: How<'_>) -> Result<(Bytes, Option<String>), CallFault> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| CallFault::Broken(error.to_string()))?;
-        runtime.block_on(self.told_within(patience, method, path, body))
+        runtime.block_on(self.told_within(how, method, path, body))
     }
 
     /// Asks with this body, on a runtime that is there.
     pub(super) async fn ask<Answer: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallFault> {
-        read(&self.told_within(PATIENCE, method, path, body).await?)
+        read(&self.told_within((PATIENCE, None), method, path, body).await?.0)
     }
 
-    async fn told_within(&self, patience: Duration, method: Method, path: &str, body: Bytes) -> Result<Bytes, CallFault> {
+    async fn told_within(
+        &self,
+        (patience, seen): How<'_>,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Bytes, Option<String>), CallFault> {
         let late = |_| CallFault::Broken(format!("the daemon at {} did not answer within {} s", self.socket.display(), patience.as_secs()));
-        let (status, body) = tokio::time::timeout(patience, self.exchange(method, path, body)).await.map_err(late)??;
+        let (status, tag, body) = tokio::time::timeout(patience, self.exchange(method, path, body, seen)).await.map_err(late)??;
         if !status.is_success() {
             let problem = serde_json::from_slice(&body).map_err(|_| CallFault::Broken(format!("the daemon answered {status}")))?;
             return Err(CallFault::Problem(problem));
         }
-        Ok(body)
+        Ok((body, tag))
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), CallFault> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        seen: Option<&str>,
+    ) -> Result<(StatusCode, Option<String>, Bytes), CallFault> {
         let socket = &self.socket;
         let broken = |error: &dyn std::fmt::Display| CallFault::Broken(format!("the daemon at {}: {error}", socket.display()));
         let stream = UnixStream::connect(socket).await.map_err(|error| {
@@ -152,7 +192,11 @@ impl Client {
         })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
         tokio::spawn(connection);
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(tag) = seen {
+            request = request.header(IF_MATCH, tag);
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header("host", "cloakroom")
@@ -162,8 +206,9 @@ impl Client {
             .map_err(|error| broken(&error))?;
         let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
         let status = answer.status();
+        let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
-        Ok((status, body.to_bytes()))
+        Ok((status, tag, body.to_bytes()))
     }
 }
 

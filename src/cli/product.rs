@@ -123,19 +123,23 @@ pub(super) fn run(common: &Common, command: Command) -> Result<(), Failure> {
         }
         Command::Attach(Attach { sku, file, options }) => {
             let client = Client::of(&configuration, "product attach")?;
-            let mut product: ProductView = client.fetch(&call(&sku))?;
-            product.files.push(AttachmentView { file: file.to_string(), options: options.into_iter().collect(), name: None });
-            told(common, &client.put(&call(&sku), &product)?)
+            let options: Options = options.into_iter().collect();
+            let attach = |product: &mut ProductView| {
+                product.files.push(AttachmentView { file: file.to_string(), options: options.clone(), name: None });
+                Ok(())
+            };
+            told(common, &client.change(&call(&sku), attach)?)
         }
         Command::Detach { sku, file } => {
             let client = Client::of(&configuration, "product detach")?;
-            let mut product: ProductView = client.fetch(&call(&sku))?;
-            let before = product.files.len();
-            product.files.retain(|attached| attached.file != file.to_string());
-            if product.files.len() == before {
-                return Err(Failure::failed(format!("the product `{}` does not hold {file}", terminal::visible(&sku))));
-            }
-            told(common, &client.put(&call(&sku), &product)?)
+            let detach = |product: &mut ProductView| {
+                let before = product.files.len();
+                product.files.retain(|attached| attached.file != file.to_string());
+                let is_gone = product.files.len() < before;
+                let not_held = || Failure::failed(format!("the product `{}` does not hold {file}", terminal::visible(&sku)));
+                is_gone.then_some(()).ok_or_else(not_held)
+            };
+            told(common, &client.change(&call(&sku), detach)?)
         }
         Command::Remove { sku } => {
             let gone: RemovedProduct = Client::of(&configuration, "product remove")?.delete(&call(&sku))?;

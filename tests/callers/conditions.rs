@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -105,6 +106,25 @@ fn what_is_there_already_is_not_made_anew() {
     }
     assert_eq!(shop.when(&key, "PUT", path, ("If-None-Match", "\"another\""), Some(&product("two"))).status, 200);
     assert_eq!(json_of(&shop.by(&key, "GET", path, None))["name"], "two");
+}
+
+#[test]
+fn two_who_attach_files_to_a_product_at_once_lose_none() {
+    let shop = Shop::open();
+    let file = shop.daemon.say(&["file", "add", "masters/album.zip"]);
+    shop.daemon.say(&["product", "add", "ALBUM", "--file", &file]);
+    for round in 0..10 {
+        thread::scope(|scope| {
+            for number in 0..2 {
+                let (shop, option) = (&shop, format!("round{round}={number}"));
+                let file = &file;
+                scope.spawn(move || shop.daemon.say(&["product", "attach", "ALBUM", file, "--option", &option]));
+            }
+        });
+    }
+    assert_eq!(shop.daemon.json(&["product", "show", "ALBUM"])["files"].as_array().map(Vec::len), Some(21));
+    shop.daemon.say(&["product", "detach", "ALBUM", &file]);
+    assert_eq!(shop.daemon.json(&["product", "show", "ALBUM"])["files"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]
