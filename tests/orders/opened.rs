@@ -109,7 +109,8 @@ fn a_refund_takes_a_copy_away_and_paying_again_makes_another() {
     let site = Site::with_copies("", true);
     let id = file(&site, "a.zip");
     site.cloakroom.say(&["product", "add", "a", "--file", &id]);
-    let link = site.target(&site.cloakroom.say(&["order", "add", "7", "--line", "a"]));
+    let printed = site.cloakroom.say(&["order", "add", "7", "--line", "a"]);
+    let link = site.target(printed.lines().next().unwrap());
     let grant = site.cloakroom.json(&["order", "show", "7"])["lines"][0]["grants"][0]["grant"]["id"].as_str().unwrap().to_owned();
     let copies = |state: &str| {
         let copies = site.cloakroom.json(&["grant", "show", &grant])["copies"].clone();
