@@ -36,6 +36,13 @@ impl Sale {
     }
 }
 
+/// The words in which `grant` is to name the customer of `order` from now on, where it is open and names another. Nobody is no
+/// correction of somebody.
+pub(super) fn corrected_customer<'a>(order: &'a Order, grant: &Grant) -> Option<&'a str> {
+    let customer = order.customer.in_words();
+    (grant.check().is_ok() && !customer.is_empty() && grant.customer != customer).then_some(customer)
+}
+
 /// What became of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptOrder {
@@ -78,7 +85,7 @@ pub struct Orders {
 pub trait OrderStore: Send + Sync {
     /// Remembers what a shop reported, in one durable step, by shop and external id: the order; the grants of `sales`
     /// that it [has not yet](crate::domain::order::Sold::key), if they are paid; and of those that it has, whether they are
-    /// [open](Order::gate_of). The same once more changes nothing.
+    /// [open](Order::gate_of); those that are open name the customer of the order. The same once more changes nothing.
     fn keep_order(&self, order: Order, sales: Vec<Sale>, author: Author) -> Later<'_, KeptOrder> {
         self.keep_order_telling(order, sales, Telling::Customer, author)
     }

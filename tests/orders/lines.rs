@@ -61,3 +61,21 @@ fn what_was_taken_out_of_an_order_is_shown_as_what_it_was() {
     let (_, former) = page.split_once("no longer ordered").unwrap_or_else(|| panic!("{page}"));
     assert!(former.contains(&ids(&bought)[0]) && former.contains("a.zip: cancelled"), "{page}");
 }
+
+#[test]
+fn whose_address_is_corrected_is_found_by_the_new_one() {
+    let site = selling_two();
+    let bought = report(&site, &order("7", &["a", "b"]));
+    report(&site, &order("7", &["b"]));
+    let corrected = json!({"external_id": "7", "state": "paid", "customer": {"email": "anna@c.example"}});
+    let answer = report(&site, &corrected);
+    assert_eq!(grants(&answer)[0]["grant"]["customer"], "anna@c.example");
+    let of = |customer: &str| -> Vec<String> {
+        let list = site.cloakroom.json(&["grant", "list", "--customer", customer]);
+        list.as_array().unwrap().iter().map(|grant| grant["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let [out, stays] = &ids(&bought)[..] else { panic!("{bought}") };
+    assert_eq!((of("anna@c.example"), of("anna@b.example")), (vec![stays.clone()], vec![out.clone()]));
+    // What was bought is there as it was.
+    assert_eq!(site.get(&site.target(&urls(&bought)[1])).status, 303);
+}

@@ -13,6 +13,7 @@ use crate::domain::id::{FileId, GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Line, Order, OrderState, ShopName, Sku, Sold, SoldKey};
 use crate::domain::policy::Edition;
+use crate::store::orders::corrected_customer;
 use crate::store::outbox::Tells as _;
 use crate::store::privacy::without_customer;
 use crate::store::{CatalogueStore, Down, Files, KeptOrder, Later, Lead, OrderStore, Orders, Sale, SoldCount, Telling, most};
@@ -104,9 +105,20 @@ impl Kept {
                 kept.amended.push(id);
                 self.amend(id, Amendment::Gate(gate), author.clone()).unwrap_or(grant)
             };
+            let grant = match corrected_customer(&kept.order, &grant) {
+                Some(customer) => self.correct_customer(grant, customer),
+                None => grant,
+            };
             kept.grants.push(grant);
         }
         before
+    }
+
+    fn correct_customer(&mut self, grant: Grant, customer: &str) -> Grant {
+        if let Some(account) = self.accounts.get_mut(&grant.id) {
+            customer.clone_into(&mut account.grant.customer);
+        }
+        Grant { customer: customer.to_owned(), ..grant }
     }
 }
 

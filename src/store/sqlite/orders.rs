@@ -15,6 +15,7 @@ use crate::domain::history::Author;
 use crate::domain::id::{GrantId, OrderId};
 use crate::domain::moment::Moment;
 use crate::domain::order::{ExternalId, Order, OrderState, ShopName, SoldKey};
+use crate::store::orders::corrected_customer;
 use crate::store::outbox::Tells as _;
 use crate::store::record::{OrderRecord, Unreadable, Written};
 use crate::store::{Down, KeptOrder, Later, OrderStore, Orders, Sale, Telling};
@@ -151,9 +152,23 @@ impl Working {
                 kept.amended.push(id);
                 self.amend(id, Amendment::Gate(gate), author.clone())?.unwrap_or(grant)
             };
+            let grant = match corrected_customer(&kept.order, &grant) {
+                Some(customer) => self.correct_customer(grant, customer)?,
+                None => grant,
+            };
             kept.grants.push(grant);
         }
         Ok(before)
+    }
+}
+
+impl Working {
+    fn correct_customer(&mut self, grant: Grant, customer: &str) -> Result<Grant, Fault> {
+        if let Some(kept) = self.account_mut(grant.id)? {
+            customer.clone_into(&mut kept.customer);
+        }
+        self.database.prepare_cached(schema::CORRECT_CUSTOMER)?.execute([grant.id.written().as_str(), customer])?;
+        Ok(Grant { customer: customer.to_owned(), ..grant })
     }
 }
 

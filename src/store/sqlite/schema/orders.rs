@@ -54,6 +54,7 @@ statements! {
     ORDERS_OF_SHOP_AND_CUSTOMER = "SELECT record FROM orders WHERE shop = ?4 AND customer = ?5 AND (created, id) < (?1, ?2) \
         ORDER BY created DESC, id DESC LIMIT ?3";
     ORDERS_FROM = "SELECT record FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2";
+    CORRECT_CUSTOMER = "UPDATE grants SET customer = ?2 WHERE id = ?1";
     PUT_ORDER = "INSERT INTO orders (id, shop, external_id, customer, created, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
         ON CONFLICT (id) DO UPDATE SET customer = excluded.customer, record = excluded.record";
     /// Of those that were sold, and that is an index; the first of them.
