@@ -261,8 +261,11 @@ impl Order {
     fn is_the_same(&self, line: &Line, sold: &Sold, before: Option<&Self>) -> bool {
         let known = before.and_then(|before| before.lines.iter().find(|known| known.key == line.key));
         let is_chosen = known.is_none_or(|known| (&known.options, known.terms.file) == (&line.options, line.terms.file));
-        // What was cancelled since something else was chosen stays so, unless the whole order had been.
-        let was_cancelled = sold.gate == OrderState::Cancelled && before.is_some_and(|before| before.state == OrderState::Paid);
+        // What was cancelled since something else was chosen stays so, unless the whole order had been, or the shop said it of the
+        // line.
+        let was_said = known.is_some_and(|known| known.state == OrderState::Cancelled);
+        let was_paid = before.is_some_and(|before| before.state == OrderState::Paid);
+        let was_cancelled = sold.gate == OrderState::Cancelled && was_paid && !was_said;
         line.sku == sold.sku && (self.state != OrderState::Paid || is_chosen && !was_cancelled)
     }
 
@@ -398,6 +401,10 @@ mod tests {
         assert_eq!(pro.gate_of(&cancelled, &wanted, Some(&basic)), Paid, "and back");
         assert_eq!(of(Refunded, chosen("basic")).gate_of(&sold("1", "a", 1, 1), &none, Some(&pro)), Refunded);
         assert_eq!(pro.gate_of(&cancelled, &none, Some(&of(Cancelled, chosen("pro")))), Paid, "the whole order had been");
+        let line_cancelled = order(Paid, vec![Line { options: chosen("pro"), ..line("1", "a", 1, Cancelled) }]);
+        assert_eq!(line_cancelled.gate_of(&cancelled, &none, Some(&line_cancelled)), Cancelled, "the shop says so");
+        assert_eq!(pro.gate_of(&cancelled, &none, Some(&line_cancelled)), Paid, "the shop had cancelled the line");
+        assert_eq!(basic.gate_of(&cancelled, &none, Some(&line_cancelled)), Cancelled, "and something else is chosen now");
     }
 
     #[test]
