@@ -15,7 +15,7 @@ use super::grants::stored;
 use super::orders::{NewOrder, reported};
 use super::problem::{self, Problem};
 use crate::domain::order::Options;
-use crate::service::catalogue::check_name;
+use crate::service::catalogue::{check_file_name, check_name};
 use crate::service::import::{Doing, Fate, Part, Taken, TakenOrder, WantedOrder, WantedProduct, take};
 use crate::service::site::Site;
 
@@ -144,7 +144,7 @@ pub(super) async fn take_part(
     }
     let mut part = Part::default();
     for (place, ImportedFile { file, name }) in files.into_iter().enumerate() {
-        check_name(&format!("files[{place}].name"), &name).map_err(|fault| not_kept(&fault))?;
+        check_file_name(&format!("files[{place}].name"), &name).map_err(|fault| not_kept(&fault))?;
         part.files.push((stored(&site, &file)?, name));
     }
     for (place, product) in products.into_iter().enumerate() {

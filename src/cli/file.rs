@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, query};
-use super::failure::Failure;
+use super::client::{CallFault, Client, query};
+use super::failure::{Failure, warn};
 use super::product::waited;
 use super::terminal::{self, Column, table};
 use super::{Common, say, say_json};
@@ -195,16 +195,38 @@ fn orphans(client: &Client, place: Option<&str>) -> Result<OrphansView, Failure>
 fn add_all(common: &Common, client: &Client, place: &str, folder: Option<&str>) -> Result<(), Failure> {
     let found = orphans(client, Some(place))?;
     let mut added: Vec<FileView> = Vec::with_capacity(found.files.len());
+    let (mut left, mut cut_off) = (Vec::new(), None);
     for file in found.files {
-        added.push(client.post("/api/v1/files", &NewFile { file, name: None, folder: folder.map(str::to_owned) })?);
-    }
-    if common.json {
-        return say_json(&added);
+        let new = NewFile { file, name: None, folder: folder.map(str::to_owned) };
+        match client.post("/api/v1/files", &new) {
+            Ok(view) => added.push(view),
+            Err(CallFault::Problem(problem)) => left.push(format!("{}: {}", terminal::visible(&new.file), problem.detail)),
+            // Nobody is there to take the next one.
+            Err(fault) => {
+                cut_off = Some(fault);
+                break;
+            }
+        }
     }
     let more = if found.more { "\nthere are more: the same command once more adds the next" } else { "" };
     match added.as_slice() {
-        [] => say(format!("the catalogue knows every master in {} already", terminal::visible(place))),
-        added => say(format!("{}{more}", list(added))),
+        added if common.json => say_json(&added)?,
+        [] if left.is_empty() && cut_off.is_none() => {
+            say(format!("the catalogue knows every master in {} already", terminal::visible(place)))?;
+        }
+        [] => {}
+        added => say(format!("{}{more}", list(added)))?,
+    }
+    for why in &left {
+        warn(why);
+    }
+    match (cut_off, left.len() as u64) {
+        (Some(fault), _) => Err(fault.into()),
+        (None, 0) => Ok(()),
+        (None, count) => {
+            let text = format!("{} not added", terminal::counted(count, "file was", "files were"));
+            Err(if added.is_empty() { Failure::failed(text) } else { Failure::Partly(text) })
+        }
     }
 }
 

@@ -90,15 +90,13 @@ pub enum Removal {
 /// Adds a file to the catalogue.
 pub async fn add(site: &Site, at: Locator, name: Option<String>, folder: Option<String>) -> Result<File, NotKept> {
     let (name, folder) = (name.unwrap_or_else(|| at.file_name().to_owned()), folder.unwrap_or_default());
-    check_name("name", &name)?;
+    check_file_name("name", &name)?;
     check_folder(&folder)?;
     let _alone = site.cataloguing.lock().await;
     let now = clock::now();
     let current = release_at(site, at, now)?;
-    if let Some(at) = current.at.here()
-        && let Some(known) = site.catalogue.file_at(at.clone()).await?
-    {
-        return Err(NotKept::Conflict(format!("file: `{at}` is in the catalogue already, as {}", known.id)));
+    if let Some(known) = lies_at(site, &current.at).await? {
+        return Err(NotKept::Conflict(format!("file: `{}` is in the catalogue already, as {known}", current.at)));
     }
     let file = File {
         id: FileId::new(random::bytes()),
@@ -114,6 +112,23 @@ pub async fn add(site: &Site, at: Locator, name: Option<String>, folder: Option<
     tracing::info!(event = "file_added", id = %file.id, at = %file.current.at);
     site.scans.ask();
     Ok(file)
+}
+
+/// The file whose current version lies there, whatever is said of its size.
+async fn lies_at(site: &Site, at: &Locator) -> Result<Option<FileId>, Down> {
+    let remote = match at {
+        Locator::Here(at) => return Ok(site.catalogue.file_at(at.clone()).await?.map(|file| file.id)),
+        Locator::Remote(remote) => remote,
+    };
+    // By those places nothing is looked up but this.
+    let mut found = None;
+    each_file(site, |file| {
+        if matches!(&file.current.at, Locator::Remote(known) if known.place == remote.place) {
+            found.get_or_insert(file.id);
+        }
+    })
+    .await?;
+    Ok(found)
 }
 
 /// Adds a file that was sold before by others, whether its master is there or not yet, and gives its id. The caller holds
@@ -236,7 +251,7 @@ pub async fn rename(site: &Site, id: FileId, name: Option<String>, folder: Optio
     let _alone = site.cataloguing.lock().await;
     let mut file = known(site, id).await?;
     if let Some(name) = name {
-        check_name("name", &name)?;
+        check_file_name("name", &name)?;
         file.name = name;
     }
     if let Some(folder) = folder {
@@ -386,6 +401,14 @@ pub fn check_name(field: &str, text: &str) -> Result<(), NotKept> {
     let good = text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
     let what = || NotKept::Field(field.to_owned(), format!("must have at most {NAME_BYTES_MAX} bytes and no control characters"));
     good.then_some(()).ok_or_else(what)
+}
+
+/// Whether a text can be the name of a file: there is always one to be seen.
+pub fn check_file_name(field: &str, text: &str) -> Result<(), NotKept> {
+    if text.trim().is_empty() {
+        return Err(NotKept::Field(field.to_owned(), "must be said: under which name people see the file".to_owned()));
+    }
+    check_name(field, text)
 }
 
 fn check_folder(folder: &str) -> Result<(), NotKept> {

@@ -256,3 +256,41 @@ fn what_a_line_says_itself_and_what_somebody_gave_by_hand_counts_before_a_policy
     assert_eq!(apply(&["--amended"]), counts(1, 0, false));
     assert_eq!(limits(3).0, 9);
 }
+
+#[test]
+fn of_a_folder_all_is_added_that_can_be_and_what_cannot_is_told() {
+    let site = Site::open();
+    for name in ["books/ ", "books/a.pdf", "books/b.pdf"] {
+        site.master(name, &content(100));
+    }
+    let run = site.cloakroom.command(&["file", "add", "--all", "masters/books"]);
+    let (said, warned) = (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
+    assert_eq!(run.status.code(), Some(3), "{said} {warned}");
+    assert!(said.contains("a.pdf") && said.contains("b.pdf"), "{said}");
+    assert!(warned.contains("masters/books/ : name: must be said") && warned.contains("1 file was not added"), "{warned}");
+    let again = site.cloakroom.command(&["file", "add", "--all", "masters/books", "--json"]);
+    assert_eq!((again.status.code(), again.stdout.trim_ascii()), (Some(1), &b"[]"[..]));
+    assert_eq!(site.cloakroom.json(&["file", "list"]).as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_file_has_a_name_and_one_that_lies_elsewhere_is_there_once() {
+    let site = Site::open();
+    for words in [&["https://h.example/?id=7"][..], &["https://h.example/?id=7", "--name", " "], &["https://h.example/a/", "--name", ""]] {
+        let run = site.cloakroom.command(&[&["file", "add"], words].concat());
+        let warned = String::from_utf8(run.stderr).unwrap();
+        assert!(run.status.code() == Some(2) && warned.contains("name: must be said"), "{words:?}: {warned}");
+    }
+    let id = site.cloakroom.say(&["file", "add", "https://h.example/?id=7", "--name", "Seven"]);
+    let object = site.cloakroom.say(&["file", "add", "aws:bucket/key.zip"]);
+    for (twice, known) in [("https://h.example/?id=7", &id), ("HTTPS://H.example:443/?id=7:12345", &id), ("aws:bucket/key.zip:9", &object)]
+    {
+        let run = site.cloakroom.command(&["file", "add", twice, "--name", "Again"]);
+        let warned = String::from_utf8(run.stderr).unwrap();
+        assert!(run.status.code() == Some(1) && warned.contains(&format!("in the catalogue already, as {known}")), "{warned}");
+    }
+    site.cloakroom.say(&["file", "add", "https://h.example/?id=8", "--name", "Eight"]);
+    let renamed = site.cloakroom.command(&["file", "rename", &id, "--name", ""]);
+    assert_eq!(renamed.status.code(), Some(2));
+    assert_eq!(site.cloakroom.json(&["file", "show", &id])["name"], "Seven");
+}

@@ -116,7 +116,8 @@ struct Cut<'plan> {
 
 impl<'plan> Cut<'plan> {
     fn file(&self, path: &FilePath) -> ImportedFile {
-        let name = self.plan.files.get(path).map_or_else(|| path.file_name(), String::as_str);
+        let said = self.plan.files.get(path).map(String::as_str).filter(|name| !name.trim().is_empty());
+        let name = said.unwrap_or_else(|| path.file_name());
         ImportedFile { file: self.terms.at(path), name: plain(name, NAME_BYTES_MAX) }
     }
 
