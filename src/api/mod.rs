@@ -46,6 +46,10 @@
 //! | `POST /api/v1/messages/{id}/retry` | sends one again that was given up ([`Retried`]) |
 //! | `POST /api/v1/webhooks/{name}/test`, `/api/v1/mail/test` | tries whether messages arrive ([`NewLetter`] → [`MessageView`]) |
 //! | `POST /api/v1/grants/{id}/mail`, `/api/v1/orders/{id}/mail` | writes to the customer once more ([`NewLetter`] → [`MessageView`]) |
+//! | `GET /api/v1/customers/{who}` | all that is kept about a customer ([`CustomerPage`]) |
+//! | `POST /api/v1/customers/{who}/forget` | forgets who that is, or tells how much it would be ([`ForgetOrder`] → [`ForgottenView`]) |
+//! | `POST /api/v1/import` | takes over a part of what another shop sold ([`NewImport`] → [`ImportView`]) |
+//! | `GET /api/v1/history?about=&before=&limit=` | what was done over the API, the newest first ([`DeedView`]) |
 //! | `POST /api/v1/explain` | every step of a decision ([`What`] → [`Explanation`]) |
 //! | `GET /api/v1/apikeys` | the keys of the API ([`ApiKeyView`]) |
 //! | `POST /api/v1/apikeys` | makes one, and tells its text once ([`NewApiKey`] → [`NewApiKeyView`]) |

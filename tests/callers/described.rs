@@ -43,6 +43,32 @@ fn each_call_is_described_and_no_other() {
 }
 
 #[test]
+fn the_table_that_people_read_has_each_call_and_no_other() {
+    let source = include_str!("../../src/api/mod.rs");
+    let mut written = BTreeSet::new();
+    for row in source.lines().filter_map(|line| line.strip_prefix("//! | `")) {
+        let (calls, _) = row.split_once(" | ").unwrap();
+        let (mut method, mut path) = ("", String::new());
+        // `POST /api/v1/grants/{id}/suspend`, `resume`: the words behind the first are other ends of its path.
+        for call in calls.split('`').filter(|part| !part.trim_matches([',', ' ']).is_empty()) {
+            let call = call.split('?').next().unwrap();
+            path = match call.split_once(' ') {
+                Some((said, whole)) => {
+                    method = said;
+                    whole.to_owned()
+                }
+                None if call.starts_with('/') => call.to_owned(),
+                None => format!("{}/{call}", path.rsplit_once('/').unwrap().0),
+            };
+            assert!(written.insert((method.to_owned(), path.clone())), "{method} {path} stands there twice");
+        }
+    }
+    let known: BTreeSet<(String, String)> =
+        cloakroom::api::table().into_iter().map(|call| (call.method.to_owned(), call.path.to_owned())).collect();
+    assert_eq!(written, known);
+}
+
+#[test]
 fn every_name_in_the_document_is_there_and_every_field_is_explained() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
