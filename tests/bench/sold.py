@@ -59,11 +59,11 @@ def orders(counted, seed):
     counted.serve(seed)
     path = counted.bench.directory / "api.sock"
     api = Api(path)
-    api.call("POST", "/api/v1/files", {"path": "masters/small.bin"})
+    api.call("POST", "/api/v1/files", {"file": "masters/small.bin"})
     file = api.call("GET", "/api/v1/files", None)
     file = (file if isinstance(file, list) else file["files"])[0]["id"]
     api.call("PUT", "/api/v1/products/set", {"files": [{"file": file}]})
-    api.call("PUT", "/api/v1/products/poster", {"files": [{"file": file}], "grants": "per_unit"})
+    api.call("PUT", "/api/v1/products/poster", {"files": [{"file": file}], "units": "per_unit"})
     first = counted.row("orders", f"orders of 2 products, 3 grants with links, from {SHOPS} shops at once")
     again = counted.row("orders-again", "the same orders reported again", against=first, show_ratio=times)
     for row in (first, again):
