@@ -30,7 +30,8 @@ fn selling(site: &Site, product: &[&str]) -> String {
 /// Buys the book: the path of its link.
 #[track_caller]
 fn buy(site: &Site, order: &str) -> String {
-    site.target(&site.cloakroom.say(&["order", "add", order, "--line", "book"]))
+    let printed = site.cloakroom.say(&["order", "add", order, "--line", "book"]);
+    site.target(printed.lines().next().unwrap())
 }
 
 #[track_caller]
