@@ -35,7 +35,9 @@ fn two_first_reports_at_once_are_of_the_same_lines_in_whatever_order_they_have_t
         });
         let [one, two] = answers.map(|(status, answer)| {
             assert_eq!(status, 200, "{answer}");
-            urls(&answer).iter().for_each(|url| drop(site.target(url)));
+            for url in urls(&answer) {
+                site.target(&url);
+            }
             ids(&answer).into_iter().collect::<BTreeSet<_>>()
         });
         assert_eq!((one.len(), &one), (2, &two), "order {number}");
