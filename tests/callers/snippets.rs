@@ -163,9 +163,8 @@ fn answering(answers: &'static [&'static str]) -> (u16, mpsc::Receiver<String>) 
                 match line.split_once(": ").map(|(header, value)| (header.to_ascii_lowercase(), value)) {
                     Some((header, value)) if header == "idempotency-key" => value.clone_into(&mut name),
                     Some((header, value)) if header == "content-length" => length = value.parse().unwrap(),
-                    Some(_) => {}
                     None if line.is_empty() => break,
-                    None => {}
+                    Some(_) | None => {}
                 }
             }
             reader.read_exact(&mut vec![0; length]).unwrap();
