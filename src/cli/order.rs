@@ -292,7 +292,8 @@ fn warn_of_problems(order: &OrderView) {
 }
 
 fn page(order: &OrderView) -> Vec<String> {
-    let OrderView { id, shop, external_id, state, customer, lines, former, placed, created, changed_at, problems, changed: _, page_url: _ } = order;
+    let OrderView { id, shop, external_id, state, customer, lines, former, placed, created, changed_at, problems, changed: _, page_url: _ } =
+        order;
     let mut told = vec![format!("{id}  {}", link::words(state)), format!("number    {} in {shop}", terminal::visible(external_id))];
     let who: Vec<String> = [&customer.name, &customer.email, &customer.id]
         .into_iter()

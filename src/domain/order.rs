@@ -263,9 +263,9 @@ impl Order {
         let is_chosen = known.is_none_or(|known| (&known.options, known.terms.file) == (&line.options, line.terms.file));
         // What was cancelled since something else was chosen stays so, unless the whole order had been, or the shop said it of the
         // line.
-        let was_said = known.is_some_and(|known| known.state == OrderState::Cancelled);
+        let by_shop = known.is_some_and(|known| known.state == OrderState::Cancelled);
         let was_paid = before.is_some_and(|before| before.state == OrderState::Paid);
-        let was_cancelled = sold.gate == OrderState::Cancelled && was_paid && !was_said;
+        let was_cancelled = sold.gate == OrderState::Cancelled && was_paid && !by_shop;
         line.sku == sold.sku && (self.state != OrderState::Paid || is_chosen && !was_cancelled)
     }
 

@@ -81,3 +81,23 @@ fn whose_address_is_corrected_is_found_by_the_new_one() {
     // What was bought is there as it was.
     assert_eq!(site.get(&site.target(&urls(&bought)[1])).status, 303);
 }
+
+#[test]
+fn a_line_that_was_cancelled_opens_again_though_its_product_holds_another_file_by_then() {
+    let site = selling_two();
+    let bought = report(&site, &order("7", &["a", "b"]));
+    let link = site.target(&urls(&bought)[0]);
+    let with = |state: &str| json!({"external_id": "7", "state": "paid", "lines": [{"sku": "a", "state": state}, {"sku": "b"}]});
+    report(&site, &with("cancelled"));
+    assert_eq!(site.get(&link).header("Cloakroom-Refusal"), Some("cancelled"));
+    let grant = site.cloakroom.json(&["grant", "show", &ids(&bought)[0]]);
+    let next = file(&site, "next.zip");
+    site.cloakroom.say(&["product", "attach", "a", &next]);
+    site.cloakroom.say(&["product", "detach", "a", grant["sold"]["file"].as_str().unwrap()]);
+    // A line that is cancelled still does not hold up the others.
+    report(&site, &with("cancelled"));
+    assert_eq!(site.get(&link).header("Cloakroom-Refusal"), Some("cancelled"));
+    report(&site, &with("paid"));
+    let click = site.get(&link);
+    assert_eq!(click.status, 303, "{click:?}");
+}
