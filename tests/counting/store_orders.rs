@@ -62,7 +62,8 @@ pub fn sales(order: &Order, number: u32) -> Vec<Sale> {
     let sale = |number: u32, line: &Line, file: u8| {
         let (line, sku) = (line.key.clone(), line.sku.clone());
         let sold = Sold { order: order.id, line, sku, file: FileId::new([file; 12]), unit: 1, gate: OrderState::Pending };
-        Sale { grant: Grant { sold: Some(sold), ..grant(number, Some(1)) }, link: link(number), copy: None }
+        let customer = order.customer.in_words().to_owned();
+        Sale { grant: Grant { sold: Some(sold), customer, ..grant(number, Some(1)) }, link: link(number), copy: None }
     };
     vec![sale(number, &order.lines[0], 1), sale(number + 1, &order.lines[1], 2)]
 }
