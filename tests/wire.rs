@@ -574,12 +574,21 @@ fn the_api_reads_small_bodies_and_no_others() {
         if status == 200 {
             assert_eq!(body.len(), length, "{name}");
         } else {
+            assert_eq!(status == 413, body.contains("at most 1000 bytes"), "{name}: {body:?}");
             assert!(is_closed(&mut stream), "{name}");
         }
     }
     let mut stream = server.connect();
     stream.write_all(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!(answer(&mut stream).0, 404);
+}
+
+#[test]
+fn every_call_of_the_api_may_be_as_large_as_it_says() {
+    let most = Limits::of(Serve::Api).body_bytes_max;
+    let calls = cloakroom::api::table();
+    assert!(calls.iter().all(|call| call.bytes_max <= most), "{calls:?}");
+    assert_eq!(calls.iter().map(|call| call.bytes_max).max(), Some(most));
 }
 
 fn fault(listener: &Listener) -> String {

@@ -19,8 +19,9 @@ use crate::service::catalogue::{check_file_name, check_name};
 use crate::service::import::{Doing, Fate, Part, Taken, TakenOrder, WantedOrder, WantedProduct, take};
 use crate::service::site::Site;
 
-/// Larger parts are to be divided: one call holds the daemon no longer than a moment.
-pub const IMPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Larger parts are to be divided: one call holds the daemon no longer than a moment. An order of two hundred files, each with
+/// a path of three hundred bytes, fits.
+pub const IMPORT_BYTES_MAX: usize = 256 * 1024;
 
 /// So many files, products and orders are in one part at most.
 pub const PART_MAX: usize = 500;

@@ -1,5 +1,6 @@
 //! The life of one connection: requests through the gate to whoever answers, and a timer for whatever is waited for.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -117,7 +118,7 @@ impl<H: Handler> Door<H> {
                     Ok(body) => route(router.clone(), head, body, peer).await,
                     Err((status, detail)) => {
                         close = true;
-                        problem(status, detail)
+                        problem(status, &detail)
                     }
                 },
             },
@@ -132,19 +133,20 @@ impl<H: Handler> Door<H> {
     }
 
     /// The whole body of a request to the API, if it is small and comes soon.
-    async fn whole(&self, body: Incoming) -> Result<Bytes, (StatusCode, &'static str)> {
+    async fn whole(&self, body: Incoming) -> Result<Bytes, (StatusCode, Cow<'static, str>)> {
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }
         match timeout(self.limits.body, Limited::new(body, self.limits.body_bytes_max).collect()).await {
             Ok(Ok(whole)) => Ok(whole.to_bytes()),
             Ok(Err(fault)) if fault.is::<LengthLimitError>() => {
-                Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than any order of this API"))
+                let most = self.limits.body_bytes_max;
+                Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body must have at most {most} bytes").into()))
             }
-            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body cannot be read to its end")),
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body cannot be read to its end".into())),
             Err(_) => {
                 self.tally.note_timed_out();
-                Err((StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
+                Err((StatusCode::REQUEST_TIMEOUT, "the body did not come in time".into()))
             }
         }
     }
@@ -174,7 +176,7 @@ async fn route(router: axum::Router, head: Parts, body: Bytes, peer: Peer) -> Re
 }
 
 /// An answer to a caller of the API (RFC 9457).
-fn problem(status: StatusCode, detail: &'static str) -> Response<Payload> {
+fn problem(status: StatusCode, detail: &str) -> Response<Payload> {
     let title = status.canonical_reason().unwrap_or("Error");
     let text = serde_json::json!({ "type": "about:blank", "status": status.as_u16(), "title": title, "detail": detail }).to_string();
     let mut response = Response::new(Payload::from(Bytes::from(text)));

@@ -53,7 +53,8 @@ pub struct Limits {
     pub body: Duration,
     /// For what follows an answer on a connection that is to be closed.
     pub linger: Duration,
-    /// Bytes of the body of a request to the API; those that lines of a web server are handed over by are the largest.
+    /// Bytes of the body of a request to the API, whoever sends it; parts of an import, and lines of a web server, are the
+    /// largest.
     pub body_bytes_max: usize,
 }
 

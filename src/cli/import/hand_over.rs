@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::read::Found;
 use super::told;
-use crate::api::{CustomerView, FateView, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, NewLine, NewOrder};
+use crate::api::{
+    CustomerView, FateView, IMPORT_BYTES_MAX, ImportView, ImportedAttachment, ImportedFile, ImportedProduct, NewImport, NewLine, NewOrder,
+};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::{Common, terminal};
@@ -25,8 +27,10 @@ const PART: usize = 100;
 /// A call has fewer files than the daemon takes, and stays small.
 const PART_FILES: usize = 300;
 
-/// A call has at most so many bytes, unless one order or product alone has more: the daemon reads 256 KiB.
+/// A call has at most so many bytes, unless one order or product alone has more: the daemon takes [`IMPORT_BYTES_MAX`].
 const PART_BYTES: usize = 200 * 1024;
+
+const _: () = assert!(PART_BYTES < IMPORT_BYTES_MAX);
 
 /// What holds for all of it.
 #[derive(Debug)]
@@ -217,7 +221,6 @@ pub(super) fn run(common: &Common, configuration: &Configuration, found: &Found,
 mod tests {
     use super::*;
     use crate::import::zen_cart::tables::OrderRow;
-    use crate::wire::Limits;
 
     fn sale(id: u64, name: &str, files: u64) -> Order {
         let download = |file: u64| Download {
@@ -252,7 +255,7 @@ mod tests {
             assert_eq!(told, (1..=orders).map(|id| id.to_string()).collect::<Vec<_>>(), "each once, in order");
             for part in &parts {
                 let bytes = serde_json::to_vec(part).expect("json").len();
-                assert!(bytes < Limits::of(crate::config::Serve::Admin).body_bytes_max, "{orders} of {files}: {bytes}");
+                assert!(bytes < IMPORT_BYTES_MAX, "{orders} of {files}: {bytes}");
                 assert!(!part.orders.is_empty() || orders == 0);
                 let wanted = part.orders.iter().flat_map(|order| order.lines.iter().flatten()).filter_map(|line| line.file.as_deref());
                 assert!(wanted.clone().all(|file| part.files.iter().any(|known| known.file == file)));
