@@ -13,6 +13,9 @@ use crate::domain::moment::Moment;
 use crate::store::record::Written;
 use crate::store::{DeedStore, Deeds, Later};
 
+/// After so many new numbers those beyond [`Deed::COUNT_MAX`] go.
+const BEYOND_EVERY: i64 = 1000;
+
 /// Reads a row that a statement selected by its columns.
 pub(super) fn deed(row: &Row<'_>) -> Result<(u64, Deed), Fault> {
     let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -44,7 +47,10 @@ fn write(database: &Connection, deed: &Deed) -> Result<u64, Fault> {
     let number = database.last_insert_rowid();
     let long_ago = Moment::EPOCH + deed.at.since(Moment::EPOCH + Deed::KEPT);
     database.prepare_cached(schema::OLD_DEEDS)?.execute([rows::millis(long_ago)])?;
-    database.prepare_cached(schema::DEEDS_BEYOND)?.execute([number.saturating_sub(Deed::COUNT_MAX.cast_signed())])?;
+    // Numbers are taken by what changed nothing, too: rows are counted, and that is looked at now and then.
+    if number % BEYOND_EVERY == 0 {
+        database.prepare_cached(schema::DEEDS_BEYOND)?.execute([Deed::COUNT_MAX.cast_signed()])?;
+    }
     Ok(number.cast_unsigned())
 }
 

@@ -395,6 +395,7 @@ mod tests {
         let in_order = [
             "DELIVERIES",
             "ALL_TALLIES",
+            "DEEDS_BEYOND",
             "FEEDS",
             "PLACES",
             "ALL_PLACES",

@@ -28,5 +28,5 @@ statements! {
     DEEDS_FROM = "SELECT number, at, author, address, call, subject, begun, outcome FROM deeds WHERE number > ?1 ORDER BY number LIMIT ?2";
     DEED = "SELECT number, at, author, address, call, subject, begun, outcome FROM deeds WHERE number = ?1";
     OLD_DEEDS = "DELETE FROM deeds WHERE number IN (SELECT number FROM deeds WHERE at <= ?1 ORDER BY at LIMIT 10)";
-    DEEDS_BEYOND = "DELETE FROM deeds WHERE number <= ?1";
+    DEEDS_BEYOND = "DELETE FROM deeds WHERE number <= (SELECT number FROM deeds ORDER BY number DESC LIMIT 1 OFFSET ?1)";
 }
