@@ -103,7 +103,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, who: Result<Path<String>
 fn not_forgotten(who: &str, fault: NotForgotten) -> Problem {
     match fault {
         NotForgotten::Several(people) => Problem::conflict(format!(
-            "`{who}` is what {people} customers with different mail addresses have in common: forget each by the address, which `cloakroom customer show` tells"
+            "`{who}` is what {people} customers have in common: forget each by what is theirs alone, which `cloakroom customer show` tells"
         )),
         NotForgotten::Down(down) => down.into(),
     }

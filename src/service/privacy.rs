@@ -10,7 +10,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::grant::Grant;
 use crate::domain::id::OrderId;
 use crate::domain::moment::{Moment, Span};
-use crate::domain::order::Order;
+use crate::domain::order::{Customer, Order, ShopName};
 use crate::random;
 use crate::store::{Down, FORGOTTEN_MAX, Filter, Forgotten, Held};
 
@@ -41,7 +41,7 @@ pub struct About {
 /// Why nobody is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotForgotten {
-    /// They are so many people, by their mail addresses.
+    /// They are so many people, by their mail addresses and their numbers in shops.
     Several(usize),
     /// The store does not answer.
     Down(Down),
@@ -57,13 +57,27 @@ impl From<Down> for NotForgotten {
 /// whom one alone asked to be forgotten.
 async fn held_of_one(site: &Site, who: &str) -> Result<Held, NotForgotten> {
     let held = site.privacy.held_of(who.to_owned()).await?;
-    let mut addresses = BTreeSet::new();
+    let mut named = BTreeSet::new();
     for order in &held.orders {
-        let address = site.orders.order(*order).await?.map(|order| order.customer.email.trim().to_ascii_lowercase());
-        addresses.extend(address.filter(|address| !address.is_empty()));
+        named.extend(site.orders.order(*order).await?.map(|order| {
+            let Customer { id, email, .. } = order.customer;
+            (order.shop, id.trim().to_owned(), email.trim().to_ascii_lowercase())
+        }));
     }
-    let is_one = addresses.len() <= 1 || addresses.contains(&who.to_ascii_lowercase());
-    if is_one { Ok(held) } else { Err(NotForgotten::Several(addresses.len())) }
+    // Who has a mail address is known by it, also where one order of the same number says none; others by their number in a shop.
+    let with_address = |shop: &ShopName, number: &str| {
+        let same = |(other, id, email): &&(ShopName, String, String)| other == shop && id == number && !email.is_empty();
+        named.iter().find(same).map(|(_, _, email)| email.clone()).filter(|_| !number.is_empty())
+    };
+    let people: BTreeSet<_> = named
+        .iter()
+        .map(|(shop, id, email)| {
+            let address = if email.is_empty() { with_address(shop, id) } else { Some(email.clone()) };
+            address.ok_or_else(|| (shop.clone(), id.clone()))
+        })
+        .collect();
+    let is_one = people.len() <= 1 || people.contains(&Ok(who.to_ascii_lowercase()));
+    if is_one { Ok(held) } else { Err(NotForgotten::Several(people.len())) }
 }
 
 /// Looks up what is kept about `who`: a mail address, what a shop calls a customer, a name, or the words of grants.
