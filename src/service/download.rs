@@ -69,7 +69,7 @@ pub async fn download(
             deliver(site, store, dialect, question, delivery, now, trace).await.map(Outcome::Send)
         }
         Some(Address::Started(token)) => landing::started(site, store, dialect, question, token, now, trace).await,
-        Some(Address::Order(token, asked)) => your_downloads::show(site, dialect, question, (token, asked), now, trace).await,
+        Some(Address::Order(token, asked)) => your_downloads::show(site, store, dialect, question, (token, asked), now, trace).await,
         None => {
             trace.failed(|| format!("under {} there are l/, d/, s/, o/ and f/ only", site.public_url().path));
             Err(Refusal::UnknownLink)

@@ -21,7 +21,7 @@ use crate::proof::key::SigningKey;
 use crate::proof::token;
 use crate::random;
 use crate::storage::Absent;
-use crate::store::{Down, Sale};
+use crate::store::{Down, Sale, Store};
 
 pub use super::ending::ends;
 
@@ -185,17 +185,15 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
 
 /// Makes a link of a grant that is open where the time of all that it has is over: who bought it can go on, by the page of the
 /// order or by another letter. Where the newest one was withdrawn, that is what a person wanted.
-pub(super) async fn relink(site: &Site, grant: &Grant, author: Author) -> Result<(), Down> {
+pub(super) async fn relink(store: &dyn Store, grant: &Grant, author: Author) -> Result<(), Down> {
     let now = author.at;
     if grant.check().is_err() || grant.is_over(now) {
         return Ok(());
     }
-    let links = site.store.links(grant.id).await?;
+    let links = store.links(grant.id).await?;
     let is_over = links.first().is_some_and(|newest| !newest.revoked) && !links.iter().any(|link| link.check(now).is_ok());
     if is_over {
-        let link = new_link(grant, None, now);
-        site.store.add_link(link.clone(), author).await?;
-        tracing::info!(event = "linked", grant = %grant.id, link = %link.id, file = %grant.file);
+        store.add_link(new_link(grant, None, now), author).await?;
     }
     Ok(())
 }

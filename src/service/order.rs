@@ -157,7 +157,7 @@ async fn report_selling(
     follow(site, &kept, telling).await?;
     drop(alone);
     for grant in &kept.grants {
-        relink(site, grant, author.clone()).await?;
+        relink(&*site.store, grant, author.clone()).await?;
     }
     let mut grants = opened(site, kept.grants, key).await?;
     for opened in &mut grants {

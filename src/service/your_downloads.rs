@@ -23,7 +23,7 @@ use crate::domain::refusal::Refusal;
 use crate::pages::{OrderPage, Progress, Row, Shown, Standing, Ways};
 use crate::proof::key::SigningKey;
 use crate::proof::token;
-use crate::store::{Down, Filter};
+use crate::store::{Down, Filter, Store};
 
 /// So many files stand on one page.
 const ROWS: usize = 50;
@@ -74,6 +74,7 @@ fn path_of(site: &Site, order: (OrderId, PageNumber), key: &SigningKey) -> Strin
 /// Shows the page, or takes in that more is asked for.
 pub(super) async fn show(
     site: &Site,
+    store: &dyn Store,
     dialect: Dialect,
     question: &Question,
     (token, asked): (&str, &str),
@@ -94,7 +95,9 @@ pub(super) async fn show(
             trace.failed(|| "more is asked for of what is not in this order".to_owned());
             return Err(Refusal::BadRequest);
         };
-        return ask(site, dialect, question, (&order, grant), now, trace).await.map(|()| Outcome::Lead(Hidden(format!("{path}?{TOLD}"))));
+        return ask(site, store, dialect, question, (&order, grant), now, trace)
+            .await
+            .map(|()| Outcome::Lead(Hidden(format!("{path}?{TOLD}"))));
     }
     if !asked.is_empty() {
         trace.failed(|| "nothing stands behind the token of an order".to_owned());
@@ -109,7 +112,7 @@ pub(super) async fn show(
     page.before = (at > 0).then(|| format!("{path}?page={at}"));
     page.behind = (grants.len() > at.saturating_add(1).saturating_mul(ROWS)).then(|| format!("{path}?page={}", at.saturating_add(2)));
     for grant in grants.iter().skip(at.saturating_mul(ROWS)).take(ROWS) {
-        let (row, link) = row(site, dialect, question, (&order, grant), now, trace).await?;
+        let (row, link) = row(site, store, dialect, question, (&order, grant), now, trace).await?;
         let ways = ways(site, &path, (grant, &row, link), key, now);
         page.rows.push((row, ways));
     }
@@ -132,13 +135,17 @@ fn open(site: &Site, token: &str, trace: &mut Trace) -> Result<(OrderId, PageNum
 /// How one grant stands, and the link by which it is reached.
 async fn row(
     site: &Site,
+    store: &dyn Store,
     dialect: Dialect,
     question: &Question,
     (order, grant): (&Order, &Grant),
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(Row, Option<Link>), Refusal> {
-    relink(site, grant, Author { name: RENEWS.to_owned(), at: now }).await.map_err(|down| trace.down(down))?;
+    // Nobody reads what HEAD asks for, or a browser that looks ahead.
+    if question.method != Method::Head && !question.looks_ahead {
+        relink(store, grant, Author { name: RENEWS.to_owned(), at: now }).await.map_err(|down| trace.down(down))?;
+    }
     let links = site.store.links(grant.id).await.map_err(|down| trace.down(down))?;
     let link = links.into_iter().find(|link| !link.revoked);
     let filter = Filter { grant: Some(grant.id), before: None, limit: DELIVERIES };
@@ -217,13 +224,14 @@ const fn may_ask(why: Refusal) -> bool {
 
 async fn ask(
     site: &Site,
+    store: &dyn Store,
     dialect: Dialect,
     question: &Question,
     (order, grant): (&Order, &Grant),
     now: Moment,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
-    let (row, _) = row(site, dialect, question, (order, grant), now, trace).await?;
+    let (row, _) = row(site, store, dialect, question, (order, grant), now, trace).await?;
     match row.standing {
         Standing::Shut(why) if may_ask(why) => asking::ask(site, (order, grant), why, now).await,
         // It was opened meanwhile: the page shows it.

@@ -276,6 +276,11 @@ fn the_page_leads_to_its_files_when_the_time_of_all_links_is_over_and_that_of_th
         }
         found
     };
+    let made = |shop: &Ordered| shop.site.cloakroom.json(&["store", "info"])["links"].as_u64().unwrap();
+    let before = made(&shop);
+    shop.site.cloakroom.say(&["explain", &shop.page]);
+    assert_eq!(shop.site.ask("HEAD", &shop.page, BROWSER).status, 200);
+    assert_eq!(made(&shop), before, "who only asks what would be makes none");
     let fresh = hrefs(&shop.look());
     assert!(fresh.len() == FILES.len() && fresh.iter().all(|link| !shop.links.contains(link)), "{fresh:?}");
     assert_eq!(hrefs(&shop.look()), fresh, "as long as they last, there are no others");
