@@ -4,6 +4,8 @@
 //! What names one thing, `/api/v1/grants/{id}`, is answered with an `ETag`: a hash of the answer. A change of it,
 //! `/api/v1/grants/{id}/extend`, a PUT or a DELETE, may say which one it knows.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -11,15 +13,20 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 use super::Seen;
 use super::bearer::Brought;
 use super::problem::Problem;
 use crate::domain::id::base32;
+use crate::domain::refusal::Refusal;
 
 /// Bytes of the hash that an `ETag` shows: two answers of one thing are not alike by chance.
 const TAG_BYTES: usize = 15;
+
+/// How long a conditional call waits for those that change something.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Calls below these change what can be seen, or what follows from it.
 const CHANGING: [&str; 8] = [
@@ -67,11 +74,14 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
     let thing = thing_of(request.method(), &path).filter(|_| matched.contains('{'));
     let condition = Condition { is: said(request.headers(), &IF_MATCH), is_not: said(request.headers(), &IF_NONE_MATCH) };
     let Some(thing) = thing.filter(|_| condition != Condition::default()) else {
-        let _beside_others = site.changing.read().await;
-        return next.run(request).await;
+        let beside_others = site.changing.clone().read_owned().await;
+        return whole(beside_others, next.run(request)).await;
     };
-    // Nobody changes it between the look and the change.
-    let _alone = site.changing.write().await;
+    // Nobody changes it between the look and the change. Whoever waits for that holds up all who come after him.
+    let Ok(alone) = timeout(PATIENCE, site.changing.clone().write_owned()).await else {
+        let busy = "something that takes long is being changed: ask again in a minute, or without a condition";
+        return Problem::unavailable(busy).coded(Refusal::Overloaded).into_response();
+    };
     let ask = Request::builder().uri(thing).body(Body::empty());
     let Ok(mut ask) = ask else { return Problem::new(StatusCode::BAD_REQUEST, "the path cannot be read").into_response() };
     // Who asks sees what he may see.
@@ -88,9 +98,19 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
         _ => return found,
     };
     match condition.check(thing, tag) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => whole(alone, next.run(request)).await,
         Err(detail) => Problem::new(StatusCode::PRECONDITION_FAILED, detail).into_response(),
     }
+}
+
+/// Lets a change come to its end with its lock, whoever has gone meanwhile.
+async fn whole<Lock: Send + 'static>(lock: Lock, change: impl Future<Output = Response> + Send + 'static) -> Response {
+    let done = tokio::spawn(async move {
+        let answer = change.await;
+        drop(lock);
+        answer
+    });
+    done.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// What a call that changes a thing says of it, each as a list of tags.
