@@ -187,7 +187,9 @@ async fn arrived(site: &Site, mut file: File, from: &FileRef, there: Release) ->
     file.moved(there);
     let led = site.catalogue.lead(file.clone(), Lead::From(from.clone())).await?;
     tracing::info!(event = "file_moved", id = %file.id, %from, to = %file.current.at, grants = led);
-    masters::left(site, from).await?;
+    if file.here() != Some(from) {
+        masters::left(site, from).await?;
+    }
     site.scans.ask();
     site.copies.wake();
     Ok(Replaced { file, led, served: Served::default() })
