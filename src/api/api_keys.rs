@@ -48,7 +48,9 @@ pub struct NewApiKey {
 fn network(text: &str) -> Result<IpNet, Problem> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let wrong = || Problem::of_body("networks", format_args!("`{text}` must be a network such as 10.0.0.0/8, or an address"));
-    network.map(|network| network.trunc()).ok_or_else(wrong)
+    // Callers are known by IPv4 addresses as such, however the system writes them.
+    let plain = network.filter(|network| !matches!(network, IpNet::V6(v6) if v6.network().to_ipv4_mapped().is_some()));
+    plain.map(|network| network.trunc()).ok_or_else(wrong)
 }
 
 pub(super) async fn add(
