@@ -202,7 +202,7 @@ fn reports_are_lines_of_which_each_is_counted_and_too_many_are_refused() {
     }
     assert_eq!(seen, 7);
     is_problem(&api.send(line, "x\n".repeat(1025).as_bytes()), 413, &["at most 1024 lines"]);
-    is_problem(&api.send(line, "x".repeat(270_000).as_bytes()), 413, &["larger"]);
+    is_problem(&api.send(line, "x".repeat(270_000).as_bytes()), 413, &["at most 262144 bytes"]);
     is_problem(&api.send("GET /api/v1/reports HTTP/1.1\r\n", b""), 405, &["another method"]);
     assert_eq!(api.get("/api/v1/deliveries").status, 200);
 }
