@@ -112,6 +112,8 @@ async fn serve_policies(site: &Site, names: &BTreeSet<&String>) -> Result<(), Do
         for product in page.iter().filter(|product| product.policy.as_ref().is_some_and(|policy| names.contains(policy))) {
             let mut is_cut = true;
             while is_cut {
+                // As every call that changes what others may have seen.
+                let _beside_others = site.changing.read().await;
                 let served = serve(site, &product.sku, None, CONFIGURATION).await?;
                 is_cut = served.is_cut;
                 if served.orders > 0 {
