@@ -50,7 +50,7 @@ fn document(calls: &[(Call, Told)]) -> OpenApi {
     components = components.schemas_from_iter(of_problem);
     let mut paths = PathsBuilder::new();
     for (call, told) in calls {
-        components = components.schemas_from_iter(told.schemas.clone());
+        components = components.schemas_from_iter(told.schemas());
         let method = match call.method {
             "GET" => HttpMethod::Get,
             "PUT" => HttpMethod::Put,
@@ -72,7 +72,7 @@ fn operation(call: Call, told: &Told) -> Operation {
     let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
     let problem =
         ResponseBuilder::new().description("Why it was not done, and what would be right.").content("application/problem+json", problem);
-    let answer = ContentBuilder::new().schema(Some(told.answer.clone())).build();
+    let answer = ContentBuilder::new().schema(Some(told.answer())).build();
     let answer = ResponseBuilder::new().description("It is done, or was so already.").content("application/json", answer);
     let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).build();
     let named = names(call.path).map(|name| {
@@ -97,15 +97,15 @@ fn operation(call: Call, told: &Told) -> Operation {
         .operation_id(Some(id(call)))
         .summary(Some(told.summary))
         .description(Some(format!("Needs a key with scope `{}`.", call.scope)))
-        .parameters(Some(named.chain(told.parameters.iter().cloned()).chain(condition).chain(absence)))
+        .parameters(Some(named.chain(told.parameters()).chain(condition).chain(absence)))
         .security(SecurityRequirement::new(KEY, [call.scope.word()]))
         .response("200", answer.build())
         .response("default", problem.build());
     if call.method == "GET" && is_thing(call.path) {
         operation = operation.response("304", ResponseBuilder::new().description("It is as it was seen.").build());
     }
-    if told.body.is_some() {
-        operation = operation.request_body(told.body.clone());
+    if let Some(body) = told.body() {
+        operation = operation.request_body(Some(body));
     }
     operation.build()
 }
