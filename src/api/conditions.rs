@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 use super::Seen;
 use super::bearer::Brought;
 use super::problem::Problem;
+use super::undisturbed::undisturbed;
 use crate::domain::id::base32;
 use crate::domain::refusal::Refusal;
 
@@ -105,12 +106,12 @@ pub(super) async fn hold(State(Seen { current, things }): State<Seen>, request: 
 
 /// Lets a change come to its end with its lock, whoever has gone meanwhile.
 async fn whole<Lock: Send + 'static>(lock: Lock, change: impl Future<Output = Response> + Send + 'static) -> Response {
-    let done = tokio::spawn(async move {
+    undisturbed(async move {
         let answer = change.await;
         drop(lock);
         answer
-    });
-    done.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    })
+    .await
 }
 
 /// What a call that changes a thing says of it, each as a list of tags.

@@ -13,7 +13,7 @@ use axum::extract::{FromRequestParts as _, Query, RawPathParams, Request, State}
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use http::{Method, StatusCode, Uri};
+use http::{Method, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -23,6 +23,7 @@ use super::calls::Call;
 use super::listed::Listed;
 use super::problem::{self, Problem};
 use super::table;
+use super::undisturbed::undisturbed;
 use crate::clock;
 use crate::domain::deed::{Deed, Stage};
 use crate::service::caller::Caller;
@@ -114,8 +115,7 @@ pub(super) async fn write_down(State(current): State<Current>, request: Request,
     let Some(call) = call.filter(|call| call.method != Method::GET.as_str() && !CHANGE_NOTHING.contains(&call.path)) else {
         return next.run(request).await;
     };
-    let done = tokio::spawn(async move { finish(&current, call, request, next).await });
-    done.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    undisturbed(async move { finish(&current, call, request, next).await }).await
 }
 
 async fn finish(current: &Current, call: Call, request: Request, next: Next) -> Response {

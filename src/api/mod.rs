@@ -132,6 +132,7 @@ mod reports;
 mod stats;
 mod table;
 mod told;
+mod undisturbed;
 mod view;
 pub mod wording;
 mod zen_carts;

@@ -17,6 +17,7 @@ use super::author::Made;
 use super::bearer::Brought;
 use super::calls::Call;
 use super::problem::{self, Problem};
+use super::undisturbed::undisturbed;
 use crate::domain::refusal::Refusal;
 use crate::domain::repeated::{CallName, NAME_BYTES_MAX};
 use crate::service::caller::Caller;
@@ -39,8 +40,7 @@ pub(super) async fn once(State(current): State<Current>, request: Request, next:
     match begun(&site, request).await {
         Ok((request, turn)) => {
             // Whoever asked may go away meanwhile: what is made is made whole, and its answer is kept.
-            let answer = tokio::spawn(async move { finish(&site, turn, next.run(request).await).await });
-            answer.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+            undisturbed(async move { finish(&site, turn, next.run(request).await).await }).await
         }
         Err(answer) => *answer,
     }
