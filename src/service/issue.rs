@@ -183,19 +183,20 @@ pub async fn issue_link(site: &Site, grant: GrantId, lasts: Option<Span>, author
     Ok(Issued { url: url_of(site, &grant, &link, key), grant, link, copy })
 }
 
-/// Makes a link of a grant that is open where the time of all that it has is over: who bought it can go on, by the page of the
-/// order or by another letter. Where the newest one was withdrawn, that is what a person wanted.
-pub(super) async fn relink(store: &dyn Store, grant: &Grant, author: Author) -> Result<(), Down> {
+/// The links of a grant, the newest first. Where it is open and the time of all that it has is over, there is a new one: who
+/// bought it can go on, by the page of the order or by another letter. Where the newest one was withdrawn, that is what a
+/// person wanted.
+pub(super) async fn relinked(store: &dyn Store, grant: &Grant, author: Author) -> Result<Vec<Link>, Down> {
     let now = author.at;
-    if grant.check().is_err() || grant.is_over(now) {
-        return Ok(());
-    }
-    let links = store.links(grant.id).await?;
+    let mut links = store.links(grant.id).await?;
+    let is_open = grant.check().is_ok() && !grant.is_over(now);
     let is_over = links.first().is_some_and(|newest| !newest.revoked) && !links.iter().any(|link| link.check(now).is_ok());
-    if is_over {
-        store.add_link(new_link(grant, None, now), author).await?;
+    if is_open && is_over {
+        let link = new_link(grant, None, now);
+        store.add_link(link.clone(), author).await?;
+        links.insert(0, link);
     }
-    Ok(())
+    Ok(links)
 }
 
 /// What the call made of which `ids` are, if it was cut off before it could answer.

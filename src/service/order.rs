@@ -7,7 +7,7 @@ use tokio::sync::MutexGuard;
 
 use super::credential::Writing;
 use super::ending::check_zone;
-use super::issue::{NotIssued, new_grant, new_link, relink, url_of};
+use super::issue::{NotIssued, new_grant, new_link, relinked, url_of};
 use super::order_report::{Report, check, whole};
 use super::outbox::{unmailed, write_anew};
 use super::outcome::Hidden;
@@ -156,10 +156,7 @@ async fn report_selling(
     }
     follow(site, &kept, telling).await?;
     drop(alone);
-    for grant in &kept.grants {
-        relink(&*site.store, grant, author.clone()).await?;
-    }
-    let mut grants = opened(site, kept.grants, key).await?;
+    let mut grants = opened(site, kept.grants, key, Some(&author)).await?;
     for opened in &mut grants {
         opened.copy = way_in::told(site, &opened.grant).await?;
     }
@@ -223,7 +220,7 @@ pub async fn show(site: &Site, id: OrderId) -> Result<Reported, NotReported> {
     let key = site.keys.signing();
     let order = site.orders.order(id).await?.ok_or(NotReported::Unknown)?;
     let (_, problems) = sales(site, &order, clock::now()).await?;
-    let grants = opened(site, site.orders.grants_of_order(id).await?, key).await?;
+    let grants = opened(site, site.orders.grants_of_order(id).await?, key, None).await?;
     let page = your_downloads::url_of(site, &order).map(Hidden);
     let unmailed = unmailed(site, &order);
     Ok(Reported { order, grants, problems, changed: false, page, unmailed })
@@ -340,7 +337,9 @@ async fn follow(site: &Site, kept: &KeptOrder, telling: Telling) -> Result<(), D
     site.wake.notify_one();
     for grant in &kept.grants {
         let is_touched = kept.amended.contains(&grant.id) || kept.issued.contains(&grant.id);
-        if is_touched || copies::current(&*site.store, grant.id).await?.is_none() {
+        // Only what is fetched as a copy can lack one.
+        let may_lack = || copies::directory_for(site, &grant.file, &grant.policy).is_some();
+        if is_touched || may_lack() && copies::current(&*site.store, grant.id).await?.is_none() {
             copies::ensure(site, grant).await?;
         }
     }
@@ -359,11 +358,16 @@ async fn follow(site: &Site, kept: &KeptOrder, telling: Telling) -> Result<(), D
     Ok(())
 }
 
-async fn opened(site: &Site, grants: Vec<Grant>, key: Option<&SigningKey>) -> Result<Vec<Opened>, Down> {
+/// The grants with their links; where `relinks` is somebody, with new ones where the time of all is over.
+async fn opened(site: &Site, grants: Vec<Grant>, key: Option<&SigningKey>, relinks: Option<&Author>) -> Result<Vec<Opened>, Down> {
     let mut names: BTreeMap<FileId, String> = BTreeMap::new();
     let mut opened = Vec::new();
     for grant in grants {
-        let link = site.store.links(grant.id).await?.into_iter().find(|link| !link.revoked);
+        let links = match relinks {
+            Some(author) => relinked(&*site.store, &grant, author.clone()).await?,
+            None => site.store.links(grant.id).await?,
+        };
+        let link = links.into_iter().find(|link| !link.revoked);
         let link = link.zip(key).map(|(link, key)| (link.clone(), url_of(site, &grant, &link, key)));
         let name = match grant.sold.as_ref().map(|sold| sold.file) {
             Some(id) if !names.contains_key(&id) => {

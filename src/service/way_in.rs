@@ -52,18 +52,31 @@ impl fmt::Debug for Login {
     }
 }
 
+/// The copy of a grant, and the directory where it lies.
+async fn lies<'a>(site: &'a Site, grant: &Grant) -> Result<Option<(Placed, &'a Directory)>, Down> {
+    // Where there are no directories, no order need look into each of its grants for one.
+    if site.configuration.directories.is_empty() {
+        return Ok(None);
+    }
+    let placed = current(&*site.store, grant.id).await?;
+    Ok(placed.and_then(|placed| site.configuration.directory(&placed.directory).map(|directory| (placed, directory))))
+}
+
+/// The directory that a grant has its copy in, where it is fetched as one.
+fn directory_of<'a>(site: &'a Site, grant: &Grant) -> Option<&'a Directory> {
+    directory_for(site, &grant.file, &grant.policy).and_then(|name| site.configuration.directory(name))
+}
+
 /// The copy of a grant, and how to get it.
 pub async fn offered(site: &Site, grant: &Grant) -> Result<Option<Offered>, Down> {
-    let Some(placed) = current(&*site.store, grant.id).await? else { return Ok(None) };
-    let Some(directory) = site.configuration.directory(&placed.directory) else { return Ok(None) };
+    let Some((placed, directory)) = lies(site, grant).await? else { return Ok(None) };
     let (url, login) = (url_of(directory, &placed), login_for(site, grant, directory).await?);
     Ok(Some(Offered { placed, url, login }))
 }
 
 /// The same of a grant that was let in: nothing is made for it.
 pub(super) async fn told(site: &Site, grant: &Grant) -> Result<Option<Offered>, Down> {
-    let Some(placed) = current(&*site.store, grant.id).await? else { return Ok(None) };
-    let Some(directory) = site.configuration.directory(&placed.directory) else { return Ok(None) };
+    let Some((placed, directory)) = lies(site, grant).await? else { return Ok(None) };
     let known = if grant.keeps_copy(clock::now()) { credential::known(site, grant.id, &directory.name).await? } else { None };
     let login = known.map(|(user, password)| Login { user: user.to_string(), password: password.reveal().to_owned() });
     Ok(Some(Offered { url: url_of(directory, &placed), placed, login }))
@@ -75,8 +88,7 @@ pub(super) async fn let_all_in(site: &Site, grants: &[Grant], writing: Writing) 
     let now = clock::now();
     let mut wanted: BTreeMap<&DirectoryName, Vec<(GrantId, Option<Moment>)>> = BTreeMap::new();
     for grant in grants.iter().filter(|grant| grant.keeps_copy(now)) {
-        let directory = directory_for(site, &grant.file, &grant.policy).and_then(|name| site.configuration.directory(name));
-        if let Some(directory) = directory.filter(|directory| directory.credentials.is_some()) {
+        if let Some(directory) = directory_of(site, grant).filter(|directory| directory.credentials.is_some()) {
             wanted.entry(&directory.name).or_default().push((grant.id, credential_ends(grant)));
         }
     }
@@ -94,9 +106,7 @@ pub(super) async fn let_all_in(site: &Site, grants: &[Grant], writing: Writing) 
 /// Makes sure that who has a grant that is good may enter where its copy lies. Whether there is something new to be told.
 pub(super) async fn let_in(site: &Site, grant: &Grant) -> Result<bool, Down> {
     let now = clock::now();
-    let Some(directory) = directory_for(site, &grant.file, &grant.policy).and_then(|name| site.configuration.directory(name)) else {
-        return Ok(false);
-    };
+    let Some(directory) = directory_of(site, grant) else { return Ok(false) };
     let has_own = directory.credentials.as_ref().is_some_and(|rules| rules.sharing == Sharing::Grant);
     if !has_own || !grant.keeps_copy(now) || !site.store.credentials_of(grant.id, now).await?.is_empty() {
         return Ok(false);

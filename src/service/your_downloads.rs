@@ -4,7 +4,7 @@
 use super::address;
 use super::asking;
 use super::download::{click, known, set_cookie, signing_key};
-use super::issue::relink;
+use super::issue::relinked;
 use super::landing::{checksum_of, left, reader, unwritten};
 use super::order::notes;
 use super::outcome::{Hidden, Outcome, Page};
@@ -143,10 +143,12 @@ async fn row(
     trace: &mut Trace,
 ) -> Result<(Row, Option<Link>), Refusal> {
     // Nobody reads what HEAD asks for, or a browser that looks ahead.
-    if question.method != Method::Head && !question.looks_ahead {
-        relink(store, grant, Author { name: RENEWS.to_owned(), at: now }).await.map_err(|down| trace.down(down))?;
-    }
-    let links = site.store.links(grant.id).await.map_err(|down| trace.down(down))?;
+    let links = if question.method == Method::Head || question.looks_ahead {
+        store.links(grant.id).await
+    } else {
+        relinked(store, grant, Author { name: RENEWS.to_owned(), at: now }).await
+    };
+    let links = links.map_err(|down| trace.down(down))?;
     let link = links.into_iter().find(|link| !link.revoked);
     let filter = Filter { grant: Some(grant.id), before: None, limit: DELIVERIES };
     let deliveries = site.store.deliveries(filter).await.map_err(|down| trace.down(down))?;

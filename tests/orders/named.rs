@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use crate::servers::cloakroom::Cloakroom;
-use crate::servers::free_port;
 use crate::servers::http::get;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::{Site, content};
@@ -60,15 +58,7 @@ fn a_stub_is_called_as_the_file_is() {
 
 #[test]
 fn a_stream_says_the_name_too() {
-    let files = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let text = format!(
-        "[[listener]]\naddress = \"127.0.0.1:{port}\"\ndialect = \"standalone\"\nserve = \"web\"\n\n\
-         [[storage]]\nname = \"masters\"\npath = \"{}\"\n\n[[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n",
-        files.path().display()
-    );
-    let origin = format!("http://127.0.0.1:{port}");
-    let cloakroom = Cloakroom::with(&format!("{origin}/dl/"), &text);
+    let Alone { files, port, origin, cloakroom } = Alone::open();
     fs::write(files.path().join("book-1.pdf"), content(SIZE)).unwrap();
     let id = cloakroom.say(&["file", "add", "masters/book-1.pdf", "--name", NAME]);
     cloakroom.say(&["product", "add", "book", "--file", &id]);

@@ -5,7 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::servers::cloakroom::Cloakroom;
+use crate::servers::free_port;
 use crate::servers::site::{Site, content};
 
 /// Bytes of each master.
@@ -88,4 +91,28 @@ pub(crate) fn urls(order: &Value) -> Vec<String> {
 /// What was sold, as the ids of its grants.
 pub(crate) fn ids(order: &Value) -> Vec<String> {
     grants(order).iter().map(|sold| sold["grant"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A shop with no web server in front, which sends its files itself.
+pub(crate) struct Alone {
+    pub(crate) files: TempDir,
+    pub(crate) port: u16,
+    /// What its URLs begin with.
+    pub(crate) origin: String,
+    pub(crate) cloakroom: Cloakroom,
+}
+
+impl Alone {
+    pub(crate) fn open() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:{port}\"\ndialect = \"standalone\"\nserve = \"web\"\n\n\
+             [[storage]]\nname = \"masters\"\npath = \"{}\"\n\n[[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n",
+            files.path().display()
+        );
+        let origin = format!("http://127.0.0.1:{port}");
+        let cloakroom = Cloakroom::with(&format!("{origin}/dl/"), &text);
+        Self { files, port, origin, cloakroom }
+    }
 }

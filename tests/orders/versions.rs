@@ -9,7 +9,7 @@ use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::get;
 use crate::servers::nginx::NginxSetup;
 use crate::servers::site::{Site, content};
-use crate::servers::{free_port, until};
+use crate::servers::until;
 use crate::shop::*;
 
 const OLD: usize = SIZE;
@@ -171,15 +171,7 @@ fn a_copy_follows_to_where_the_new_version_lies_under_its_name_also_over_a_crash
 
 #[test]
 fn a_stream_goes_on_with_the_version_that_it_began_with() {
-    let files = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let text = format!(
-        "[[listener]]\naddress = \"127.0.0.1:{port}\"\ndialect = \"standalone\"\nserve = \"web\"\n\n\
-         [[storage]]\nname = \"masters\"\npath = \"{}\"\n\n[[policy]]\nname = \"default\"\nmethod = [\"stream\"]\n",
-        files.path().display()
-    );
-    let origin = format!("http://127.0.0.1:{port}");
-    let cloakroom = Cloakroom::with(&format!("{origin}/dl/"), &text);
+    let Alone { files, port, origin, cloakroom } = Alone::open();
     fs::write(files.path().join("a.zip"), content(OLD)).unwrap();
     fs::write(files.path().join("b.zip"), new_bytes()).unwrap();
     let id = cloakroom.say(&["file", "add", "masters/a.zip"]);

@@ -172,8 +172,8 @@ async fn last_letter(site: &Site, which: Messages) -> Result<Option<Letter>, Dow
 
 /// The newest link that opens `grant`; a new one where the time of all others is over.
 async fn newest_link(site: &Site, grant: &Grant, now: Moment) -> Result<Option<Link>, Down> {
-    issue::relink(&*site.store, grant, Author { name: RENEWS.to_owned(), at: now }).await?;
-    Ok(site.store.links(grant.id).await?.into_iter().find(|link| opens(grant, link, now)))
+    let links = issue::relinked(&*site.store, grant, Author { name: RENEWS.to_owned(), at: now }).await?;
+    Ok(links.into_iter().find(|link| opens(grant, link, now)))
 }
 
 /// Writes a letter that says nothing but that mail arrives.
