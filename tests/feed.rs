@@ -19,7 +19,7 @@ use cloakroom::domain::delivery::Report;
 use cloakroom::domain::feed_position::FeedPosition;
 use cloakroom::domain::id::DeliveryId;
 use cloakroom::domain::moment::Moment;
-use cloakroom::feed::nginx_line::{self, LINE_BYTES_MAX, LineFault};
+use cloakroom::feed::line::{self, LINE_BYTES_MAX, LineFault};
 use cloakroom::feed::{Batch, Notice, Stop, Tail, Taken, follow, syslog};
 
 use servers::cloakroom::Cloakroom;
@@ -599,15 +599,15 @@ fn who_sends_by_syslog_without_end_holds_up_no_end() {
     assert!(batches.is_ok_and(|batches| batches >= 3), "it ends while they send");
 }
 
-/// The golden file: a line as nginx wrote it, and below it `=> ` with what it means.
+/// The golden files: a line as the web server wrote it, and below it `=> ` with what it means.
 #[test]
 fn golden_lines_mean_what_stands_below_them() {
-    let golden = fs::read_to_string("tests/golden/feed/nginx-1.22.log").unwrap();
+    let golden = ["nginx-1.22", "apache-2.4"].map(|name| fs::read_to_string(format!("tests/golden/feed/{name}.log")).unwrap()).concat();
     let mut seen = 0;
     let mut rows = golden.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
     while let Some(row) = rows.next() {
         let meaning = rows.next().unwrap().strip_prefix("=> ").expect("a meaning below each line");
-        let said = match nginx_line::read(row.as_bytes()) {
+        let said = match line::read(row.as_bytes()) {
             Ok(None) => "nothing".to_owned(),
             Ok(Some(reported)) => words(reported.report()),
             Err(fault) => format!("fault: {fault}"),
@@ -615,7 +615,7 @@ fn golden_lines_mean_what_stands_below_them() {
         assert_eq!(said, meaning, "{row}");
         seen += 1;
     }
-    assert!(seen >= 20, "{seen} golden lines");
+    assert!(seen >= 40, "{seen} golden lines");
 }
 
 fn words(report: &Report) -> String {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use crate::feed::Batch;
-use crate::feed::nginx_line::LINE_BYTES_MAX;
+use crate::feed::line::LINE_BYTES_MAX;
 use crate::feed::tail::BATCH_LINES_MAX;
 use crate::service::settle;
 use crate::service::site::Site;

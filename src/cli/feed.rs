@@ -15,7 +15,7 @@ use http::{Method, StatusCode};
 use tokio::runtime::Handle;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
 use super::client::{CallFault, Client};
 use super::failure::{Failure, warn};
@@ -24,23 +24,32 @@ use super::terminal::{counted, grouped, visible};
 use super::{Common, say, say_json};
 use crate::api::{Handed, LINES_BYTES_MAX, LINES_MAX};
 use crate::domain::moment::Span;
-use crate::feed::nginx_line::LINE_BYTES_MAX;
+use crate::feed::line::LINE_BYTES_MAX;
 
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
-Each line is one of the log_format that conf-examples/nginx/cloakroom.conf has. While the daemon does not answer, lines wait \
-here, up to 8 MiB; then whoever writes them waits. A line that is handed over twice counts once. Exit code 0: all was handed \
-over; 1: some was not.
+Each line is one of the formats that conf-examples/nginx/cloakroom.conf and conf-examples/apache/log.conf have. While the \
+daemon does not answer, lines wait here, up to 8 MiB; then whoever writes them waits, but for --piped. A line that is handed \
+over twice counts once. Exit code 0: all was handed over; 1: some was not.
 
   tail -n +1 -F /var/log/nginx/cloakroom.log | cloakroom feed
   ssh front tail -F /var/log/nginx/cloakroom.log | cloakroom feed
-  zcat /var/log/nginx/cloakroom.log.2.gz | cloakroom feed";
+  zcat /var/log/nginx/cloakroom.log.2.gz | cloakroom feed
+
+In Apache's configuration, with the rest of the line as in conf-examples/apache/log.conf:
+
+  CustomLog \"|/usr/local/bin/cloakroom feed --piped\" cloakroom …";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How long to try after the end of the input if the daemon does not answer; after SIGTERM at most 10 s.
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = Span::from_str)]
     patience: Span,
+    /// For a web server that starts this itself and must not wait for it, as Apache does with "|…": lines for which there
+    /// is no room are thrown away and said, and SIGTERM, which Apache sends at each reload while downloads that began
+    /// before still have their lines to write, ends nothing before the input does.
+    #[arg(long)]
+    piped: bool,
 }
 
 /// Lines that wait have at most so many bytes.
@@ -63,7 +72,9 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let (reading, ended) = oneshot::channel();
     let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
     let read = Arc::new(AtomicU64::new(0));
-    let input = Input { sender, room: Arc::clone(&room), read: Arc::clone(&read), handle: runtime.handle().clone() };
+    let lost = Arc::new(AtomicU64::new(0));
+    let (handle, is_piped) = (runtime.handle().clone(), arguments.piped);
+    let input = Input { sender, room: Arc::clone(&room), read: Arc::clone(&read), lost: Arc::clone(&lost), handle, is_piped };
     // It may wait for its input for ever, so nobody waits for it.
     thread::Builder::new()
         .name("input".to_owned())
@@ -73,11 +84,24 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
             let _ = reading.send(end);
         })
         .map_err(broken)?;
-    let work = Work { client, room, read, handed: RefCell::default(), sent: Cell::new(0), trouble: RefCell::default() };
-    let end = runtime.block_on(work.run(lines, ended, arguments.patience.into()));
+    let work = Work {
+        client,
+        room,
+        read,
+        lost: Arc::clone(&lost),
+        is_piped,
+        handed: RefCell::default(),
+        sent: Cell::new(0),
+        trouble: RefCell::default(),
+    };
+    let end = runtime.block_on(work.run(lines, ended, arguments));
     let handed = work.handed.into_inner();
     let told = if common.json { say_json(&handed) } else { say(summary(&handed)) };
-    end.and(told)
+    end.and(told)?;
+    match lost.load(Ordering::Relaxed) {
+        0 => Ok(()),
+        lost => Err(Failure::failed(format!("{} thrown away, as there was no room", lines_of(lost)))),
+    }
 }
 
 fn summary(handed: &Handed) -> String {
@@ -113,15 +137,27 @@ struct Input {
     sender: UnboundedSender<Waiting>,
     room: Arc<Semaphore>,
     read: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
     handle: Handle,
+    is_piped: bool,
 }
 
 impl Input {
-    /// Reads to the end, and waits where there is no room.
+    /// Reads to the end. Where there is no room it waits, or throws away where nobody may wait for it.
     fn read_all(&self, input: &mut impl BufRead) -> std::io::Result<()> {
         while let Some(line) = next_line(input)? {
             let size = u32::try_from(line.len() + 1).unwrap_or(u32::MAX);
-            let Ok(room) = self.handle.block_on(Arc::clone(&self.room).acquire_many_owned(size)) else { break };
+            let room = match Arc::clone(&self.room).try_acquire_many_owned(size) {
+                Ok(room) => room,
+                Err(TryAcquireError::NoPermits) if self.is_piped => {
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                Err(_) => match self.handle.block_on(Arc::clone(&self.room).acquire_many_owned(size)) {
+                    Ok(room) => room,
+                    Err(_) => break,
+                },
+            };
             self.read.fetch_add(1, Ordering::Relaxed);
             if self.sender.send(Waiting { line, _room: room }).is_err() {
                 break;
@@ -151,6 +187,9 @@ struct Work {
     client: Client,
     room: Arc<Semaphore>,
     read: Arc<AtomicU64>,
+    /// Lines that were thrown away.
+    lost: Arc<AtomicU64>,
+    is_piped: bool,
     handed: RefCell<Handed>,
     /// Lines that were handed over.
     sent: Cell<u64>,
@@ -159,17 +198,18 @@ struct Work {
 }
 
 impl Work {
-    /// Hands over all lines. After the end of the input, or a signal, it ends within `patience`.
+    /// Hands over all lines. After the end of the input, or a signal that is to end it, it ends within the patience.
     async fn run(
         &self,
         lines: UnboundedReceiver<Waiting>,
         mut ended: oneshot::Receiver<std::io::Result<()>>,
-        patience: Duration,
+        arguments: &Arguments,
     ) -> Result<(), Failure> {
         let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
         let (leave, leaving) = watch::channel(false);
         let mut work = pin!(self.hand_over_all(Lines { come: lines, held: None, leaving }));
         let mut input = Ok(());
+        let patience: Duration = arguments.patience.into();
         let patience = tokio::select! {
             done = &mut work => {
                 done?;
@@ -179,7 +219,7 @@ impl Work {
                 input = end.unwrap_or(Ok(()));
                 patience
             }
-            _ = terminate.recv() => patience.min(LEAVING),
+            _ = terminate.recv(), if !arguments.piped => patience.min(LEAVING),
             _ = interrupt.recv() => patience.min(LEAVING),
         };
         // After a signal nobody waits for more lines; after the end there are none.
@@ -201,6 +241,14 @@ impl Work {
         Ok(())
     }
 
+    fn back_again(&self) -> String {
+        let again = "the daemon answers; lines are handed over again";
+        match self.lost.load(Ordering::Relaxed) {
+            0 => again.to_owned(),
+            lost => format!("{again}; {} thrown away so far, whose downloads will be called presumed", lines_of(lost)),
+        }
+    }
+
     /// Tries until the daemon took the lines, or said that it never will.
     async fn hand_over(&self, batch: &[Waiting]) -> Result<(), Failure> {
         let body: Vec<u8> = batch.iter().flat_map(|waiting| waiting.line.iter().copied().chain([b'\n'])).collect();
@@ -211,7 +259,7 @@ impl Work {
                 Ok(handed) => {
                     add(&mut self.handed.borrow_mut(), handed);
                     if self.trouble.take().is_some() {
-                        note("the daemon answers; lines are handed over again");
+                        note(&self.back_again());
                     }
                     return Ok(());
                 }
@@ -224,7 +272,8 @@ impl Work {
             }
             if !told_full && self.room.available_permits() <= LINE_BYTES_MAX {
                 told_full = true;
-                note("as many lines wait as there is room for (8 MiB): whoever writes them waits, too");
+                let then = if self.is_piped { "the next ones are thrown away" } else { "whoever writes them waits, too" };
+                note(&format!("as many lines wait as there is room for (8 MiB): {then}"));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);

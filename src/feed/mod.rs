@@ -11,7 +11,8 @@
 //! The place in the access log is remembered with what was settled from it, so that a line counts once, whatever ends in
 //! between; of the other two a line that comes twice is settled once, as its request was reported before.
 //!
-//! [`nginx_line`] says what a line means. What it proves, for a request that was admitted:
+//! nginx writes lines of one form, Apache of another; [`line::read`] takes both, and `apache_line` tells how bytes are counted
+//! there. What a line proves, for a request that was admitted:
 //!
 //! | line | proves |
 //! |---|---|
@@ -21,8 +22,10 @@
 //! | 200 or 206 with `Content-Encoding`, or without a length | so many bytes, of no part: the body is not the file's bytes; whole, it may be all of them, in fewer |
 //! | any of these, of a file with another size than the version's | so many bytes, of no part |
 //! | any of these, aborted | the bytes up to there; they count as sent once the system has taken them |
+//! | any of these by Apache, aborted | the same, and some of the head's bytes, over TLS of encryption's, in place of as many of the file's; never the last byte |
+//! | a client that is gone, of a file that the system's buffers had taken (up to some MiB) | that it was sent: who writes cannot know better |
 //! | HEAD, 304, 412, 416 and every other status | that nothing of the file was sent |
-//! | HTTP/2 and HTTP/3 | the same as HTTP/1.1: bodies are counted without their frames |
+//! | HTTP/2 and HTTP/3 | the same as HTTP/1.1: bodies are counted without their frames. By Apache they count as sent once its own buffers (64 KiB a stream) have taken them |
 //! | no line: lost, or the daemon was down and the feed keeps none | nothing: the request stays unreported, the download ends *presumed* and is used |
 //! | a line of a request that was never admitted, or the same line again | nothing |
 //! | more bytes than any answer to the request can have had | as many as it can have had; the log says how many were too many |
@@ -35,8 +38,10 @@
 //! [`access`] reads the logs of sites that have no Cloakroom yet.
 
 pub mod access;
+mod apache_line;
 mod hints;
-pub mod nginx_line;
+pub mod line;
+mod nginx_line;
 mod opened;
 mod siblings;
 pub mod syslog;

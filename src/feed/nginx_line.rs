@@ -3,57 +3,18 @@
 //! see, says by `path` (`$uri`) what was asked for, and by `agent` who asked.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
 
+use super::line::{Head, LineFault, PublicReport, Told, WebServer, agent, merged, number, status};
 use crate::domain::account::Reported;
 use crate::domain::client::Client;
 use crate::domain::delivery::Report;
 use crate::domain::id::RequestId;
 use crate::domain::moment::Moment;
 
-/// A longer line is nobody's. What a client says in all is held by nginx's `large_client_header_buffers` (4 of 8 KiB, if
-/// nobody changed it), and each byte of it is at most the six of `\u0001`; the rest of a line stays below 4 KiB.
-pub const LINE_BYTES_MAX: usize = 4 * 8 * 1024 * 6 + 4 * 1024;
-
-/// So much of an agent is read, in characters: it tells clients apart.
-const AGENT_CHARS_MAX: usize = 200;
-
 /// The version of the format that is read.
-const VERSION: &str = "1";
-
-/// Why a line is not understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineFault {
-    /// It is longer than [`LINE_BYTES_MAX`].
-    TooLong,
-    /// The file ended, for good, before the line did.
-    Unfinished,
-    /// It came by syslog, without the head that nginx writes before it.
-    NotSyslog,
-    /// It is not a JSON object with the format's keys, each once and each a string; the words are those of the parser.
-    NotTheFormat(String),
-    /// It is of another version of the format.
-    AnotherVersion,
-    /// The value of this key is not what nginx writes there.
-    Odd(&'static str),
-}
-
-impl fmt::Display for LineFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong => write!(f, "the line has more than {LINE_BYTES_MAX} bytes"),
-            Self::Unfinished => f.write_str("the file ends in the middle of the line"),
-            Self::NotSyslog => f.write_str("it does not begin as nginx's lines to syslog do: `<190>Nov 21 23:02:12 cloakroom: `"),
-            Self::NotTheFormat(why) => write!(f, "not a line of the shipped log_format: {why}"),
-            Self::AnotherVersion => write!(f, "another version of the log_format: `v` must be \"{VERSION}\""),
-            Self::Odd(key) => write!(f, "`{key}` is not what nginx writes there"),
-        }
-    }
-}
-
-impl std::error::Error for LineFault {}
+pub(super) const VERSION: &str = "1";
 
 /// The keys that are read; others may stand beside them.
 #[derive(Deserialize)]
@@ -92,46 +53,9 @@ struct Line<'a> {
     media_type: Cow<'a, str>,
 }
 
-/// What a line tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// A request of a delivery.
-    Delivery(Reported),
-    /// A request in a public directory.
-    Public(PublicReport),
-}
-
-/// A request in a public directory, which passed by us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicReport {
-    /// The path that was asked for, decoded; without the slashes that stand behind slashes.
-    pub path: String,
-    /// Who logged in, where the directory asks for a password.
-    pub user: Option<String>,
-    /// The web server's name of the request.
-    pub request: RequestId,
-    /// What was sent.
-    pub report: Report,
-    /// Who asked.
-    pub client: Client,
-}
-
-impl Told {
-    /// What was sent.
-    pub const fn report(&self) -> &Report {
-        match self {
-            Self::Delivery(reported) => &reported.report,
-            Self::Public(public) => &public.report,
-        }
-    }
-}
-
 /// What `line`, without its line end, tells; `None` where it names neither a delivery nor a path. Bytes that are not UTF-8,
 /// which nginx leaves as they are, are read as U+FFFD: what a client says of itself takes no line away.
-pub fn read(line: &[u8]) -> Result<Option<Told>, LineFault> {
-    if line.len() > LINE_BYTES_MAX {
-        return Err(LineFault::TooLong);
-    }
+pub(super) fn read(line: &[u8]) -> Result<Option<Told>, LineFault> {
     // A JSON list of strings would otherwise pass for the object.
     if line.first() != Some(&b'{') {
         return Err(LineFault::NotTheFormat("it does not begin with `{`".to_owned()));
@@ -139,108 +63,59 @@ pub fn read(line: &[u8]) -> Result<Option<Told>, LineFault> {
     let text = String::from_utf8_lossy(line);
     let line: Line<'_> = serde_json::from_str(&text).map_err(|fault| LineFault::NotTheFormat(fault.to_string()))?;
     if line.v != VERSION {
-        return Err(LineFault::AnotherVersion);
+        return Err(LineFault::AnotherVersion(WebServer::Nginx));
     }
     if line.delivery.is_empty() {
         return if line.path.is_empty() { Ok(None) } else { line.public().map(Told::Public).map(Some) };
     }
-    let delivery = line.delivery.parse().map_err(|_| LineFault::Odd("delivery"))?;
+    let delivery = line.delivery.parse().map_err(|_| odd("delivery"))?;
     Ok(Some(Told::Delivery(Reported { delivery, request: line.request()?, report: line.report()?, seen: None })))
 }
 
 impl Line<'_> {
     fn request(&self) -> Result<RequestId, LineFault> {
-        RequestId::parse(&self.request).ok_or(LineFault::Odd("request"))
+        RequestId::parse(&self.request).ok_or(odd("request"))
     }
 
     fn public(&self) -> Result<PublicReport, LineFault> {
-        let address = self.client.parse().map_err(|_| LineFault::Odd("client"))?;
+        let address = self.client.parse().map_err(|_| odd("client"))?;
         Ok(PublicReport {
             path: merged(&self.path),
             user: Some(&*self.user).filter(|user| !user.is_empty()).map(str::to_owned),
             request: self.request()?,
             report: self.report()?,
-            client: Client::new(address, self.agent.chars().take(AGENT_CHARS_MAX).collect::<String>()),
+            client: Client::new(address, agent(&self.agent)),
         })
     }
 
     fn report(&self) -> Result<Report, LineFault> {
-        let ended = moment(&self.time).ok_or(LineFault::Odd("time"))?;
-        let status = status(&self.status).ok_or(LineFault::Odd("status"))?;
-        let sent = number(&self.bytes).ok_or(LineFault::Odd("bytes"))?;
+        let ended = moment(&self.time).ok_or(odd("time"))?;
+        let status = status(&self.status).ok_or(odd("status"))?;
+        let sent = number(&self.bytes).ok_or(odd("bytes"))?;
         let finished = match &*self.done {
             "OK" => true,
             "" => false,
-            _ => return Err(LineFault::Odd("done")),
+            _ => return Err(odd("done")),
         };
         // HEAD sends no body, whatever Content-Length says.
         let sent = if self.method == "HEAD" { 0 } else { sent };
-        let part = self.part(status)?;
+        let head = Head {
+            status,
+            method: &self.method,
+            range: &self.range,
+            length: &self.length,
+            encoding: &self.encoding,
+            media_type: &self.media_type,
+        };
+        let part = head.part(WebServer::Nginx)?;
         // The bytes of a range are never more than it holds; were they, those inside it were sent.
         let bytes = part.as_ref().map_or(sent, |part| sent.min(part.bytes));
         Ok(Report { ended, status, bytes, finished, from: part.map(|part| (part.first, part.total)) })
     }
-
-    /// The one part of the file that the body is, if it is one.
-    fn part(&self, status: u16) -> Result<Option<Part>, LineFault> {
-        let plain = self.encoding.is_empty() && !is_multipart(&self.media_type);
-        if self.method != "GET" || !plain {
-            return Ok(None);
-        }
-        match (status, &*self.range, &*self.length) {
-            // A whole body without a length was rewritten on its way; of several parts each names its range inside the
-            // body, and the head names none.
-            (200, "", "") | (206, "", _) => Ok(None),
-            (200, "", length) => {
-                let total = number(length).ok_or(LineFault::Odd("length"))?;
-                Ok(Some(Part { first: 0, bytes: total, total }))
-            }
-            (200, ..) => Err(LineFault::Odd("range")),
-            (206, range, _) => Part::parse(range).map(Some).ok_or(LineFault::Odd("range")),
-            _ => Ok(None),
-        }
-    }
 }
 
-/// A part of a file: `bytes` bytes from `first` on, of `total`.
-struct Part {
-    first: u64,
-    bytes: u64,
-    total: u64,
-}
-
-impl Part {
-    /// RFC 9110, 14.4, as nginx writes it: `bytes 0-99/300`.
-    fn parse(range: &str) -> Option<Self> {
-        let (bounds, total) = range.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = bounds.split_once('-')?;
-        let (first, last, total) = (number(first)?, number(last)?, number(total)?);
-        (first <= last && last < total).then(|| Self { first, bytes: last - first + 1, total })
-    }
-}
-
-/// Where `merge_slashes` is off, nginx tells of all slashes, and opens the same file.
-fn merged(path: &str) -> String {
-    let mut merged = String::with_capacity(path.len());
-    for letter in path.chars() {
-        if letter != '/' || !merged.ends_with('/') {
-            merged.push(letter);
-        }
-    }
-    merged
-}
-
-fn is_multipart(media_type: &str) -> bool {
-    media_type.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
-}
-
-fn number(digits: &str) -> Option<u64> {
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
-}
-
-/// Three digits; `000` is an answer that never began.
-fn status(digits: &str) -> Option<u16> {
-    (digits.len() == 3).then(|| number(digits)).flatten().and_then(|status| u16::try_from(status).ok())
+const fn odd(key: &'static str) -> LineFault {
+    LineFault::Odd(WebServer::Nginx, key)
 }
 
 /// `$msec`: seconds, a point, three digits.
@@ -255,6 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::feed::line::{LINE_BYTES_MAX, read};
 
     const GOOD: &str = r#"{"v":"1","time":"1795292217.083","request":"967f98bf42db0d3fd624ec50e8a62b7a","delivery":"d-00000000000000000000","status":"200","method":"GET","bytes":"300","done":"OK","range":"","length":"300","encoding":"","type":"application/zip","client":"127.0.0.1","took":"0.000"}"#;
 
@@ -279,7 +155,7 @@ mod tests {
             ("range", &["bytes 0-1/2", "x"][..]),
         ] {
             for value in values {
-                assert_eq!(read(with(key, value).as_bytes()), Err(LineFault::Odd(key)), "{key} {value:?}");
+                assert_eq!(read(with(key, value).as_bytes()), Err(odd(key)), "{key} {value:?}");
                 seen += 1;
             }
         }
@@ -302,7 +178,7 @@ mod tests {
             "items 0-1/300",
             "bytes 0-1",
         ] {
-            assert_eq!(from(bad), Err(LineFault::Odd("range")), "{bad}");
+            assert_eq!(from(bad), Err(odd("range")), "{bad}");
         }
     }
 
@@ -317,7 +193,7 @@ mod tests {
         }
         assert!(matches!(read(b"{\"v\":\"\xff\"}"), Err(LineFault::NotTheFormat(_))));
         assert!(matches!(read(b"{\xff}"), Err(LineFault::NotTheFormat(_))));
-        assert_eq!(read(with("v", "2").as_bytes()), Err(LineFault::AnotherVersion));
+        assert_eq!(read(with("v", "2").as_bytes()), Err(LineFault::AnotherVersion(WebServer::Nginx)));
         assert_eq!(read(" ".repeat(LINE_BYTES_MAX + 1).as_bytes()), Err(LineFault::TooLong));
         let deep = format!("{{\"x\":{}{}", "[".repeat(8000), "]".repeat(8000));
         assert!(matches!(read(deep.as_bytes()), Err(LineFault::NotTheFormat(_))));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::nginx_line::{self, LINE_BYTES_MAX, LineFault};
+use super::line::{self, LINE_BYTES_MAX, LineFault};
 use super::tail::{BATCH_LINES_MAX, Batch};
 use crate::domain::feed_position::FeedPosition;
 use crate::domain::moment::Moment;
@@ -114,7 +114,7 @@ impl Opened {
         {
             let (line, after) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let read = if self.skipped > 0 { Err(LineFault::TooLong) } else { nginx_line::read(line) };
+            let read = if self.skipped > 0 { Err(LineFault::TooLong) } else { line::read(line) };
             batch.add(read);
             lines += 1;
             self.offset += self.skipped + length(end) + 1;

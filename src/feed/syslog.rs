@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use super::hints::Stop;
-use super::nginx_line::{self, LINE_BYTES_MAX, LineFault, Told};
+use super::line::{self, LINE_BYTES_MAX, LineFault, Told};
 use super::tail::BATCH_LINES_MAX;
 use super::{Batch, PAUSE_FIRST, Taken, offer};
 
@@ -126,7 +126,7 @@ fn log(batch: &Batch) {
 /// it (RFC 3164, 4.1); a line end may follow.
 pub fn read(datagram: &[u8]) -> Result<Option<Told>, LineFault> {
     let line = after_head(datagram).ok_or(LineFault::NotSyslog)?;
-    nginx_line::read(line.strip_suffix(b"\n").unwrap_or(line))
+    line::read(line.strip_suffix(b"\n").unwrap_or(line))
 }
 
 fn after_head(datagram: &[u8]) -> Option<&[u8]> {

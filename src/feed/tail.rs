@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::hints::{Hints, Stop};
-use super::nginx_line::{self, LineFault, PublicReport, Told};
+use super::line::{self, LineFault, PublicReport, Told};
 use super::opened::Opened;
 use super::siblings::{directory, recent, renamed};
 use crate::domain::account::Reported;
@@ -24,7 +24,7 @@ use crate::domain::moment::{Moment, Span};
 /// Lines in one batch: one durable step of the store, and not more than it can take at once.
 pub const BATCH_LINES_MAX: usize = 1024;
 
-/// Bytes that are read at once; more than [`LINE_BYTES_MAX`](super::nginx_line::LINE_BYTES_MAX), so that a line of allowed length always fits.
+/// Bytes that are read at once; more than [`LINE_BYTES_MAX`](super::line::LINE_BYTES_MAX), so that a line of allowed length always fits.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// After a rotation most workers of the web server write into the old file until each has heard of the new one. So long
@@ -322,7 +322,7 @@ impl Batch {
     pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut batch = Self::default();
         for line in lines {
-            batch.add(nginx_line::read(line));
+            batch.add(line::read(line));
         }
         batch
     }

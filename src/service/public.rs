@@ -15,7 +15,7 @@ use crate::domain::id::GrantId;
 use crate::domain::moment::Span;
 use crate::domain::placed::{CopyState, DirectoryName, Placed, PlacedName, What};
 use crate::domain::policy::Policy;
-use crate::feed::nginx_line::PublicReport;
+use crate::feed::line::PublicReport;
 use crate::public::{Directories, Former, NotPlaced, PublicDirectory, Taken};
 use crate::store::{Arrived, Down};
 

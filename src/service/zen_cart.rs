@@ -21,7 +21,7 @@ use crate::config::ZenCart;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::probe;
 use crate::domain::zen_cart::{Name, REST, STAYS_MAX, Use, stays};
-use crate::feed::nginx_line::PublicReport;
+use crate::feed::line::PublicReport;
 use crate::public::{Heard, LinkDirectory, Others, Taken, ZenCartPub, ZenCartWatch, shown};
 
 /// A directory that cannot be used, or a link that cannot be taken away, is tried again.

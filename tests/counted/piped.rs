@@ -1,7 +1,7 @@
 //! `cloakroom feed`: what nginx reports, handed over line by line from standard input.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -48,14 +48,14 @@ fn end(child: &Running, signal: Signal) {
 
 /// Waits until nginx wrote so many lines.
 fn reported(shop: &Shop, lines: usize) -> String {
-    until("nginx's lines", || (shop.nginx.reported().len() >= lines).then_some(()));
-    fs::read_to_string(shop.nginx.access_log()).unwrap()
+    until("nginx's lines", || (shop.web.reported().len() >= lines).then_some(()));
+    fs::read_to_string(shop.web.access_log()).unwrap()
 }
 
 #[test]
 fn a_tail_in_a_pipe_is_a_feed() {
     let shop = Shop::by_api(3 * MIB, SLOW);
-    let mut tail = Command::new("tail").args(["-n", "+1", "-F"]).arg(shop.nginx.access_log()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut tail = Command::new("tail").args(["-n", "+1", "-F"]).arg(shop.web.access_log()).stdout(Stdio::piped()).spawn().unwrap();
     let feed = feed(&shop, tail.stdout.take().unwrap(), &[]);
     let customer = Customer::new();
     let link = shop.link(1);
@@ -126,10 +126,10 @@ fn lines_that_come_while_the_daemon_does_not_answer_are_handed_over_later() {
 #[test]
 fn a_restart_of_the_daemon_loses_no_line_of_a_pipe() {
     let mut shop = Shop::by_api(3 * MIB, SLOW);
-    let mut tail = Command::new("tail").args(["-n", "+1", "-F"]).arg(shop.nginx.access_log()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut tail = Command::new("tail").args(["-n", "+1", "-F"]).arg(shop.web.access_log()).stdout(Stdio::piped()).spawn().unwrap();
     let feed = feed(&shop, tail.stdout.take().unwrap(), &[]);
     let url = shop.click(&shop.link(1));
-    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    let mut download = Download::open(shop.web.port, "GET", shop.target(&url), &[]);
     download.read(MIB / 2);
     shop.cloakroom.kill();
     assert!(download.finish().body == shop.goods);
@@ -168,7 +168,7 @@ fn a_daemon_without_a_feed_takes_no_lines() {
         nginx.downloads().display()
     );
     let cloakroom = crate::servers::cloakroom::Cloakroom::with(&format!("http://127.0.0.1:{}/dl/", nginx.port), &text);
-    let shop = Shop { nginx, cloakroom, goods: vec![] };
+    let shop = Shop { web: crate::servers::web::Web::Nginx(nginx), cloakroom, goods: vec![] };
     let (code, _, err) = feed_text(&shop, "a line\n", &[]);
     assert_eq!(code, Some(1));
     assert!(err.contains("has no [feed]"), "{err}");
@@ -188,19 +188,49 @@ fn more_lines_than_there_is_room_for_wait_in_the_pipe_and_none_is_lost() {
     let mut errors = child.stderr.take().unwrap();
     let line = format!("{}\n", "x".repeat(999));
     let writer = thread::spawn(move || (0..20_000).for_each(|_| input.write_all(line.as_bytes()).unwrap()));
-    let mut text = Vec::new();
-    while !String::from_utf8_lossy(&text).contains("whoever writes them waits, too") {
-        let mut more = [0; 300];
-        let read = errors.read(&mut more).unwrap();
-        assert!(read > 0, "{}", String::from_utf8_lossy(&text));
-        text.extend_from_slice(&more[..read]);
-    }
+    read_until(&mut errors, "whoever writes them waits, too");
     assert!(resident_kib(child.id()) < 64 * 1024, "{} KiB", resident_kib(child.id()));
     show(&shop);
     writer.join().unwrap();
     let (code, out, _) = said(&child.wait_with_output());
     let out: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, out["malformed"].as_u64()), (Some(0), Some(20_000)), "{out}");
+}
+
+#[test]
+fn a_web_server_that_started_it_never_waits_and_is_told_what_was_thrown_away() {
+    let shop = Shop::by_api(1000, "");
+    hide(&shop);
+    let mut child = feed(&shop, Stdio::piped(), &["--piped", "--json"]);
+    let (mut input, mut errors) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
+    let line = format!("{}\n", "x".repeat(999));
+    // Nobody takes a line, and yet all of them can be written.
+    (0..20_000).for_each(|_| input.write_all(line.as_bytes()).unwrap());
+    read_until(&mut errors, "(8 MiB): the next ones are thrown away");
+    end(&child, Signal::TERM);
+    input.write_all(line.as_bytes()).unwrap();
+    show(&shop);
+    read_until(&mut errors, " thrown away so far, whose downloads will be called presumed");
+    drop(input);
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    let (code, out, _) = said(&child.wait_with_output());
+    let out: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let handed = out["malformed"].as_u64().unwrap();
+    assert!((8000..9000).contains(&handed) && code == Some(1), "{out}");
+    assert!(rest.contains("lines thrown away, as there was no room"), "{rest}");
+}
+
+/// Reads until these words were said.
+#[track_caller]
+fn read_until(said: &mut impl Read, words: &str) {
+    let mut text = Vec::new();
+    while !String::from_utf8_lossy(&text).contains(words) {
+        let mut more = [0; 300];
+        let read = said.read(&mut more).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&text));
+        text.extend_from_slice(&more[..read]);
+    }
 }
 
 fn resident_kib(pid: u32) -> u64 {

@@ -144,7 +144,7 @@ async fn arrived(visit: &Visit<'_>, client: &Client, grant: String) -> Finding {
             .right(format!("a line to {} within a moment", path.display()))
             .add(format!("access_log syslog:server=unix:{},nohostname,tag=cloakroom {condition}", path.display()), into),
         Feed::Api => fault
-            .right("`cloakroom feed` runs, and is given nginx's lines")
+            .right("`cloakroom feed` runs, and is given the lines of the web server")
             .run("tail -n +1 -F /var/log/nginx/cloakroom.log | cloakroom feed"),
     }
 }

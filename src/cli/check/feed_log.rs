@@ -11,7 +11,8 @@ use super::nginx_conf::matches;
 use super::people::People;
 use crate::cli::terminal;
 use crate::config::{Configuration, Feed};
-use crate::feed::nginx_line;
+use crate::dialect::Dialect;
+use crate::feed::line::{self, WebServer};
 
 /// So much of the end of the log is read: some hundred lines.
 const END_BYTES: u64 = 128 * 1024;
@@ -23,7 +24,7 @@ const UNROTATED_BYTES_MAX: u64 = 100 * 1024 * 1024;
 pub(super) fn look(configuration: &Configuration, people: &People, rotation: &Path) -> Vec<Finding> {
     match &configuration.feed {
         Some(Feed::AccessLog(log)) => {
-            let mut found = there(log, people);
+            let mut found = there(log, people, configuration);
             found.extend(lines(log));
             found.extend(rotated(log, rotation));
             found
@@ -43,7 +44,7 @@ pub(super) fn look(configuration: &Configuration, people: &People, rotation: &Pa
     }
 }
 
-fn there(log: &Path, people: &People) -> Vec<Finding> {
+fn there(log: &Path, people: &People, configuration: &Configuration) -> Vec<Finding> {
     let shown = log.display();
     let Ok(found) = fs::metadata(log) else {
         let warning = Finding::warning(
@@ -67,9 +68,13 @@ fn there(log: &Path, people: &People) -> Vec<Finding> {
             .run(format!("usermod -aG {group} {name} && chmod g+r {shown} && systemctl restart cloakroom"));
         wrong.push(people.or_restart(fault, &obstacle));
     }
-    // What is rotated is opened anew by the workers.
-    if let Some((worker, obstacle)) =
-        people.worker.as_ref().and_then(|worker| Some((worker, people.accounts.obstacle(worker, log, Wish::Write)?)))
+    // What is rotated is opened anew by the workers of nginx, and by Apache's parent, as root.
+    let opens_itself = configuration.web_dialects().any(|dialect| dialect == Dialect::Nginx);
+    if let Some((worker, obstacle)) = people
+        .worker
+        .as_ref()
+        .filter(|_| opens_itself)
+        .and_then(|worker| Some((worker, people.accounts.obstacle(worker, log, Wish::Write)?)))
     {
         let fault = Finding::fault("feed", "nginx's workers cannot write the report once it was rotated: downloads are not seen to arrive");
         wrong.push(
@@ -101,8 +106,11 @@ fn socket(path: &Path, people: &People) -> Finding {
 fn lines(log: &Path) -> Vec<Finding> {
     let Ok(end) = end_of(log) else { return Vec::new() };
     let (mut read, mut first_fault, mut faults) = (0_u64, None, 0_u64);
+    // One line of Apache's is enough: nobody else begins so.
+    let server = end.split(|byte| *byte == b'\n').map(WebServer::of).find(|server| *server == WebServer::Apache);
+    let server = server.unwrap_or(WebServer::Nginx);
     for line in end.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match nginx_line::read(line) {
+        match line::read(line) {
             Ok(_) => read += 1,
             Err(fault) => {
                 faults += 1;
@@ -123,18 +131,24 @@ fn lines(log: &Path) -> Vec<Finding> {
     } else {
         Finding::warning("feed-lines", "some lines of the report are not understood; others write to the same file?")
     };
-    let line = "access_log … cloakroom if=$upstream_http_cloakroom_delivery;";
-    vec![
-        finding
-            .found(format!(
-                "{}: {} of the last {}: {fault}",
-                log.display(),
-                terminal::grouped(faults),
-                terminal::counted(read + faults, "line", "lines")
-            ))
-            .right("the log_format `cloakroom` of conf-examples/nginx/cloakroom.conf, and nothing else in this file")
-            .add(line.replace('…', &log.display().to_string()), "the location of the hand-off in nginx's configuration"),
-    ]
+    let finding = finding.found(format!(
+        "{}: {} of the last {}: {fault}",
+        log.display(),
+        terminal::grouped(faults),
+        terminal::counted(read + faults, "line", "lines")
+    ));
+    let log = log.display();
+    vec![match server {
+        WebServer::Nginx => {
+            finding.right("the log_format `cloakroom` of conf-examples/nginx/cloakroom.conf, and nothing else in this file").add(
+                format!("access_log {log} cloakroom if=$upstream_http_cloakroom_delivery;"),
+                "the location of the hand-off in nginx's configuration",
+            )
+        }
+        WebServer::Apache => finding
+            .right("the LogFormat `cloakroom` of conf-examples/apache/log.conf, and nothing else in this file")
+            .add(format!("CustomLog {log} cloakroom \"expr=…\", as log.conf has it"), "the <VirtualHost> of the downloads"),
+    }]
 }
 
 /// The last lines, from a whole one on, up to the last line end.

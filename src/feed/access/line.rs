@@ -14,7 +14,8 @@ use serde::Deserialize;
 
 use super::time;
 use crate::domain::audit::{Hit, Method, Part, Sent};
-use crate::feed::nginx_line;
+use crate::feed::apache_line;
+use crate::feed::line::{self as report, Told, WebServer};
 
 /// A longer line is nobody's: web servers take request lines and headers of 8 KiB each.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -32,7 +33,7 @@ pub enum LineFault {
     /// This is not what a web server writes there.
     Odd(&'static str),
     /// It begins as a line of ours and is none.
-    Ours(nginx_line::LineFault),
+    Ours(report::LineFault),
 }
 
 impl fmt::Display for LineFault {
@@ -198,10 +199,21 @@ struct Asked<'a> {
     client: &'a str,
 }
 
+impl<'a> Asked<'a> {
+    fn by_apache(line: &'a [u8]) -> Option<Self> {
+        let (delivery, method, client) = apache_line::asked(line)?;
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        Some(Self { delivery: text(delivery)?, method: text(method)?, client: text(client)? })
+    }
+}
+
 fn ours(line: &[u8]) -> Result<Option<Hit<'_>>, LineFault> {
-    let Some(nginx_line::Told::Delivery(reported)) = nginx_line::read(line).map_err(LineFault::Ours)? else { return Ok(None) };
-    let asked: Asked<'_> =
-        serde_json::from_slice(line).map_err(|fault| LineFault::Ours(nginx_line::LineFault::NotTheFormat(fault.to_string())))?;
+    let Some(Told::Delivery(reported)) = report::read(line).map_err(LineFault::Ours)? else { return Ok(None) };
+    let not_the_format = |why: String| LineFault::Ours(report::LineFault::NotTheFormat(why));
+    let asked = match WebServer::of(line) {
+        WebServer::Nginx => serde_json::from_slice(line).map_err(|fault| not_the_format(fault.to_string()))?,
+        WebServer::Apache => Asked::by_apache(line).ok_or_else(|| not_the_format("it does not say who asked".to_owned()))?,
+    };
     let report = reported.report;
     Ok(Some(Hit {
         at: report.ended.seconds(),

@@ -1,8 +1,8 @@
-//! Any line of an access log: reported, not ours, or refused with a reason; a report never has more than the line said. By
+//! Any line of an access log, by nginx or Apache: reported, not ours, or refused with a reason; a report never has more than the line said. By
 //! syslog it says the same behind its head, and the head is never part of it.
 #![no_main]
 
-use cloakroom::feed::nginx_line::{LINE_BYTES_MAX, LineFault, read};
+use cloakroom::feed::line::{LINE_BYTES_MAX, LineFault, read};
 use cloakroom::feed::syslog;
 use libfuzzer_sys::fuzz_target;
 
