@@ -6,7 +6,8 @@
 //! the disk before it is answered.
 //!
 //! ```text
-//!  web server ─► wire ─► dialect ─► Question{path, proof, client, range}                                   pure
+//!  nginx, Apache, or customers themselves
+//!    └─► wire: HTTP/1.1 | FastCGI | SCGI ─► dialect ─► Question{path, proof, client, range}                  pure
 //!    who?   proof: MAC first, then parsed                                                       → Claim
 //!    may?   rule, or account: join the open delivery, or reserve one unit and its bytes         → Pass, Permit
 //!             └─► store: queue ─► one writer, many decisions a durable step ─► SQLite; readers beside it
@@ -57,7 +58,8 @@
 //! 3. A check returns proof ([`proof::signed_url::Claim`], [`proof::jwt::Claim`], [`service::authorize::Pass`],
 //!    [`domain::account::Permit`]), never `bool`; delivering consumes it.
 //! 4. A hand-off header leaves only with 200 and an empty body; an `authorize` answer never waits for a request body.
-//! 5. Each listener reads the client's URI from one source; a second one is a refusal.
+//! 5. Each listener reads the client's URI from one source; a second one is a refusal. Where the web server says which file it
+//!    has mapped the URI to, that must be the one that the path means. Over TCP a secret can prove who asks.
 //! 6. A path is compared only in its canonical form ([`domain::path::CanonicalPath`]), which Nginx, Apache and lighttpd
 //!    understand alike; what they could see differently is refused.
 //! 7. Unit, bytes and request id are reserved in one durable step before the first byte leaves; a unit ends used or

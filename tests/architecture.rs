@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("proof", &["domain"]),
     ("dialect", &["domain"]),
-    ("config", &["domain", "dialect::Dialect"]),
+    ("config", &["domain", "dialect::Dialect", "dialect::apache::Protocol"]),
     ("import", &["domain"]),
     ("keys", BASE),
     ("storage", BASE),

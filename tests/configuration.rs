@@ -353,8 +353,11 @@ fn every_comment_is_a_key(text: &str) -> Configuration {
     let mut opened = 0;
     let lines: Vec<String> = text
         .lines()
-        // A unix socket has no trusted peers, an exact end no zone, and the credential of a grant ends with it.
-        .filter(|line| !line.starts_with("#trusted_peers") && !line.starts_with("#zone") && !line.starts_with("#rotate_every"))
+        // A unix socket has no trusted peers, nginx no protocol to choose and no secret, an exact end no zone, and the
+        // credential of a grant ends with it.
+        .filter(|line| {
+            !["#trusted_peers", "#protocol", "#secret = \"keys/apache", "#zone", "#rotate_every"].iter().any(|key| line.starts_with(key))
+        })
         .map(|line| {
             let key = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
             opened += usize::from(key.is_some());

@@ -1,5 +1,6 @@
-//! What nginx asks and what it is told: each `tests/golden/nginx/<case>.ask` is a raw request head, `<case>.answer` is
-//! what it reads as and what is said to it for fixed decisions.
+//! What web servers ask and what they are told: each `tests/golden/<server>/<case>.ask` is what comes, `<case>.answer` is
+//! what it reads as and what is said for fixed decisions. What comes is the head of a request; over FastCGI and SCGI it is
+//! variables, a `NAME=value` a line.
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test dialect_golden` writes the answers anew; read the difference before keeping it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
@@ -9,6 +10,8 @@ use std::fs;
 use std::num::NonZeroU64;
 use std::path::Path;
 
+use cloakroom::dialect::apache::Protocol;
+use cloakroom::dialect::cgi::Variables;
 use cloakroom::dialect::{Answer, Asked, Dialect, Malformed, Page, Say};
 use cloakroom::domain::file::Version;
 use cloakroom::domain::file_name::content_disposition;
@@ -35,14 +38,28 @@ fn page(text: String) -> Page<'static> {
 
 #[test]
 fn nginx_is_understood_and_answered_as_the_golden_cases_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/nginx");
+    hold("nginx", Dialect::Nginx, CASES_MIN);
+}
+
+#[test]
+fn apache_is_understood_and_answered_as_the_golden_cases_say() {
+    for (folder, protocol, least) in
+        [("apache-fastcgi", Protocol::FastCgi, 25), ("apache-scgi", Protocol::Scgi, 12), ("apache-http", Protocol::Http, 12)]
+    {
+        hold(folder, Dialect::Apache(protocol), least);
+    }
+}
+
+#[track_caller]
+fn hold(folder: &str, dialect: Dialect, least: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let mut asks: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     asks.retain(|path| path.extension().is_some_and(|kind| kind == "ask"));
     asks.sort();
     let write = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut wrong = Vec::new();
     for ask in &asks {
-        let seen = case(&fs::read(ask).unwrap());
+        let seen = case(dialect, &fs::read(ask).unwrap());
         let answer = ask.with_extension("answer");
         if write {
             fs::write(&answer, &seen).unwrap();
@@ -50,7 +67,7 @@ fn nginx_is_understood_and_answered_as_the_golden_cases_say() {
             wrong.push(format!("{}:\n{seen}", ask.display()));
         }
     }
-    assert!(asks.len() >= CASES_MIN, "only {} cases in {}", asks.len(), folder.display());
+    assert!(asks.len() >= least, "only {} cases in {}", asks.len(), folder.display());
     assert!(wrong.is_empty(), "{} of {} cases differ:\n{}", wrong.len(), asks.len(), wrong.join("\n"));
 }
 
@@ -120,18 +137,26 @@ fn version(etag: &str, media_type: &str) -> Version {
 
 fn hand_off<'a>(prefix: &'a str, path: &'a FilePath, version: &'a Version) -> Say<'a> {
     let rate = NonZeroU64::new(2_000_000).map(Rate);
-    Say::HandOff { prefix, path, version, name: "final.zip", rate, delivery: Some(DeliveryId::new([7; 12])) }
+    Say::HandOff { prefix, directory: "/srv/downloads", path, version, name: "final.zip", rate, delivery: Some(DeliveryId::new([7; 12])) }
 }
 
 fn value<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.to_str().unwrap())
 }
 
-/// What the request head `raw` reads as, and what is said then.
-fn case(raw: &[u8]) -> String {
-    let head = head(raw);
+/// What `raw` reads as, and what is said then.
+fn case(dialect: Dialect, raw: &[u8]) -> String {
+    let head = match dialect {
+        Dialect::Apache(Protocol::FastCgi | Protocol::Scgi) => match variables(raw) {
+            Ok(head) => head,
+            Err(fault) => return format!("not believed: {fault}\n"),
+        },
+        Dialect::Apache(Protocol::Http) | Dialect::Nginx | Dialect::Standalone => head(raw),
+    };
     let mut text = String::new();
-    match Dialect::Nginx.read(&head, "/dl/", None, || panic!("nginx names its requests")) {
+    let say = |text: &mut String, kind, title: &str, say: Say<'_>| say_in(dialect, text, kind, title, say);
+    let refuse = |text: &mut String, kind, refusal, request: &RequestId| refuse_in(dialect, text, kind, refusal, request);
+    match dialect.read(&head, "/dl/", None, || panic!("a web server names its requests")) {
         Ok(Asked::Question(question)) => {
             writeln!(text, "reads as {}", question.kind.word()).unwrap();
             writeln!(text, "  request {}", question.request).unwrap();
@@ -183,9 +208,10 @@ fn case(raw: &[u8]) -> String {
     text
 }
 
-fn refuse(text: &mut String, kind: Kind, refusal: Refusal, request: &RequestId) {
+fn refuse_in(dialect: Dialect, text: &mut String, kind: Kind, refusal: Refusal, request: &RequestId) {
     let page = page(format!("<p>{}</p>", refusal.sentence()));
-    say(
+    say_in(
+        dialect,
         text,
         kind,
         &format!("refuse {refusal}"),
@@ -193,12 +219,13 @@ fn refuse(text: &mut String, kind: Kind, refusal: Refusal, request: &RequestId) 
     );
 }
 
-fn say(text: &mut String, kind: Kind, title: &str, say: Say<'_>) {
-    let answer = Dialect::Nginx.write(kind, say);
+fn say_in(dialect: Dialect, text: &mut String, kind: Kind, title: &str, say: Say<'_>) {
+    let answer = dialect.write(kind, say);
     writeln!(text, "\n{title}: {}", answer.status).unwrap();
     for (name, value) in &answer.headers {
         // The one value with rules of its own; they are tested where they are written.
-        let value = if value.to_str().unwrap() == content_disposition("final.zip") { "(of final.zip)" } else { value.to_str().unwrap() };
+        let value = std::str::from_utf8(value.as_bytes()).unwrap();
+        let value = if value == content_disposition("final.zip") { "(of final.zip)" } else { value };
         writeln!(text, "  {name}: {value}").unwrap();
     }
     if !answer.body.is_empty() {
@@ -220,4 +247,35 @@ fn head(raw: &[u8]) -> Parts {
         builder = builder.header(http::HeaderName::from_bytes(name).unwrap(), http::HeaderValue::from_bytes(value).unwrap());
     }
     builder.body(()).unwrap().into_parts().0
+}
+
+/// The variables as the wire gives them: one a line, with `=` between name and value; `\xNN` is a byte.
+fn variables(raw: &[u8]) -> Result<Parts, String> {
+    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for line in raw.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let equals = line.iter().position(|&byte| byte == b'=').expect("a variable");
+        pairs.push((unescaped(&line[..equals]), unescaped(&line[equals + 1..])));
+    }
+    let variables =
+        Variables::new(pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))).map_err(|fault| fault.to_string())?;
+    let headers = variables.headers().map_err(|fault| fault.to_string())?;
+    let method = variables.text("REQUEST_METHOD").expect("the wire asks for it").to_owned();
+    let (mut head, ()) = http::Request::builder().method(method.as_str()).body(()).unwrap().into_parts();
+    head.headers = headers;
+    head.extensions.insert(variables);
+    Ok(head)
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some(digits) = rest.strip_prefix(b"\\x").and_then(|digits| std::str::from_utf8(digits.get(..2)?).ok()) {
+            bytes.push(u8::from_str_radix(digits, 16).unwrap());
+            rest = &rest[4..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    bytes
 }

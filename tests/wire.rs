@@ -56,7 +56,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.sock");
         let bound = bind(&Listener { connections_max, ..unix(&path) }).unwrap();
-        let running = start(vec![Station { bound, answers, limits, metrics: metrics() }], NonZeroUsize::new(threads).unwrap()).unwrap();
+        let running =
+            start(vec![Station { bound, answers, limits, metrics: metrics(), secret: None }], NonZeroUsize::new(threads).unwrap()).unwrap();
         Self { running, path, _folder: folder }
     }
 
@@ -90,7 +91,7 @@ fn unix(path: &Path) -> Listener {
 
 fn listener(address: Address) -> Listener {
     let trusted_peers = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-    Listener { address, serve: Serve::Web(Dialect::Nginx), trusted_peers, connections_max: 100 }
+    Listener { address, serve: Serve::Web(Dialect::Nginx), trusted_peers, connections_max: 100, secret: None }
 }
 
 fn limits() -> Limits {
@@ -444,7 +445,7 @@ fn loopback(trusted: &str) -> (Running, SocketAddr) {
         Box::pin(async move { Response::new(Payload::from(Bytes::from(format!("{:?}", peer.address())))) })
     };
     let handling: Handling = Box::new(peer);
-    let station = Station { bound, answers: Answers::Web(handling), limits: limits(), metrics: metrics() };
+    let station = Station { bound, answers: Answers::Web(handling), limits: limits(), metrics: metrics(), secret: None };
     (start(vec![station], NonZeroUsize::new(2).unwrap()).unwrap(), address)
 }
 

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use crate::auth::{Desk, Logins};
 use crate::clock;
-use crate::config::{self, Configuration, Fault, Renewal, renew};
+use crate::config::{self, Configuration, Fault, Renewal, renew, time_zone};
 use crate::keys::follow::{States, Watch};
 use crate::keys::{self, KeyFault};
 use crate::outbox::{Couriers, MailCourier, MailFault};
@@ -44,7 +46,7 @@ impl Named {
         let storages = Storages::open(&configuration.storages)
             .map_err(|all| faults.extend(all.iter().map(|fault| named("storage.path", fault.name.as_str(), fault))));
         let pages = Pages::load(configuration.templates.as_deref())
-            .map(|pages| pages.in_zone(configuration.zone.as_deref()))
+            .map(|pages| pages.in_zone(&configuration.zone.as_deref().and_then(time_zone).unwrap_or(TimeZone::UTC)))
             .map_err(|all| faults.extend(all.iter().map(|fault| named("pages.templates", "", fault))));
         let directories = Directories::open(&configuration.directories, before)
             .map_err(|all| faults.extend(all.iter().map(|fault| named("directory.path", fault.name.as_str(), fault))));

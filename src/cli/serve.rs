@@ -1,6 +1,7 @@
 //! `cloakroom serve`: the daemon.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::api::{self, health::Health};
 use crate::auth::Desk;
 use crate::config::{Configuration, Fault, Listener, Serve, StoreEntry};
 use crate::dialect::Dialect;
+use crate::keys;
 use crate::keys::follow::States;
 use crate::public::Directories;
 use crate::random;
@@ -32,8 +34,9 @@ use crate::store::{Down, Stores};
 use crate::wire::descriptors::{self, Shortage};
 use crate::wire::listener::{Bound, open};
 use crate::wire::passed::Passed;
+use crate::wire::secret::SECRET_LENGTH_MIN;
 use crate::wire::serve::{Answers, Running, Station, start};
-use crate::wire::{self, Handler, Limits, Payload, Peer};
+use crate::wire::{self, Handler, Limits, Payload, Peer, Secret};
 
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
@@ -204,11 +207,19 @@ impl Daemon {
             match open(listener, &mut passed) {
                 Ok(bound) => {
                     misplaced.extend(without_peers(&site.configuration, listener, &bound));
+                    let secret = match listener.secret.as_deref().map(secret).transpose() {
+                        Ok(secret) => secret,
+                        Err(fault) => {
+                            faults.push(fault);
+                            continue;
+                        }
+                    };
                     stations.push(Station {
                         bound,
                         answers: answers(current, listener.serve),
                         limits: Limits::of(listener.serve),
                         metrics: Arc::clone(&site.metrics),
+                        secret,
                     });
                 }
                 Err(fault) => faults.push(fault.to_string()),
@@ -266,6 +277,13 @@ impl Daemon {
         self.sweep.stop(GRACE.saturating_sub(began.elapsed()).max(LAST_REPORTS));
         tracing::info!(event = "stopped", connections_cut = cut);
     }
+}
+
+/// The secret that Apache has to say, or what is wrong with its file.
+fn secret(file: &Path) -> Result<Secret, String> {
+    let wrong = |what: &str| format!("the secret of a listener: {}: {what}; make one with `cloakroom key new`", file.display());
+    let line = keys::secret_line(file).map_err(|cause| wrong(&cause.to_string()))?;
+    Secret::parse(line).ok_or_else(|| wrong(&format!("is not a line of at least {SECRET_LENGTH_MIN} letters, digits, `-` and `_`")))
 }
 
 /// What a listener asks for that its socket, which was passed and is a unix socket, cannot give: peers with addresses.

@@ -8,7 +8,7 @@ use crate::domain::policy::{Edition, Method, Policy};
 use crate::domain::question::Kind;
 
 use super::fault::Faults;
-use super::possible::{Limit, holds, keeps_versions, possible};
+use super::possible::{Limit, heard, holds, keeps_versions, possible};
 use super::reader::Placed;
 use super::sections::{File, ReadRule, ReadStorage, Server};
 use super::{Address, Feed, ProofKind, Purpose, Serve, policies};
@@ -101,7 +101,7 @@ fn rules(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect]) {
         faults.whole(
             first.header.clone(),
             &first.name,
-            format!("must have a [[listener]] with dialect = \"nginx\" to work, found none: {why}"),
+            format!("must have a [[listener]] to ask by, with dialect = \"nginx\", or dialect = \"apache\" and protocol = \"fastcgi\", found none: {why}"),
         );
     }
     // A URL signed by a key that is unknown opens nothing: the rule would shut its path for everybody.
@@ -161,7 +161,14 @@ fn limits(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: 
     for part in &file.policies {
         let Some((_, policy)) = policies.iter().find(|(name, _)| part.name.as_ref() == Some(name)) else { continue };
         for (limit, span) in &part.limits {
-            let broken = |method: &Method| Some((*method, holds(*limit, *method, file.measured).err()?));
+            let unheard = |method: Method| {
+                let mut all = dialects.iter().filter(|_| method == Method::Handoff);
+                all.find_map(|dialect| heard(*limit, *dialect).err())
+            };
+            let broken = |method: &Method| {
+                let why = holds(*limit, *method, file.measured).err().or_else(|| unheard(*method))?;
+                Some((*method, why))
+            };
             if let Some((method, why)) = policy.methods.iter().filter(|method| can(method)).find_map(broken) {
                 let message = format!("cannot hold with method \"{}\": {why}", method.word());
                 faults.whole(span.clone(), &format!("{}.{}", part.section, limit.key()), message);
@@ -196,7 +203,8 @@ fn versions(faults: &mut Faults<'_>, file: &File, policies: &[(String, Policy)])
     }
 }
 
-/// Each storage has to say where Nginx finds it, if a policy may hand off to Nginx, unless it says another way to its files.
+/// Each storage has to say where the web server finds it, if a policy may hand off to one, unless it says another way to its
+/// files.
 fn handoff(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies: &[(String, Policy)]) {
     let Some((policy, _)) = policies.iter().find(|(_, policy)| policy.methods.contains(&Method::Handoff)) else { return };
     if !dialects.iter().any(|dialect| possible(Kind::Download, *dialect, Method::Handoff).is_ok()) {
@@ -206,7 +214,7 @@ fn handoff(faults: &mut Faults<'_>, file: &File, dialects: &[Dialect], policies:
     for storage in file.storages.iter().filter(|storage| !storage.has_handoff && !leads_away(storage)) {
         let key = format!("{}.handoff", storage.name);
         let message = format!(
-            "is missing: it must be the location of Nginx for this storage, such as \"/_cloakroom/masters/\", since the policy \"{policy}\" hands its files to Nginx"
+            "is missing: it must be the web server's internal address of this storage, such as \"/_cloakroom/masters/\", since the policy \"{policy}\" hands its files off"
         );
         faults.whole(storage.header.clone(), &key, message);
     }
@@ -221,6 +229,11 @@ fn directories(faults: &mut Faults<'_>, file: &File, server: &Server) {
     for key in &file.keys {
         if let Some(path) = &key.file {
             secrets.push((format!("{}.file", key.name), &path.span, server.state_dir.value.join(&path.value)));
+        }
+    }
+    for listener in &file.listeners {
+        if let Some(path) = &listener.secret {
+            secrets.push((format!("{}.secret", listener.name), &path.span, server.state_dir.value.join(&path.value)));
         }
     }
     for rule in &file.rules {

@@ -10,6 +10,7 @@ mod default_file;
 mod fault;
 mod feed;
 mod keys;
+mod listeners;
 mod outbox;
 mod places;
 mod policies;
@@ -23,13 +24,10 @@ mod suggest;
 mod values;
 mod zones;
 
-use std::fmt;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
 use toml::de::DeTable;
 
 use crate::dialect::Dialect;
@@ -44,11 +42,13 @@ pub use credentials::Credentials;
 pub use default_file::default_file;
 pub use fault::{Errors, Fault};
 pub use feed::Feed;
+pub use listeners::{Address, Listener, Serve};
 pub use outbox::{Language, Mail, MailServer, Security, Webhook, WebhookUrl};
 pub use places::Places;
 pub use renewal::{Renewal, renew};
 pub use rewrite::{Rewritten, set_purpose};
 pub use storages::{Directory, PublicUrl, Storage, ZenCart};
+pub use zones::time_zone;
 
 use fault::Faults;
 use sections::ReadStore;
@@ -96,70 +96,6 @@ pub struct Configuration {
     pub mail: Option<Mail>,
     /// Where it stands in the file.
     pub places: Places,
-}
-
-/// One place where we listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Where.
-    pub address: Address,
-    /// What it is for.
-    pub serve: Serve,
-    /// Peers of a TCP listener that are believed; the default is loopback only. Unix sockets are guarded by their mode.
-    pub trusted_peers: Vec<IpNet>,
-    /// At most so many connections.
-    pub connections_max: usize,
-}
-
-/// A socket's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// `unix:/run/cloakroom/nginx.sock`.
-    Unix {
-        /// The socket's path.
-        path: PathBuf,
-        /// Its mode, default 0660.
-        mode: u32,
-        /// The name of its group, default that of the directory.
-        group: Option<String>,
-    },
-    /// `127.0.0.1:8470`.
-    Tcp(SocketAddr),
-    /// `systemd:web`: a socket of this name that was open before us.
-    Passed(String),
-}
-
-/// What a listener is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Serve {
-    /// Questions of a web server.
-    Web(Dialect),
-    /// The JSON API.
-    Api,
-    /// Health and metrics.
-    Admin,
-}
-
-impl Serve {
-    /// The word of the configuration.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Web(_) => "web",
-            Self::Api => "api",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// As the configuration writes it.
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Passed(name) => write!(f, "systemd:{name}"),
-        }
-    }
 }
 
 /// One key.
@@ -331,6 +267,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
     });
     let zen_carts = zen_carts.collect::<Option<_>>()?;
     let (storages, directories) = (storages.collect::<Option<_>>()?, directories.collect::<Option<_>>()?);
+    let listeners = listeners::assemble(file.listeners, &state_dir)?;
     let (webhooks, mail) = outbox::assemble(file.webhooks, file.mail, &state_dir)?;
     Some(Configuration {
         webhooks,
@@ -343,7 +280,7 @@ fn assemble(file: sections::File, policies: Option<Vec<(String, Policy)>>, place
         site: server.site,
         jwt_life_max: server.jwt_life_max,
         threads: server.threads,
-        listeners: file.listeners.into_iter().map(|listener| listener.listener).collect::<Option<_>>()?,
+        listeners,
         storages,
         directories,
         zen_carts,

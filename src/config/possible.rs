@@ -2,6 +2,7 @@
 //! read, not when a customer arrives.
 
 use crate::dialect::Dialect;
+use crate::dialect::apache::Protocol;
 use crate::domain::policy::Method;
 use crate::domain::question::Kind;
 
@@ -39,17 +40,25 @@ impl Limit {
 /// Whether a question of this kind can be answered over this dialect by this method, or why not.
 pub(super) const fn possible(kind: Kind, dialect: Dialect, method: Method) -> Result<(), &'static str> {
     match (kind, dialect, method) {
-        (Kind::Authorize | Kind::Download, Dialect::Nginx, Method::Handoff)
+        (Kind::Download, Dialect::Apache(Protocol::FastCgi), _) => {
+            Err("over FastCGI Apache asks only whether a request may pass: downloads need a listener with protocol = \"scgi\" or \"http\"")
+        }
+        (Kind::Authorize, Dialect::Apache(Protocol::Scgi | Protocol::Http), _) => {
+            Err("Apache asks whether a request may pass over a listener with protocol = \"fastcgi\" only")
+        }
+        (Kind::Authorize | Kind::Download, Dialect::Nginx | Dialect::Apache(_), Method::Handoff)
         | (Kind::Download, Dialect::Standalone, Method::Stream)
-        | (Kind::Download, Dialect::Nginx | Dialect::Standalone, Method::Stub | Method::Copy | Method::Public) => Ok(()),
+        | (Kind::Download, _, Method::Stub | Method::Copy | Method::Public) => Ok(()),
         (Kind::Authorize, _, Method::Stub | Method::Copy | Method::Public) => Err("a redirect is no answer to a question of yes or no"),
         (_, _, Method::Presigned | Method::Proxy) => Err("it is not in this version"),
         (Kind::Authorize, Dialect::Standalone, Method::Handoff | Method::Stream) => {
             Err("a standalone listener has no web server whose files a request could pass to")
         }
-        (Kind::Authorize, Dialect::Nginx, Method::Stream) => Err("the web server sends its own files"),
-        (Kind::Download, Dialect::Standalone, Method::Handoff) => Err("it needs a web server to hand the file to: an nginx listener"),
-        (Kind::Download, Dialect::Nginx, Method::Stream) => Err("in this version it needs a standalone listener"),
+        (Kind::Authorize, Dialect::Nginx | Dialect::Apache(_), Method::Stream) => Err("the web server sends its own files"),
+        (Kind::Download, Dialect::Standalone, Method::Handoff) => {
+            Err("it needs a web server to hand the file to: a listener of nginx or Apache")
+        }
+        (Kind::Download, Dialect::Nginx | Dialect::Apache(_), Method::Stream) => Err("in this version it needs a standalone listener"),
     }
 }
 
@@ -70,6 +79,16 @@ pub(super) const fn holds(limit: Limit, method: Method, measured: bool) -> Resul
     }
 }
 
+/// Whether `limit` can hold where a web server of this dialect sends the file, or why not.
+pub(super) const fn heard(limit: Limit, dialect: Dialect) -> Result<(), &'static str> {
+    match (limit, dialect) {
+        (Limit::Rate, Dialect::Apache(Protocol::Http)) => {
+            Err("mod_xsendfile sends as fast as it can; over protocol = \"scgi\" Apache keeps to a rate")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether with `method` a grant can be for the version that was sold, whatever the master becomes.
 pub(super) const fn keeps_versions(method: Method) -> Result<(), &'static str> {
     match method {
@@ -83,10 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hand_off_needs_nginx_a_stream_needs_nobody_in_front_and_a_redirect_needs_neither() {
+    fn a_hand_off_needs_a_web_server_a_stream_nobody_in_front_and_a_redirect_neither() {
+        const FCGI: Dialect = Dialect::Apache(Protocol::FastCgi);
+        const SCGI: Dialect = Dialect::Apache(Protocol::Scgi);
+        const HTTP: Dialect = Dialect::Apache(Protocol::Http);
         let mut works = Vec::new();
         for kind in [Kind::Authorize, Kind::Download] {
-            for dialect in [Dialect::Nginx, Dialect::Standalone] {
+            for dialect in [Dialect::Nginx, FCGI, SCGI, HTTP, Dialect::Standalone] {
                 for &method in Method::ALL {
                     match possible(kind, dialect, method) {
                         Ok(()) => works.push((kind, dialect, method)),
@@ -97,10 +119,19 @@ mod tests {
         }
         let expected = [
             (Kind::Authorize, Dialect::Nginx, Method::Handoff),
+            (Kind::Authorize, FCGI, Method::Handoff),
             (Kind::Download, Dialect::Nginx, Method::Handoff),
             (Kind::Download, Dialect::Nginx, Method::Stub),
             (Kind::Download, Dialect::Nginx, Method::Copy),
             (Kind::Download, Dialect::Nginx, Method::Public),
+            (Kind::Download, SCGI, Method::Handoff),
+            (Kind::Download, SCGI, Method::Stub),
+            (Kind::Download, SCGI, Method::Copy),
+            (Kind::Download, SCGI, Method::Public),
+            (Kind::Download, HTTP, Method::Handoff),
+            (Kind::Download, HTTP, Method::Stub),
+            (Kind::Download, HTTP, Method::Copy),
+            (Kind::Download, HTTP, Method::Public),
             (Kind::Download, Dialect::Standalone, Method::Stub),
             (Kind::Download, Dialect::Standalone, Method::Copy),
             (Kind::Download, Dialect::Standalone, Method::Public),

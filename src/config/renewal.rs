@@ -134,6 +134,7 @@ fn differing(running: Option<&Listener>, written: Option<&Listener>) -> Vec<&'st
         (one, other) => keys.extend((one != other).then_some(".serve")),
     }
     keys.extend((running.trusted_peers != written.trusted_peers).then_some(".trusted_peers"));
+    keys.extend((running.secret != written.secret).then_some(".secret"));
     keys.extend((running.connections_max != written.connections_max).then_some(".connections_max"));
     keys
 }

@@ -6,30 +6,22 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub(super) use self::storages::{ReadDirectory, ReadStorage, ReadZenCart};
 use self::storages::{directory, storage, zen_cart};
 use super::fault::Faults;
 use super::keys;
+use super::listeners::{ReadListener, listener};
 use super::outbox::{ReadMail, ReadWebhook, mail, webhook};
 use super::policies::{self, Part};
 use super::reader::{Once, Placed, Read, Table, all_formed, entries, unknown_sections};
 use super::values::{self, Wrong};
 use super::zones;
-use super::{Address, Durability, Feed, Listener, Mode, ProofKind, PublicUrl, Purpose, Rule, Serve};
-use crate::dialect::Dialect;
+use super::{Durability, Feed, Mode, ProofKind, PublicUrl, Purpose, Rule};
 use crate::domain::grant::UNLIMITED;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
-use crate::domain::units::parse_network;
-
-/// How many connections a listener takes that does not say it.
-const CONNECTIONS_MAX: u32 = 4096;
-
-/// More connections than this are more than one process has descriptors for.
-const CONNECTIONS_LIMIT: u32 = 1_000_000;
 
 /// More threads than this are a mistake on any machine.
 const THREADS_LIMIT: u32 = 256;
@@ -68,17 +60,6 @@ pub(super) struct Server {
     pub(super) site: String,
     pub(super) threads: Option<NonZeroUsize>,
     pub(super) jwt_life_max: Span,
-}
-
-/// One `[[listener]]`.
-pub(super) struct ReadListener {
-    pub(super) header: Range<usize>,
-    /// Where `dialect` and `trusted_peers` stand.
-    pub(super) dialect_at: Option<Range<usize>>,
-    pub(super) peers_at: Option<Range<usize>>,
-    /// Known even where something else of the listener is wrong.
-    pub(super) serve: Option<Serve>,
-    pub(super) listener: Option<Listener>,
 }
 
 /// One `[[key]]`; its file may still be relative.
@@ -153,108 +134,6 @@ fn server<'t>(faults: &mut Faults<'t>, root: &'t DeTable<'t>) -> Option<Server> 
         Some(Server { state_dir, public_url, site, threads, jwt_life_max: jwt_life_max? })
     });
     read.into_iter().next().flatten()
-}
-
-/// `serve`, before the dialect is known.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Web,
-    Api,
-    Admin,
-}
-
-const USES: [(&str, Use); 3] = [("web", Use::Web), ("api", Use::Api), ("admin", Use::Admin)];
-const DIALECTS: [(&str, Dialect); 2] = [("nginx", Dialect::Nginx), ("standalone", Dialect::Standalone)];
-const DIALECTS_LATER: [&str; 4] = ["apache", "lighttpd", "caddy", "haproxy"];
-
-/// Commands read the configuration, too, and nothing was passed to them.
-const API_PASSED: &str =
-    "must be a unix socket for serve = \"api\", such as \"unix:/run/cloakroom/api.sock\": commands find the daemon by its path";
-
-/// Networks, lock-outs and evidence are about the client's address.
-const NO_PEERS: &str =
-    "must not be \"standalone\" on a unix socket, where clients have no address: listen on an address and port, such as \"127.0.0.1:8470\"";
-
-/// Whoever made the socket has given it its mode and group.
-const NOT_OURS: &str = "has its place on a unix socket that Cloakroom makes; say it in the .socket unit (SocketMode=, SocketGroup=)";
-
-fn listener(table: &mut Table<'_, '_>, seen: &mut Once) -> ReadListener {
-    let address = table.needed_text("address", values::address);
-    match address.as_ref().map(|address| &address.value) {
-        Some(Address::Unix { path, .. }) => table.once(seen, "address", &path.to_string_lossy()),
-        // Port 0 is another port each time.
-        Some(Address::Tcp(address)) if address.port() != 0 => table.once(seen, "address", &address.to_string()),
-        Some(Address::Passed(name)) => table.once(seen, "address", &format!("systemd:{name}")),
-        Some(Address::Tcp(_)) | None => {}
-    }
-    let (serve, dialect_at) = serve(table);
-    let mode = table.text("mode", values::mode).or(values::SOCKET_MODE);
-    let group = table.text("group", values::group).optional();
-    let peers = table.texts("trusted_peers", |text| parse_network(text).map_err(|wrong| Wrong::Must(wrong.wanted().to_owned())));
-    let peers_at = peers.span();
-    let peers = peers.optional().map(|peers| peers.into_iter().map(|peer| peer.value).collect());
-    let connections_max = table.number("connections_max", 1..=CONNECTIONS_LIMIT).or(CONNECTIONS_MAX);
-    if let (Some(Placed { value: Address::Passed(_), .. }), Some(Serve::Api)) = (&address, serve) {
-        table.misplaced("address", API_PASSED);
-    }
-    let address = address.map(|address| match address.value {
-        Address::Unix { path, .. } => {
-            if serve == Some(Serve::Web(Dialect::Standalone)) {
-                table.misplaced("dialect", NO_PEERS);
-            }
-            table.misplaced("trusted_peers", "has no place on a unix socket, which its mode and group guard");
-            Address::Unix { path, mode: mode.unwrap_or(values::SOCKET_MODE), group }
-        }
-        Address::Tcp(address) => {
-            table.misplaced("mode", "has its place on a unix socket only; say with trusted_peers who is believed");
-            table.misplaced("group", "has its place on a unix socket only; say with trusted_peers who is believed");
-            Address::Tcp(address)
-        }
-        Address::Passed(name) => {
-            table.misplaced("mode", NOT_OURS);
-            table.misplaced("group", NOT_OURS);
-            Address::Passed(name)
-        }
-    });
-    let complete = || {
-        let address = address?;
-        let trusted_peers = match address {
-            Address::Unix { .. } => Vec::new(),
-            Address::Tcp(_) | Address::Passed(_) => peers.unwrap_or_else(loopback),
-        };
-        Some(Listener { address, serve: serve?, trusted_peers, connections_max: usize::try_from(connections_max?).ok()? })
-    };
-    ReadListener { header: table.header.clone(), dialect_at, peers_at, serve, listener: complete() }
-}
-
-/// What the listener is for, and where `dialect` stands.
-fn serve(table: &mut Table<'_, '_>) -> (Option<Serve>, Option<Range<usize>>) {
-    let serve = table.word("serve", &USES, &[]).or(Use::Web);
-    let dialect = table.word("dialect", &DIALECTS, &DIALECTS_LATER);
-    let dialect_at = dialect.span();
-    (serve.and_then(|serve| spoken(table, serve, dialect)), dialect_at)
-}
-
-fn spoken(table: &mut Table<'_, '_>, serve: Use, dialect: Read<Dialect>) -> Option<Serve> {
-    let other = match serve {
-        Use::Web => {
-            if matches!(dialect, Read::Absent) {
-                table.missing("dialect", " for serve = \"web\"");
-            }
-            return dialect.optional().map(Serve::Web);
-        }
-        Use::Api => Serve::Api,
-        Use::Admin => Serve::Admin,
-    };
-    if matches!(dialect, Read::Good(_)) {
-        table.misplaced("dialect", "has its place with serve = \"web\" only");
-    }
-    Some(other)
-}
-
-/// The peers that are believed when none are named.
-fn loopback() -> Vec<IpNet> {
-    ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
 }
 
 const PURPOSES: [(&str, Purpose); 3] = [("sign", Purpose::Sign), ("accept", Purpose::Accept), ("retired", Purpose::Retired)];

@@ -1,12 +1,21 @@
 //! Time zones by name: `Europe/Berlin`, as the system's database spells it.
 
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::suggest::closest;
 use super::values::Wrong;
 
 /// No name of the database is longer.
 const NAME_BYTES_MAX: usize = 64;
+
+/// The zone of this name in the system's database, as it stands now.
+pub fn time_zone(name: &str) -> Option<TimeZone> {
+    known(name, jiff::tz::db())
+}
+
+fn known(name: &str, zones: &TimeZoneDatabase) -> Option<TimeZone> {
+    zones.get(name).ok().filter(|zone| !zone.is_unknown())
+}
 
 /// The zone `text` of the system's database, spelled as there. It is read again when a grant is made: rules change.
 pub(super) fn zone(text: &str) -> Result<String, Wrong> {
@@ -18,8 +27,7 @@ fn look_up(text: &str, zones: &TimeZoneDatabase) -> Result<String, Wrong> {
     if text.len() > NAME_BYTES_MAX || !text.bytes().all(plain) {
         return Err(Wrong::Shape);
     }
-    let known = zones.get(text).ok().filter(|zone| !zone.is_unknown());
-    known.and_then(|zone| zone.iana_name().map(str::to_owned)).ok_or_else(|| Wrong::Hint(hint(text, zones)))
+    known(text, zones).and_then(|zone| zone.iana_name().map(str::to_owned)).ok_or_else(|| Wrong::Hint(hint(text, zones)))
 }
 
 /// What may help: the name that was meant, or that there are no names at all.

@@ -5,11 +5,11 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::domain::file::Version;
 use crate::domain::file_name::content_disposition;
-use crate::domain::moment::Span;
+use crate::domain::moment::{Moment, Span};
 use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 
-use super::{Answer, Page};
+use super::{Answer, Page, Say};
 
 /// The refusal's code.
 pub(super) const REFUSAL: HeaderName = HeaderName::from_static("cloakroom-refusal");
@@ -43,6 +43,12 @@ pub(super) fn in_header(text: &str) -> String {
         }
     }
     said
+}
+
+/// A moment as HTTP writes it (RFC 9110, 5.6.7); `None` beyond what it can write.
+pub(super) fn http_date(at: Moment) -> Option<String> {
+    let at = jiff::Timestamp::from_second(i64::try_from(at.seconds()).ok()?).ok()?;
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()
 }
 
 /// A challenge to bring a name and a password, in UTF-8 ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
@@ -88,6 +94,18 @@ impl Head {
             value.set_sensitive(true);
         }
         head
+    }
+
+    /// Adds a value of which each byte counts, as text in UTF-8. What a reader of headers would cut off, or take for the
+    /// end, spoils the whole answer.
+    pub(super) fn raw(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        let value = value.into();
+        let whole = value.trim() == value && !value.chars().any(char::is_control);
+        match HeaderValue::from_bytes(value.as_bytes()) {
+            Ok(value) if whole => self.headers.push((name, value)),
+            _ => self.sound = false,
+        }
+        self
     }
 
     /// Adds a value where there is one.
@@ -143,7 +161,7 @@ pub(super) fn refusal_page(refusal: Refusal, support: &SupportCode, page: Page<'
 }
 
 /// A page. Nothing of it is kept by anybody: it is about one person's downloads, and its address is a secret.
-pub(super) fn show(page: Page<'_>, onward: Option<&str>, cookie: Option<&str>) -> Answer {
+fn show(page: Page<'_>, onward: Option<&str>, cookie: Option<&str>) -> Answer {
     let Page { media_type, text, policy } = page;
     let head = Head::new(200, 8)
         .fixed(header::CACHE_CONTROL, "no-store")
@@ -162,7 +180,7 @@ pub(super) fn show(page: Page<'_>, onward: Option<&str>, cookie: Option<&str>) -
 }
 
 /// What a file it is, to one who asks by HEAD.
-pub(super) fn describe(version: &Version, name: &str) -> Answer {
+fn describe(version: &Version, name: &str) -> Answer {
     Head::new(200, 6)
         .text(header::CONTENT_TYPE, version.media_type.as_str())
         .text(header::CONTENT_LENGTH, version.size.to_string())
@@ -173,8 +191,19 @@ pub(super) fn describe(version: &Version, name: &str) -> Answer {
         .empty()
 }
 
+/// What is said to a download beside a hand-off: the same wherever answers reach the customer as they are.
+pub(super) fn passed_on(say: Say<'_>) -> Answer {
+    match say {
+        Say::Describe { version, name } => describe(version, name),
+        Say::Redirect { to, cookie } => redirect(to, cookie),
+        Say::Show { page, onward, cookie } => show(page, onward, cookie),
+        Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
+        Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
+    }
+}
+
 /// Go there, with GET.
-pub(super) fn redirect(to: &str, cookie: Option<&str>) -> Answer {
+fn redirect(to: &str, cookie: Option<&str>) -> Answer {
     if to.is_empty() {
         return unsayable();
     }
@@ -188,4 +217,12 @@ fn kept(head: Head, cookie: Option<&str>) -> Head {
         Some(cookie) => head.secret(header::SET_COOKIE, cookie),
         None => head,
     }
+}
+
+/// The internal address of a file, which the web server decodes once. Without the leading `/` nginx would glue it to its root;
+/// a prefix that would need escaping is not one that a location was written for.
+pub(super) fn accel_location(prefix: &str, encoded_path: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let whole = prefix.starts_with('/') && prefix.ends_with('/') && prefix.bytes().all(plain);
+    (whole && !encoded_path.is_empty()).then(|| format!("{prefix}{encoded_path}"))
 }

@@ -1,12 +1,16 @@
 //! Reading request headers: each that counts at most once, none that looks like one of them or claims to know better.
 
+use std::net::IpAddr;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::domain::authorization::Authorization;
+use crate::domain::client::Client;
 use crate::domain::id::RequestId;
 use crate::domain::language::Language;
-use crate::domain::question::{JwtCookies, Kind, Method};
+use crate::domain::path::CanonicalPath;
+use crate::domain::question::{JwtCookies, Kind, Method, Question};
 use crate::domain::range::Range;
 
 use super::Malformed;
@@ -98,7 +102,47 @@ pub(super) enum Sender {
     Client,
 }
 
+/// What a request is told by other means than the client's headers.
+pub(super) struct Told<'q> {
+    /// Which question.
+    pub(super) kind: Kind,
+    /// The name of the request.
+    pub(super) request: RequestId,
+    /// The client's method.
+    pub(super) method: Method,
+    /// The client's path.
+    pub(super) path: CanonicalPath,
+    /// The client's query.
+    pub(super) query: Option<&'q str>,
+    /// The client's address.
+    pub(super) address: IpAddr,
+    /// The range that will be honoured.
+    pub(super) range: Range,
+}
+
 impl<'a> Heard<'a> {
+    /// The question that these headers come with.
+    pub(super) fn question(&self, told: Told<'_>) -> Question {
+        let Told { kind, request, method, path, query, address, range } = told;
+        Question {
+            kind,
+            request,
+            method,
+            path,
+            query: query.map(str::to_owned),
+            client: Client::new(address, self.agent()),
+            range,
+            cookie: self.own_cookie(),
+            order_cookie: self.order_cookie(),
+            jwt_cookies: self.jwt_cookies(),
+            authorization: self.authorization(),
+            wants_page: self.wants_page(),
+            navigates: self.navigates(),
+            language: self.language(),
+            looks_ahead: self.looks_ahead(),
+        }
+    }
+
     /// Goes through all headers once. The error names the header at fault, never a value.
     pub(super) fn listen(headers: &'a HeaderMap, from: Sender) -> Result<Self, String> {
         let mut heard = Self::default();
@@ -121,7 +165,7 @@ impl<'a> Heard<'a> {
     }
 
     /// What the client says it is, cut to a length that can be remembered.
-    pub(super) fn agent(&self) -> String {
+    fn agent(&self) -> String {
         let whole = self.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
         let end = whole.floor_char_boundary(AGENT_BYTES_MAX);
         whole.get(..end).unwrap_or_default().to_owned()
@@ -135,7 +179,7 @@ impl<'a> Heard<'a> {
     }
 
     /// Whether a person goes there with a browser. Browsers say `Sec-Fetch-Mode` on secure origins only, and old ones never.
-    pub(super) fn navigates(&self) -> bool {
+    fn navigates(&self) -> bool {
         self.sec_fetch_mode.map_or_else(|| self.wants_page(), |mode| mode.as_bytes().eq_ignore_ascii_case(b"navigate"))
     }
 
@@ -145,7 +189,7 @@ impl<'a> Heard<'a> {
     }
 
     /// Whether a browser only looks ahead.
-    pub(super) fn looks_ahead(&self) -> bool {
+    fn looks_ahead(&self) -> bool {
         let ahead = |value: &HeaderValue| {
             let Ok(value) = value.to_str() else { return false };
             value
@@ -156,18 +200,18 @@ impl<'a> Heard<'a> {
     }
 
     /// What the client says in `Authorization`.
-    pub(super) fn authorization(&self) -> Option<Box<Authorization>> {
+    fn authorization(&self) -> Option<Box<Authorization>> {
         Authorization::parse(self.authorization?.as_bytes()).map(Box::new)
     }
 
     /// The value of our own cookie. Two of them, or an odd one, count as none: who holds a delivery's cookie carries on
     /// with it, so doubt means a new start.
-    pub(super) fn own_cookie(&self) -> Option<String> {
+    fn own_cookie(&self) -> Option<String> {
         self.cookie_named(COOKIE).map(str::to_owned)
     }
 
     /// The value of the cookie that the page of an order sets.
-    pub(super) fn order_cookie(&self) -> Option<Box<Zeroizing<String>>> {
+    fn order_cookie(&self) -> Option<Box<Zeroizing<String>>> {
         self.cookie_named(ORDER_COOKIE).map(|value| Box::new(Zeroizing::new(value.to_owned())))
     }
 
@@ -181,7 +225,7 @@ impl<'a> Heard<'a> {
     }
 
     /// The values of the cookie that carries a JWT, whatever they are; a logout leaves it empty, and then there is none.
-    pub(super) fn jwt_cookies(&self) -> Option<Box<JwtCookies>> {
+    fn jwt_cookies(&self) -> Option<Box<JwtCookies>> {
         let whole = Zeroizing::new(String::from_utf8_lossy(self.cookie?.as_bytes()).into_owned());
         let pairs = whole.split(';').filter_map(|pair| pair.trim().split_once('='));
         let mut values = pairs.filter(|(name, value)| *name == JWT_COOKIE && !value.is_empty()).map(|(_, value)| value);
@@ -225,7 +269,7 @@ pub(super) fn method(name: &str) -> Method {
 }
 
 /// The request id that the web server gave, if there is exactly one that can be read.
-pub(super) fn request_id(headers: &HeaderMap) -> Option<RequestId> {
+fn sole_request_id(headers: &HeaderMap) -> Option<RequestId> {
     let mut all = headers.get_all("x-request-id").iter();
     let one = all.next()?;
     if all.next().is_some() { None } else { RequestId::parse(one.to_str().ok()?) }
@@ -233,10 +277,27 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<RequestId> {
 
 /// A request of `kind` that is not understood.
 pub(super) fn malformed(kind: Kind, headers: &HeaderMap, reason: impl Into<String>) -> Malformed {
-    Malformed { kind, reason: reason.into(), request: request_id(headers) }
+    Malformed { kind, reason: reason.into(), request: sole_request_id(headers) }
 }
 
 /// A request target taken apart at the first `?`.
 pub(super) fn path_and_query(target: &str) -> (&str, Option<&str>) {
     target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)))
+}
+
+/// The name that the web server gave the request.
+pub(super) fn request_id(lines: &Heard<'_>) -> Result<RequestId, String> {
+    let value = needed(lines.request_id, "x-request-id")?;
+    value.to_str().ok().and_then(RequestId::parse).ok_or_else(|| "header `x-request-id` is not a request id".to_owned())
+}
+
+/// The client's address as the web server says it; nginx's client on a unix socket reads `unix:` and has no address that anything could be bound to.
+pub(super) fn client_address(lines: &Heard<'_>) -> Result<IpAddr, String> {
+    let value = needed(lines.real_ip, "x-real-ip")?;
+    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| "header `x-real-ip` is not an address".to_owned())
+}
+
+/// The value of a header that must be there.
+pub(super) fn needed<'a>(value: Option<&'a HeaderValue>, name: &str) -> Result<&'a HeaderValue, String> {
+    value.ok_or_else(|| format!("header `{name}` is missing"))
 }

@@ -2,9 +2,12 @@
 //! listener and never guessed from a request.
 //!
 //! [`Dialect::read`] turns a request's head into what is [`Asked`], [`Dialect::write`] turns what is to be [`Say`]d into
-//! an [`Answer`]. `headers` reads headers, `answer` builds them; [`nginx`] and [`standalone`] are the two dialects.
+//! an [`Answer`]. `headers` reads headers and [`cgi`] the variables of FastCGI and SCGI, `answer` builds answers; [`nginx`],
+//! [`apache`] and [`standalone`] are the dialects.
 
 mod answer;
+pub mod apache;
+pub mod cgi;
 mod headers;
 pub mod nginx;
 pub mod standalone;
@@ -30,11 +33,22 @@ use crate::domain::units::Rate;
 pub enum Dialect {
     /// Nginx: `auth_request`, and `proxy_pass` answered by `X-Accel-Redirect`.
     Nginx,
+    /// Apache, as it reaches the listener.
+    Apache(apache::Protocol),
     /// Nobody in front: the client itself asks, and gets the bytes from us.
     Standalone,
 }
 
 impl Dialect {
+    /// Whether this question can be asked in it.
+    pub fn can_ask(self, kind: Kind) -> bool {
+        match self {
+            Self::Nginx => true,
+            Self::Apache(protocol) => protocol.question() == kind,
+            Self::Standalone => kind == Kind::Download,
+        }
+    }
+
     /// Reads a request's head.
     ///
     /// `public_path` is the path of `public_url`, beginning and ending with `/`. `peer` is the address of the other end
@@ -49,6 +63,7 @@ impl Dialect {
     ) -> Result<Asked, Malformed> {
         match self {
             Self::Nginx => nginx::read(head, public_path),
+            Self::Apache(protocol) => apache::read(protocol, head, public_path),
             Self::Standalone => standalone::read(head, public_path, peer, fresh()),
         }
     }
@@ -58,6 +73,7 @@ impl Dialect {
     pub fn write(self, kind: Kind, say: Say<'_>) -> Answer {
         match self {
             Self::Nginx => nginx::write(kind, say),
+            Self::Apache(protocol) => apache::write(protocol, kind, say),
             Self::Standalone => standalone::write(kind, say),
         }
     }
@@ -105,6 +121,8 @@ pub enum Say<'a> {
     HandOff {
         /// The web server's internal prefix of the storage, beginning and ending with `/`.
         prefix: &'a str,
+        /// Where the storage lies.
+        directory: &'a str,
         /// The file inside the storage.
         path: &'a FilePath,
         /// What is sent.

@@ -8,21 +8,17 @@
 //! download come the client's other headers, of which `Range`, `If-Range`, `Cookie`, `User-Agent`, `Accept`,
 //! `Accept-Language`, `Sec-Fetch-Mode`, `Sec-Purpose` and `Purpose` are read.
 
-use std::net::IpAddr;
-
 use http::header;
 use http::request::Parts;
 
-use crate::domain::client::Client;
 use crate::domain::file_name::content_disposition;
-use crate::domain::id::RequestId;
 use crate::domain::path::CanonicalPath;
 use crate::domain::question::{Kind, Question};
 
 use super::answer::{
-    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, basic_challenge, describe, in_header, redirect, refusal_page, show, unsayable,
+    CHALLENGE, DELIVERY, Head, RATE, REFUSAL, SUPPORT, USER, accel_location, basic_challenge, in_header, passed_on, unsayable,
 };
-use super::headers::{Heard, Sender, malformed, method, path_and_query};
+use super::headers::{Heard, Sender, Told, client_address, malformed, method, needed, path_and_query, request_id};
 use super::{Answer, Asked, Malformed, Say};
 
 /// What `auth_request` asks, exactly.
@@ -77,38 +73,8 @@ fn question(kind: Kind, target: &str, public_path: &str, lines: &Heard<'_>) -> R
         return Err("the address is not under the path of `public_url`".to_owned());
     }
     let method = method(needed(lines.original_method, "x-original-method")?.to_str().unwrap_or_default());
-    Ok(Question {
-        kind,
-        request,
-        method,
-        path,
-        query: query.map(str::to_owned),
-        client: Client::new(client_address(lines)?, lines.agent()),
-        range: lines.wanted_range(),
-        cookie: lines.own_cookie(),
-        order_cookie: lines.order_cookie(),
-        jwt_cookies: lines.jwt_cookies(),
-        authorization: lines.authorization(),
-        wants_page: lines.wants_page(),
-        navigates: lines.navigates(),
-        language: lines.language(),
-        looks_ahead: lines.looks_ahead(),
-    })
-}
-
-fn request_id(lines: &Heard<'_>) -> Result<RequestId, String> {
-    let value = needed(lines.request_id, "x-request-id")?;
-    value.to_str().ok().and_then(RequestId::parse).ok_or_else(|| "header `x-request-id` is not a request id".to_owned())
-}
-
-/// `$remote_addr`; a client on a unix socket reads `unix:` and has no address that anything could be bound to.
-fn client_address(lines: &Heard<'_>) -> Result<IpAddr, String> {
-    let value = needed(lines.real_ip, "x-real-ip")?;
-    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| "header `x-real-ip` is not an address".to_owned())
-}
-
-fn needed<'a>(value: Option<&'a http::HeaderValue>, name: &str) -> Result<&'a http::HeaderValue, String> {
-    value.ok_or_else(|| format!("header `{name}` is missing"))
+    let address = client_address(lines)?;
+    Ok(lines.question(Told { kind, request, method, path, query, address, range: lines.wanted_range() }))
 }
 
 /// Says `say` to nginx.
@@ -129,7 +95,7 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
             let challenge = realm.filter(|_| status == 401).map(basic_challenge);
             Head::new(status, 3).fixed(REFUSAL, refusal.code()).text(SUPPORT, support.to_string()).maybe(CHALLENGE, challenge).empty()
         }
-        (Kind::Download, Say::HandOff { prefix, path, version, name, rate, delivery }) => {
+        (Kind::Download, Say::HandOff { prefix, path, version, name, rate, delivery, .. }) => {
             let Some(location) = accel_location(prefix, &path.encoded()) else { return unsayable() };
             Head::new(200, 7)
                 .text(ACCEL_REDIRECT, location)
@@ -141,20 +107,8 @@ pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
                 .maybe(DELIVERY, delivery.map(|delivery| delivery.to_string()))
                 .empty()
         }
-        (Kind::Download, Say::Describe { version, name }) => describe(version, name),
-        (Kind::Download, Say::Redirect { to, cookie }) => redirect(to, cookie),
-        (Kind::Download, Say::Show { page, onward, cookie }) => show(page, onward, cookie),
-        (Kind::Download, Say::Refuse { refusal, support, page, lasts, .. }) => refusal_page(refusal, support, page, lasts),
+        (Kind::Download, say) => passed_on(say),
         // An internal redirect in an answer to `auth_request` is followed and thrown away, and the original file sent.
-        (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. } | Say::Show { .. })
-        | (Kind::Download, Say::Allow { .. }) => unsayable(),
+        (Kind::Authorize, Say::HandOff { .. } | Say::Describe { .. } | Say::Redirect { .. } | Say::Show { .. }) => unsayable(),
     }
-}
-
-/// The internal address of a file, which nginx decodes once. Without the leading `/` nginx would glue it to its root;
-/// a prefix that would need escaping is not one that a location was written for.
-fn accel_location(prefix: &str, encoded_path: &str) -> Option<String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let whole = prefix.starts_with('/') && prefix.ends_with('/') && prefix.bytes().all(plain);
-    (whole && !encoded_path.is_empty()).then(|| format!("{prefix}{encoded_path}"))
 }

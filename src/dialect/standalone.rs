@@ -9,17 +9,16 @@ use std::net::IpAddr;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
-use crate::domain::client::Client;
 use crate::domain::file::Version;
 use crate::domain::file_name::content_disposition;
 use crate::domain::id::{DeliveryId, RequestId};
 use crate::domain::path::CanonicalPath;
-use crate::domain::question::{Kind, Question};
+use crate::domain::question::Kind;
 use crate::domain::range::{Part, Range};
 use crate::domain::refusal::Refusal;
 
-use super::answer::{DELIVERY, Head, describe, redirect, refusal_page, show, unsayable};
-use super::headers::{Heard, Sender, method, path_and_query};
+use super::answer::{DELIVERY, Head, passed_on};
+use super::headers::{Heard, Sender, Told, method, path_and_query};
 use super::{Answer, Asked, Malformed, Say};
 
 /// Reads what a client asks: always for a download. What does not lie under `public_path` is refused with `no_rule`,
@@ -35,34 +34,14 @@ pub(super) fn read(head: &Parts, public_path: &str, peer: Option<IpAddr>, reques
     if !path.encoded().starts_with(public_path) {
         return Ok(Asked::Refused { refusal: Refusal::NoRule, request, wants_page: lines.wants_page(), language: lines.language() });
     }
-    Ok(Asked::Question(Question {
-        kind: Kind::Download,
-        request,
-        method: method(head.method.as_str()),
-        path,
-        query: query.map(str::to_owned),
-        client: Client::new(address, lines.agent()),
-        range: if lines.if_range.is_some() { Range::Whole } else { sole_part(&head.headers) },
-        cookie: lines.own_cookie(),
-        order_cookie: lines.order_cookie(),
-        jwt_cookies: lines.jwt_cookies(),
-        authorization: lines.authorization(),
-        wants_page: lines.wants_page(),
-        navigates: lines.navigates(),
-        language: lines.language(),
-        looks_ahead: lines.looks_ahead(),
-    }))
+    let range = if lines.if_range.is_some() { Range::Whole } else { sole_part(&head.headers) };
+    let method = method(head.method.as_str());
+    Ok(Asked::Question(lines.question(Told { kind: Kind::Download, request, method, path, query, address, range })))
 }
 
 /// Says `say` to a client. A hand-off is for web servers: the bytes follow [`stream_head`] instead.
 pub(super) fn write(_: Kind, say: Say<'_>) -> Answer {
-    match say {
-        Say::Describe { version, name } => describe(version, name),
-        Say::Redirect { to, cookie } => redirect(to, cookie),
-        Say::Show { page, onward, cookie } => show(page, onward, cookie),
-        Say::Refuse { refusal, support, page, lasts, .. } => refusal_page(refusal, support, page, lasts),
-        Say::Allow { .. } | Say::HandOff { .. } => unsayable(),
-    }
+    passed_on(say)
 }
 
 /// How the bytes of a file begin to travel: status and headers, `Content-Length` among them, and which bytes follow.

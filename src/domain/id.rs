@@ -170,17 +170,17 @@ impl DeliveryId {
     }
 }
 
-/// The web server's own name of one client request (`$request_id`): 1 to 64 letters, digits, `-` or `_`.
+/// The web server's own name of one client request (`$request_id`): 1 to 64 letters, digits, `-`, `_` or `@`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(String);
 
-/// Longer request ids are nobody's: nginx writes 32 characters, a UUID has 36.
+/// Longer request ids are nobody's: nginx writes 32 characters, a UUID has 36, Apache writes 27 (`@` and `-` among them).
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
 impl RequestId {
     /// Takes `raw` if it has the form of a request id.
     pub fn parse(raw: &str) -> Option<Self> {
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_@".contains(&byte);
         let fits = !raw.is_empty() && raw.len() <= REQUEST_ID_BYTES_MAX;
         (fits && raw.bytes().all(good)).then(|| Self(raw.to_owned()))
     }
@@ -236,7 +236,15 @@ mod tests {
 
     #[test]
     fn request_ids_are_short_and_plain() {
-        for (raw, good) in [("0123456789abcdef", true), ("a-B_9", true), ("", false), ("a b", false), ("a\"b", false), ("é", false)] {
+        for (raw, good) in [
+            ("0123456789abcdef", true),
+            ("a-B_9", true),
+            ("awM9qRu5tw@iSvYAQL0x-QAAAAE", true),
+            ("", false),
+            ("a b", false),
+            ("a\"b", false),
+            ("é", false),
+        ] {
             assert_eq!(RequestId::parse(raw).is_some(), good, "{raw:?}");
         }
         assert!(RequestId::parse(&"a".repeat(65)).is_none());

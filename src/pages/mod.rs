@@ -51,7 +51,6 @@ pub struct Pages {
     style: Value,
     words: Vec<(Language, Words)>,
     policies: Policies,
-    zone: TimeZone,
 }
 
 impl Pages {
@@ -85,27 +84,25 @@ impl Pages {
             templates: sources.environment()?,
             words,
             policies: Policies::default(),
-            zone: TimeZone::UTC,
         };
         let render = |sample: &Sample, language, site: &str| pages.sample(sample, Reader { language, site });
         pages.policies = templates::examine(&sources, &TryOut { environment: &pages.templates, render: &render })?;
         Ok(pages)
     }
 
-    /// The same pages with times of the zone of this name; of UTC where the system has no such zone.
+    /// The same pages with times of this zone; before that they are of UTC.
     #[must_use]
-    pub fn in_zone(mut self, name: Option<&str>) -> Self {
-        let zone = name.and_then(|name| jiff::tz::db().get(name).ok()).filter(|zone| !zone.is_unknown());
-        self.zone = zone.unwrap_or(TimeZone::UTC);
+    pub fn in_zone(mut self, zone: &TimeZone) -> Self {
         for (_, words) in &mut self.words {
-            words.zone = self.zone.clone();
+            words.zone = zone.clone();
         }
         self
     }
 
     /// A moment as a line of text has it, in the zone of the pages: `2030-03-17 17:46 UTC`.
     pub fn moment(&self, moment: Moment) -> String {
-        said::at(&self.zone, moment).map_or_else(|| moment.to_string(), |at| at.strftime("%Y-%m-%d %H:%M %Z").to_string())
+        let at = self.words.first().and_then(|(_, words)| said::at(&words.zone, moment));
+        at.map_or_else(|| moment.to_string(), |at| at.strftime("%Y-%m-%d %H:%M %Z").to_string())
     }
 
     /// Media type and body of the answer for `refusal`: a page where `wants_page`, else one line of text, which is

@@ -146,10 +146,12 @@ fn allow(site: &Site, dialect: Dialect, question: Question, decision: Decision, 
 fn hand_off(site: &Site, dialect: Dialect, sending: &Sending) -> Answer {
     let storage = site.storages.named(&sending.file.storage);
     let prefix = storage.and_then(|storage| storage.entry.handoff.as_deref()).unwrap_or_default();
+    let directory = storage.map(|storage| storage.entry.path.to_string_lossy()).unwrap_or_default();
     dialect.write(
         Kind::Download,
         Say::HandOff {
             prefix,
+            directory: &directory,
             path: &sending.file.path,
             version: &sending.version,
             name: &sending.name,

@@ -5,6 +5,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use super::issue::NotIssued;
+use crate::config::time_zone;
 use crate::domain::moment::{Moment, Span};
 use crate::domain::policy::{Ending, Policy};
 
@@ -21,20 +22,16 @@ pub fn ends(policy: &Policy, from: Moment, span: Option<Span>) -> Option<Moment>
         Ending::Exact => return Some(exact),
         Ending::EndOfDay(name) => name,
     };
-    let Some(zone) = zone(name) else { return Some(from) };
+    let Some(zone) = time_zone(name) else { return Some(from) };
     Some(end_of_day(&zone, exact).unwrap_or(exact))
 }
 
 /// Refuses a policy whose days are those of a zone that the system does not have, or no longer.
 pub fn check_zone(policy: &Policy) -> Result<(), NotIssued> {
     match &policy.ending {
-        Ending::EndOfDay(name) if zone(name).is_none() => Err(NotIssued::Zone(name.clone())),
+        Ending::EndOfDay(name) if time_zone(name).is_none() => Err(NotIssued::Zone(name.clone())),
         Ending::EndOfDay(_) | Ending::Exact => Ok(()),
     }
-}
-
-fn zone(name: &str) -> Option<TimeZone> {
-    jiff::tz::db().get(name).ok().filter(|zone| !zone.is_unknown())
 }
 
 /// The moment after the last second of the day in which `moment` falls; `None` where calendars end.
@@ -103,7 +100,7 @@ mod tests {
     #[test]
     fn where_the_clock_leaps_over_midnight_the_day_ends_with_the_leap() {
         // At 23:30 to 00:30, before 1970: here by the zone alone.
-        let zone = zone("America/Toronto").expect("Toronto");
+        let zone = time_zone("America/Toronto").expect("Toronto");
         let leap: Timestamp = "1919-03-31T04:30:00Z".parse().expect("a moment");
         assert_eq!(zone.to_datetime(leap).to_string(), "1919-03-31T00:30:00");
         assert_eq!(next_day(&zone, leap - jiff::SignedDuration::from_hours(5)), Some(leap));
@@ -135,7 +132,7 @@ mod tests {
         for name in ["Europe/Berlin", "America/Sao_Paulo", "Africa/Cairo", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"] {
             let (policy, mut now) = (in_zone(name), moment("2005-01-01T00:00:00Z"));
             let last = moment("2030-01-01T00:00:00Z");
-            let zone = zone(name).expect(name);
+            let zone = time_zone(name).expect(name);
             while now < last {
                 let end = ends(&policy, now, Some(Span::ZERO)).expect("an end");
                 assert!(end > now && end.since(now) <= Span::from_hours(25), "{name} {now} {end}");

@@ -250,8 +250,9 @@ fn target_of<'a>(site: &Site, url: &'a str) -> Result<&'a str, Unexplained> {
         .ok_or_else(|| Unexplained(format!("the URL must begin with {origin}/: this configuration answers for no other site")))
 }
 
+/// One in which downloads are asked for: only they depend on it.
 fn dialect_of(site: &Site) -> Dialect {
-    site.configuration.web_dialects().next().unwrap_or(Dialect::Standalone)
+    site.configuration.web_dialects().find(|dialect| dialect.can_ask(Kind::Download)).unwrap_or(Dialect::Standalone)
 }
 
 async fn decide(site: &Site, dialect: Dialect, question: &Question, now: Moment, trace: &mut Trace) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use crate::config::Storage;
 use crate::dialect::Dialect;
 use crate::domain::file::FileRef;
 use crate::domain::policy::Method;
+use crate::domain::question::Kind;
 use crate::domain::refusal::Refusal;
 
 /// The first method of the list that can work on a listener of this dialect.
@@ -43,12 +44,17 @@ pub(super) fn falls_back(site: &Site, dialect: Dialect, file: &FileRef, methods:
 /// Whether files of `storage` can travel so, as far as the configuration and its directories say.
 fn works(site: &Site, dialect: Dialect, storage: &Storage, method: Method) -> bool {
     let is_open = |name: &Option<_>| name.as_ref().is_some_and(|name| site.directories.named(name).is_some());
+    if !dialect.can_ask(Kind::Download) {
+        return false;
+    }
     match (method, dialect) {
-        (Method::Handoff, Dialect::Nginx) => storage.handoff.is_some(),
+        (Method::Handoff, Dialect::Nginx | Dialect::Apache(_)) => storage.handoff.is_some(),
         (Method::Stream, Dialect::Standalone) => true,
         (Method::Stub, _) => is_open(&storage.stub),
         (Method::Copy, _) => is_open(&storage.copy),
         (Method::Public, _) => storage.public.is_some(),
-        (Method::Handoff, Dialect::Standalone) | (Method::Stream, Dialect::Nginx) | (Method::Presigned | Method::Proxy, _) => false,
+        (Method::Handoff, Dialect::Standalone)
+        | (Method::Stream, Dialect::Nginx | Dialect::Apache(_))
+        | (Method::Presigned | Method::Proxy, _) => false,
     }
 }

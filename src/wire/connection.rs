@@ -35,7 +35,7 @@ use super::line::{Line, Phase, Sending, Wire};
 use super::listener::Bound;
 use super::serve::{Answers, Stage};
 use super::tally::{Hush, Tally};
-use super::{Handler, Payload, Peer, gate};
+use super::{Handler, Payload, Peer, Secret, gate, secret};
 
 /// What the connections of one listener share.
 pub(super) struct Door<H> {
@@ -59,11 +59,20 @@ pub(super) struct Door<H> {
     pub(super) strangers: Hush,
     pub(super) full: Hush,
     pub(super) errors: Hush,
+    /// What a web server has to say to be believed.
+    secret: Option<Secret>,
     builder: Builder,
 }
 
 impl<H: Handler> Door<H> {
-    pub(super) fn new(bound: &Bound, answers: Answers<H>, limits: Limits, metrics: Arc<Metrics>, stopping: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        bound: &Bound,
+        answers: Answers<H>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        secret: Option<Secret>,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
         let places = bound.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let mut builder = Builder::new();
         builder
@@ -89,18 +98,24 @@ impl<H: Handler> Door<H> {
             strangers: Hush::default(),
             full: Hush::default(),
             errors: Hush::default(),
+            secret,
             builder,
         }
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer, line: &Line) -> Response<Payload> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let said = head.headers.remove(secret::HEADER);
         let mut close = false;
         let mut response = match gate::check(&head) {
             Err(fault) => {
                 close = true;
                 self.note_gated(&fault.reason);
                 plain(fault.status)
+            }
+            Ok(()) if !self.believes(said.as_ref().map(HeaderValue::as_bytes)) => {
+                close = true;
+                plain(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Ok(()) => match &self.answers {
                 Answers::Web(handler) => {
@@ -132,6 +147,29 @@ impl<H: Handler> Door<H> {
         response
     }
 
+    /// Whether who asks has said what the listener wants to hear. A customer cannot mend it: it is no refusal.
+    pub(super) fn believes(&self, said: Option<&[u8]>) -> bool {
+        let Some(secret) = &self.secret else { return true };
+        let is_known = said.is_some_and(|said| secret.is(said));
+        if !is_known {
+            self.tally.note_stranger();
+            self.metrics.turned_away(self.serve);
+            if let Some(count) = self.strangers.due() {
+                let what = if said.is_some() { "another secret" } else { "no secret" };
+                tracing::warn!(listener = %self.name, count, "refused a request that says {what}; see `secret`");
+            }
+        }
+        is_known
+    }
+
+    /// Somebody was too slow.
+    pub(super) fn note_slow(&self) {
+        self.tally.note_timed_out();
+        if let Some(count) = self.slow.due() {
+            tracing::info!(listener = %self.name, count, "closed a connection that was too slow");
+        }
+    }
+
     /// The whole body of a request to the API, if it is small and comes soon.
     async fn whole(&self, body: Incoming) -> Result<Bytes, (StatusCode, Cow<'static, str>)> {
         if body.is_end_stream() {
@@ -151,7 +189,7 @@ impl<H: Handler> Door<H> {
         }
     }
 
-    fn note_gated(&self, reason: &dyn Display) {
+    pub(super) fn note_gated(&self, reason: &dyn Display) {
         self.tally.note_gated();
         self.metrics.malformed(self.serve);
         if let Some(count) = self.gated.due() {
@@ -186,7 +224,7 @@ fn problem(status: StatusCode, detail: &str) -> Response<Payload> {
 }
 
 /// An answer without words, to somebody who does not speak HTTP as we do.
-fn plain(status: StatusCode) -> Response<Payload> {
+pub(super) fn plain(status: StatusCode) -> Response<Payload> {
     let mut response = Response::new(Payload::Empty);
     *response.status_mut() = status;
     response
@@ -227,10 +265,7 @@ where
     })
     .await;
     if matches!(late, Some(Phase::Head | Phase::Busy)) {
-        door.tally.note_timed_out();
-        if let Some(count) = door.slow.due() {
-            tracing::info!(listener = %door.name, count, "closed a connection that was too slow");
-        }
+        door.note_slow();
     }
 }
 

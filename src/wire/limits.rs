@@ -15,6 +15,10 @@ pub const HEADERS_MAX: usize = 64;
 /// A request target has at most so many bytes: a signed URL has 300, and one with a JWT under 2,000.
 pub const TARGET_BYTES_MAX: usize = crate::dialect::nginx::ADDRESS_BYTES_MAX;
 
+/// The variables of a request over FastCGI or SCGI have at most so many bytes: Apache says an address of
+/// [`TARGET_BYTES_MAX`] up to four times, once of them with each byte as three, beside 8 KiB of other headers and its own environment.
+pub const VARIABLES_BYTES_MAX: usize = 64 * 1024;
+
 /// A kernel queue this long holds what arrives during a restart or a burst. A full one is an error for nginx's client
 /// at once. The kernel lowers it to `net.core.somaxconn`, which is 4096 by default.
 pub const BACKLOG: i32 = 4096;
@@ -64,7 +68,9 @@ impl Limits {
         let idle_seconds = match serve {
             // Longer than the 60 s after which nginx closes an idle connection of its upstream: the one that closes first
             // cannot be surprised by a request on its way.
-            Serve::Web(Dialect::Nginx) | Serve::Api | Serve::Admin => 90,
+            // The connections of `mod_proxy` end after 60 s, too, where nothing else is said; over FastCGI and SCGI each request
+            // has its own.
+            Serve::Web(Dialect::Nginx | Dialect::Apache(_)) | Serve::Api | Serve::Admin => 90,
             // Strangers hold no place for long.
             Serve::Web(Dialect::Standalone) => 15,
         };

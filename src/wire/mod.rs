@@ -1,20 +1,27 @@
-//! How requests reach us: listeners, HTTP/1.1 with strict limits, and an end in which nobody is cut without need.
+//! How requests reach us: listeners, HTTP/1.1, FastCGI and SCGI with strict limits, and an end in which nobody is cut without
+//! need.
 //!
 //! In reading order: [`listener`] (sockets, over `socket_file` and [`passed`]), [`serve`] (threads, accepting, draining), `connection` (one connection's
-//! life and its timers, over `line`), [`gate`] (what HTTP allows and we do not), [`payload`] (bodies of answers).
+//! life and its timers, over `line`), [`gate`] (what HTTP allows and we do not), [`payload`] (bodies of answers), `cgi` (a
+//! connection over [`fastcgi`] or [`scgi`]), [`secret`] (what a web server proves itself by).
 //!
 //! N threads with an event loop each accept on the same sockets; a connection goes to the thread that has the fewest
 //! and stays there. A request on a `web` listener is its head: a body is never read nor waited for, because `auth_request`
 //! announces bodies that it never sends.
 
+mod caught;
+mod cgi;
 mod connection;
 pub mod descriptors;
+pub mod fastcgi;
 pub mod gate;
 pub mod limits;
 mod line;
 pub mod listener;
 pub mod passed;
 pub mod payload;
+pub mod scgi;
+pub mod secret;
 pub mod serve;
 mod socket_file;
 pub mod tally;
@@ -29,6 +36,7 @@ use crate::service::caller::Caller;
 
 pub use limits::Limits;
 pub use payload::{Payload, respond};
+pub use secret::Secret;
 pub use socket_file::SocketFile;
 pub use tally::Tally;
 

@@ -4,23 +4,29 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::os::unix::net as unix;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::caught::{Caught, Ear, Loose};
+use super::cgi::{self, Talk};
 use super::connection::{self, Door};
+use super::fastcgi;
 use super::limits::{ACCEPT_PAUSE, Limits, QUEUE_LOOK, START, STOP_PAUSE};
 use super::listener::{Bound, Socket};
 use super::socket_file::SocketFile;
-use super::{Handler, Peer, Tally};
+use super::{Handler, Peer, Secret, Tally};
+use crate::config::Serve;
+use crate::dialect::Dialect;
+use crate::dialect::apache::Protocol;
 use crate::service::metrics::{Metrics, OpenConnection};
 
 /// Who answers the requests of a listener.
@@ -42,6 +48,8 @@ pub struct Station<H> {
     pub limits: Limits,
     /// What its connections are counted in, beside its own [`Tally`].
     pub metrics: Arc<Metrics>,
+    /// What a web server has to say with each request to be believed, if anything.
+    pub secret: Option<Secret>,
 }
 
 /// How far the end has come.
@@ -152,12 +160,12 @@ pub fn start<H: Handler>(stations: Vec<Station<H>>, threads: NonZeroUsize) -> io
     let stopping = Arc::new(AtomicBool::new(false));
     let loads: Arc<[AtomicUsize]> = (0..threads.get()).map(|_| AtomicUsize::new(0)).collect();
     let (mut doors, mut files, mut queues, mut tallies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for Station { mut bound, answers, limits, metrics } in stations {
+    for Station { mut bound, answers, limits, metrics, secret } in stations {
         files.extend(bound.file.take());
         if !bound.is_passed() {
             queues.push(bound.socket.again()?);
         }
-        let door = Arc::new(Door::new(&bound, answers, limits, metrics, Arc::clone(&stopping)));
+        let door = Arc::new(Door::new(&bound, answers, limits, metrics, secret, Arc::clone(&stopping)));
         tallies.push((door.name.clone(), Arc::clone(&door.tally)));
         let trusted = Arc::new(bound.trusted_peers);
         doors.push((door, bound.socket, trusted));
@@ -245,52 +253,6 @@ async fn taken(queues: &[OwnedFd]) {
     for queue in queues {
         while poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&at_once)).is_ok_and(|waiting| waiting > 0) {
             sleep(QUEUE_LOOK).await;
-        }
-    }
-}
-
-/// A listening socket on one thread's event loop.
-enum Ear {
-    Unix(UnixListener),
-    Tcp(TcpListener),
-}
-
-/// A connection on the event loop of the thread that accepted it.
-enum Caught {
-    Unix(UnixStream),
-    Tcp(TcpStream, SocketAddr),
-}
-
-impl Ear {
-    async fn accept(&self) -> io::Result<Caught> {
-        match self {
-            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Caught::Unix(stream)),
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| Caught::Tcp(stream, peer)),
-        }
-    }
-}
-
-impl Caught {
-    /// Off this thread's event loop, for another's.
-    fn loose(self) -> io::Result<Loose> {
-        match self {
-            Self::Unix(stream) => stream.into_std().map(Loose::Unix),
-            Self::Tcp(stream, peer) => stream.into_std().map(|stream| Loose::Tcp(stream, peer)),
-        }
-    }
-}
-
-/// A connection on no event loop.
-enum Loose {
-    Unix(unix::UnixStream),
-    Tcp(std::net::TcpStream, SocketAddr),
-}
-
-impl Loose {
-    fn caught(self) -> io::Result<Caught> {
-        match self {
-            Self::Unix(stream) => UnixStream::from_std(stream).map(Caught::Unix),
-            Self::Tcp(stream, peer) => TcpStream::from_std(stream).map(|stream| Caught::Tcp(stream, peer)),
         }
     }
 }
@@ -429,13 +391,28 @@ fn welcome<H: Handler>(caught: Caught, guest: Guest<H>, stages: watch::Receiver<
                 // Who it is matters where something is done and not only asked.
                 let is_asked = matches!(door.answers, Answers::Router(_));
                 let user = if is_asked { stream.peer_cred().ok().map(|peer| peer.uid()) } else { None };
-                connection::run(stream, Peer::Unix(user), door, stages).await;
+                converse(stream, Peer::Unix(user), door, stages).await;
             }
             Caught::Tcp(stream, peer) => {
                 // Answers are small and must not wait for one another.
                 let _ = stream.set_nodelay(true);
-                connection::run(stream, Peer::Tcp(peer), door, stages).await;
+                converse(stream, Peer::Tcp(peer), door, stages).await;
             }
         }
     });
+}
+
+/// Runs a connection in the protocol of its listener.
+async fn converse<S, H>(stream: S, peer: Peer, door: Arc<Door<H>>, stages: watch::Receiver<Stage>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    match door.serve {
+        Serve::Web(Dialect::Apache(Protocol::FastCgi)) => {
+            cgi::run(stream, peer, Talk::FastCgi(fastcgi::Reader::default()), door, stages).await;
+        }
+        Serve::Web(Dialect::Apache(Protocol::Scgi)) => cgi::run(stream, peer, Talk::Scgi, door, stages).await,
+        Serve::Web(_) | Serve::Api | Serve::Admin => connection::run(stream, peer, door, stages).await,
+    }
 }

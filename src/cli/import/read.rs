@@ -10,6 +10,7 @@ use super::Arguments;
 use crate::cli::failure::{Failure, warn};
 use crate::cli::terminal;
 use crate::clock;
+use crate::config::time_zone;
 use crate::domain::moment::{Moment, Span};
 use crate::import::csv::Backslash;
 use crate::import::text::Text;
@@ -86,8 +87,7 @@ pub(super) fn read(arguments: &Arguments) -> Result<Found, Failure> {
 }
 
 fn zone(name: &str) -> Result<TimeZone, Failure> {
-    let found = jiff::tz::db().get(name).ok().filter(|zone| !zone.is_unknown());
-    found.ok_or_else(|| {
+    time_zone(name).ok_or_else(|| {
         let name = terminal::visible(name);
         Failure::usage(format!(
             "--zone: `{name}` must be a time zone of this system, such as Europe/Berlin; `ls /usr/share/zoneinfo` shows them"

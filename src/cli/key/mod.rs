@@ -53,10 +53,34 @@ pub(super) fn run(common: &Common, command: &Command) -> Result<(), Failure> {
 
 fn new(common: &Common, id: &str) -> Result<(), Failure> {
     let configuration = common.load()?;
+    if let Some(file) = listener_secret(&configuration, id) {
+        let secret = Zeroizing::new(random::bytes::<32>());
+        keys::create(file, &*secret).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::failed(format!(
+                "{0} is there already; for another one: `rm {0}`, this command again, `cloakroom setup apache --force` with what it was run with before, and restart both",
+                file.display()
+            )),
+            _ => Failure::failed(not_made(file, &error)),
+        })?;
+        if common.json {
+            return say_json(&serde_json::json!({ "id": id, "file": file, "use": "listener" }));
+        }
+        return say(format!(
+            "{}: made, 32 random bytes, readable by its owner alone; `cloakroom setup apache` tells Apache, and the daemon reads it when it starts",
+            file.display()
+        ));
+    }
     let entry = named(common, &configuration, id)?;
     let secret = Zeroizing::new(random::bytes::<32>());
     keys::create(&entry.file, &*secret).map_err(|error| Failure::failed(not_made(&entry.file, &error)))?;
     made(common, &configuration, entry, "32 random bytes")
+}
+
+/// The file of the secret of a listener that is called `id`, where no key is.
+fn listener_secret<'a>(configuration: &'a Configuration, id: &str) -> Option<&'a Path> {
+    let is_key = configuration.keys.iter().any(|entry| entry.id == id);
+    let secrets = configuration.listeners.iter().filter_map(|listener| listener.secret.as_deref());
+    secrets.filter(|_| !is_key).find(|file| file.file_name().is_some_and(|name| name == id))
 }
 
 /// The entry of the key `id`, or how to write one.
