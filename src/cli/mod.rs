@@ -41,6 +41,7 @@ mod paragraph;
 mod policy;
 mod product;
 mod reload;
+mod rewrite_map;
 mod serve;
 mod sign;
 mod spool;
@@ -91,7 +92,7 @@ enum Command {
     /// Answer the web server's questions, until SIGTERM or Ctrl-C.
     #[command(after_help = serve::AFTER_HELP)]
     Serve,
-    /// Say what is wrong with the configuration, this machine, Nginx's configuration and, with --url, the site.
+    /// Say what is wrong with the configuration, this machine, the web server's configuration and, with --url, the site.
     #[command(after_help = check::AFTER_HELP)]
     Check(check::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
@@ -165,6 +166,9 @@ enum Command {
     /// Hand over the web server's report from standard input, line by line, to the running daemon.
     #[command(after_help = feed::AFTER_HELP)]
     Feed(feed::Arguments),
+    /// Answer Apache's `RewriteMap`, line by line, by what the running daemon says.
+    #[command(after_help = rewrite_map::AFTER_HELP)]
+    RewriteMap(rewrite_map::Arguments),
 }
 
 /// What every command gets.
@@ -236,6 +240,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Stats(arguments) => stats::run(&common, &arguments),
         Command::Store(command) => store::run(&common, &command),
         Command::Feed(arguments) => feed::run(&common, &arguments),
+        Command::RewriteMap(arguments) => rewrite_map::run(&common, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
