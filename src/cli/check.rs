@@ -1,10 +1,15 @@
 //! `cloakroom check`: is what is written right, and is it so on this machine and on this site?
 //!
 //! First the configuration file and what it names; what is wrong there ends the check. Then the machine ([`system`],
-//! [`masters`], [`feed_log`], [`daemon`]), nginx's configuration ([`nginx`]) and, with `--url`, the site itself as a
-//! customer sees it ([`live`]).
+//! [`masters`], [`feed_log`], [`daemon`]), the configuration of nginx ([`nginx`]) or Apache ([`apache`]) and, with `--url`,
+//! the site itself as a customer sees it ([`live`]).
 
 mod accounts;
+mod apache;
+mod apache_around;
+mod apache_asking;
+mod apache_conf;
+mod behind_apache;
 mod counted;
 mod daemon;
 mod feed_log;
@@ -69,7 +74,7 @@ use crate::store::sqlite::Sqlite;
 
 /// What stands below the options.
 pub(super) const AFTER_HELP: &str = "\
-Without --url files, modes and nginx's configuration are read, the daemon is asked how it is, and nothing is changed. With \
+Without --url files, modes and the configuration of nginx or Apache are read, the daemon is asked how it is, and nothing is changed. With \
 --url a file is put into a storage and removed again, and a grant is made, used, and revoked: customers notice nothing, and \
 `cloakroom grant list --customer 'cloakroom check'` shows it.
 
@@ -106,6 +111,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     nginx_conf: Option<PathBuf>,
 
+    /// Apache's main configuration file; without it, that of the machine is read.
+    #[arg(long, value_name = "FILE")]
+    apache_conf: Option<PathBuf>,
+
     /// The directory of logrotate's configuration.
     #[arg(long, value_name = "DIRECTORY", default_value = "/etc/logrotate.d", hide = true)]
     logrotate: PathBuf,
@@ -121,6 +130,11 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let mut parts = look(common, arguments, &configuration);
     if let Some(place) = place {
         parts.push(visit::part(&configuration, place, arguments.connect, arguments.probe.as_deref())?);
+    }
+    if apache::is_expected(&configuration) && !nginx::is_expected(&configuration) {
+        for part in &mut parts {
+            part.findings = std::mem::take(&mut part.findings).into_iter().map(behind_apache::told).collect();
+        }
     }
     let summary = report::summary(&parts);
     if common.json {
@@ -174,9 +188,12 @@ fn written(configuration: &Configuration) -> Result<(), Failure> {
 /// The machine, nginx's configuration, and the site.
 fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -> Vec<Part> {
     let conf = nginx::is_expected(configuration).then(|| nginx::conf(arguments.nginx_conf.as_deref()));
+    let apache = apache::is_expected(configuration).then(|| apache::conf(arguments.apache_conf.as_deref()));
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
     let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
+    let worker =
+        worker.or_else(|| accounts.named(apache.as_ref()?.as_ref().ok()?.tree.lines.iter().find(|line| line.name == "user")?.word(0)));
     let people = People::of(accounts, daemon::status(configuration), keeper, worker);
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
@@ -195,6 +212,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     system.extend(outbox::look(configuration));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
     parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
+    parts.extend(apache.map(|conf| apache_part(&conf, configuration)));
     parts
 }
 
@@ -222,6 +240,21 @@ fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration)
                 .right("what `nginx -t` accepts")
                 .run("nginx -t");
             Part { title: "Nginx's configuration".to_owned(), findings: vec![fault] }
+        }
+    }
+}
+
+fn apache_part(conf: &Result<apache::Conf, NoConf>, configuration: &Configuration) -> Part {
+    let title = "Apache's configuration";
+    match conf {
+        Ok(conf) => {
+            Part { title: format!("{title}: {}, {} files", conf.main, conf.tree.files), findings: apache::look(conf, configuration) }
+        }
+        Err(NoConf::NotAsked(why)) => Part { title: title.to_owned(), findings: vec![Finding::not_asked("apache-conf", why.clone())] },
+        Err(NoConf::Unread(why)) => {
+            let fault = Finding::fault("apache-conf", "Apache's configuration cannot be read").found(why);
+            let fault = fault.right("what `apache2ctl configtest` accepts").run("apache2ctl configtest");
+            Part { title: title.to_owned(), findings: vec![fault] }
         }
     }
 }

@@ -43,6 +43,7 @@ mod product;
 mod reload;
 mod rewrite_map;
 mod serve;
+mod setup;
 mod sign;
 mod spool;
 mod stats;
@@ -95,6 +96,9 @@ enum Command {
     /// Say what is wrong with the configuration, this machine, the web server's configuration and, with --url, the site.
     #[command(after_help = check::AFTER_HELP)]
     Check(check::Arguments),
+    /// Print, or write, what Apache or Nginx need for this configuration.
+    #[command(after_help = setup::AFTER_HELP)]
+    Setup(setup::Arguments),
     /// Show it all at work in a temporary directory, with a private Nginx in front if one is installed.
     Demo(demo::Arguments),
     /// Make keys, show them, take them out of use.
@@ -216,6 +220,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match arguments.command {
         Command::Serve => serve::run(&common),
         Command::Check(arguments) => check::run(&common, &arguments),
+        Command::Setup(arguments) => setup::run(&common, &arguments),
         Command::Demo(arguments) => demo::run(&common, &arguments),
         Command::Key(command) => key::run(&common, &command),
         Command::Htpasswd(command) => htpasswd::run(&common, &command),

@@ -74,6 +74,14 @@ fn each_fault_of_the_machine_is_found_with_the_command_that_mends_it() {
         &["1 of the last 1 line", "log_format"],
         || fs::write(&log, &good).unwrap(),
     );
+    spoilt(
+        &site,
+        "Apache's format, changed",
+        || fs::write(&log, "{\"v\":\"apache-1\",\"time\":\"[x]\",\"delivery\":\"d-00000000000000000000\"}\n").unwrap(),
+        "feed-lines",
+        &["1 of the last 1 line", "LogFormat", "CustomLog"],
+        || fs::write(&log, &good).unwrap(),
+    );
     let rules = rotation.join("nginx");
     let block = |options: &str| fs::write(&rules, format!("# nginx\n{} {{\n    weekly\n{options}}}\n", log.display())).unwrap();
     spoilt(&site, "copytruncate", || block("    copytruncate\n"), "rotation", &["nginx:4"], || block("    compress\n    delaycompress\n"));

@@ -46,6 +46,26 @@ fn systemd_understands_the_units_and_finds_the_daemon_shut_in() {
 }
 
 #[test]
+fn the_sockets_of_apache_are_understood_and_are_where_the_example_asks() {
+    let (directory, [service, nginx]) = units();
+    fs::remove_file(nginx).unwrap();
+    let sockets = ["cloakroom.socket", "cloakroom-fastcgi.socket"].map(|name| {
+        let path = directory.path().join(name);
+        fs::copy(packaging().join("apache").join(name), &path).unwrap();
+        path
+    });
+    let said = Command::new("systemd-analyze").arg("verify").arg(service).args(&sockets).output().unwrap();
+    let words = String::from_utf8_lossy(&said.stderr);
+    let ours: Vec<&str> = words.lines().filter(|line| line.contains("cloakroom")).collect();
+    assert!(said.status.success() && ours.is_empty(), "{words}");
+    let [downloads, fastcgi] = sockets.map(|path| fs::read_to_string(path).unwrap());
+    let example = |name: &str| fs::read_to_string(packaging().join("../../conf-examples/apache").join(name)).unwrap();
+    assert!(example("downloads.conf").contains(&format!("unix:{}|scgi://", values(&downloads, "ListenStream")[0])));
+    assert!(example("cloakroom.conf").contains(&format!("fcgi://{}/", values(&fastcgi, "ListenStream")[0])));
+    assert_eq!(values(&fastcgi, "Service"), ["cloakroom.service"]);
+}
+
+#[test]
 fn the_units_and_the_configuration_that_is_shown_fit_together() {
     let [service, socket] = ["cloakroom.service", "cloakroom.socket"].map(|name| fs::read_to_string(packaging().join(name)).unwrap());
     let readme = include_str!("../../README.md");

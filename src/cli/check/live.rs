@@ -16,6 +16,8 @@ use crate::cli::client::Client;
 use crate::cli::terminal::grouped;
 use crate::clock;
 use crate::config::Configuration;
+use crate::dialect::Dialect;
+use crate::dialect::apache::Protocol;
 use crate::domain::id::RequestId;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
@@ -348,6 +350,10 @@ async fn claims(visit: &mut Visit<'_>) -> Vec<Finding> {
 async fn connections(visit: &mut Visit<'_>) -> Vec<Finding> {
     async fn taken(client: Option<&Client>) -> Option<u64> {
         Some(client?.ask::<About>(Method::GET, "/api/v1/about", bytes::Bytes::new()).await.ok()?.connections)
+    }
+    // Over FastCGI and SCGI each question has a connection of its own.
+    if visit.configuration.web_dialects().all(|dialect| matches!(dialect, Dialect::Apache(Protocol::FastCgi | Protocol::Scgi))) {
+        return Vec::new();
     }
     let Some(target) = visit.path().map(|path| path.encoded().to_owned()) else { return Vec::new() };
     let Some(before) = taken(visit.client.as_ref()).await else {

@@ -114,14 +114,15 @@ fn all_of(pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     all
 }
 
-fn text_of(path: &Path) -> std::io::Result<String> {
+/// The text of a file.
+pub(super) fn text_of(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The files that an absolute pattern means, by name, with what is in them.
-fn on_disk(pattern: &Path) -> Vec<(String, String)> {
+pub(super) fn on_disk(pattern: &Path) -> Vec<(String, String)> {
     let mut paths = vec![PathBuf::from("/")];
     for part in pattern.components().skip(1) {
         let part = part.as_os_str().to_string_lossy();

@@ -31,7 +31,7 @@ pub(super) async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
             let fault = Finding::fault("reach", "the file opens without any proof");
             fault.right("401").add("include cloakroom/locations.conf;", "the server { … } of the site, in place of what answers there now")
         }
-        502 | 504 => {
+        502..=504 if !answer.is_refusal() => {
             let fault = Finding::fault("reach", "nginx does not reach Cloakroom");
             fault.right("nginx's error_log tells why: no socket, no permission, nobody listens").run("tail -n 5 /var/log/nginx/error.log")
         }

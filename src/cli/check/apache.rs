@@ -1,0 +1,85 @@
+//! Apache's configuration: read from the files themselves; then looked at.
+
+use std::path::Path;
+
+use super::apache_conf::{Tree, read};
+use super::finding::Finding;
+use super::nginx::{NoConf, on_disk, text_of};
+use super::{apache_around, apache_asking};
+use crate::config::{Configuration, Serve};
+use crate::dialect::Dialect;
+
+/// Where distributions have the main file.
+const MAIN: [&str; 2] = ["/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf"];
+
+/// A configuration that was read.
+#[derive(Debug)]
+pub(super) struct Conf {
+    /// The main file.
+    pub(super) main: String,
+    /// What is in it and in those that it includes.
+    pub(super) tree: Tree,
+}
+
+/// Whether any listener is for Apache.
+pub(super) fn is_expected(configuration: &Configuration) -> bool {
+    configuration.listeners.iter().any(|listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_))))
+}
+
+/// Reads the configuration whose main file is `file`, or that of the machine.
+pub(super) fn conf(file: Option<&Path>) -> Result<Conf, NoConf> {
+    let not_asked = |why: &str| {
+        NoConf::NotAsked(format!(
+            "Apache's configuration was not read: {why}; run this as root, or name its main file with --apache-conf FILE"
+        ))
+    };
+    let there = file.or_else(|| MAIN.iter().map(Path::new).find(|path| path.exists()));
+    let Some(path) = there else { return Err(not_asked(&format!("there is no {}", MAIN.join(" and no ")))) };
+    let text = text_of(path).map_err(|error| match file {
+        Some(_) => NoConf::Unread(format!("{}: {error}", path.display())),
+        None => not_asked(&format!("{}: {error}", path.display())),
+    })?;
+    let environment =
+        path.parent().and_then(|directory| text_of(&directory.join("envvars")).ok()).map_or_else(Vec::new, |text| exported(&text));
+    let name = path.to_string_lossy().into_owned();
+    let tree = read(&name, &text, &environment, &mut |pattern| on_disk(Path::new(pattern)));
+    tree.map(|tree| Conf { main: name, tree }).map_err(NoConf::Unread)
+}
+
+/// What Debian's `envvars` says of variables, for an Apache of which there is one.
+fn exported(text: &str) -> Vec<(String, String)> {
+    let line = |line: &str| {
+        let (name, value) = line.trim().strip_prefix("export ")?.split_once('=')?;
+        let value = value.replace("$SUFFIX", "");
+        Some((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Everything about a configuration that was read.
+pub(super) fn look(conf: &Conf, configuration: &Configuration) -> Vec<Finding> {
+    if !apache_asking::knows_us(&conf.tree) {
+        let warning = Finding::warning("included", "this Apache has nothing to do with Cloakroom: the web server asks nobody");
+        return vec![
+            warning
+                .found(format!("{} and its files name neither a provider `cloakroom` nor a listener", conf.main))
+                .right("conf-examples/apache/README.md, steps 4 to 7; another Apache is named with --apache-conf FILE")
+                .run("cloakroom setup apache --write /etc/apache2/cloakroom"),
+        ];
+    }
+    let mut found = apache_asking::look(&conf.tree, configuration);
+    found.extend(apache_around::look(&conf.tree, configuration));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_debian_are_read_without_their_suffix() {
+        let text = "unset HOME\nexport APACHE_RUN_USER=www-data\nexport APACHE_LOG_DIR=/var/log/apache2$SUFFIX\n## x=y\n";
+        let expected = [("APACHE_RUN_USER", "www-data"), ("APACHE_LOG_DIR", "/var/log/apache2")];
+        assert_eq!(exported(text), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}

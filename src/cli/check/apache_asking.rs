@@ -1,0 +1,161 @@
+//! Whether Apache asks: its modules, the listeners, the secret.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::apache_conf::{Line, SECRET, Tree};
+use super::finding::{Finding, or_ok};
+use crate::cli::setup;
+use crate::config::{Address, Configuration, Listener, Serve};
+use crate::dialect::Dialect;
+use crate::dialect::apache::Protocol;
+use crate::keys;
+
+/// What writes everything anew.
+pub(super) const SETUP: &str = "cloakroom setup apache --write /etc/apache2/cloakroom --force";
+
+/// All lines of a tree, those of sections too.
+pub(super) fn all(lines: &[Line]) -> Vec<&Line> {
+    lines.iter().flat_map(|line| std::iter::once(line).chain(line.inside.iter().flat_map(|inside| all(inside)))).collect()
+}
+
+/// Whether anything in it is for us.
+pub(super) fn knows_us(tree: &Tree) -> bool {
+    tree.defined.contains_key(SECRET)
+        || all(&tree.lines).iter().any(|line| match line.name.as_str() {
+            "authnzfcgidefineprovider" => line.word(1) == "cloakroom",
+            "proxypass" => line.word(1).contains("://cloakroom/"),
+            "rewritemap" => line.word(0) == "cloakroom",
+            _ => false,
+        })
+}
+
+/// All of it.
+pub(super) fn look(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
+    let mut found = modules(tree, configuration);
+    let mut asked = Vec::new();
+    for listener in &configuration.listeners {
+        if let Serve::Web(Dialect::Apache(protocol)) = listener.serve {
+            asked.extend(asks(tree, listener, protocol));
+        }
+    }
+    found.extend(or_ok("asks", "Apache asks the listeners that are there", asked));
+    found.extend(secret(tree, configuration));
+    found
+}
+
+fn modules(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
+    let lines = all(&tree.lines);
+    let has = |name: &str| lines.iter().any(|line| line.name == name);
+    let missing: Vec<&str> = setup::apache_modules(configuration, has("rewritemap"), has("xsendfile"))
+        .into_iter()
+        .filter(|module| !tree.modules.contains(*module))
+        .collect();
+    if missing.is_empty() {
+        return vec![Finding::ok("modules", "each that is needed is enabled")];
+    }
+    let names = missing.join(" ");
+    let fault = Finding::fault("modules", "without its modules Apache does not start, or sends what it should not");
+    vec![fault.found(format!("not enabled: {names}")).right("enabled").run(format!("a2enmod {names} && systemctl restart apache2"))]
+}
+
+/// Whether some line leads to the listener, at its address.
+fn asks(tree: &Tree, listener: &Listener, protocol: Protocol) -> Vec<Finding> {
+    let lines = all(&tree.lines);
+    let mut found = Vec::new();
+    if matches!(listener.address, Address::Tcp(_)) && listener.secret.is_none() {
+        let warning = Finding::warning("secret", "any user of this machine can ask Cloakroom as if it were Apache");
+        found.push(
+            warning
+                .found(format!("the listener {} has no `secret`", listener.address))
+                .right("a secret that Apache says")
+                .add("secret = \"keys/apache\"", format!("the [[listener]] {} of cloakroom.toml", listener.address)),
+        );
+    }
+    let targets: Vec<(&Line, &str)> = match protocol {
+        Protocol::FastCgi => {
+            lines.iter().filter(|line| line.name == "authnzfcgidefineprovider").map(|line| (*line, line.word(2))).collect()
+        }
+        Protocol::Scgi | Protocol::Http => {
+            let scheme = if protocol == Protocol::Scgi { "scgi://" } else { "http://" };
+            let passes = |line: &&&Line| line.name == "proxypass" && line.word(1).contains(scheme);
+            lines.iter().filter(passes).map(|line| (*line, line.word(1))).collect()
+        }
+    };
+    let place = match &listener.address {
+        Address::Unix { path, .. } => format!("unix:{}|", path.display()),
+        Address::Tcp(address) => format!("//{}", setup::reached(*address)),
+        // Where it lies, its unit says.
+        Address::Passed(_) => return found,
+    };
+    // The relay asks by the first listener that speaks SCGI, whatever Apache knows of it.
+    let is_relayed = protocol == Protocol::Scgi && lines.iter().any(|line| line.name == "rewritemap" && line.word(0) == "cloakroom");
+    if is_relayed || targets.iter().any(|(_, target)| target.contains(&place)) {
+        return found;
+    }
+    let why = match protocol {
+        Protocol::FastCgi => "Apache cannot ask whether a request may pass: members see 500",
+        Protocol::Scgi | Protocol::Http => "nobody asks this listener: downloads do not reach it",
+    };
+    let ours = targets.iter().find(|(line, target)| target.contains("://cloakroom/") || line.word(1) == "cloakroom");
+    let fault = Finding::fault("asks", why);
+    let right = format!("the listener is {}, protocol = \"{}\"", listener.address, protocol.word());
+    found.push(match ours {
+        Some((line, _)) => fault.found(line.shown()).right(right).run(SETUP),
+        None if protocol == Protocol::FastCgi && configuration_has_no_use(tree) => return found,
+        None => {
+            let there = Finding::warning("asks", why).found("no line of Apache's configuration leads to it");
+            there.right(right).run(SETUP)
+        }
+    });
+    found
+}
+
+/// Whether nothing in Apache's configuration asks a provider.
+fn configuration_has_no_use(tree: &Tree) -> bool {
+    all(&tree.lines).iter().all(|line| line.name != "authnzfcgicheckauthnprovider")
+}
+
+/// Whether both sides have one secret, which is shown nowhere.
+fn secret(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
+    let is_apache = |listener: &&Listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_)));
+    let mut found = Vec::new();
+    let Some(defined) = tree.defined.get(SECRET) else {
+        let fault = Finding::fault("secret", "Apache says no secret: it is not answered, or the masters are open to those who redirect");
+        return vec![fault.found(format!("no `Define {SECRET}`")).right("the line of the listener's `secret`").run(SETUP)];
+    };
+    for listener in configuration.listeners.iter().filter(is_apache) {
+        let Some(file) = &listener.secret else { continue };
+        match keys::secret_line(file) {
+            Ok(line) if *line == defined.value => {}
+            Ok(_) => {
+                let fault = Finding::fault("secret", "Cloakroom does not answer Apache: the secrets differ");
+                found.push(
+                    fault
+                        .found(format!("{} says another one than {}", defined.file, file.display()))
+                        .right("one and the same")
+                        .run(format!("{SETUP} && systemctl restart apache2")),
+                );
+            }
+            Err(cause) => {
+                let fault = Finding::fault("secret", "the secret of a listener cannot be read");
+                let name = file.file_name().unwrap_or_default().display();
+                found.push(
+                    fault.found(format!("{}: {cause}", file.display())).right("one line").run(format!("cloakroom key new {name}; {SETUP}")),
+                );
+            }
+        }
+    }
+    let mode = fs::metadata(Path::new(&defined.file)).map_or(0, |there| there.permissions().mode());
+    if mode & 0o077 != 0 {
+        let fault = Finding::fault("secret", "others can read the secret, and ask as if they were Apache");
+        found.push(
+            fault
+                .found(format!("{} has mode {:04o}", defined.file, mode & 0o7777))
+                .right("0600")
+                .run(format!("chmod 0600 {}", setup::shell(&defined.file))),
+        );
+    }
+    or_ok("secret", "Apache says the listeners' secret, and nobody else can read it", found)
+}

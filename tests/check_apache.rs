@@ -1,0 +1,155 @@
+//! `cloakroom check` reads Apache's configuration: as `setup` writes it all is well, and each fault that is made is found by its
+//! name, with what mends it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod servers;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use servers::program::Program;
+use tempfile::TempDir;
+
+/// A site whose files lie in a directory of their own; nobody runs.
+struct Site {
+    home: TempDir,
+}
+
+const MODULES: &str = "alias auth_basic authn_core authn_file authnz_fcgi authz_core authz_user dir deflate env headers proxy proxy_scgi \
+    ratelimit setenvif unique_id";
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { home: tempfile::tempdir().unwrap() };
+        let root = site.home.path().display().to_string();
+        for name in ["state", "downloads", "www", "goods", "htpasswd", "log"] {
+            fs::create_dir(site.place(name)).unwrap();
+        }
+        fs::set_permissions(site.place("state"), Permissions::from_mode(0o700)).unwrap();
+        let toml = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/conf-examples/apache/cloakroom.toml")).unwrap();
+        let toml =
+            [("/var/lib/cloakroom", "state"), ("/srv/downloads", "downloads"), ("/var/log/apache2", "log"), ("/run/cloakroom", "state")]
+                .iter()
+                .fold(toml, |toml, (from, to)| toml.replace(from, &format!("{root}/{to}")));
+        let directory = format!(
+            "\n[[directory]]\nname = \"goods\"\npath = \"{root}/goods\"\nurl = \"/goods/\"\nhtpasswd = \"{root}/htpasswd/goods\"\n"
+        );
+        fs::write(site.place("cloakroom.toml"), toml + &directory).unwrap();
+        for id in ["main", "apache"] {
+            assert!(site.command(&["key", "new", id]).status.success());
+        }
+        let written = site.command(&["setup", "apache", "--write", &format!("{root}/conf")]);
+        assert!(written.status.success(), "{written:?}");
+        let modules = MODULES.split_whitespace().flat_map(|name| ["LoadModule ", name, "_module x.so\n"]).collect::<String>();
+        fs::write(site.place("modules.load"), modules).unwrap();
+        fs::write(site.place("envvars"), "export APACHE_RUN_USER=www-data\n").unwrap();
+        let main = format!(
+            "User ${{APACHE_RUN_USER}}\nInclude modules.load\nInclude conf/server.conf\n<VirtualHost *:80>\n  DocumentRoot {root}/www\n  \
+             Include {root}/conf/vhost.conf\n</VirtualHost>\n"
+        );
+        fs::write(site.place("apache2.conf"), main).unwrap();
+        site
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Output {
+        Program::configured(&self.place("cloakroom.toml")).args(arguments).output()
+    }
+
+    /// What is found of Apache's configuration.
+    #[track_caller]
+    fn found(&self) -> Vec<Value> {
+        let output = self.command(&["check", "--json", "--apache-conf", self.place("apache2.conf").to_str().unwrap()]);
+        let all: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let secret = fs::read_to_string(self.place("state/keys/apache")).unwrap();
+        assert!(!all.to_string().contains(secret.trim()), "the secret is shown");
+        let parts = all["parts"].as_array().unwrap();
+        let part = parts.iter().find(|part| part["title"].as_str().unwrap().starts_with("Apache's configuration")).expect("a part");
+        part["findings"].as_array().unwrap().clone()
+    }
+}
+
+fn wrong(found: &[Value]) -> Vec<&Value> {
+    found.iter().filter(|finding| ["warning", "fault"].contains(&finding["verdict"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn all_is_well_as_setup_writes_it() {
+    let site = Site::new();
+    let found = site.found();
+    assert!(wrong(&found).is_empty(), "{found:#?}");
+    for check in ["modules", "asks", "secret", "guarded", "masters-shut", "handoff", "htaccess", "log-format", "report"] {
+        // The format is told with the report.
+        let check = if check == "log-format" { "report" } else { check };
+        assert!(found.iter().any(|finding| finding["check"] == check && finding["verdict"] == "ok"), "{check}: {found:#?}");
+    }
+}
+
+#[test]
+fn each_fault_is_found_by_its_name_with_what_mends_it() {
+    let mut seen = 0;
+    for (file, from, to, check, words) in [
+        ("modules.load", "LoadModule unique_id_module x.so\n", "", "modules", "a2enmod unique_id"),
+        ("modules.load", "LoadModule proxy_scgi_module x.so\n", "", "modules", "a2enmod proxy_scgi"),
+        ("conf/cloakroom.conf", "127.0.0.1:8471", "127.0.0.1:9999", "asks", "127.0.0.1:8471"),
+        ("conf/downloads.conf", "apache.sock", "other.sock", "asks", "apache.sock"),
+        ("conf/cloakroom-secret.conf", "CLOAKROOM_SECRET ", "CLOAKROOM_SECRET x", "secret", "differ"),
+        ("conf/cloakroom-secret.conf", "Define CLOAKROOM_SECRET", "Define OTHER", "secret", "no `Define"),
+        ("conf/members.conf", "AuthnzFcgiCheckAuthnProvider", "#", "guarded", "/members/"),
+        ("apache2.conf", "</VirtualHost>", "  <Location /members/>\n  Satisfy Any\n</Location>\n</VirtualHost>", "guarded", "Satisfy Any"),
+        ("apache2.conf", "/www\n", "\n", "masters-shut", "DocumentRoot"),
+        ("apache2.conf", "</VirtualHost>", "Alias /all/ DOWNLOADS\n</VirtualHost>", "masters-shut", "Alias"),
+        ("conf/downloads.conf", "    Require expr", "    #", "masters-shut", "guard"),
+        ("conf/downloads.conf", "Alias \"/_cloakroom/masters/\"", "Alias \"/_cloakroom/others/\"", "handoff", "no Alias"),
+        ("conf/downloads.conf", "ProxySCGIInternalRedirect X-Accel-Redirect", "ProxySCGISendfile On", "handoff", "ProxySCGISendfile"),
+        ("conf/downloads.conf", "no-gzip", "other", "whole", "no-gzip"),
+        ("conf/directory-goods.conf", "AuthUserFile", "#", "htaccess", "password"),
+        ("conf/log.conf", "%{end:msec}t", "%t", "log-format", "LogFormat"),
+        ("conf/vhost.conf", "cloakroom.log\" cloakroom ", "other.log\" cloakroom ", "report", "other.log"),
+        ("apache2.conf", "<VirtualHost *:80>", "<Location /a>\n<VirtualHost *:80>", "apache-conf", "not closed"),
+        ("apache2.conf", "Include", "#", "included", "cloakroom setup apache"),
+    ] {
+        let site = Site::new();
+        let path = site.place(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {file}: {text}");
+        let downloads = format!("\"{}/\"", site.place("downloads").display());
+        fs::write(&path, text.replace(from, &to.replace("DOWNLOADS", &downloads))).unwrap();
+        let found = site.found();
+        let wrong = wrong(&found);
+        let one = wrong.iter().find(|finding| finding["check"] == check && finding.to_string().contains(words));
+        let one = one.unwrap_or_else(|| panic!("no {check} with {words:?} for {to:?} in {file}: {found:#?}"));
+        assert!(["found", "right", "mend"].iter().all(|part| !one[part].is_null()), "a finding that does not help: {one}");
+        seen += 1;
+    }
+    assert_eq!(seen, 19);
+}
+
+#[test]
+fn a_port_without_a_secret_and_a_secret_that_others_read_are_told() {
+    let site = Site::new();
+    fs::set_permissions(site.place("conf/cloakroom-secret.conf"), Permissions::from_mode(0o644)).unwrap();
+    assert!(wrong(&site.found()).iter().any(|finding| finding["check"] == "secret" && finding.to_string().contains("chmod 0600")));
+    fs::set_permissions(site.place("conf/cloakroom-secret.conf"), Permissions::from_mode(0o600)).unwrap();
+    let toml = fs::read_to_string(site.place("cloakroom.toml")).unwrap();
+    let without: String = toml.split_inclusive('\n').filter(|line| !line.starts_with("secret")).collect();
+    fs::write(site.place("cloakroom.toml"), without).unwrap();
+    assert!(wrong(&site.found()).iter().any(|finding| finding["check"] == "secret" && finding["verdict"] == "warning"));
+}
+
+#[test]
+fn a_htaccess_that_is_not_read_is_told() {
+    let site = Site::new();
+    fs::write(site.place("goods/.htaccess"), "Require all denied\n").unwrap();
+    assert!(wrong(&site.found()).is_empty(), "what stands in the <Directory> needs no file");
+    let section = format!("<Directory {}>\nAllowOverride None\n</Directory>\n", site.place("goods").display());
+    fs::write(site.place("conf/directory-goods.conf"), section).unwrap();
+    let found = site.found();
+    let one = wrong(&found).into_iter().find(|finding| finding["check"] == "htaccess").expect("a fault").to_string();
+    assert!(one.contains("AllowOverride"), "{one}");
+}
