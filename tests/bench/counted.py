@@ -241,13 +241,14 @@ class Counted:
         progress(f"  {row.values[-1]:12.1f} MB                     {row.title}")
 
 
-def build():
-    """The load generator's path."""
-    progress("building the load generator")
+def build(program="cloakroom-load"):
+    """The path of a program of `load/`: the load generator, or `constant`."""
+    progress(f"building {program}")
     manifest = REPOSITORY / "tests/bench/load/Cargo.toml"
     run = subprocess.run(["cargo", "build", "--release", "--locked", "--manifest-path", str(manifest), "--message-format=json-render-diagnostics"],
                          stdout=subprocess.PIPE, text=True, check=False)
     found = [message["executable"] for message in map(json.loads, run.stdout.splitlines()) if message.get("executable")]
+    found = [path for path in found if Path(path).name == program]
     if run.returncode != 0 or not found:
         raise NotMeasured("cargo build of tests/bench/load failed")
     return found[-1]

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import os
+import re
 import secrets
 import signal
 import socket
@@ -299,6 +300,20 @@ http {{
         except OSError:
             return False
 
+    def load(self, port, target, title, connections, seconds, login=None):
+        """Asks a web server by wrk: requests, bytes and microseconds. `login` is brought as `Authorization`."""
+        run = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s",
+                              str(self.write("exact.lua", WRK_SCRIPT)), "-H", f"Host: {SITE}",
+                              *(["-H", f"Authorization: {login}"] if login else []), f"http://127.0.0.1:{port}{target}"],
+                             capture_output=True, text=True, check=False)
+        found = re.search(r"^exact (\d+) (\d+) (\d+) (\d+) (\d+)$", run.stdout, re.MULTILINE)
+        if run.returncode != 0 or not found:
+            raise NotMeasured(f"wrk, {title}: {run.stdout}{run.stderr}")
+        requests, read_bytes, microseconds, refused, broken = map(int, found.groups())
+        if refused or broken or not read_bytes:
+            raise NotMeasured(f"wrk, {title}: {refused} answers were errors, {broken} connections broke, {read_bytes} bytes came")
+        return requests, read_bytes, microseconds
+
     def metric(self, line):
         """A number of the daemon's metrics, by all that stands before it on its line."""
         with socket.socket(socket.AF_UNIX) as connection:
@@ -320,6 +335,16 @@ http {{
             return answer.status, answer.read()
         finally:
             connection.close()
+
+
+# wrk prints three digits; its script interface knows all of them.
+WRK_SCRIPT = """
+done = function(summary)
+    local errors = summary.errors
+    print(string.format("exact %d %d %d %d %d", summary.requests, summary.bytes, summary.duration, errors.status,
+        errors.connect + errors.read + errors.write + errors.timeout))
+end
+"""
 
 
 def free_ports(count):
