@@ -15,7 +15,7 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use servers::apache::Apache;
+use servers::apache::{Apache, Public};
 use servers::cloakroom::Cloakroom;
 use servers::http::{Answer, ask, get};
 use servers::nginx::{Nginx, NginxSetup};
@@ -45,7 +45,7 @@ impl Goods {
         }
         for_the_web_server(nginx.htpasswd().parent().unwrap());
         fs::write(nginx.goods().join("a.zip"), FILE).unwrap();
-        let apache = Apache::serving(&nginx.goods(), &nginx.htpasswd());
+        let apache = Apache::serving(Public::Copies, &nginx.goods(), &nginx.htpasswd());
         let cloakroom = Cloakroom::behind(
             &nginx,
             &format!(

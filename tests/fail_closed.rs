@@ -16,7 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc;
 use std::thread;
 
-use backend::{Backend, Then};
+use backend::{At, Backend, Talk, Then};
 use raw::ask;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use servers::cloakroom::Cloakroom;
@@ -136,7 +136,7 @@ fn nginx_opens_a_protected_file_on_2xx_and_nothing_else() {
 
 /// What is not as the table says.
 fn try_row(nginx: &Nginx, row: &Row) -> Option<String> {
-    let _backend = Backend::start(&nginx.socket(), row.says.clone(), row.then);
+    let _backend = Backend::talking(&At::Socket(nginx.socket()), Talk::Http, row.says.clone(), row.then);
     let port = nginx.port;
     let (authorize, download) = thread::scope(|scope| {
         let asked = ["/members/secret.txt", "/dl/f/masters/secret.txt"].map(|target| scope.spawn(move || ask(port, target.as_bytes(), "")));

@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use cloakroom::clock;
 use cloakroom::domain::account::Reported;
 use cloakroom::domain::delivery::Report;
-use cloakroom::feed::nginx_line::{self, Told};
+use cloakroom::feed::line::{self, Told};
 
 use servers::http::{Answer, Download, ask, get};
 use servers::nginx::{Nginx, NginxSetup};
@@ -190,7 +190,7 @@ fn content(length: usize) -> Vec<u8> {
 #[track_caller]
 fn report(nginx: &Nginx, number: usize) -> Report {
     let line = until("a line of the report", || nginx.reported().into_iter().nth(number - 1));
-    let told = nginx_line::read(line.as_bytes()).unwrap().unwrap();
+    let told = line::read(line.as_bytes()).unwrap().unwrap();
     let Told::Delivery(Reported { delivery, request, report, .. }) = told else { panic!("{told:?}") };
     assert_eq!(delivery.to_string(), DELIVERY);
     assert_eq!(request.as_str().len(), 32);

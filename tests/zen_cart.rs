@@ -1,4 +1,4 @@
-//! Zen Cart's own `pub/`, filled by PHP as the shop does it and served by a real nginx: links go by age, and not under those
+//! Zen Cart's own `pub/`, filled by PHP as the shop does it and served by a real nginx or Apache: links go by age, and not under those
 //! who are downloading.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 
+use servers::apache::{Apache, ApacheSetup};
 use servers::cloakroom::Cloakroom;
 use servers::nginx::{Nginx, NginxSetup};
 use servers::site::content;
 use servers::until;
+use servers::web::{Way, Web, feed};
 use tempfile::TempDir;
 
 /// The user and group of the shop's PHP, on Debian.
@@ -23,15 +25,23 @@ const WWW_DATA: u32 = 33;
 /// What the README tells to set: ten years.
 const THRESHOLD: &str = "315360000";
 
-/// A shop with its `pub/`, which nginx serves, and which Cloakroom looks after.
+/// What Zen Cart has in its `pub/` under Apache: all is shut but what is sold. It relies on a site that says `FollowSymLinks`.
+const HTACCESS: &str = "<FilesMatch \"\\.\">\n  Require all denied\n</FilesMatch>\n\
+    <FilesMatch \"\\.(?i:zip|pdf|mp3)$\">\n  Require all granted\n</FilesMatch>\n";
+
+/// A shop with its `pub/`, which a web server serves, and which Cloakroom looks after.
 struct Shop {
     cloakroom: Cloakroom,
-    nginx: Nginx,
+    web: Web,
     directory: TempDir,
 }
 
 impl Shop {
     fn open(keep: &str, is_measured: bool, before: impl FnOnce(&Path)) -> Self {
+        Self::at(Way::Nginx, keep, is_measured, before)
+    }
+
+    fn at(way: Way, keep: &str, is_measured: bool, before: impl FnOnce(&Path)) -> Self {
         let directory = TempDir::new().unwrap();
         open_to_all(directory.path());
         for name in ["pub", "download"] {
@@ -43,14 +53,26 @@ impl Shop {
             }
         }
         before(&directory.path().join("pub"));
-        let nginx = Nginx::start(&NginxSetup::default());
-        fs::remove_dir_all(nginx.public()).unwrap();
-        symlink(directory.path().join("pub"), nginx.public()).unwrap();
-        let feed = if is_measured { format!("[feed]\naccess_log = \"{}\"\n", nginx.access_log().display()) } else { String::new() };
-        let more =
-            format!("[[zen_cart]]\npath = \"{}\"\nurl = \"/pub/\"\nkeep = \"{keep}\"\n\n{feed}", directory.path().join("pub").display());
-        let cloakroom = Cloakroom::storing(&nginx, "", &more);
-        Self { cloakroom, nginx, directory }
+        let public = directory.path().join("pub");
+        let web = if way == Way::Nginx {
+            let nginx = Nginx::start(&NginxSetup::default());
+            fs::remove_dir_all(nginx.public()).unwrap();
+            symlink(&public, nginx.public()).unwrap();
+            Web::Nginx(nginx)
+        } else {
+            fs::write(public.join(".htaccess"), HTACCESS).unwrap();
+            // As Debian's own <Directory>, but that .htaccess is heard; and the report, as log.conf says.
+            let host = format!(
+                "Alias /pub/ {path}/\n<Directory {path}>\n  Options Indexes FollowSymLinks\n  AllowOverride All\n  \
+                 Require all granted\n  SetEnv CLOAKROOM_PUBLIC 1\n</Directory>\n",
+                path = public.display()
+            );
+            Web::Apache(Apache::start(&ApacheSetup { host, ..ApacheSetup::default() }))
+        };
+        let feed = if is_measured { feed(&web.access_log()) } else { String::new() };
+        let more = format!("[[zen_cart]]\npath = \"{}\"\nurl = \"/pub/\"\nkeep = \"{keep}\"\n\n{feed}", public.display());
+        let cloakroom = web.cloakroom("", &more);
+        Self { cloakroom, web, directory }
     }
 
     fn public(&self) -> PathBuf {
@@ -95,9 +117,14 @@ impl Shop {
         names.filter(|name| !name.starts_with(".cloakroom")).collect()
     }
 
+    /// The same without what Zen Cart has there for Apache.
+    fn links(&self) -> BTreeSet<String> {
+        self.names().into_iter().filter(|name| name != ".htaccess").collect()
+    }
+
     /// A customer with a slow line.
     fn slowly(&self, path: &str, to: &str, more: &[&str]) -> Child {
-        let url = format!("http://127.0.0.1:{}/pub/{path}", self.nginx.port);
+        let url = format!("http://127.0.0.1:{}/pub/{path}", self.web.port);
         let to = self.directory.path().join(to);
         Command::new("curl")
             .args(["-sS", "--fail", "--limit-rate", "2M", "-o"])
@@ -128,38 +155,44 @@ fn seconds_now() -> u64 {
 
 #[test]
 fn links_go_when_their_time_is_over_and_not_under_those_who_download() {
-    for is_measured in [true, false] {
-        let shop = Shop::open("2s", is_measured, |_| {});
-        let bytes = content(24_000_000);
-        let (large, small) = (shop.master("large.zip", &bytes), shop.master("small.zip", b"small"));
-        // The first link to a directory of files makes Cloakroom listen there.
-        shop.click(&small, "");
-        until("the first is gone", || shop.names().is_empty().then_some(()));
-        let slow: Vec<String> = (0..5).map(|_| shop.click(&large, "")).collect();
-        let mut customers: Vec<Child> =
-            slow.iter().enumerate().map(|(number, path)| shop.slowly(path, &format!("got-{number}"), &[])).collect();
-        let others: BTreeSet<String> = (0..10).map(|number| name_of(&shop.click(&small, if number % 2 == 0 { "." } else { "" }))).collect();
-        until("the others are gone", || others.is_disjoint(&shop.names()).then_some(()));
-        let left = shop.names();
-        for (path, customer) in slow.iter().zip(&mut customers) {
-            assert!(customer.try_wait().unwrap().is_none(), "too fast a machine: the slow ones were to be at it still");
-            assert!(left.contains(&name_of(path)), "{is_measured}: {left:?}");
+    Way::each(&Way::STOCK, |way| {
+        for is_measured in [true, false] {
+            let shop = Shop::at(way, "2s", is_measured, |_| {});
+            let bytes = content(24_000_000);
+            let (large, small) = (shop.master("large.zip", &bytes), shop.master("small.zip", b"small"));
+            // The first link to a directory of files makes Cloakroom listen there.
+            shop.click(&small, "");
+            until("the first is gone", || shop.links().is_empty().then_some(()));
+            let slow: Vec<String> = (0..5).map(|_| shop.click(&large, "")).collect();
+            let mut customers: Vec<Child> =
+                slow.iter().enumerate().map(|(number, path)| shop.slowly(path, &format!("got-{number}"), &[])).collect();
+            let others: BTreeSet<String> =
+                (0..10).map(|number| name_of(&shop.click(&small, if number % 2 == 0 { "." } else { "" }))).collect();
+            until("the others are gone", || others.is_disjoint(&shop.links()).then_some(()));
+            let left = shop.links();
+            for (path, customer) in slow.iter().zip(&mut customers) {
+                assert!(customer.try_wait().unwrap().is_none(), "too fast a machine: the slow ones were to be at it still");
+                assert!(left.contains(&name_of(path)), "{is_measured}: {left:?}");
+            }
+            // Who pauses comes back with a range.
+            customers[0].kill().unwrap();
+            customers[0].wait().unwrap();
+            let mut resumed = shop.slowly(&slow[0], "got-0", &["-C", "-"]);
+            assert!(resumed.wait().unwrap().success());
+            for customer in &mut customers[1..] {
+                assert!(customer.wait().unwrap().success());
+            }
+            for number in 0..5 {
+                assert!(shop.got(&format!("got-{number}")) == bytes, "{is_measured}: every byte of {number}");
+            }
+            until("they go when they are done", || shop.links().is_empty().then_some(()));
+            let answer = servers::http::ask(shop.web.port, "GET", &format!("/pub/{}", slow[1]), &[]);
+            assert_eq!(answer.status, 404);
+            assert_eq!(shop.names().len(), usize::from(way == Way::Scgi), "its .htaccess stays: {:?}", shop.names());
+            let reported = shop.web.reported().iter().filter(|line| line.contains("\"path\":\"/pub/")).count();
+            assert!(reported >= 6, "each download, and the one that broke off: {reported}");
         }
-        // Who pauses comes back with a range.
-        customers[0].kill().unwrap();
-        customers[0].wait().unwrap();
-        let mut resumed = shop.slowly(&slow[0], "got-0", &["-C", "-"]);
-        assert!(resumed.wait().unwrap().success());
-        for customer in &mut customers[1..] {
-            assert!(customer.wait().unwrap().success());
-        }
-        for number in 0..5 {
-            assert!(shop.got(&format!("got-{number}")) == bytes, "{is_measured}: every byte of {number}");
-        }
-        until("they go when they are done", || shop.names().is_empty().then_some(()));
-        let answer = servers::http::ask(shop.nginx.port, "GET", &format!("/pub/{}", slow[1]), &[]);
-        assert_eq!(answer.status, 404);
-    }
+    });
 }
 
 #[test]
@@ -268,7 +301,7 @@ fn its_links_are_listed_explained_and_swept_with_the_rule_that_keeps_them() {
     for words in [name.as_str(), "1 link, those that go first first", "in 5 h", "these stay: .htaccess", "a.zip"] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    let (disk, url) = (public.join(&path), format!("http://127.0.0.1:{}/pub/{path}", shop.nginx.port));
+    let (disk, url) = (public.join(&path), format!("http://127.0.0.1:{}/pub/{path}", shop.web.port));
     let mut seen = 0;
     for what in [disk.to_str().unwrap(), public.join(&name).to_str().unwrap(), &format!("/pub/{path}"), &url, &name] {
         let (outcome, told) = explain(what);
@@ -335,7 +368,7 @@ fn a_link_that_cannot_be_taken_away_is_told_and_one_that_was_is_remembered() {
 
 /// What `check` finds of Zen Cart's directory: verdict, check, and all that it says.
 fn checked(shop: &Shop, more: &[&str]) -> Vec<(String, String, String)> {
-    let conf = shop.nginx.conf();
+    let conf = shop.web.nginx().conf();
     let rotation = shop.directory.path().join("logrotate.d");
     let all = [&["--json", "check", "--nginx-conf", conf.to_str().unwrap(), "--logrotate", rotation.to_str().unwrap()], more].concat();
     let output = shop.cloakroom.command(&all);

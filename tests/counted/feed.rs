@@ -8,37 +8,38 @@ use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::{Download, get};
 use crate::servers::nginx::{Nginx, NginxSetup};
 use crate::servers::until;
+use crate::servers::web::{Way, Web};
 use crate::shop::{MIB, SLOW, Shop, goods, in_flight, requests, units};
 
 /// A download of a slow shop that has begun and will take some seconds more.
 fn begun(shop: &Shop) -> Download {
     let url = shop.click(&shop.link(1));
-    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    let mut download = Download::open(shop.web.port, "GET", shop.target(&url), &[]);
     download.read(MIB / 2);
     download
 }
 
 #[track_caller]
 fn append(shop: &Shop, text: &str) {
-    OpenOptions::new().append(true).open(shop.nginx.access_log()).unwrap().write_all(text.as_bytes()).unwrap();
+    OpenOptions::new().append(true).open(shop.web.access_log()).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 #[test]
 fn a_log_that_is_rotated_during_a_download_loses_nothing() {
     let shop = Shop::open(3 * MIB, SLOW);
     let download = begun(&shop);
-    shop.nginx.rotate();
+    shop.web.nginx().rotate();
     assert!(download.finish().body == shop.goods);
     assert_eq!(units(&shop.becomes("completed")), (1, 0));
-    assert_eq!(shop.nginx.reported().len(), 1, "the line stands in the new log");
+    assert_eq!(shop.web.reported().len(), 1, "the line stands in the new log");
 }
 
 #[test]
 fn a_log_that_is_renamed_before_nginx_hears_of_it_loses_nothing() {
     let shop = Shop::open(3 * MIB, SLOW);
     let download = begun(&shop);
-    let renamed = shop.nginx.access_log().with_extension("log.1");
-    fs::rename(shop.nginx.access_log(), &renamed).unwrap();
+    let renamed = shop.web.access_log().with_extension("log.1");
+    fs::rename(shop.web.access_log(), &renamed).unwrap();
     assert!(download.finish().body == shop.goods);
     assert_eq!(units(&shop.becomes("completed")), (1, 0));
     assert_eq!(fs::read_to_string(renamed).unwrap().lines().count(), 1, "the line stands in the old log");
@@ -71,8 +72,8 @@ fn a_log_that_is_rotated_three_times_under_sixteen_connections_loses_nothing() {
     // The feed lets each old file be written to for two seconds before it goes on to the next.
     let (shop, over) = sixteen_connections_while("1m", |shop, round| {
         // As logrotate does: each file is kept under another name.
-        let log = shop.nginx.access_log();
-        shop.nginx.rotate();
+        let log = shop.web.access_log();
+        shop.web.nginx().rotate();
         fs::rename(log.with_extension("log.1"), log.with_extension(format!("log.{}", 9 - round))).unwrap();
     });
     assert_eq!(over["state"], "completed", "{over:#}\n{}", shop.cloakroom.log().join("\n"));
@@ -81,7 +82,7 @@ fn a_log_that_is_rotated_three_times_under_sixteen_connections_loses_nothing() {
 #[test]
 fn a_log_that_is_copied_and_truncated_under_sixteen_connections_is_true_or_presumed() {
     let (_shop, over) = sixteen_connections_while("3s", |shop, round| {
-        let log = shop.nginx.access_log();
+        let log = shop.web.access_log();
         fs::copy(&log, log.with_extension(format!("log.{round}"))).unwrap();
         OpenOptions::new().write(true).truncate(true).open(&log).unwrap();
     });
@@ -93,7 +94,7 @@ fn a_log_that_is_truncated_is_read_on_and_the_loss_is_said() {
     let shop = Shop::open(100_000, "");
     assert_eq!(shop.get(&shop.click(&shop.link(1)), &[]).status, 200);
     shop.becomes("completed");
-    OpenOptions::new().write(true).truncate(true).open(shop.nginx.access_log()).unwrap();
+    OpenOptions::new().write(true).truncate(true).open(shop.web.access_log()).unwrap();
     shop.cloakroom.logged(&["WARN", "became shorter", "lines may be lost"]);
     assert_eq!(shop.get(&shop.click(&shop.link(1)), &[]).status, 200);
     assert_eq!(units(&shop.becomes("completed")), (1, 0));
@@ -126,7 +127,7 @@ fn lines_of_nobody_half_lines_and_noise_change_nothing() {
     assert_eq!((units(&delivery), requests(&delivery).len()), ((1, 0), 1));
     // The same line once more counts nothing twice.
     let own =
-        shop.nginx.reported().into_iter().find(|line| line.contains(id) && line.contains(requests(&delivery)[0]["id"].as_str().unwrap()));
+        shop.web.reported().into_iter().find(|line| line.contains(id) && line.contains(requests(&delivery)[0]["id"].as_str().unwrap()));
     append(&shop, &format!("{}\n", own.unwrap()));
     append(&shop, "the end\n");
     until("the end of the log", || (shop.cloakroom.log().iter().filter(|line| line.contains("not understood")).count() > 1).then_some(()));
@@ -141,7 +142,7 @@ fn a_file_that_is_compressed_on_its_way_is_presumed() {
     let text = "the same line again and again\n".repeat(100_000);
     fs::write(nginx.downloads().join("album.zip"), &text).unwrap();
     let cloakroom = Cloakroom::behind(&nginx, "[[policy]]\nname = \"default\"\nresume_grace = \"2s\"\n");
-    let shop = Shop { nginx, cloakroom, goods: text.into_bytes() };
+    let shop = Shop { web: Web::Nginx(nginx), cloakroom, goods: text.into_bytes() };
     let url = shop.click(&shop.link(1));
     let answer = shop.get(&url, &[("Accept-Encoding", "gzip")]);
     assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{:?}", answer.headers);
@@ -153,55 +154,63 @@ fn a_file_that_is_compressed_on_its_way_is_presumed() {
 
 #[test]
 fn a_daemon_that_is_killed_cuts_no_download_and_forgets_nothing() {
-    let mut shop = Shop::open(3 * MIB, SLOW);
-    let link = shop.link(5);
-    let url = shop.click(&link);
-    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
-    download.read(MIB / 2);
-    shop.cloakroom.kill();
-    assert!(download.finish().body == shop.goods, "nginx sends to the end");
-    assert_eq!(shop.get(&link, &[]).status, 502, "nothing opens while it is down");
-    shop.cloakroom.start();
-    // The line that nginx wrote meanwhile is read where the feed had stopped.
-    let completed = shop.becomes("completed");
-    assert_eq!((units(&completed), requests(&completed).len()), ((1, 0), 1), "{completed:#}");
-    assert!(shop.get(&url, &[]).body == shop.goods, "the delivery is joined within its bytes");
-    whole(Customer::new().curl(&link));
-    let second = shop.becomes("completed");
-    assert_eq!(units(&second), (2, 0), "{second:#}");
-    assert_eq!(shop.deliveries().len(), 2);
+    Way::every(|way| {
+        let mut shop = Shop::at(way, 3 * MIB, SLOW);
+        let link = shop.link(5);
+        let url = shop.click(&link);
+        let mut download = Download::open(shop.web.port, "GET", shop.target(&url), &[]);
+        download.read(MIB / 2);
+        shop.cloakroom.kill();
+        assert!(download.finish().body == shop.goods, "nginx sends to the end");
+        let away = shop.get(&link, &[]).status;
+        assert!([502, 503].contains(&away), "nothing opens while it is down: {away}");
+        shop.cloakroom.start();
+        // The line that nginx wrote meanwhile is read where the feed had stopped.
+        let completed = shop.becomes("completed");
+        assert_eq!((units(&completed), requests(&completed).len()), ((1, 0), 1), "{completed:#}");
+        assert!(shop.get(&url, &[]).body == shop.goods, "the delivery is joined within its bytes");
+        whole(Customer::new().curl(&link));
+        let second = shop.becomes("completed");
+        assert_eq!(units(&second), (2, 0), "{second:#}");
+        assert_eq!(shop.deliveries().len(), 2);
+    });
 }
 
 /// The daemon was down for longer than the grace: what the log says comes before what the clock says.
 #[test]
 fn what_arrived_while_the_daemon_was_down_is_completed_however_late_it_comes_back() {
-    let mut shop = Shop::open(3 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"1s\"\n");
-    let download = begun(&shop);
-    shop.cloakroom.kill();
-    assert!(download.finish().body == shop.goods);
-    let line = until("the line", || shop.nginx.reported().pop());
-    assert!(line.contains("\"done\":\"OK\""), "{line}");
-    until("the end of the grace", || {
-        let written = fs::metadata(shop.nginx.access_log()).unwrap().modified().unwrap();
-        (written.elapsed().unwrap().as_millis() > 1200).then_some(())
+    Way::every(|way| {
+        let mut shop = Shop::at(way, 3 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"1s\"\n");
+        let download = begun(&shop);
+        shop.cloakroom.kill();
+        assert!(download.finish().body == shop.goods);
+        let line = until("the line", || shop.web.reported().pop());
+        let told = cloakroom::feed::line::read(line.as_bytes()).unwrap().expect("it names a delivery");
+        assert!(told.report().finished, "{line}");
+        until("the end of the grace", || {
+            let written = fs::metadata(shop.web.access_log()).unwrap().modified().unwrap();
+            (written.elapsed().unwrap().as_millis() > 1200).then_some(())
+        });
+        shop.cloakroom.start();
+        let over = shop.comes_to("its end", |delivery| delivery["closed"].is_string());
+        assert_eq!((over["state"].as_str(), units(&over)), (Some("completed"), (1, 0)), "{over:#}");
     });
-    shop.cloakroom.start();
-    let over = shop.comes_to("its end", |delivery| delivery["closed"].is_string());
-    assert_eq!((over["state"].as_str(), units(&over)), (Some("completed"), (1, 0)), "{over:#}");
 }
 
 #[test]
 fn a_download_that_outlasts_a_restart_counts_once() {
-    let mut shop = Shop::open(3 * MIB, SLOW);
-    let download = begun(&shop);
-    shop.cloakroom.kill();
-    shop.cloakroom.start();
-    let open = shop.newest();
-    assert_eq!((open["state"].as_str(), units(&open)), (Some("open"), (0, 1)), "its unit is still reserved: {open:#}");
-    assert!(download.finish().body == shop.goods);
-    assert_eq!(units(&shop.becomes("completed")), (1, 0));
-    assert_eq!(shop.deliveries().len(), 1);
-    assert!(shop.cloakroom.stop(), "{:?}", shop.cloakroom.log());
+    Way::every(|way| {
+        let mut shop = Shop::at(way, 3 * MIB, SLOW);
+        let download = begun(&shop);
+        shop.cloakroom.kill();
+        shop.cloakroom.start();
+        let open = shop.newest();
+        assert_eq!((open["state"].as_str(), units(&open)), (Some("open"), (0, 1)), "its unit is still reserved: {open:#}");
+        assert!(download.finish().body == shop.goods);
+        assert_eq!(units(&shop.becomes("completed")), (1, 0));
+        assert_eq!(shop.deliveries().len(), 1);
+        assert!(shop.cloakroom.stop(), "{:?}", shop.cloakroom.log());
+    });
 }
 
 #[test]
@@ -216,7 +225,7 @@ fn without_a_feed_a_download_counts_when_it_starts_and_says_so() {
         nginx.downloads().display(),
     );
     let cloakroom = Cloakroom::with(&format!("http://127.0.0.1:{}/dl/", nginx.port), &text);
-    let shop = Shop { nginx, cloakroom, goods: bytes };
+    let shop = Shop { web: Web::Nginx(nginx), cloakroom, goods: bytes };
     let link = shop.link(1);
     let customer = Customer::new();
     killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 2);
@@ -234,7 +243,7 @@ fn without_a_feed_a_download_counts_when_it_starts_and_says_so() {
     assert!(customer.got() == shop.goods);
     let resumed = shop.newest();
     assert_eq!((units(&resumed), requests(&resumed).len(), shop.deliveries().len()), ((1, 0), 2, 1), "{resumed:#}");
-    let other = get(shop.nginx.port, shop.target(&link), &[("User-Agent", "another")]);
+    let other = get(shop.web.port, shop.target(&link), &[("User-Agent", "another")]);
     assert_eq!((other.status, other.header("cloakroom-refusal")), (403, Some("limit_reached")));
 }
 

@@ -23,8 +23,8 @@ fn downloaded() -> (Shop, Vec<String>) {
         let range = format!("bytes={}-{}", part * SIZE / PARTS, (part + 1) * SIZE / PARTS - 1);
         assert_eq!(shop.get(&url, &[("Range", &range)]).status, 206);
     }
-    until("nginx's lines", || (shop.nginx.reported().len() == PARTS).then_some(()));
-    let lines = shop.nginx.reported();
+    until("nginx's lines", || (shop.web.reported().len() == PARTS).then_some(()));
+    let lines = shop.web.reported();
     (shop, lines)
 }
 

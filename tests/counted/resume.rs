@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::clients::{Customer, killed_after, killed_when, whole};
 use crate::servers::http::Download;
+use crate::servers::web::Way;
 use crate::shop::{MIB, SLOW, Shop, bytes_sent, in_flight, is_covered, requests, units};
 
 /// How a program is told to fetch a URL.
@@ -25,20 +26,55 @@ fn arrived_once(shop: &Shop, customer: &Customer, requests_expected: usize) -> V
 }
 
 #[test]
-fn a_download_that_was_killed_and_resumed_counts_once_for_every_client() {
-    let clients: [(&str, Fetch); 3] = [("curl", Customer::curl), ("curl with a jar", Customer::curl_with_jar), ("wget", Customer::wget)];
-    thread::scope(|scope| {
-        for (name, fetch) in clients {
-            for by_link in [true, false] {
-                scope.spawn(move || is_killed_and_resumed(name, fetch, by_link));
-            }
+fn a_download_in_one_go_or_over_eight_connections_counts_once() {
+    // What is not held back may arrive before a second connection is made.
+    let clients: [(Fetch, &str, usize, usize); 2] = [
+        (Customer::curl, "", 1, 1),
+        (
+            |customer, url| {
+                let mut aria = customer.aria2c(url);
+                aria.args(["-x8", "-s8"]);
+                aria
+            },
+            SLOW,
+            8,
+            99,
+        ),
+    ];
+    Way::every(|way| {
+        for (fetch, more, fewest, most) in clients {
+            let shop = Shop::at(way, 12 * MIB, more);
+            let customer = Customer::new();
+            whole(fetch(&customer, &shop.link(1)));
+            assert!(customer.got() == shop.goods, "the bytes are the file's");
+            let delivery = shop.comes_to("every report", |now| now["state"] == "completed" && in_flight(now) == 0);
+            assert_eq!((units(&delivery), shop.deliveries().len()), ((1, 0), 1), "{delivery:#}");
+            assert!(is_covered(&delivery), "{delivery:#}");
+            let asked = requests(&delivery).len();
+            assert!(asked >= fewest && asked <= most, "{asked} requests: {delivery:#}");
+            shop.web.assert_calm();
         }
     });
 }
 
+#[test]
+fn a_download_that_was_killed_and_resumed_counts_once_for_every_client() {
+    let clients: [(&str, Fetch); 3] = [("curl", Customer::curl), ("curl with a jar", Customer::curl_with_jar), ("wget", Customer::wget)];
+    Way::every(|way| {
+        thread::scope(|scope| {
+            for (name, fetch) in clients {
+                for by_link in [true, false] {
+                    scope.spawn(move || is_killed_and_resumed(way, name, fetch, by_link));
+                }
+            }
+        });
+    });
+}
+
 #[track_caller]
-fn is_killed_and_resumed(name: &str, fetch: Fetch, by_link: bool) {
-    let shop = Shop::open(3 * MIB, SLOW);
+fn is_killed_and_resumed(way: Way, name: &str, fetch: Fetch, by_link: bool) {
+    println!("{way:?} {name} {by_link}");
+    let shop = Shop::at(way, 3 * MIB, SLOW);
     let link = shop.link(5);
     let url = if by_link { link.clone() } else { shop.click(&link) };
     let customer = Customer::new();
@@ -53,13 +89,13 @@ fn is_killed_and_resumed(name: &str, fetch: Fetch, by_link: bool) {
         assert!(said.contains(words), "{name} {by_link}: {words:?} is missing:\n{said}");
     }
     shop.cloakroom.logged(&["127.0.0.1 completed"]);
-    shop.nginx.assert_calm();
+    shop.web.assert_calm();
 }
 
 #[test]
 fn sixteen_connections_killed_twice_and_resumed_are_one_download() {
-    let by_address = |by_link| {
-        let shop = Shop::open(16 * MIB, "[[policy]]\nname = \"default\"\nrate = \"150k/s\"\n");
+    let by_address = |way: Way, by_link| {
+        let shop = Shop::at(way, 16 * MIB, "[[policy]]\nname = \"default\"\nrate = \"150k/s\"\n");
         let link = shop.link(5);
         let url = if by_link { link.clone() } else { shop.click(&link) };
         let customer = Customer::new();
@@ -84,7 +120,9 @@ fn sixteen_connections_killed_twice_and_resumed_are_one_download() {
         assert!(requests(&delivery).len() > 16, "{delivery:#}");
         assert!(bytes_sent(&delivery) <= 2 * shop.goods.len() as u64, "{delivery:#}");
     };
-    thread::scope(|scope| [true, false].map(|by_link| scope.spawn(move || by_address(by_link))).map(|test| test.join().unwrap()));
+    Way::every(|way| {
+        thread::scope(|scope| [true, false].map(|by_link| scope.spawn(move || by_address(way, by_link))).map(|test| test.join().unwrap()));
+    });
 }
 
 /// Nothing holds the web server back: a kill leaves in the buffers of sixteen connections what was sent and did not
@@ -115,65 +153,71 @@ fn sixteen_connections_that_are_killed_late_are_finished_by_the_last_allowed_dow
 
 #[test]
 fn a_download_that_was_given_up_goes_back_after_its_grace() {
-    let shop = Shop::open(2 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"3s\"\n");
-    let link = shop.link(1);
-    let customer = Customer::new();
-    killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 4);
-    let cut = shop.settled();
-    assert_eq!((cut["state"].as_str(), units(&cut)), (Some("open"), (0, 1)), "{cut:#}");
-    let over = shop.becomes("released");
-    assert_eq!(units(&over), (0, 0), "{over:#}");
-    assert!(over["closed"].is_string(), "{over:#}");
-    shop.cloakroom.logged(&["127.0.0.1 released", "size=2097152"]);
-    // What came back can be used: the same customer begins anew, and gets the file.
-    std::fs::remove_file(customer.file()).unwrap();
-    whole(customer.curl(&link));
-    let delivery = shop.becomes("completed");
-    assert!(customer.got() == shop.goods);
-    assert_eq!((units(&delivery), shop.deliveries().len()), ((1, 0), 2), "{delivery:#}");
+    Way::every(|way| {
+        let shop = Shop::at(way, 2 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"3s\"\n");
+        let link = shop.link(1);
+        let customer = Customer::new();
+        killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 4);
+        let cut = shop.settled();
+        assert_eq!((cut["state"].as_str(), units(&cut)), (Some("open"), (0, 1)), "{cut:#}");
+        let over = shop.becomes("released");
+        assert_eq!(units(&over), (0, 0), "{over:#}");
+        assert!(over["closed"].is_string(), "{over:#}");
+        shop.cloakroom.logged(&["127.0.0.1 released", "size=2097152"]);
+        // What came back can be used: the same customer begins anew, and gets the file.
+        std::fs::remove_file(customer.file()).unwrap();
+        whole(customer.curl(&link));
+        let delivery = shop.becomes("completed");
+        assert!(customer.got() == shop.goods);
+        assert_eq!((units(&delivery), shop.deliveries().len()), ((1, 0), 2), "{delivery:#}");
+    });
 }
 
 #[test]
 fn what_was_logged_as_whole_and_did_not_arrive_is_resumed_by_the_link() {
-    // aria2c asks for the whole and for long parts, and breaks them off when it divides the rest among its connections.
-    let by: [(&str, Fetch, &str, &str); 2] =
-        [("curl", Customer::curl, "-A", ""), ("aria2c", Customer::aria2c, "-U", "[[policy]]\nname = \"default\"\nretry_factor = 8\n")];
-    for (name, fetch, agent_option, more) in by {
-        let shop = Shop::open(2 * MIB, more);
-        let link = shop.link(1);
-        let customer = Customer::new();
-        // The buffers of both sides hold the file: nginx is done before the client has read half of it.
-        let agent = [("User-Agent", name)];
-        let url = shop.click_with(&link, &agent);
-        let mut cut = Download::open(shop.nginx.port, "GET", shop.target(&url), &agent);
-        cut.read(MIB / 2);
-        let counted = shop.becomes("completed");
-        assert_eq!(units(&counted), (1, 0), "{name}: {counted:#}");
-        std::fs::write(customer.file(), &cut.answer.body).unwrap();
-        drop(cut);
-        let mut rest = fetch(&customer, &link);
-        rest.args([agent_option, name]);
-        whole(rest);
-        let delivery = shop.comes_to("the report of the rest", |now| requests(now).len() > 1 && in_flight(now) == 0);
-        assert!(customer.got() == shop.goods, "{name}");
-        assert_eq!((delivery["state"].as_str(), units(&delivery)), (Some("completed"), (1, 0)), "{name}: {delivery:#}");
-        assert_eq!(shop.deliveries().len(), 1, "{name}: one download, one delivery");
-        // What is left of its bytes is no second download for somebody else.
-        let other = shop.get(&link, &[("User-Agent", "another")]);
-        assert_eq!((other.status, other.header("cloakroom-refusal")), (403, Some("limit_reached")), "{name}");
-    }
+    Way::every(|way| {
+        // aria2c asks for the whole and for long parts, and breaks them off when it divides the rest among its connections.
+        let by: [(&str, Fetch, &str, &str); 2] =
+            [("curl", Customer::curl, "-A", ""), ("aria2c", Customer::aria2c, "-U", "[[policy]]\nname = \"default\"\nretry_factor = 8\n")];
+        for (name, fetch, agent_option, more) in by {
+            let shop = Shop::at(way, 2 * MIB, more);
+            let link = shop.link(1);
+            let customer = Customer::new();
+            // The buffers of both sides hold the file: nginx is done before the client has read half of it.
+            let agent = [("User-Agent", name)];
+            let url = shop.click_with(&link, &agent);
+            let mut cut = Download::open(shop.web.port, "GET", shop.target(&url), &agent);
+            cut.read(MIB / 2);
+            let counted = shop.becomes("completed");
+            assert_eq!(units(&counted), (1, 0), "{name}: {counted:#}");
+            std::fs::write(customer.file(), &cut.answer.body).unwrap();
+            drop(cut);
+            let mut rest = fetch(&customer, &link);
+            rest.args([agent_option, name]);
+            whole(rest);
+            let delivery = shop.comes_to("the report of the rest", |now| requests(now).len() > 1 && in_flight(now) == 0);
+            assert!(customer.got() == shop.goods, "{name}");
+            assert_eq!((delivery["state"].as_str(), units(&delivery)), (Some("completed"), (1, 0)), "{name}: {delivery:#}");
+            assert_eq!(shop.deliveries().len(), 1, "{name}: one download, one delivery");
+            // What is left of its bytes is no second download for somebody else.
+            let other = shop.get(&link, &[("User-Agent", "another")]);
+            assert_eq!((other.status, other.header("cloakroom-refusal")), (403, Some("limit_reached")), "{name}");
+        }
+    });
 }
 
 #[test]
 fn a_client_that_starts_over_instead_of_resuming_is_still_one_download() {
-    let shop = Shop::open(3 * MIB, SLOW);
-    let link = shop.link(5);
-    let customer = Customer::new();
-    killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 2);
-    shop.settled();
-    std::fs::remove_file(customer.file()).unwrap();
-    whole(customer.curl(&link));
-    arrived_once(&shop, &customer, 2);
+    Way::every(|way| {
+        let shop = Shop::at(way, 3 * MIB, SLOW);
+        let link = shop.link(5);
+        let customer = Customer::new();
+        killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 2);
+        shop.settled();
+        std::fs::remove_file(customer.file()).unwrap();
+        whole(customer.curl(&link));
+        arrived_once(&shop, &customer, 2);
+    });
 }
 
 #[test]
@@ -198,28 +242,30 @@ fn who_starts_over_again_and_again_gets_the_next_download_once_the_bytes_of_one_
 
 #[test]
 fn a_file_that_is_replaced_in_the_middle_is_never_mixed() {
-    for by_link in [true, false] {
-        let shop = Shop::open(3 * MIB, SLOW);
-        let link = shop.link(5);
-        let url = if by_link { link.clone() } else { shop.click(&link) };
-        let customer = Customer::new();
-        killed_after(customer.curl(&url), &customer.file(), MIB as u64 / 2);
-        shop.settled();
-        let old = shop.goods[..customer.got().len()].to_vec();
-        let new = crate::shop::goods(3 * MIB, 2);
-        let aside = shop.nginx.downloads().join("album.new");
-        std::fs::write(&aside, &new).unwrap();
-        std::fs::rename(&aside, shop.nginx.downloads().join("album.zip")).unwrap();
-        let resumed = crate::clients::ends(customer.curl(&url));
-        assert_eq!(resumed.status.code(), Some(22), "an HTTP error: {resumed:?}");
-        assert!(customer.got() == old, "nothing of the new file was put behind the old one's bytes");
-        std::fs::remove_file(customer.file()).unwrap();
-        // A fresh click gets the new file, whole.
-        whole(customer.curl(&link));
-        assert!(customer.got() == new);
-        let delivery = shop.becomes("completed");
-        assert_eq!(units(&delivery), (1, 0), "{delivery:#}");
-        let states: Vec<Value> = shop.deliveries().into_iter().map(|delivery| delivery["state"].clone()).collect();
-        assert_eq!(states, ["completed", "released"], "the old version's download went back");
-    }
+    Way::every(|way| {
+        for by_link in [true, false] {
+            let shop = Shop::at(way, 3 * MIB, SLOW);
+            let link = shop.link(5);
+            let url = if by_link { link.clone() } else { shop.click(&link) };
+            let customer = Customer::new();
+            killed_after(customer.curl(&url), &customer.file(), MIB as u64 / 2);
+            shop.settled();
+            let old = shop.goods[..customer.got().len()].to_vec();
+            let new = crate::shop::goods(3 * MIB, 2);
+            let aside = shop.web.downloads().join("album.new");
+            std::fs::write(&aside, &new).unwrap();
+            std::fs::rename(&aside, shop.web.downloads().join("album.zip")).unwrap();
+            let resumed = crate::clients::ends(customer.curl(&url));
+            assert_eq!(resumed.status.code(), Some(22), "an HTTP error: {resumed:?}");
+            assert!(customer.got() == old, "nothing of the new file was put behind the old one's bytes");
+            std::fs::remove_file(customer.file()).unwrap();
+            // A fresh click gets the new file, whole.
+            whole(customer.curl(&link));
+            assert!(customer.got() == new);
+            let delivery = shop.becomes("completed");
+            assert_eq!(units(&delivery), (1, 0), "{delivery:#}");
+            let states: Vec<Value> = shop.deliveries().into_iter().map(|delivery| delivery["state"].clone()).collect();
+            assert_eq!(states, ["completed", "released"], "the old version's download went back");
+        }
+    });
 }

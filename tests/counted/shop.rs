@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,35 +10,54 @@ use crate::servers::cloakroom::Cloakroom;
 use crate::servers::http::{Answer, get};
 use crate::servers::nginx::{Nginx, NginxSetup};
 use crate::servers::until;
+use crate::servers::web::{Way, Web};
 
-/// nginx, the daemon and `masters/album.zip`.
+/// A web server, the daemon and `masters/album.zip`.
 pub struct Shop {
-    pub nginx: Nginx,
+    pub web: Web,
     pub cloakroom: Cloakroom,
     pub goods: Vec<u8>,
 }
 
 pub const MIB: usize = 1024 * 1024;
 
-/// A line of `[[policy]]` under which a download of some MiB takes seconds: nginx, and not the client's buffers, decides
+/// A line of `[[policy]]` under which a download of some MiB takes seconds: the web server, and not the client's buffers, decides
 /// how far it has come.
 pub const SLOW: &str = "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\n";
 
 impl Shop {
-    /// Opens one with a file of `size` bytes; `more` is added to the configuration.
+    /// Opens one behind nginx with a file of `size` bytes; `more` is added to the configuration.
     #[track_caller]
     pub fn open(size: usize, more: &str) -> Self {
-        Self::behind(&NginxSetup::default(), size, more)
+        Self::at(Way::Nginx, size, more)
     }
 
     /// The same, behind an nginx of this kind.
     #[track_caller]
     pub fn behind(setup: &NginxSetup, size: usize, more: &str) -> Self {
-        let nginx = Nginx::start(setup);
+        Self::before(Web::Nginx(Nginx::start(setup)), size, more)
+    }
+
+    /// The same, behind a web server that hands downloads over in this way. Where it cannot keep to the rate of a link, it
+    /// has one of its own.
+    #[track_caller]
+    pub fn at(way: Way, size: usize, more: &str) -> Self {
+        let rate = rate_of(more);
+        let web = way.start(rate);
+        if Way::WITH_RATES.contains(&way) {
+            return Self::before(web, size, more);
+        }
+        let more: String = more.split_inclusive('\n').filter(|line| !line.starts_with("rate = ")).collect();
+        Self::before(web, size, &more)
+    }
+
+    /// The same, behind this one.
+    #[track_caller]
+    pub fn before(web: Web, size: usize, more: &str) -> Self {
         let goods = goods(size, 1);
-        fs::write(nginx.downloads().join("album.zip"), &goods).unwrap();
-        let cloakroom = Cloakroom::behind(&nginx, more);
-        Self { nginx, cloakroom, goods }
+        put(&web, &goods);
+        let cloakroom = web.reporting(more);
+        Self { web, cloakroom, goods }
     }
 
     /// Opens one whose nginx reports by syslog.
@@ -65,7 +85,7 @@ impl Shop {
         let goods = goods(size, 1);
         fs::write(nginx.downloads().join("album.zip"), &goods).unwrap();
         let cloakroom = Cloakroom::fed(&nginx, &feed(&nginx), more);
-        Self { nginx, cloakroom, goods }
+        Self { web: Web::Nginx(nginx), cloakroom, goods }
     }
 
     /// A counted link of the file: its URL.
@@ -77,13 +97,13 @@ impl Shop {
     /// A URL without scheme and host.
     #[track_caller]
     pub fn target<'a>(&self, url: &'a str) -> &'a str {
-        url.strip_prefix(&format!("http://127.0.0.1:{}", self.nginx.port)).unwrap()
+        url.strip_prefix(&format!("http://127.0.0.1:{}", self.web.port)).unwrap()
     }
 
     /// Asks for a URL with GET, follows nothing.
     #[track_caller]
     pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
-        get(self.nginx.port, self.target(url), headers)
+        get(self.web.port, self.target(url), headers)
     }
 
     /// Clicks on a link: the URL of the delivery.
@@ -97,7 +117,7 @@ impl Shop {
     pub fn click_with(&self, link: &str, headers: &[(&str, &str)]) -> String {
         let answer = self.get(link, headers);
         assert_eq!(answer.status, 303, "{answer:?}");
-        format!("http://127.0.0.1:{}{}", self.nginx.port, answer.header("location").unwrap())
+        format!("http://127.0.0.1:{}{}", self.web.port, answer.header("location").unwrap())
     }
 
     /// The newest delivery.
@@ -141,6 +161,28 @@ impl Shop {
         });
         found.unwrap_or_else(|| panic!("{what}: {last:#}"))
     }
+}
+
+/// Puts `masters/album.zip` there, an hour old: Apache calls the tag of a file weak that was written a moment ago.
+fn put(web: &Web, goods: &[u8]) {
+    let path = web.downloads().join("album.zip");
+    fs::write(&path, goods).unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let now = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(now - Duration::from_hours(1)).unwrap();
+}
+
+/// KiB per second of the policy in this configuration.
+fn rate_of(configuration: &str) -> Option<u64> {
+    let value = configuration.lines().find_map(|line| line.strip_prefix("rate = "))?.trim_matches('"');
+    let digits = value.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = match &value[digits.len()..] {
+        "MB/s" => 1_000_000,
+        "k/s" => 1024,
+        "" => 1,
+        other => panic!("a rate in {other:?}"),
+    };
+    Some(digits.parse::<u64>().unwrap() * unit / 1024)
 }
 
 fn until_some<T>(condition: impl FnMut() -> Option<T>) -> Option<T> {
@@ -195,11 +237,18 @@ pub fn bytes_sent(delivery: &Value) -> u64 {
     requests(delivery).iter().filter_map(|request| request["report"]["bytes"].as_u64()).sum()
 }
 
-/// The bytes of the file that nginx itself wrote down, over all requests.
+/// The lines of the report that name a delivery. Apache writes one for each request.
+pub fn named(shop: &Shop) -> Vec<String> {
+    shop.web.reported().into_iter().filter(|line| line.contains("\"d-")).collect()
+}
+
+/// The bytes of the file that the web server itself wrote down, over all requests of which each ended whole where it is
+/// Apache: it writes what was to be sent.
 #[track_caller]
 pub fn bytes_logged(shop: &Shop) -> u64 {
-    let lines: Vec<Value> = shop.nginx.reported().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lines.iter().map(|line| line["bytes"].as_str().unwrap().parse::<u64>().unwrap()).sum()
+    let lines: Vec<Value> = named(shop).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let bytes = |line: &Value| line.get("bytes").or_else(|| line.get("body")).unwrap().as_str().unwrap().parse::<u64>().unwrap();
+    lines.iter().map(bytes).sum()
 }
 
 /// Whether every byte of the file was sent to one client.

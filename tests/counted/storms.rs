@@ -9,6 +9,7 @@ use crate::clients::{Customer, at_once, ends, runs_until, whole};
 use crate::servers::http::{Answer, get};
 use crate::servers::nginx::NginxSetup;
 use crate::servers::until;
+use crate::servers::web::Way;
 use crate::shop::{MIB, SLOW, Shop, bytes_logged, bytes_sent, in_flight, is_covered, outcomes, requests, units};
 
 /// A thousand connections need a thousand descriptors, of this process too.
@@ -39,7 +40,7 @@ fn of_a_hundred_customers_with_cookie_jars_exactly_three_get_the_three_downloads
         });
         assert_eq!(done["state"], "completed");
     }
-    shop.nginx.assert_calm();
+    shop.web.assert_calm();
 }
 
 /// All of them look alike to the daemon at their first click: one address, one agent, no cookie yet.
@@ -73,7 +74,7 @@ fn a_thousand_requests_on_one_delivery_url_send_no_byte_more_than_its_budget() {
             let agent = format!("client {number}");
             let mut headers = vec![("User-Agent", agent.as_str())];
             headers.extend((!is_whole(number)).then_some(("Range", range.as_str())));
-            get(shop.nginx.port, shop.target(&url), &headers)
+            get(shop.web.port, shop.target(&url), &headers)
         });
         let counts = outcomes(&answers);
         let sent: usize = answers.iter().filter(|answer| answer.status < 300).map(|answer| answer.body.len()).sum();
@@ -86,7 +87,7 @@ fn a_thousand_requests_on_one_delivery_url_send_no_byte_more_than_its_budget() {
         assert_eq!(bytes_sent(&delivery), logged, "round {round}: and that is what was reported");
         assert!(delivery["bytes_charged"].as_u64().unwrap() <= budget, "round {round}: {delivery:#}");
     }
-    shop.nginx.assert_calm();
+    shop.web.assert_calm();
 }
 
 /// The pieces in an order that nothing but `seed` decides.
@@ -109,49 +110,51 @@ fn is_part(answer: &Answer, goods: &[u8]) {
 
 #[test]
 fn a_reader_that_asks_for_pieces_in_any_order_has_read_the_file_once() {
-    const PIECE: usize = 16 * 1024;
-    for seed in 1..=3 {
-        let shop = Shop::open(MIB, "");
-        let url = shop.click(&shop.link(1));
-        let pieces = (0..MIB / PIECE).map(|piece| format!("bytes={}-{}", piece * PIECE, (piece + 1) * PIECE - 1));
-        // What readers of PDF files do besides: the end, the first page, some objects at once, one and the same again.
-        let looks = (0..30).flat_map(|look| {
-            let at = look * 30_000;
-            [
-                format!("bytes=-{}", 1 + look * 60),
-                format!("bytes={at}-{}", at + 999),
-                format!("bytes={at}-{},{}-{}", at + 99, at + 5000, at + 5099),
-            ]
-        });
-        let asked = shuffled(pieces.chain(looks).collect(), seed);
-        assert_eq!(asked.len(), 64 + 90);
-        let next = std::sync::Mutex::new(asked.iter());
-        at_once(6, |_| {
-            while let Some(range) = { next.lock().unwrap().next() } {
-                // A reader waits and asks again, as it is told to.
-                let answer = until("a place among the connections", || {
-                    let answer = shop.get(&url, &[("Range", range), ("User-Agent", "reader")]);
-                    (answer.header("cloakroom-refusal") != Some("too_many_connections")).then_some(answer)
-                });
-                assert_eq!(answer.status, 206, "{range}: {answer:?}");
-                if range.contains(',') {
-                    assert!(answer.header("content-type").unwrap().starts_with("multipart/byteranges"), "{range}");
-                } else {
-                    is_part(&answer, &shop.goods);
+    Way::every(|way| {
+        const PIECE: usize = 16 * 1024;
+        for seed in 1..=3 {
+            let shop = Shop::at(way, MIB, "");
+            let url = shop.click(&shop.link(1));
+            let pieces = (0..MIB / PIECE).map(|piece| format!("bytes={}-{}", piece * PIECE, (piece + 1) * PIECE - 1));
+            // What readers of PDF files do besides: the end, the first page, some objects at once, one and the same again.
+            let looks = (0..30).flat_map(|look| {
+                let at = look * 30_000;
+                [
+                    format!("bytes=-{}", 1 + look * 60),
+                    format!("bytes={at}-{}", at + 999),
+                    format!("bytes={at}-{},{}-{}", at + 99, at + 5000, at + 5099),
+                ]
+            });
+            let asked = shuffled(pieces.chain(looks).collect(), seed);
+            assert_eq!(asked.len(), 64 + 90);
+            let next = std::sync::Mutex::new(asked.iter());
+            at_once(6, |_| {
+                while let Some(range) = { next.lock().unwrap().next() } {
+                    // A reader waits and asks again, as it is told to.
+                    let answer = until("a place among the connections", || {
+                        let answer = shop.get(&url, &[("Range", range), ("User-Agent", "reader")]);
+                        (answer.header("cloakroom-refusal") != Some("too_many_connections")).then_some(answer)
+                    });
+                    assert_eq!(answer.status, 206, "{range}: {answer:?}");
+                    if range.contains(',') {
+                        assert!(answer.header("content-type").unwrap().starts_with("multipart/byteranges"), "{range}");
+                    } else {
+                        is_part(&answer, &shop.goods);
+                    }
                 }
-            }
-        });
-        let done = shop.becomes("completed");
-        let done =
-            shop.comes_to("every report", |now| in_flight(now) == 0 && requests(now).len() == asked.len().max(requests(&done).len()));
-        assert_eq!((units(&done), shop.deliveries().len()), ((1, 0), 1), "{done:#}");
-        assert!(is_covered(&done) && done["bytes_charged"].as_u64().unwrap() <= 2 * MIB as u64, "{done:#}");
-        // Afterwards it reads on, without another download and within the bytes of this one.
-        let seek = shop.get(&url, &[("Range", "bytes=-1000"), ("User-Agent", "reader")]);
-        is_part(&seek, &shop.goods);
-        assert_eq!(units(&shop.settled()), (1, 0));
-        shop.nginx.assert_calm();
-    }
+            });
+            let done = shop.becomes("completed");
+            let done =
+                shop.comes_to("every report", |now| in_flight(now) == 0 && requests(now).len() == asked.len().max(requests(&done).len()));
+            assert_eq!((units(&done), shop.deliveries().len()), ((1, 0), 1), "{done:#}");
+            assert!(is_covered(&done) && done["bytes_charged"].as_u64().unwrap() <= 2 * MIB as u64, "{done:#}");
+            // Afterwards it reads on, without another download and within the bytes of this one.
+            let seek = shop.get(&url, &[("Range", "bytes=-1000"), ("User-Agent", "reader")]);
+            is_part(&seek, &shop.goods);
+            assert_eq!(units(&shop.settled()), (1, 0));
+            shop.web.assert_calm();
+        }
+    });
 }
 
 #[test]
@@ -188,35 +191,37 @@ fn a_download_killed_at_99_percent_and_given_up_goes_back_after_its_grace() {
 
 #[test]
 fn two_devices_at_once_are_two_downloads_or_one_that_is_explained() {
-    for max in [2, 1] {
-        let shop = Shop::open(3 * MIB, SLOW);
-        let link = shop.link(max);
-        let [laptop, phone] = [("Laptop", Customer::new()), ("Phone", Customer::new())];
-        let by = |(agent, customer): &(&str, Customer)| {
-            let mut curl = customer.curl_with_jar(&link);
-            curl.args(["-A", agent]);
-            curl
-        };
-        let mut first = by(&laptop).spawn().unwrap();
-        until("the first bytes", || (!laptop.1.got().is_empty()).then_some(()));
-        if max == 1 {
-            let page = shop.get(&link, &[("User-Agent", "Phone"), ("Accept", "text/html")]);
-            let text = page.text().replace("&#x2f;", "/");
-            assert_eq!((page.status, page.header("cloakroom-refusal")), (409, Some("download_running")));
-            for words in ["already running", "Started", "less than a minute ago", "127.0.0.0/24", "another device", "R-"] {
-                assert!(text.contains(words), "{words:?} is missing: {text}");
+    Way::every(|way| {
+        for max in [2, 1] {
+            let shop = Shop::at(way, 3 * MIB, SLOW);
+            let link = shop.link(max);
+            let [laptop, phone] = [("Laptop", Customer::new()), ("Phone", Customer::new())];
+            let by = |(agent, customer): &(&str, Customer)| {
+                let mut curl = customer.curl_with_jar(&link);
+                curl.args(["-A", agent]);
+                curl
+            };
+            let mut first = by(&laptop).spawn().unwrap();
+            until("the first bytes", || (!laptop.1.got().is_empty()).then_some(()));
+            if max == 1 {
+                let page = shop.get(&link, &[("User-Agent", "Phone"), ("Accept", "text/html")]);
+                let text = page.text().replace("&#x2f;", "/");
+                assert_eq!((page.status, page.header("cloakroom-refusal")), (409, Some("download_running")));
+                for words in ["already running", "Started", "less than a minute ago", "127.0.0.0/24", "another device", "R-"] {
+                    assert!(text.contains(words), "{words:?} is missing: {text}");
+                }
+                assert_eq!(ends(by(&phone)).status.code(), Some(22));
+            } else {
+                whole(by(&phone));
+                assert!(phone.1.got() == shop.goods);
             }
-            assert_eq!(ends(by(&phone)).status.code(), Some(22));
-        } else {
-            whole(by(&phone));
-            assert!(phone.1.got() == shop.goods);
+            assert!(first.wait().unwrap().success() && laptop.1.got() == shop.goods);
+            let done = until("all used", || Some(shop.newest()).filter(|newest| units(newest) == (u64::from(max), 0)));
+            assert_eq!(done["state"], "completed", "{done:#}");
+            let states = shop.deliveries();
+            assert!(states.len() == max as usize && states.iter().all(|delivery| delivery["state"] == "completed"), "{states:#?}");
         }
-        assert!(first.wait().unwrap().success() && laptop.1.got() == shop.goods);
-        let done = until("all used", || Some(shop.newest()).filter(|newest| units(newest) == (u64::from(max), 0)));
-        assert_eq!(done["state"], "completed", "{done:#}");
-        let states = shop.deliveries();
-        assert!(states.len() == max as usize && states.iter().all(|delivery| delivery["state"] == "completed"), "{states:#?}");
-    }
+    });
 }
 
 #[test]

@@ -25,15 +25,15 @@ fn a_download_that_is_reported_by_syslog_counts_when_it_arrived() {
         assert_eq!((units(&delivery), requests(&delivery).len(), delivery["feed"].as_str()), ((1, 0), 1, Some("syslog")));
         let said = shop.cloakroom.say(&["delivery", "show"]);
         assert!(said.contains("syslog, which may lose lines"), "{said}");
-        assert!(!shop.nginx.access_log().exists(), "nothing lies on the disk");
-        shop.nginx.assert_calm();
+        assert!(!shop.web.access_log().exists(), "nothing lies on the disk");
+        shop.web.assert_calm();
     }
 }
 
 #[test]
 fn its_socket_has_its_mode_and_is_there_as_long_as_the_daemon() {
     let mut shop = Shop::by_syslog(1000, "");
-    let socket = shop.nginx.log_socket();
+    let socket = shop.web.nginx().log_socket();
     let there = fs::symlink_metadata(&socket).unwrap();
     assert!(there.file_type().is_socket());
     assert_eq!(there.permissions().mode() & 0o777, 0o666);
@@ -59,7 +59,7 @@ fn its_socket_has_its_mode_and_is_there_as_long_as_the_daemon() {
 #[test]
 fn a_line_that_nobody_heard_makes_a_download_presumed_and_the_next_is_heard_again() {
     let shop = Shop::by_syslog(100_000, SHORT_GRACE);
-    let socket = shop.nginx.log_socket();
+    let socket = shop.web.nginx().log_socket();
     fs::rename(&socket, socket.with_extension("away")).unwrap();
     let url = shop.click(&shop.link(1));
     assert!(shop.get(&url, &[]).body == shop.goods);
@@ -80,7 +80,7 @@ fn lines_that_the_kernel_had_no_room_for_make_a_download_presumed_and_no_unit_is
     let parts: Vec<Download> = (0..PARTS)
         .map(|part| {
             let range = format!("bytes={}-{}", part * 50_000, (part + 1) * 50_000 - 1);
-            Download::open(shop.nginx.port, "GET", shop.target(&url), &[("Range", &range)])
+            Download::open(shop.web.port, "GET", shop.target(&url), &[("Range", &range)])
         })
         .collect();
     let pid = Pid::from_raw(i32::try_from(shop.cloakroom.pid()).unwrap()).unwrap();
@@ -102,7 +102,7 @@ fn lines_that_the_kernel_had_no_room_for_make_a_download_presumed_and_no_unit_is
 fn a_download_that_ends_while_the_daemon_is_down_is_presumed() {
     let mut shop = Shop::by_syslog(3 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"4s\"\n");
     let url = shop.click(&shop.link(1));
-    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    let mut download = Download::open(shop.web.port, "GET", shop.target(&url), &[]);
     download.read(MIB / 2);
     shop.cloakroom.kill();
     assert!(download.finish().body == shop.goods);
@@ -145,7 +145,7 @@ fn sixteen_connections_are_heard_by_syslog_as_one_download() {
 fn datagrams_of_others_half_ones_and_doubled_ones_change_nothing() {
     let shop = Shop::by_syslog(3 * MIB, SLOW);
     let url = shop.click(&shop.link(1));
-    let mut download = Download::open(shop.nginx.port, "GET", shop.target(&url), &[]);
+    let mut download = Download::open(shop.web.port, "GET", shop.target(&url), &[]);
     download.read(MIB / 2);
     let running = shop.newest();
     let line = |request: &str| {
@@ -157,7 +157,7 @@ fn datagrams_of_others_half_ones_and_doubled_ones_change_nothing() {
         )
     };
     let own = line(requests(&running)[0]["id"].as_str().unwrap());
-    let (sender, socket) = (UnixDatagram::unbound().unwrap(), shop.nginx.log_socket());
+    let (sender, socket) = (UnixDatagram::unbound().unwrap(), shop.web.nginx().log_socket());
     let send = |text: &[u8]| assert_eq!(sender.send_to(text, &socket).unwrap(), text.len());
     let endless = format!("<190>Nov 21 23:02:12 cloakroom: {}", "x".repeat(100_000));
     for text in
@@ -179,5 +179,5 @@ fn datagrams_of_others_half_ones_and_doubled_ones_change_nothing() {
         (faults > 1).then_some(())
     });
     assert_eq!(shop.newest(), delivery, "the same report again says nothing new");
-    assert_eq!(ask(shop.nginx.port, "GET", shop.target(&url), &[]).status, 200, "the daemon answers");
+    assert_eq!(ask(shop.web.port, "GET", shop.target(&url), &[]).status, 200, "the daemon answers");
 }

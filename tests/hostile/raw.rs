@@ -7,7 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any web server waits for whom it asks: `mod_authnz_fcgi` 30 seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An answer, however broken.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The real daemon, with a configuration for a private nginx or alone, and its commands.
+//! The real daemon, with a configuration for a private nginx or Apache or alone, and its commands.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::apache::Apache;
 use super::nginx::Nginx;
 use super::program::{Program, Running};
 use super::until;
@@ -62,6 +63,30 @@ impl Cloakroom {
             nginx.downloads().display(),
         );
         Self::with(&format!("http://127.0.0.1:{}/dl/", nginx.port), &text)
+    }
+
+    /// A daemon behind `apache` in the protocols in which it asks: storage `masters`, a rule for `/members/`, key `main`, an API
+    /// socket, and no feed but what `more` says.
+    #[track_caller]
+    pub fn behind_apache(apache: &Apache, more: &str) -> Self {
+        Self::storing_behind_apache(apache, "", more)
+    }
+
+    /// The same with these lines under `[[storage]]`.
+    #[track_caller]
+    pub fn storing_behind_apache(apache: &Apache, storage: &str, more: &str) -> Self {
+        let (protocol, socket) = apache.downloads_to();
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:{}\"\ndialect = \"apache\"\nprotocol = \"fastcgi\"\nsecret = \"{}\"\n\n\
+             [[listener]]\naddress = \"unix:{}\"\nmode = \"0666\"\ndialect = \"apache\"\nprotocol = \"{protocol}\"\n\n\
+             [[storage]]\nname = \"masters\"\npath = \"{}\"\nhandoff = \"/_cloakroom/masters/\"\n{storage}\n\
+             [[rule]]\npath = \"/members/\"\naccept = [\"signed-url\"]\n\n{more}",
+            apache.authorizer,
+            apache.secret().display(),
+            socket.display(),
+            apache.downloads().display(),
+        );
+        Self::with(&format!("http://127.0.0.1:{}/dl/", apache.port), &text)
     }
 
     /// A daemon with `[server]`, the key `main` and an API socket; all else is `more`.

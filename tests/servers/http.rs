@@ -117,6 +117,23 @@ impl Download {
         Self { stream, answer: Answer { status, headers, body: vec![] }, bodyless }
     }
 
+    /// Asks on a connection that stays open, and reads the whole answer and nothing behind it.
+    #[track_caller]
+    pub fn next_on(stream: &mut TcpStream, request: &[u8], bodyless: bool) -> Answer {
+        stream.write_all(request).unwrap();
+        let mut answered = Self::of(stream.try_clone().unwrap(), bodyless);
+        if answered.bodyless {
+            return answered.answer;
+        }
+        match answered.answer.header("content-length").map(|length| length.parse().unwrap()) {
+            Some(length) => {
+                answered.read(length);
+            }
+            None => answered.chunks(),
+        }
+        answered.answer
+    }
+
     /// Reads until `bytes` bytes of the body are there.
     pub fn read(&mut self, bytes: usize) -> &mut Self {
         let mut more = vec![0; bytes - self.answer.body.len()];

@@ -5,14 +5,18 @@
 pub mod apache;
 pub mod cloakroom;
 pub mod compiled;
+pub mod desk;
 pub mod faketime;
+pub mod home;
 pub mod http;
 pub mod nginx;
 pub mod program;
 pub mod secrecy;
 pub mod site;
+pub mod web;
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
@@ -48,4 +52,17 @@ pub fn names_in(directory: &Path) -> Vec<String> {
 /// A port of loopback on which nobody listens now.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The first of the ports that Linux gives to whoever connects and asks for none, where nothing else is said.
+const EPHEMERAL: u16 = 32_768;
+
+/// A port of loopback on which nobody listens now, and that nobody gets who connects meanwhile: for those who listen on it
+/// later.
+pub fn quiet_port() -> u16 {
+    const FIRST: u16 = 10_240;
+    until("a free port", || {
+        let random = u16::try_from(RandomState::new().build_hasher().finish() % u64::from(EPHEMERAL - FIRST)).unwrap();
+        TcpListener::bind(("127.0.0.1", FIRST + random)).ok().map(|_| FIRST + random)
+    })
 }

@@ -2,12 +2,13 @@
 //! examples become directories below a temporary one, and port 80 a free port of loopback.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
+use super::home::Home;
 use super::{free_port, until};
 
 /// What stands around the examples.
@@ -29,10 +30,16 @@ pub struct NginxSetup {
 
 /// A running nginx. Ends with this value.
 pub struct Nginx {
-    directory: TempDir,
+    home: Home,
     child: Child,
-    /// Where it listens, on 127.0.0.1.
-    pub port: u16,
+}
+
+impl Deref for Nginx {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.home
+    }
 }
 
 /// Ports may be taken between choosing and listening.
@@ -54,63 +61,22 @@ impl Nginx {
 
     /// The socket on which it looks for Cloakroom.
     pub fn socket(&self) -> PathBuf {
-        self.directory.path().join("run/nginx.sock")
+        self.place("run/nginx.sock")
     }
 
     /// The socket to which it reports by syslog.
     pub fn log_socket(&self) -> PathBuf {
-        self.directory.path().join("run/log.sock")
-    }
-
-    /// The directory of the masters: `/srv/downloads` in the examples.
-    pub fn downloads(&self) -> PathBuf {
-        self.directory.path().join("downloads")
-    }
-
-    /// The public directory: `/srv/www/pub` in the examples.
-    pub fn public(&self) -> PathBuf {
-        self.directory.path().join("pub")
-    }
-
-    /// The public directory of copies: `/srv/www/goods` in the examples.
-    pub fn goods(&self) -> PathBuf {
-        self.directory.path().join("goods")
-    }
-
-    /// The file by which it asks for a password there: `/var/lib/cloakroom-htpasswd/goods` in the examples.
-    pub fn htpasswd(&self) -> PathBuf {
-        self.directory.path().join("htpasswd/goods")
+        self.place("run/log.sock")
     }
 
     /// Its main configuration file.
     pub fn conf(&self) -> PathBuf {
-        self.directory.path().join("conf/nginx.conf")
+        self.place("conf/nginx.conf")
     }
 
     /// Writes its configuration anew; [`Nginx::reload`] makes it hold.
     pub fn rewrite(&self, setup: &NginxSetup) {
-        write(self.directory.path(), self.port, setup);
-    }
-
-    /// The site's document root.
-    pub fn root(&self) -> PathBuf {
-        self.directory.path().join("www")
-    }
-
-    /// The report that Cloakroom follows.
-    pub fn access_log(&self) -> PathBuf {
-        self.directory.path().join("log/cloakroom.log")
-    }
-
-    /// The lines of the report so far, whole ones only.
-    pub fn reported(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.access_log()).unwrap_or_default();
-        text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
-    }
-
-    /// What nginx says of itself.
-    pub fn error_log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log/error.log")).unwrap_or_default()
+        write(self.home(), self.port, setup);
     }
 
     /// Fails the test if nginx had something grave to say; an upstream that does not answer is not grave.
@@ -133,7 +99,7 @@ impl Nginx {
 
     /// Rotates the report as logrotate does: renamed to `cloakroom.log.1`, and every process of nginx told to open anew.
     pub fn rotate(&self) {
-        fs::rename(self.access_log(), self.directory.path().join("log/cloakroom.log.1")).unwrap();
+        fs::rename(self.access_log(), self.place("log/cloakroom.log.1")).unwrap();
         self.reopen();
     }
 
@@ -157,13 +123,12 @@ impl Nginx {
     }
 
     fn try_start(setup: &NginxSetup) -> Option<Self> {
-        let directory = tempfile::Builder::new().prefix("cloakroom-nginx-").tempdir().unwrap();
-        let port = free_port();
-        let main = write(directory.path(), port, setup);
-        let mut command = nginx(directory.path(), &main);
+        let home = Home::new("nginx", free_port());
+        let main = write(home.home(), home.port, setup);
+        let mut command = nginx(home.home(), &main);
         let child = command.stderr(Stdio::null()).spawn().expect("nginx is installed (tests/run does it)");
-        let mut nginx = Self { directory, child, port };
-        let pid_file = nginx.directory.path().join("nginx.pid");
+        let mut nginx = Self { home, child };
+        let pid_file = nginx.place("nginx.pid");
         // The pid file is written once all ports are bound, and the workers say that they started after that.
         let listens = until("nginx listens or ends", || {
             if nginx.child.try_wait().unwrap().is_some() {

@@ -1,17 +1,18 @@
-//! A whole site: the real nginx, the real daemon behind it, URLs signed by a second hand, and a look into every log at
+//! A whole site: the real nginx, or the real Apache, the real daemon behind it, URLs signed by a second hand, and a look into every log at
 //! the end.
 
-use std::cell::RefCell;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::apache::{Apache, ApacheSetup};
 use super::cloakroom::Cloakroom;
-use super::http::{Answer, ask};
+use super::desk::Desk;
 use super::nginx::{Nginx, NginxSetup};
 use super::until;
 
@@ -20,9 +21,22 @@ pub const NAME: &str = "127.0.0.1";
 
 /// Both servers. When this value ends, no log may hold a secret that went through it.
 pub struct Site {
-    pub cloakroom: Cloakroom,
+    desk: Desk,
     pub nginx: Nginx,
-    secrets: RefCell<Vec<String>>,
+}
+
+impl Deref for Site {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
+}
+
+impl DerefMut for Site {
+    fn deref_mut(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
 }
 
 impl Site {
@@ -91,84 +105,7 @@ impl Site {
     }
 
     fn of(nginx: Nginx, cloakroom: Cloakroom) -> Self {
-        let key = fs::read_to_string(cloakroom.state().join("keys/main")).unwrap().trim().to_owned();
-        Self { cloakroom, nginx, secrets: RefCell::new(vec![key]) }
-    }
-
-    /// Puts a file into the storage, whole at once, as a careful person replaces one.
-    pub fn master(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        place(&self.nginx.downloads(), name, bytes)
-    }
-
-    /// Puts a file below the site's document root.
-    pub fn page(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        place(&self.nginx.root(), name, bytes)
-    }
-
-    /// What `cloakroom sign` prints, from its path on.
-    #[track_caller]
-    pub fn sign(&self, what: &str, more: &[&str]) -> String {
-        let url = self.cloakroom.say(&[&["sign", what], more].concat());
-        self.target(&url)
-    }
-
-    /// The path and query of a URL of this site.
-    #[track_caller]
-    pub fn target(&self, url: &str) -> String {
-        let target = url.strip_prefix(&format!("http://{NAME}:{}", self.nginx.port));
-        self.remember(target.unwrap_or_else(|| panic!("{url} is of another site")))
-    }
-
-    /// Signs with the key `main`, as anybody could who read how: `path` encoded, `query` up to the signature.
-    pub fn mint(&self, path: &str, query: &str) -> String {
-        let key = fs::read_to_string(self.cloakroom.state().join("keys/main")).unwrap();
-        self.remember(&format!("{path}?{query}&sig={}", signature(&key, path, query)))
-    }
-
-    /// Asks nginx. What is secret in the question may stand in no log.
-    #[track_caller]
-    pub fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
-        self.remember(target);
-        let answer = ask(self.nginx.port, method, target, headers);
-        if let Some(location) = answer.header("Location") {
-            self.remember(location);
-        }
-        answer
-    }
-
-    #[track_caller]
-    pub fn get(&self, target: &str) -> Answer {
-        self.ask("GET", target, &[])
-    }
-
-    /// Adds what is secret in `target` to what no log may hold, and gives it back.
-    pub fn remember(&self, target: &str) -> String {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let signatures = query.split('&').filter_map(|pair| pair.strip_prefix("sig="));
-        let tokens = ["/dl/l/", "/dl/d/", "/dl/s/", "/dl/o/"].into_iter().filter_map(|under| path.split_once(under)?.1.split('/').next());
-        let jwts = query.split('&').filter_map(|pair| pair.strip_prefix("jwt="));
-        let jwts = jwts.flat_map(|token| [token, token.rsplit('.').next().unwrap_or_default()]);
-        // What is shorter than a token may be any word.
-        self.secrets.borrow_mut().extend(signatures.chain(tokens).chain(jwts).filter(|secret| secret.len() >= 40).map(str::to_owned));
-        target.to_owned()
-    }
-
-    /// Fails the test if a log holds the key, a signature or a token.
-    #[track_caller]
-    fn assert_clean_logs(&self) {
-        let logs = [
-            ("the daemon's log", self.cloakroom.log().join("\n")),
-            ("nginx's report", self.nginx.reported().join("\n")),
-            ("nginx's error log", self.nginx.error_log()),
-        ];
-        let secrets = self.secrets.borrow();
-        assert!(secrets.first().is_some_and(|key| key.len() >= 43), "the key is among the secrets");
-        for (name, text) in logs {
-            for secret in secrets.iter() {
-                let line = text.lines().find(|line| line.contains(secret));
-                assert_eq!(line, None, "{name} holds a secret");
-            }
-        }
+        Self { desk: Desk::new(cloakroom, &nginx), nginx }
     }
 
     /// Fails the test unless nginx reported exactly `lines` deliveries.
@@ -182,10 +119,48 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // It has said everything once it has ended.
-            assert!(self.cloakroom.stop(), "the daemon ends well");
-            self.assert_clean_logs();
+            self.desk.close(&self.nginx);
             self.nginx.assert_calm();
+        }
+    }
+}
+
+/// A site whose web server is Apache. When this value ends, no log may hold a secret that went through it.
+pub struct ApacheSite {
+    desk: Desk,
+    pub apache: Apache,
+}
+
+impl Deref for ApacheSite {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
+}
+
+impl DerefMut for ApacheSite {
+    fn deref_mut(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+}
+
+impl ApacheSite {
+    /// With these examples, and more lines in `cloakroom.toml`; as [`Cloakroom::behind_apache`].
+    #[track_caller]
+    pub fn around(setup: &ApacheSetup, more: &str) -> Self {
+        let apache = Apache::start(setup);
+        let cloakroom = Cloakroom::behind_apache(&apache, more);
+        symlink(cloakroom.config(), apache.configuration()).unwrap();
+        Self { desk: Desk::new(cloakroom, &apache), apache }
+    }
+}
+
+impl Drop for ApacheSite {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.desk.close(&self.apache);
+            self.apache.assert_calm();
         }
     }
 }
@@ -217,13 +192,4 @@ pub fn content(length: usize) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
-}
-
-fn place(root: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let aside = root.join(".aside");
-    fs::write(&aside, bytes).unwrap();
-    fs::rename(aside, &path).unwrap();
-    path
 }
