@@ -39,7 +39,8 @@ struct Shared {
     /// The number of the request that falls due next.
     due: AtomicU32,
     sent: AtomicUsize,
-    answered: AtomicUsize,
+    /// Answers of each customer.
+    answered: Vec<AtomicUsize>,
 }
 
 /// What came of a load.
@@ -76,9 +77,9 @@ impl Load {
             ends: AtomicBool::new(false),
             due: AtomicU32::new(0),
             sent: AtomicUsize::new(0),
-            answered: AtomicUsize::new(0),
+            answered: (0..CUSTOMERS).map(|_| AtomicUsize::new(0)).collect(),
         });
-        let customers = (0..CUSTOMERS).map(|_| {
+        let customers = (0..CUSTOMERS).map(|who| {
             let (shared, asks) = (Arc::clone(&shared), asks.to_vec());
             thread::spawn(move || {
                 let (mut failed, mut connection) = (vec![], None);
@@ -95,7 +96,7 @@ impl Load {
                             failed.push(format!("{} {}: {error}", ask.method, ask.target));
                         }
                     }
-                    shared.answered.fetch_add(1, Ordering::Relaxed);
+                    shared.answered[who].fetch_add(1, Ordering::Relaxed);
                 }
                 failed
             })
@@ -106,7 +107,12 @@ impl Load {
 
     /// How many answers came so far.
     pub fn asked(&self) -> usize {
-        self.shared.answered.load(Ordering::Relaxed)
+        self.shared.asked()
+    }
+
+    /// How many answers each customer has. Whoever has more than before waits for nothing that was asked before.
+    pub fn answers(&self) -> Vec<usize> {
+        self.shared.answered.iter().map(|answered| answered.load(Ordering::Relaxed)).collect()
     }
 
     /// How many requests wait for their answer now.
@@ -121,11 +127,15 @@ impl Load {
         let took = self.shared.began.elapsed();
         self.shared.ends.store(true, Ordering::Relaxed);
         let failed = self.customers.into_iter().flat_map(|customer| customer.join().unwrap()).collect();
-        Ended { took, asked: self.shared.answered.load(Ordering::Relaxed), failed }
+        Ended { took, asked: self.shared.asked(), failed }
     }
 }
 
 impl Shared {
+    fn asked(&self) -> usize {
+        self.answered.iter().map(|answered| answered.load(Ordering::Relaxed)).sum()
+    }
+
     /// Waits until the next request is due, and gives its number; `None` at the end.
     fn next(&self) -> Option<u32> {
         let number = self.due.fetch_add(1, Ordering::Relaxed);

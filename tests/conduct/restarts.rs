@@ -20,17 +20,18 @@ fn questions(site: &Site) -> Vec<Ask> {
     vec![ask("GET", &file, b"the file"), ask("HEAD", &file, b""), ask("GET", &page, b"for members"), ask("HEAD", &page, b"")]
 }
 
-/// Ends the daemon and starts it again, `times` times, each time after some answers of the one before. No pause hides
-/// the gap: it is started as soon as it has ended.
+/// Ends the daemon and starts it again, `times` times, each time once all who waited for the one before have had their
+/// answer: nobody meets two ends. No pause hides the gap: it is started as soon as it has ended.
 fn again_and_again(times: usize, end: impl Fn(&mut Site)) -> Ended {
     let mut site = passed();
     let load = Load::of(site.nginx.port, &questions(&site));
     let mut in_gaps = 0;
     for time in 0..times {
-        let (seen, lives) = (load.asked(), Instant::now());
+        let (before, lives) = (load.answers(), Instant::now());
         // Most die young, and one in ten when nginx keeps connections to it.
         let long = if time % 10 == 0 { Duration::from_millis(800) } else { Duration::ZERO };
-        until("answers of the new one", || (load.asked() > seen + 40 && lives.elapsed() > long).then_some(()));
+        let all_had_theirs = || load.answers().iter().zip(&before).all(|(now, before)| now > before);
+        until("answers of the new one", || (all_had_theirs() && lives.elapsed() > long).then_some(()));
         end(&mut site);
         // Whoever waits now was cut off by its end or has come since: no gap is without load.
         in_gaps += until("a request in the gap", || Some(load.waiting()).filter(|waiting| *waiting > 0));

@@ -78,20 +78,26 @@ fn elsewhere(text: &str, open: &str, close: &str) -> String {
     text.split_inclusive('\n').map(line).collect()
 }
 
+/// In how many ways the upstream spells the path of the socket.
+const SPELLINGS: usize = 5;
+
 /// `cloakroom.conf`.
 fn upstream(way: &Way) -> Result<String, Unsayable> {
     let text = body(CLOAKROOM);
     match way {
         Way::Unix(path) => {
-            // Three spellings of one path.
+            // Each is another spelling of one path.
             let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let [plain, other, third] = ["", "./", "././"].map(|dots| words::nginx(&format!("unix:{above}/{dots}{name}")));
-            let shipped = ["unix:/run/cloakroom/nginx.sock", "unix:/run/cloakroom/./nginx.sock", "unix:/run/cloakroom/././nginx.sock"];
-            Ok(fill(text, &[(shipped[0], &plain?), (shipped[1], &other?), (shipped[2], &third?)]))
+            let spelled = |above: &str, name: &str, dots: usize| format!("unix:{above}/{}{name}", "./".repeat(dots));
+            let shipped: Vec<_> = (0..SPELLINGS).map(|dots| spelled("/run/cloakroom", "nginx.sock", dots)).collect();
+            let ours = (0..SPELLINGS).map(|dots| words::nginx(&spelled(above, name, dots)));
+            let ours = ours.collect::<Result<Vec<_>, _>>()?;
+            let instead: Vec<_> = shipped.iter().map(String::as_str).zip(ours.iter().map(String::as_str)).collect();
+            Ok(fill(text, &instead))
         }
         Way::Tcp(address) => {
             // A port has one spelling, and no systemd that holds it meanwhile.
-            let text = without(text, |line| line.contains("/./") || line.contains("/././"));
+            let text = without(text, |line| line.contains("/./"));
             let comment = cut(&text, "# When Cloakroom restarts or dies", "# Without these lines");
             let text = [comment.before, comment.after].concat();
             Ok(fill(&text, &[("unix:/run/cloakroom/nginx.sock", &address.to_string())]))
