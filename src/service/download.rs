@@ -53,7 +53,7 @@ pub async fn download(
     }
     match address {
         Some(Address::File(file)) if jwt::is_brought(question) && !signed_url::is_brought(question.query.as_deref()) => {
-            by_jwt(site, store, dialect, question, file, now, trace).await
+            Box::pin(by_jwt(site, store, dialect, question, file, now, trace)).await
         }
         Some(Address::File(_)) if question.method == Method::Post => Err(no_button(trace)),
         Some(Address::File(file)) => {
@@ -62,14 +62,16 @@ pub async fn download(
         }
         Some(Address::Link(token)) => {
             let link = open_link(site, token, trace)?;
-            click(site, store, dialect, question, link, now, trace).await
+            Box::pin(click(site, store, dialect, question, link, now, trace)).await
         }
         Some(Address::Delivery(token)) => {
             let delivery = open_delivery(site, token, trace)?;
             deliver(site, store, dialect, question, delivery, now, trace).await.map(Outcome::Send)
         }
-        Some(Address::Started(token)) => landing::started(site, store, dialect, question, token, now, trace).await,
-        Some(Address::Order(token, asked)) => your_downloads::show(site, store, dialect, question, (token, asked), now, trace).await,
+        Some(Address::Started(token)) => Box::pin(landing::started(site, store, dialect, question, token, now, trace)).await,
+        Some(Address::Order(token, asked)) => {
+            Box::pin(your_downloads::show(site, store, dialect, question, (token, asked), now, trace)).await
+        }
         None => {
             trace.failed(|| format!("under {} there are l/, d/, s/, o/ and f/ only", site.public_url().path));
             Err(Refusal::UnknownLink)
