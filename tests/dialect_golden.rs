@@ -251,13 +251,16 @@ fn head(raw: &[u8]) -> Parts {
 
 /// The variables as the wire gives them: one a line, with `=` between name and value; `\xNN` is a byte.
 fn variables(raw: &[u8]) -> Result<Parts, String> {
-    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let (mut text, mut pairs) = (Vec::new(), Vec::new());
+    let mut place = |part: Vec<u8>| {
+        text.extend_from_slice(&part);
+        text.len() - part.len()..text.len()
+    };
     for line in raw.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         let equals = line.iter().position(|&byte| byte == b'=').expect("a variable");
-        pairs.push((unescaped(&line[..equals]), unescaped(&line[equals + 1..])));
+        pairs.push((place(unescaped(&line[..equals])), place(unescaped(&line[equals + 1..]))));
     }
-    let variables =
-        Variables::new(pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))).map_err(|fault| fault.to_string())?;
+    let variables = Variables::new(text.into(), pairs).map_err(|fault| fault.to_string())?;
     let headers = variables.headers().map_err(|fault| fault.to_string())?;
     let method = variables.text("REQUEST_METHOD").expect("the wire asks for it").to_owned();
     let (mut head, ()) = http::Request::builder().method(method.as_str()).body(()).unwrap().into_parts();

@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use crate::dialect::cgi::{VARIABLES_MAX, VariableFault, Variables};
+use crate::dialect::cgi::{Place, VARIABLES_EXPECTED, VARIABLES_MAX, VariableFault, Variables};
 
 use super::limits::VARIABLES_BYTES_MAX;
 
@@ -149,7 +149,9 @@ impl Reader {
             }
             PARAMS if is_ours && content.is_empty() => {
                 let pairs = pairs(&self.variables)?;
-                return Variables::new(pairs).map(|variables| Progress::Asked(request, variables)).map_err(Fault::Variables);
+                return Variables::new(self.variables.split().freeze(), pairs)
+                    .map(|variables| Progress::Asked(request, variables))
+                    .map_err(Fault::Variables);
             }
             PARAMS if is_ours => {
                 if self.variables.len() + content.len() > VARIABLES_BYTES_MAX {
@@ -167,7 +169,7 @@ impl Reader {
     fn tell_values(&mut self, asked: &[u8]) -> Result<(), Fault> {
         let mut told = Vec::new();
         for (name, _) in pairs(asked)? {
-            if let Some((name, value)) = VALUES.iter().find(|(known, _)| *known == name) {
+            if let Some((name, value)) = VALUES.iter().find(|(known, _)| asked.get(name.clone()) == Some(known)) {
                 for part in [name, value] {
                     told.push(u8::try_from(part.len()).unwrap_or_default());
                 }
@@ -207,21 +209,19 @@ impl Record {
     }
 }
 
-/// A name and its value.
-type Pair<'a> = (&'a [u8], &'a [u8]);
-
 /// Names and values, each with its length before it.
-fn pairs(mut bytes: &[u8]) -> Result<Vec<Pair<'_>>, Fault> {
-    let mut pairs = Vec::new();
-    while !bytes.is_empty() {
+fn pairs(all: &[u8]) -> Result<Vec<(Place, Place)>, Fault> {
+    let mut rest = all;
+    let mut pairs = Vec::with_capacity(VARIABLES_EXPECTED);
+    while !rest.is_empty() {
         if pairs.len() > VARIABLES_MAX {
             return Err(Fault::Variables(VariableFault::TooMany));
         }
-        let (name, value) = (length(&mut bytes)?, length(&mut bytes)?);
-        let (name, rest) = bytes.split_at_checked(name).ok_or(Fault::Lengths)?;
-        let (value, rest) = rest.split_at_checked(value).ok_or(Fault::Lengths)?;
-        pairs.push((name, value));
-        bytes = rest;
+        let (name, value) = (length(&mut rest)?, length(&mut rest)?);
+        let start = all.len() - rest.len();
+        rest = rest.get(name..).and_then(|rest| rest.get(value..)).ok_or(Fault::Lengths)?;
+        let end = all.len() - rest.len();
+        pairs.push((start..end - value, end - value..end));
     }
     Ok(pairs)
 }

@@ -6,8 +6,9 @@
 use std::fmt;
 
 use bytes::{Buf as _, BytesMut};
+use memchr::memchr_iter;
 
-use crate::dialect::cgi::{VARIABLES_MAX, VariableFault, Variables};
+use crate::dialect::cgi::{Place, VARIABLES_EXPECTED, VARIABLES_MAX, VariableFault, Variables};
 
 use super::limits::VARIABLES_BYTES_MAX;
 
@@ -65,25 +66,26 @@ pub fn read(bytes: &mut BytesMut) -> Result<Option<Variables>, Fault> {
         return Ok(None);
     }
     bytes.advance(digits + 1);
-    let text = bytes.split_to(length);
-    if bytes.first() != Some(&b',') {
+    let text = bytes.split_to(length).freeze();
+    if bytes.first() != Some(&b',') || text.last() != Some(&0) {
         return Err(Fault::Form);
     }
     bytes.advance(1);
-    let text = text.strip_suffix(&[0]).ok_or(Fault::Form)?;
-    let mut parts = text.split(|byte| *byte == 0);
-    let mut pairs = Vec::new();
+    let mut start = 0;
+    let mut parts = memchr_iter(0, &text).map(|end| std::mem::replace(&mut start, end + 1)..end);
+    let mut pairs = Vec::with_capacity(VARIABLES_EXPECTED);
     while let Some(name) = parts.next() {
         if pairs.len() > VARIABLES_MAX {
             return Err(Fault::Variables(VariableFault::TooMany));
         }
         pairs.push((name, parts.next().ok_or(Fault::Form)?));
     }
-    let begins_right = pairs.first().is_some_and(|(name, _)| *name == b"CONTENT_LENGTH");
-    if !begins_right || !pairs.contains(&(&b"SCGI"[..], &b"1"[..])) {
+    let is = |place: &Place, word: &[u8]| text.get(place.clone()) == Some(word);
+    let begins_right = pairs.first().is_some_and(|(name, _)| is(name, b"CONTENT_LENGTH"));
+    if !begins_right || !pairs.iter().any(|(name, value)| is(name, b"SCGI") && is(value, b"1")) {
         return Err(Fault::Form);
     }
-    Variables::new(pairs).map(Some).map_err(Fault::Variables)
+    Variables::new(text, pairs).map(Some).map_err(Fault::Variables)
 }
 
 /// Appends a request with these variables, of which the first is `CONTENT_LENGTH`.
