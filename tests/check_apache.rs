@@ -153,3 +153,137 @@ fn a_htaccess_that_is_not_read_is_told() {
     let one = wrong(&found).into_iter().find(|finding| finding["check"] == "htaccess").expect("a fault").to_string();
     assert!(one.contains("AllowOverride"), "{one}");
 }
+
+/// What stands in the hosts of these tests: names, the site's own files, and ours.
+const NAMED: &str = "  ServerName shop.example:443\n  ServerAlias *.shop.example\n  DocumentRoot ROOT/www\n";
+const OTHER: &str = "  ServerName other.example\n  DocumentRoot ROOT/other\n  RewriteEngine on\n  RewriteMap other prg:/bin/cat\n  \
+    ProxyPass / http://127.0.0.1:3000/\n  CustomLog ROOT/log/other.log common\n  <Location /members/>\n    Satisfy Any\n  </Location>\n";
+const OURS: &str = "  Include ROOT/conf/vhost.conf\n";
+const ELSEWHERE: &str = "  RewriteEngine on\n  RewriteCond %{SERVER_NAME} =shop.example [OR]\n  RewriteCond %{SERVER_NAME} =*.shop.example\n  \
+    RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]\n";
+
+impl Site {
+    /// Apache's main file, with these hosts: what stands in them.
+    fn with_hosts(hosts: &[(&str, &[&str])]) -> Self {
+        let site = Self::new();
+        let root = site.home.path().display().to_string();
+        let mut main =
+            "User ${APACHE_RUN_USER}\nInclude modules.load\nInclude conf/server.conf\nCustomLog log/all.log combined\n".to_owned();
+        for (head, lines) in hosts {
+            main.push_str(&format!("<VirtualHost {head}>\n{}</VirtualHost>\n", lines.concat().replace("ROOT", &root)));
+        }
+        fs::write(site.place("apache2.conf"), main).unwrap();
+        site
+    }
+
+    /// `file:line: <VirtualHost …>` of a host.
+    fn head(&self, head: &str) -> String {
+        let (path, line) = (self.place("apache2.conf"), format!("<VirtualHost {head}>"));
+        let text = fs::read_to_string(&path).unwrap();
+        let at = text.lines().position(|there| there == line).expect("a host") + 1;
+        format!("{}:{at}: {line}", path.display())
+    }
+}
+
+#[test]
+fn each_host_of_the_site_is_looked_at_and_no_host_of_another_one() {
+    let other = ("*:8080", &[OTHER][..]);
+    for hosts in [
+        [("*:80", &[NAMED, OURS][..]), ("*:443", &[NAMED, OURS]), other],
+        [("*:80", &[OURS]), ("*:443", &[OURS]), other],
+        [("*:80", &[NAMED, "Redirect permanent / https://shop.example/\n"]), ("*:443", &[NAMED, OURS]), other],
+        // As certbot leaves it.
+        [("*:80", &[NAMED, OURS, ELSEWHERE]), ("*:443", &[NAMED, OURS]), other],
+        [("*:80", &[NAMED, ELSEWHERE]), ("*:443", &[OURS]), other],
+    ] {
+        let site = Site::with_hosts(&hosts);
+        let found = site.found();
+        assert!(wrong(&found).is_empty(), "{hosts:?}: {found:#?}");
+        let serving = hosts.iter().filter(|(_, lines)| lines.contains(&OURS) && !lines.contains(&ELSEWHERE)).count();
+        let says = found.iter().filter(|finding| finding["says"].as_str().unwrap().contains("in each of 2 hosts")).count();
+        assert_eq!(says, if serving == 2 { 4 } else { 0 }, "{hosts:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that_it_lacks() {
+    let include = "Include /etc/apache2/cloakroom/vhost.conf";
+    for (hosts, silent, verdict) in [
+        ([("*:80", &[NAMED, OURS][..]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:443"][..], "fault"),
+        ([("*:80", &[OURS]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:443"], "fault"),
+        ([("*:80", &[OURS]), ("*:443", &["DocumentRoot /www\n"]), ("*:81", &[OTHER])], &["*:443"], "fault"),
+        // Links lead to the other one.
+        ([("*:80", &[NAMED]), ("*:443", &[NAMED, OURS]), ("*:81", &[OTHER])], &["*:80"], "warning"),
+        ([("*:80", &["DocumentRoot ROOT/www\n"]), ("*:443", &[NAMED, OURS]), ("*:81", &[OTHER])], &["*:80"], "warning"),
+        ([("*:80", &[NAMED]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:80", "*:443"], "fault"),
+    ] {
+        let site = Site::with_hosts(&hosts);
+        let found = site.found();
+        let wrong = wrong(&found);
+        for head in silent {
+            let place = site.head(head);
+            let of = |check: &str| -> Vec<&&Value> {
+                let here = |finding: &&&Value| finding["check"] == check && finding["found"].as_str().unwrap().starts_with(&place);
+                wrong.iter().filter(here).collect()
+            };
+            let ([guarded], [download]) = (&of("guarded")[..], &of("download")[..]) else { panic!("{hosts:?}: {found:#?}") };
+            assert_eq!((&guarded["verdict"], &download["verdict"]), (&"fault".into(), &verdict.into()), "{hosts:?}");
+            for finding in [guarded, download] {
+                assert_eq!(finding["mend"]["add"], serde_json::json!({ "line": include, "into": place }), "{finding}");
+            }
+        }
+        let told = wrong.iter().filter(|finding| ["guarded", "download"].contains(&finding["check"].as_str().unwrap())).count();
+        assert_eq!(told, silent.len() * 2, "{hosts:?}: {found:#?}");
+        let others = site.head("*:81");
+        assert!(!wrong.iter().any(|finding| finding.to_string().contains(&others)), "{hosts:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn one_fault_of_several_hosts_is_told_of_each() {
+    let site = Site::with_hosts(&[("*:80", &[NAMED, OURS]), ("*:443", &[NAMED, OURS])]);
+    for (file, from, check) in [
+        ("members.conf", "AuthnzFcgiCheckAuthnProvider", "guarded"),
+        ("downloads.conf", "    Require expr", "masters-shut"),
+        ("downloads.conf", "Alias", "handoff"),
+        ("downloads.conf", "SetEnvIfExpr true no-gzip", "whole"),
+        ("downloads.conf", "ProxyPass", "download"),
+        ("vhost.conf", "CustomLog", "report"),
+        ("directory-goods.conf", "AuthUserFile", "htaccess"),
+    ] {
+        let path = site.place("conf").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {file}: {text}");
+        fs::write(&path, text.replace(from, "#")).unwrap();
+        let found = site.found();
+        for head in ["*:80", "*:443"] {
+            let place = site.head(head);
+            let is_told = |finding: &&Value| finding["check"] == check && finding["found"].as_str().unwrap().contains(&place);
+            assert!(wrong(&found).into_iter().any(|finding| is_told(&finding)), "{check} of {head}: {found:#?}");
+        }
+        fs::write(&path, text).unwrap();
+    }
+    assert!(wrong(&site.found()).is_empty());
+}
+
+#[test]
+fn masters_that_another_host_shows_are_told_and_a_site_without_a_host_too() {
+    for shows in ["  Alias /all/ ROOT/downloads/\n", "  DocumentRoot ROOT/downloads\n", "  Alias /_cloakroom/masters/ ROOT/downloads/\n"] {
+        let site = Site::with_hosts(&[("*:80", &[NAMED, OURS]), ("*:81", &["  ServerName other.example\n", shows])]);
+        let found = site.found();
+        let [one] = &wrong(&found)[..] else { panic!("{shows}: {found:#?}") };
+        assert!(one["check"] == "masters-shut" && one["found"].as_str().unwrap().contains("apache2.conf:"), "{one}");
+    }
+    for hosts in [
+        [("*:80", &[OTHER][..]), ("*:443", &["ServerName third.example\n"][..])],
+        [("*:80", &[OTHER]), ("*:443", &[NAMED, "Redirect / https://other.example/\n"])],
+    ] {
+        let site = Site::with_hosts(&hosts);
+        let found = site.found();
+        let [one] = &wrong(&found).into_iter().filter(|finding| finding["check"] == "download").collect::<Vec<_>>()[..] else {
+            panic!("{hosts:?}: {found:#?}")
+        };
+        assert!(one["verdict"] == "fault" && one["right"].as_str().unwrap().contains("ServerName shop.example"), "{one}");
+        assert!(!found.iter().any(|finding| finding["check"] == "guarded" && finding["verdict"] == "ok"), "{found:#?}");
+    }
+}

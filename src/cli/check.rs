@@ -9,6 +9,8 @@ mod apache;
 mod apache_around;
 mod apache_asking;
 mod apache_conf;
+mod apache_elsewhere;
+mod apache_site;
 mod behind_apache;
 mod counted;
 mod daemon;
@@ -57,6 +59,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::accounts::{Account, Accounts};
+use self::apache_conf::Tree;
 use self::finding::Finding;
 use self::nginx::NoConf;
 use self::nginx_conf::Directive;
@@ -192,8 +195,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
     let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
-    let worker =
-        worker.or_else(|| accounts.named(apache.as_ref()?.as_ref().ok()?.tree.lines.iter().find(|line| line.name == "user")?.word(0)));
+    let worker = worker.or_else(|| accounts.named(apache.as_ref()?.as_ref().ok()?.lines.iter().find(|line| line.name == "user")?.word(0)));
     let people = People::of(accounts, daemon::status(configuration), keeper, worker);
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
@@ -244,12 +246,10 @@ fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration)
     }
 }
 
-fn apache_part(conf: &Result<apache::Conf, NoConf>, configuration: &Configuration) -> Part {
+fn apache_part(conf: &Result<Tree, NoConf>, configuration: &Configuration) -> Part {
     let title = "Apache's configuration";
     match conf {
-        Ok(conf) => {
-            Part { title: format!("{title}: {}, {} files", conf.main, conf.tree.files), findings: apache::look(conf, configuration) }
-        }
+        Ok(tree) => Part { title: format!("{title}: {}, {} files", tree.main, tree.files), findings: apache::look(tree, configuration) },
         Err(NoConf::NotAsked(why)) => Part { title: title.to_owned(), findings: vec![Finding::not_asked("apache-conf", why.clone())] },
         Err(NoConf::Unread(why)) => {
             let fault = Finding::fault("apache-conf", "Apache's configuration cannot be read").found(why);

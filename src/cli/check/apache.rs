@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::apache_conf::{Tree, read};
+use super::apache_site::ApacheSite;
 use super::finding::Finding;
 use super::nginx::{NoConf, on_disk, text_of};
 use super::{apache_around, apache_asking};
@@ -12,22 +13,13 @@ use crate::dialect::Dialect;
 /// Where distributions have the main file.
 const MAIN: [&str; 2] = ["/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf"];
 
-/// A configuration that was read.
-#[derive(Debug)]
-pub(super) struct Conf {
-    /// The main file.
-    pub(super) main: String,
-    /// What is in it and in those that it includes.
-    pub(super) tree: Tree,
-}
-
 /// Whether any listener is for Apache.
 pub(super) fn is_expected(configuration: &Configuration) -> bool {
     configuration.listeners.iter().any(|listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_))))
 }
 
 /// Reads the configuration whose main file is `file`, or that of the machine.
-pub(super) fn conf(file: Option<&Path>) -> Result<Conf, NoConf> {
+pub(super) fn conf(file: Option<&Path>) -> Result<Tree, NoConf> {
     let not_asked = |why: &str| {
         NoConf::NotAsked(format!(
             "Apache's configuration was not read: {why}; run this as root, or name its main file with --apache-conf FILE"
@@ -42,8 +34,7 @@ pub(super) fn conf(file: Option<&Path>) -> Result<Conf, NoConf> {
     let environment =
         path.parent().and_then(|directory| text_of(&directory.join("envvars")).ok()).map_or_else(Vec::new, |text| exported(&text));
     let name = path.to_string_lossy().into_owned();
-    let tree = read(&name, &text, &environment, &mut |pattern| on_disk(Path::new(pattern)));
-    tree.map(|tree| Conf { main: name, tree }).map_err(NoConf::Unread)
+    read(&name, &text, &environment, &mut |pattern| on_disk(Path::new(pattern))).map_err(NoConf::Unread)
 }
 
 /// What Debian's `envvars` says of variables, for an Apache of which there is one.
@@ -57,18 +48,19 @@ fn exported(text: &str) -> Vec<(String, String)> {
 }
 
 /// Everything about a configuration that was read.
-pub(super) fn look(conf: &Conf, configuration: &Configuration) -> Vec<Finding> {
-    if !apache_asking::knows_us(&conf.tree) {
+pub(super) fn look(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
+    if !apache_asking::knows_us(tree) {
         let warning = Finding::warning("included", "this Apache has nothing to do with Cloakroom: the web server asks nobody");
         return vec![
             warning
-                .found(format!("{} and its files name neither a provider `cloakroom` nor a listener", conf.main))
+                .found(format!("{} and its files name neither a provider `cloakroom` nor a listener", tree.main))
                 .right("conf-examples/apache/README.md, steps 4 to 7; another Apache is named with --apache-conf FILE")
                 .run("cloakroom setup apache --write /etc/apache2/cloakroom"),
         ];
     }
-    let mut found = apache_asking::look(&conf.tree, configuration);
-    found.extend(apache_around::look(&conf.tree, configuration));
+    let site = ApacheSite::of(tree, configuration);
+    let mut found = apache_asking::look(&site, configuration);
+    found.extend(apache_around::look(&site, configuration));
     found
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::apache_conf::{Line, SECRET, Tree};
+use super::apache_site::{ApacheSite, Host, all};
 use super::finding::{Finding, or_ok};
 use crate::cli::setup;
 use crate::config::{Address, Configuration, Listener, Serve};
@@ -14,11 +15,6 @@ use crate::keys;
 
 /// What writes everything anew.
 pub(super) const SETUP: &str = "cloakroom setup apache --write /etc/apache2/cloakroom --force";
-
-/// All lines of a tree, those of sections too.
-pub(super) fn all(lines: &[Line]) -> Vec<&Line> {
-    lines.iter().flat_map(|line| std::iter::once(line).chain(line.inside.iter().flat_map(|inside| all(inside)))).collect()
-}
 
 /// Whether anything in it is for us.
 pub(super) fn knows_us(tree: &Tree) -> bool {
@@ -32,26 +28,81 @@ pub(super) fn knows_us(tree: &Tree) -> bool {
 }
 
 /// All of it.
-pub(super) fn look(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
-    let mut found = modules(tree, configuration);
+pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
+    let mut found = modules(site, configuration);
     let mut asked = Vec::new();
     for listener in &configuration.listeners {
         if let Serve::Web(Dialect::Apache(protocol)) = listener.serve {
-            asked.extend(asks(tree, listener, protocol));
+            asked.extend(asks(site, listener, protocol));
         }
     }
     found.extend(or_ok("asks", "Apache asks the listeners that are there", asked));
-    found.extend(secret(tree, configuration));
+    found.extend(secret(site.tree, configuration));
+    found.extend(downloads(site, configuration));
     found
 }
 
-fn modules(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
-    let lines = all(&tree.lines);
-    let has = |name: &str| lines.iter().any(|line| line.name == name);
-    let missing: Vec<&str> = setup::apache_modules(configuration, has("rewritemap"), has("xsendfile"))
-        .into_iter()
-        .filter(|module| !tree.modules.contains(*module))
-        .collect();
+/// The line that lets a host ask all that it has to.
+pub(super) fn include(site: &ApacheSite<'_>) -> String {
+    let _ = site;
+    "Include /etc/apache2/cloakroom/vhost.conf".to_owned()
+}
+
+/// A finding about a host that lacks something: mended by the shipped files, where it has none of them or another host has what
+/// it lacks, else by writing them anew.
+pub(super) fn mended(fault: Finding, host: &Host<'_>, others_have: bool, site: &ApacheSite<'_>, configuration: &Configuration) -> Finding {
+    if others_have || !host.knows_us(configuration) { fault.add(include(site), host.shown()) } else { fault.run(SETUP) }
+}
+
+/// Whether each host of the site asks for what lies below the path of `public_url`.
+fn downloads(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
+    let hands_out = |listener: &Listener| matches!(listener.serve, Serve::Web(Dialect::Apache(Protocol::Scgi | Protocol::Http)));
+    let (path, name) = (&configuration.public_url.path, &configuration.public_url.host);
+    if site.hosts.is_empty() {
+        let fault = Finding::fault("download", format!("nobody reaches Cloakroom at {path}: no host of Apache's serves {name}"));
+        let there = site.all.iter().map(Host::shown).collect::<Vec<_>>().join(", ");
+        let into = format!("the <VirtualHost> of {name}");
+        let right = format!("a <VirtualHost> with ServerName {name}, which does not only lead elsewhere");
+        return vec![fault.found(there).right(right).add(include(site), into)];
+    }
+    if !configuration.listeners.iter().any(hands_out) {
+        return Vec::new();
+    }
+    let (asking, silent): (Vec<&Host<'_>>, Vec<&Host<'_>>) = site.hosts.iter().partition(|host| host.asks_for_downloads(configuration));
+    let is_meant =
+        |host: &Host<'_>| asking.is_empty() || host.ports().is_empty() || host.ports().contains(&port(&configuration.public_url.origin));
+    let missing = silent.into_iter().map(|host| {
+        let finding = if is_meant(host) {
+            Finding::fault("download", format!("nobody reaches Cloakroom at {path}: each link is answered by the site, mostly with 404"))
+        } else {
+            Finding::warning("download", format!("links open at another host alone: here {path} is answered by the site, mostly with 404"))
+        };
+        let finding = finding.found(format!("{} has no ProxyPass and no RewriteMap of Cloakroom for {path}", host.shown()));
+        let right = "each <VirtualHost> of the site asks, or leads to one that does";
+        mended(finding.right(right), host, !asking.is_empty(), site, configuration)
+    });
+    let says = format!("{} for what lies below {path}", in_hosts("Cloakroom is asked", asking.len()));
+    or_ok("download", says, missing.collect())
+}
+
+/// The port of an origin.
+fn port(origin: &str) -> &str {
+    let said =
+        origin.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()));
+    said.unwrap_or(if origin.starts_with("https:") { "443" } else { "80" })
+}
+
+/// `what`, and in how many hosts that holds, where it is more than one.
+pub(super) fn in_hosts(what: &str, number: usize) -> String {
+    if number > 1 { format!("{what} in each of {number} hosts") } else { what.to_owned() }
+}
+
+fn modules(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
+    let tree = site.tree;
+    let rewrites = site.all.iter().any(Host::rewrites);
+    let sends = site.hosts.iter().any(|host| host.lines.iter().any(|line| line.name == "xsendfile"));
+    let missing: Vec<&str> =
+        setup::apache_modules(configuration, rewrites, sends).into_iter().filter(|module| !tree.modules.contains(*module)).collect();
     if missing.is_empty() {
         return vec![Finding::ok("modules", "each that is needed is enabled")];
     }
@@ -61,8 +112,8 @@ fn modules(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
 }
 
 /// Whether some line leads to the listener, at its address.
-fn asks(tree: &Tree, listener: &Listener, protocol: Protocol) -> Vec<Finding> {
-    let lines = all(&tree.lines);
+fn asks(site: &ApacheSite<'_>, listener: &Listener, protocol: Protocol) -> Vec<Finding> {
+    let (tree, lines) = (site.tree, &site.everywhere);
     let mut found = Vec::new();
     if matches!(listener.address, Address::Tcp(_)) && listener.secret.is_none() {
         let warning = Finding::warning("secret", "any user of this machine can ask Cloakroom as if it were Apache");
@@ -90,7 +141,7 @@ fn asks(tree: &Tree, listener: &Listener, protocol: Protocol) -> Vec<Finding> {
         Address::Passed(_) => return found,
     };
     // The relay asks by the first listener that speaks SCGI, whatever Apache knows of it.
-    let is_relayed = protocol == Protocol::Scgi && lines.iter().any(|line| line.name == "rewritemap" && line.word(0) == "cloakroom");
+    let is_relayed = protocol == Protocol::Scgi && site.all.iter().any(Host::rewrites);
     if is_relayed || targets.iter().any(|(_, target)| target.contains(&place)) {
         return found;
     }

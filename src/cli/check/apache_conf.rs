@@ -51,6 +51,8 @@ impl Line {
 /// A configuration that was read.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
+    /// The main file.
+    pub(super) main: String,
     /// What stands in no section.
     pub(super) lines: Vec<Line>,
     /// The modules that are loaded, as `a2enmod` names them.
@@ -82,7 +84,7 @@ pub(super) type Files<'f> = &'f mut dyn FnMut(&str) -> Vec<(String, String)>;
 
 /// Reads `text` of the main file `name`, with what the environment says of variables.
 pub(super) fn read(name: &str, text: &str, environment: &[(String, String)], files: Files<'_>) -> Result<Tree, String> {
-    let mut tree = Tree { files: 1, ..Tree::default() };
+    let mut tree = Tree { main: name.to_owned(), files: 1, ..Tree::default() };
     for (key, value) in environment {
         tree.defined.insert(key.clone(), Defined { value: value.clone(), file: String::new() });
     }

@@ -1,0 +1,273 @@
+//! What holds where in Apache's configuration: its virtual hosts, what each inherits, and which of them are the site. Pure.
+
+use super::apache_conf::{Line, Tree};
+use super::apache_elsewhere;
+use super::nginx_conf::matches;
+use crate::cli::setup;
+use crate::config::{Address, Configuration, Serve};
+use crate::dialect::Dialect;
+
+/// A `<VirtualHost>`; or the main server, where there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Host<'t> {
+    /// What stands in it itself, sections and what is in them.
+    pub(super) own: Vec<&'t Line>,
+    /// What holds in it: what stands outside of every host, and then its own.
+    pub(super) lines: Vec<&'t Line>,
+    section: Option<&'t Line>,
+    main: &'t str,
+}
+
+/// A configuration, taken apart.
+#[derive(Debug)]
+pub(super) struct ApacheSite<'t> {
+    /// The configuration.
+    pub(super) tree: &'t Tree,
+    /// All lines, those of sections too, whichever host they are for.
+    pub(super) everywhere: Vec<&'t Line>,
+    /// All hosts; the main server, where there is none.
+    pub(super) all: Vec<Host<'t>>,
+    /// The hosts of the site, but for those that only lead elsewhere.
+    pub(super) hosts: Vec<Host<'t>>,
+}
+
+/// All lines, those of sections too.
+pub(super) fn all(lines: &[Line]) -> Vec<&Line> {
+    lines.iter().flat_map(|line| std::iter::once(line).chain(line.inside.iter().flat_map(|inside| all(inside)))).collect()
+}
+
+/// Those that stand in no host.
+fn outside(lines: &[Line]) -> Vec<&Line> {
+    let outer = lines.iter().filter(|line| line.name != "virtualhost");
+    outer.flat_map(|line| std::iter::once(line).chain(line.inside.iter().flat_map(|inside| outside(inside)))).collect()
+}
+
+/// The hosts, those in a `<Macro>` too, as if it were used as it stands.
+fn sections(lines: &[Line]) -> Vec<&Line> {
+    let mut all = Vec::new();
+    for line in lines {
+        if line.name == "virtualhost" {
+            all.push(line);
+        } else {
+            all.extend(line.inside.iter().flat_map(|inside| sections(inside)));
+        }
+    }
+    all
+}
+
+impl<'t> ApacheSite<'t> {
+    /// Takes a tree apart, for the site of this configuration.
+    pub(super) fn of(tree: &'t Tree, configuration: &Configuration) -> Self {
+        let everywhere = all(&tree.lines);
+        let outside = outside(&tree.lines);
+        let mut hosts: Vec<Host<'t>> = sections(&tree.lines).into_iter().map(|section| Host::of(section, &outside, &tree.main)).collect();
+        if hosts.is_empty() {
+            hosts.push(Host { own: outside.clone(), lines: outside, section: None, main: &tree.main });
+        }
+        let serving = Self::site(&hosts, configuration).into_iter().filter(|host| !apache_elsewhere::is_all(host)).cloned().collect();
+        Self { tree, everywhere, all: hosts, hosts: serving }
+    }
+
+    /// The hosts that are the site: by their name, because they ask us, or because they show the files of one that does.
+    fn site<'h>(hosts: &'h [Host<'t>], configuration: &Configuration) -> Vec<&'h Host<'t>> {
+        let name = &configuration.public_url.host;
+        let is_named = |host: &Host<'_>| host.is_called(name);
+        let is_ours = |host: &Host<'_>| host.section.is_none() || is_named(host) || host.knows_us(configuration);
+        let roots: Vec<&str> = hosts.iter().filter(|host| is_ours(host)).filter_map(Host::root).collect();
+        let any_is_named = hosts.iter().any(is_named);
+        let is_unnamed = |host: &Host<'_>| {
+            let shows = host.root().is_some_and(|root| roots.contains(&root));
+            host.names().is_empty() && (!any_is_named || shows)
+        };
+        hosts.iter().filter(|host| is_ours(host) || is_unnamed(host)).collect()
+    }
+
+    /// The hosts of the site that ask for downloads; where none does, all of the site.
+    pub(super) fn handing_off(&self, configuration: &Configuration) -> Vec<&Host<'t>> {
+        let asking: Vec<&Host<'t>> = self.hosts.iter().filter(|host| host.asks_for_downloads(configuration)).collect();
+        if asking.is_empty() { self.hosts.iter().collect() } else { asking }
+    }
+}
+
+impl<'t> Host<'t> {
+    fn of(section: &'t Line, outside: &[&'t Line], main: &'t str) -> Self {
+        let own = all(section.inside.as_deref().unwrap_or_default());
+        let says = |lines: &[&Line], word: &str| {
+            let of = |line: &&Line| line.name == "rewriteoptions" && line.words.iter().any(|said| said.to_ascii_lowercase().contains(word));
+            lines.iter().any(of)
+        };
+        // Rules and maps for rewriting are those of the host alone, unless somebody says otherwise.
+        let inherits = says(&own, "inherit") || says(outside, "inheritdown");
+        let holds = |line: &&&'t Line| inherits || !matches!(line.name.as_str(), "rewritemap" | "rewriterule" | "rewritecond");
+        let lines = outside.iter().filter(holds).chain(own.iter()).copied().collect();
+        Self { own, lines, section: Some(section), main }
+    }
+
+    /// `file:line: <VirtualHost *:443>`
+    pub(super) fn shown(&self) -> String {
+        self.section.map_or_else(|| format!("{}, outside of every section", self.main), Line::shown)
+    }
+
+    /// What stands in it, in its order, without what is in sections.
+    pub(super) fn inside(&self) -> impl Iterator<Item = &'t Line> {
+        self.section.iter().flat_map(|section| section.inside.iter().flatten())
+    }
+
+    /// The names that it is asked for by, as they are written, without ports.
+    pub(super) fn names(&self) -> Vec<&'t str> {
+        let lines = self.inside().filter(|line| matches!(line.name.as_str(), "servername" | "serveralias"));
+        lines.flat_map(|line| &line.words).map(|word| without_port(word)).collect()
+    }
+
+    /// Whether it speaks TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.own.iter().any(|line| line.name == "sslengine" && line.word(0).eq_ignore_ascii_case("on"))
+    }
+
+    /// The ports of its head; empty where it is for each.
+    pub(super) fn ports(&self) -> Vec<&'t str> {
+        let words = self.section.iter().flat_map(|section| &section.words);
+        words.filter_map(|word| word.rsplit_once(':')).map(|(_, port)| port).filter(|port| *port != "*").collect()
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        self.names()
+            .iter()
+            .map(|there| there.to_ascii_lowercase())
+            .any(|there| there == name || there.contains(['*', '?']) && matches(&there, &name))
+    }
+
+    fn root(&self) -> Option<&'t str> {
+        self.inside().filter(|line| line.name == "documentroot").last().map(|line| line.word(0).trim_end_matches('/'))
+    }
+
+    /// Whether it asks us anything, by its own lines.
+    pub(super) fn knows_us(&self, configuration: &Configuration) -> bool {
+        passes(&self.own).iter().any(|(path, target)| is_ours(path, target, configuration))
+            || self.own.iter().any(|line| match line.name.as_str() {
+                "rewritemap" | "authnzfcgicheckauthnprovider" => line.word(0) == "cloakroom",
+                _ => false,
+            })
+    }
+
+    /// Whether it asks us for what lies below the path of `public_url`.
+    pub(super) fn asks_for_downloads(&self, configuration: &Configuration) -> bool {
+        let public = configuration.public_url.path.as_str();
+        passes(&self.lines).iter().any(|(path, target)| public.starts_with(path) && is_ours(path, target, configuration)) || self.rewrites()
+    }
+
+    /// Whether it asks by `mod_rewrite`.
+    pub(super) fn rewrites(&self) -> bool {
+        self.lines.iter().any(|line| line.name == "rewritemap" && line.word(0) == "cloakroom")
+            && self.lines.iter().any(|line| line.name == "rewriterule" && line.written.contains("${cloakroom:"))
+    }
+
+    /// The lines that write its log in this format: its own, which take the place of all that stand outside.
+    pub(super) fn logs(&self, format: &str) -> Vec<&'t Line> {
+        let of = |lines: &[&'t Line], names: &[&str]| -> Vec<&'t Line> {
+            lines.iter().copied().filter(|line| names.contains(&line.name.as_str())).collect()
+        };
+        let own = of(&self.own, &["customlog", "transferlog"]);
+        let mut logs = if own.is_empty() { of(&self.lines, &["customlog"]) } else { own };
+        logs.extend(of(&self.lines, &["globallog"]));
+        logs.retain(|line| line.word(1) == format);
+        logs
+    }
+}
+
+/// `shop.example` of `https://shop.example:443`.
+fn without_port(word: &str) -> &str {
+    let name = word.rsplit_once("://").map_or(word, |(_, name)| name);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+    name.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(name, |(name, _)| name)
+}
+
+/// What is passed on: the path, and where to.
+fn passes<'t>(lines: &[&'t Line]) -> Vec<(&'t str, &'t str)> {
+    let mut all = Vec::new();
+    for line in lines {
+        match line.name.as_str() {
+            "proxypass" if line.word(0).starts_with('/') => all.push((line.word(0), line.word(1))),
+            "location" => {
+                all.extend(line.own("proxypass").filter(|pass| !pass.word(0).starts_with('/')).map(|pass| (line.word(0), pass.word(0))))
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Whether what is passed on is passed to us.
+fn is_ours(path: &str, target: &str, configuration: &Configuration) -> bool {
+    target.contains("://cloakroom/")
+        || configuration.listeners.iter().filter(|listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_)))).any(|listener| {
+            match &listener.address {
+                Address::Unix { path: socket, .. } => target.contains(&format!("unix:{}|", socket.display())),
+                Address::Tcp(address) => target.contains(&format!("//{}", setup::reached(*address))),
+                // Where it lies, its unit says.
+                Address::Passed(_) => path == configuration.public_url.path,
+            }
+        })
+}
+
+/// The host at this place of a tree, from 0.
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+pub(super) fn host_of(tree: &Tree, at: usize) -> Host<'_> {
+    Host::of(sections(&tree.lines)[at], &outside(&tree.lines), &tree.main)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::apache_conf::read;
+    use super::*;
+
+    const CONFIGURATION: &str = include_str!("../../../conf-examples/apache/cloakroom.toml");
+
+    /// The heads of the hosts that are the site, of these.
+    fn site(hosts: &[(&str, &str)]) -> Vec<String> {
+        let configuration = crate::config::parse(CONFIGURATION, "cloakroom.toml").unwrap();
+        let section = |(head, inside): &(&str, &str)| format!("<VirtualHost {head}>\n{inside}\n</VirtualHost>\n");
+        let text = hosts.iter().map(section).collect::<String>();
+        let tree = read("/etc/apache2/apache2.conf", &text, &[], &mut |_| Vec::new()).unwrap();
+        let site = ApacheSite::of(&tree, &configuration);
+        site.hosts.iter().map(|host| host.section.map_or("main", |section| section.word(0)).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_hosts_of_the_site_are_those_of_its_name_and_those_that_ask() {
+        let pass = "ProxyPass \"/dl/\" \"unix:/run/cloakroom/apache.sock|scgi://cloakroom/dl/\"";
+        let rows: [(&[(&str, &str)], &[&str]); 12] = [
+            (&[], &["main"]),
+            (&[("*:80", ""), ("*:443", "")], &["*:80", "*:443"]),
+            (&[("*:80", "ServerName other.example"), ("*:443", "ServerName Shop.Example:443")], &["*:443"]),
+            (&[("*:80", "ServerName a.example\nServerAlias b.example *.example"), ("*:81", "")], &["*:80"]),
+            (&[("*:80", "ServerName other.example"), ("*:81", "")], &["*:81"]),
+            (&[("*:80", "ServerName https://shop.example"), ("*:81", "ServerName shop.example.org")], &["*:80"]),
+            (&[("*:80", ""), ("*:443", "ServerName shop.example")], &["*:443"]),
+            (&[("*:80", "DocumentRoot /www/"), ("*:443", "ServerName shop.example\nDocumentRoot /www")], &["*:80", "*:443"]),
+            (&[("*:80", pass), ("*:443", "ServerName shop.example"), ("*:81", "ServerName other.example")], &["*:80", "*:443"]),
+            (&[("*:80", "ServerName other.example\nRewriteMap cloakroom prg:x"), ("*:81", "RewriteMap other prg:y")], &["*:80", "*:81"]),
+            (&[("*:80", "ServerName shop.example\nRedirect / https://shop.example/"), ("*:443", "ServerName shop.example")], &["*:443"]),
+            (&[("*:80", "ServerName other.example")], &[]),
+        ];
+        for (hosts, expected) in rows {
+            assert_eq!(site(hosts), expected, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_inherits_what_stands_outside_of_every_host_and_nothing_of_another_one() {
+        let text = "ProxyPass /a x\nCustomLog /all common\nRewriteMap cloakroom prg:x\n<VirtualHost *:80>\nServerName a.example\n\
+            <Location /b>\nRequire all granted\n</Location>\n</VirtualHost>\n<Macro Site>\n<VirtualHost *:81>\nCustomLog /own common\n\
+            RewriteOptions Inherit\n</VirtualHost>\n</Macro>\n";
+        let tree = read("/etc/apache2/apache2.conf", text, &[], &mut |_| Vec::new()).unwrap();
+        let names = |at| host_of(&tree, at).lines.iter().map(|line| line.name.clone()).collect::<Vec<_>>().join(" ");
+        assert_eq!(names(0), "proxypass customlog macro servername location require");
+        assert_eq!(names(1), "proxypass customlog rewritemap macro customlog rewriteoptions");
+        let logs = |at| host_of(&tree, at).logs("common").iter().map(|line| line.word(0).to_owned()).collect::<Vec<_>>();
+        assert_eq!((logs(0), logs(1)), (vec!["/all".to_owned()], vec!["/own".to_owned()]));
+        assert_eq!(host_of(&tree, 1).shown(), "/etc/apache2/apache2.conf:11: <VirtualHost *:81>");
+    }
+}
