@@ -207,7 +207,6 @@ fn each_host_of_the_site_is_looked_at_and_no_host_of_another_one() {
 
 #[test]
 fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that_it_lacks() {
-    let include = "Include /etc/apache2/cloakroom/vhost.conf";
     for (hosts, silent, verdict) in [
         ([("*:80", &[NAMED, OURS][..]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:443"][..], "fault"),
         ([("*:80", &[OURS]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:443"], "fault"),
@@ -218,6 +217,7 @@ fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that
         ([("*:80", &[NAMED]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:80", "*:443"], "fault"),
     ] {
         let site = Site::with_hosts(&hosts);
+        let include = format!("Include {}", site.place("conf/vhost.conf").display());
         let found = site.found();
         let wrong = wrong(&found);
         for head in silent {
@@ -285,5 +285,36 @@ fn masters_that_another_host_shows_are_told_and_a_site_without_a_host_too() {
         };
         assert!(one["verdict"] == "fault" && one["right"].as_str().unwrap().contains("ServerName shop.example"), "{one}");
         assert!(!found.iter().any(|finding| finding["check"] == "guarded" && finding["verdict"] == "ok"), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_makes_the_files_once_more_is_told_as_they_say_it_and_never_what_somebody_else_wrote_there() {
+    let site = Site::new();
+    let (config, conf) = (site.place("cloakroom.toml").display().to_string(), site.place("conf").display().to_string());
+    let written = site.command(&["setup", "apache", "--passed", "a b=unix:/run/it's", "--force", "--write", &conf, "--htaccess"]);
+    assert!(written.status.success(), "{written:?}");
+    let said = "setup apache --htaccess --passed 'a b=unix:/run/it'\\''s' --write";
+    let said = format!("cloakroom --config {config} {said} {conf}");
+    let log = fs::read_to_string(site.place("conf/log.conf")).unwrap();
+    assert_eq!(log.lines().nth(1), Some(format!("# Made by `{said}` from {config}.").as_str()));
+    let again = site.command(&["setup", "apache", "--write", &format!("{conf}/"), "--htaccess", "--passed", "a b=unix:/run/it's"]);
+    assert!(!String::from_utf8_lossy(&again.stdout).contains("replaced"), "the same command makes the same files: {again:?}");
+    fs::write(site.place("conf/log.conf"), log.replace("%{end:msec}t", "%t")).unwrap();
+    let command = || {
+        let found = site.found();
+        let one = wrong(&found).into_iter().find(|finding| finding["check"] == "log-format").expect("a fault").clone();
+        one["mend"]["run"]["command"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(command(), format!("{said} --force"));
+    for other in ["cloakroom setup apache --write /etc/a; reboot", "reboot", "cloakroom setup apache --write '/etc/\u{1b}[2J'"] {
+        for file in fs::read_dir(site.place("conf")).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<String> = text.lines().skip(2).map(|line| format!("{line}\n")).collect();
+            let is_made = text.contains("# Made by ");
+            fs::write(&path, if is_made { format!("# x\n# Made by `{other}`.\n{}", lines.concat()) } else { text }).unwrap();
+        }
+        assert_eq!(command(), "cloakroom setup apache --write /etc/apache2/cloakroom --force", "{other}");
     }
 }

@@ -68,6 +68,7 @@ use self::people::People;
 use self::report::Part;
 use super::failure::Failure;
 use super::paragraph::paragraph;
+use super::setup::MadeBy;
 use super::{Common, say, say_json, serve};
 use crate::clock;
 use crate::config::{self, Configuration, Feed, StoreEntry};
@@ -130,13 +131,17 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let configuration = common.load()?;
     written(&configuration)?;
     let place = arguments.url.as_ref().map(|url| place(url, &configuration)).transpose()?;
-    let mut parts = look(common, arguments, &configuration);
+    let apache = apache::is_expected(&configuration).then(|| apache::conf(arguments.apache_conf.as_deref()));
+    let mut parts = look(common, arguments, &configuration, apache.as_ref());
+    let tree = apache.as_ref().and_then(|conf| conf.as_ref().ok());
     if let Some(place) = place {
         parts.push(visit::part(&configuration, place, arguments.connect, arguments.probe.as_deref())?);
     }
-    if apache::is_expected(&configuration) && !nginx::is_expected(&configuration) {
+    if apache.is_some() && !nginx::is_expected(&configuration) {
+        let setup = tree.map_or_else(MadeBy::usual, apache_site::made_by).command;
         for part in &mut parts {
-            part.findings = std::mem::take(&mut part.findings).into_iter().map(behind_apache::told).collect();
+            let findings = std::mem::take(&mut part.findings).into_iter();
+            part.findings = findings.map(|finding| behind_apache::told(finding, &setup)).collect();
         }
     }
     let summary = report::summary(&parts);
@@ -189,13 +194,12 @@ fn written(configuration: &Configuration) -> Result<(), Failure> {
 }
 
 /// The machine, nginx's configuration, and the site.
-fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -> Vec<Part> {
+fn look(common: &Common, arguments: &Arguments, configuration: &Configuration, apache: Option<&Result<Tree, NoConf>>) -> Vec<Part> {
     let conf = nginx::is_expected(configuration).then(|| nginx::conf(arguments.nginx_conf.as_deref()));
-    let apache = apache::is_expected(configuration).then(|| apache::conf(arguments.apache_conf.as_deref()));
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
     let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
-    let worker = worker.or_else(|| accounts.named(apache.as_ref()?.as_ref().ok()?.lines.iter().find(|line| line.name == "user")?.word(0)));
+    let worker = worker.or_else(|| accounts.named(apache?.as_ref().ok()?.lines.iter().find(|line| line.name == "user")?.word(0)));
     let people = People::of(accounts, daemon::status(configuration), keeper, worker);
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
@@ -214,7 +218,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration) -
     system.extend(outbox::look(configuration));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
     parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
-    parts.extend(apache.map(|conf| apache_part(&conf, configuration)));
+    parts.extend(apache.map(|conf| apache_part(conf, configuration)));
     parts
 }
 

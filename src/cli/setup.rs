@@ -1,6 +1,7 @@
 //! `cloakroom setup`: what the web server's configuration needs for this one of ours.
 
 mod apache;
+mod made_by;
 mod nginx;
 mod plan;
 mod template;
@@ -17,12 +18,14 @@ use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
 use self::apache::{Choice, Downloads};
+pub(super) use self::made_by::{MadeBy, line_of as made_by};
 use self::plan::{Piece, Places, Plan, Users};
 use self::words::Unsayable;
 pub(super) use self::words::{reached, shell};
 use self::written::{Found, Wanted};
 use super::failure::Failure;
 use super::paragraph::paragraph;
+use super::terminal::visible;
 use super::{CONFIG_PATH, Common, say, say_json};
 use crate::config::{Address, Configuration, Serve};
 use crate::dialect::Dialect;
@@ -81,6 +84,14 @@ impl Server {
         match self {
             Self::Apache => "Apache",
             Self::Nginx => "Nginx",
+        }
+    }
+
+    /// As the command line has it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Apache => "apache",
+            Self::Nginx => "nginx",
         }
     }
 
@@ -143,7 +154,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let plan = plan.map_err(|Unsayable(why)| Failure::configuration(format!("{shown}: {why}")))?;
     let plan = plan.ok_or_else(|| no_listener(server, &shown.to_string()))?;
     match directory {
-        Some(directory) => write(common, arguments, &configuration, &plan, &directory),
+        Some(_) => write(common, arguments, &configuration, &plan, &places),
         None if common.json => say_json(&plan),
         None => say(printed(server, &common.config, &plan)),
     }
@@ -230,10 +241,7 @@ fn commands(plan: &Plan) -> Vec<String> {
 /// What root does once the files are there.
 fn after(plan: &Plan, directory: &str) -> (Vec<String>, Option<(&'static str, String)>, Vec<String>) {
     let has = |name: &str| plan.files.iter().any(|file| file.name == name);
-    let include = |name: &str| {
-        let path = format!("{directory}/{name}");
-        if path.contains([' ', '"', '\'']) { format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"")) } else { path }
-    };
+    let include = |name: &str| included(directory, name);
     if plan.server == "apache" {
         let server = has("server.conf").then(|| {
             let path = shell(&format!("{directory}/server.conf"));
@@ -251,19 +259,19 @@ fn after(plan: &Plan, directory: &str) -> (Vec<String>, Option<(&'static str, St
     )
 }
 
+/// The path of a file that is included, in quotes where it needs them.
+fn included(directory: &str, name: &str) -> String {
+    let path = format!("{directory}/{name}");
+    if path.contains([' ', '"', '\'']) { format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"")) } else { path }
+}
+
 /// Writes the files.
-fn write(common: &Common, arguments: &Arguments, configuration: &Configuration, plan: &Plan, directory: &str) -> Result<(), Failure> {
+fn write(common: &Common, arguments: &Arguments, configuration: &Configuration, plan: &Plan, places: &Places) -> Result<(), Failure> {
+    let directory = places.directory.as_str();
     let place = Path::new(directory);
-    let head = |file: &Piece| {
-        format!(
-            "# {}: {}.\n# Made by `cloakroom setup {}` from {}.\n\n{}",
-            file.name,
-            file.goes,
-            plan.server,
-            common.config.display(),
-            file.text
-        )
-    };
+    let made_by = made_by::line(arguments, places.config.as_deref(), directory);
+    let from = visible(&common.config.to_string_lossy());
+    let head = |file: &Piece| format!("# {}: {}.\n{made_by} from {from}.\n\n{}", file.name, file.goes, file.text);
     let mut wanted: Vec<Wanted> = Vec::new();
     for file in &plan.files {
         wanted.push(Wanted { name: file.name.clone(), text: Zeroizing::new(head(file)), mode: written::MODE });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::apache_asking::{SETUP, in_hosts, mended};
+use super::apache_asking::{in_hosts, mended};
 use super::apache_conf::Line;
 use super::apache_site::{ApacheSite, Host, all};
 use super::finding::{Finding, or_ok};
@@ -113,7 +113,7 @@ fn masters(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
             let fault =
                 Finding::fault("masters-shut", format!("everybody can fetch the files of the storage `{}` by {handoff}", storage.name));
             let fault = fault.found(format!("{} has {}, and no <Location> with the guard of {handoff}", host.shown(), alias.shown()));
-            found.push(fault.right("the shipped one").run(SETUP));
+            found.push(fault.right("the shipped one").run(&site.made_by.command));
         }
     }
     or_ok("masters-shut", "nothing else shows the files of a storage", found)
@@ -131,7 +131,7 @@ fn handed_off(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Findi
         }
         let by_file = host.lines.iter().any(|line| line.name == "xsendfile" && line.word(0).eq_ignore_ascii_case("on"));
         for (storage, handoff) in configuration.storages.iter().filter_map(|storage| Some((storage, storage.handoff.as_ref()?))) {
-            found.extend(sent(host, storage, handoff, by_file));
+            found.extend(sent(site, host, storage, handoff, by_file));
             found.extend(whole(site, host, storage, configuration));
         }
     }
@@ -139,19 +139,21 @@ fn handed_off(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Findi
 }
 
 /// Whether `host` comes to the files of a storage that is handed off to it.
-fn sent(host: &Host<'_>, storage: &Storage, handoff: &str, by_file: bool) -> Option<Finding> {
+fn sent(site: &ApacheSite<'_>, host: &Host<'_>, storage: &Storage, handoff: &str, by_file: bool) -> Option<Finding> {
     let path = storage.path.to_string_lossy();
     if by_file {
         let is_allowed = host.lines.iter().any(|line| line.name == "xsendfilepath" && storage.path.starts_with(line.word(0)));
         let fault = || Finding::fault("handoff", format!("mod_xsendfile refuses the files of the storage `{}`", storage.name));
         let there = || format!("{} has no XSendFilePath above {path}", host.shown());
-        return (!is_allowed).then(|| fault().found(there()).right("one for each storage").run(SETUP));
+        return (!is_allowed).then(|| fault().found(there()).right("one for each storage").run(&site.made_by.command));
     }
     let alias = host.lines.iter().find(|line| line.name == "alias" && line.word(0) == handoff);
     let is_right = alias.is_some_and(|line| line.word(1).trim_end_matches('/') == path.trim_end_matches('/'));
     let there = || alias.map_or_else(|| format!("{} has no Alias \"{handoff}\"", host.shown()), |line| line.shown());
     let fault = || Finding::fault("handoff", format!("customers get 404 in place of the files of the storage `{}`", storage.name));
-    (!is_right).then(|| fault().found(there()).right(format!("Alias \"{handoff}\" \"{}/\"", path.trim_end_matches('/'))).run(SETUP))
+    (!is_right).then(|| {
+        fault().found(there()).right(format!("Alias \"{handoff}\" \"{}/\"", path.trim_end_matches('/'))).run(&site.made_by.command)
+    })
 }
 
 /// Whether `host` sends the files of a storage as they are.
@@ -186,13 +188,13 @@ fn directories(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Find
         };
         let showing: Vec<&Host<'_>> = site.all.iter().filter(shows).collect();
         let hosts = if showing.is_empty() { site.hosts.iter().collect() } else { showing };
-        found.extend(hosts.into_iter().flat_map(|host| served(host, directory)));
+        found.extend(hosts.into_iter().flat_map(|host| served(site, host, directory)));
     }
     if configuration.directories.is_empty() { found } else { or_ok("htaccess", "each public directory is served as it has to be", found) }
 }
 
 /// Whether `host` reads what says how a public directory is served, and asks for passwords where there are any.
-fn served(host: &Host<'_>, directory: &Directory) -> Vec<Finding> {
+fn served(site: &ApacheSite<'_>, host: &Host<'_>, directory: &Directory) -> Vec<Finding> {
     let mut found = Vec::new();
     let path = directory.path.to_string_lossy();
     let mut sections = above(&host.lines, "directory", &path);
@@ -220,7 +222,7 @@ fn served(host: &Host<'_>, directory: &Directory) -> Vec<Finding> {
             fault
                 .found(format!("no .htaccess in {path}, and {} has no <Directory> of it with AuthUserFile", host.shown()))
                 .right("one of them, as `cloakroom setup apache` makes it")
-                .run(SETUP),
+                .run(&site.made_by.command),
         );
     }
     found
@@ -249,7 +251,7 @@ fn reported(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding
             let fault = Finding::fault("log-format", "Cloakroom does not understand the report: downloads are not seen to arrive");
             let shown =
                 there.map_or_else(|| format!("no LogFormat `{name}`"), |line| format!("{}: another LogFormat `{name}`", line.place));
-            found.push(fault.found(shown).right("the shipped one, in log.conf").run(SETUP));
+            found.push(fault.found(shown).right("the shipped one, in log.conf").run(&site.made_by.command));
         }
         let goes_there = |line: &&Line| match feed {
             Feed::AccessLog(log) => Path::new(line.word(0)) == log,

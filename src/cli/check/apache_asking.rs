@@ -13,9 +13,6 @@ use crate::dialect::Dialect;
 use crate::dialect::apache::Protocol;
 use crate::keys;
 
-/// What writes everything anew.
-pub(super) const SETUP: &str = "cloakroom setup apache --write /etc/apache2/cloakroom --force";
-
 /// Whether anything in it is for us.
 pub(super) fn knows_us(tree: &Tree) -> bool {
     tree.defined.contains_key(SECRET)
@@ -37,21 +34,19 @@ pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<
         }
     }
     found.extend(or_ok("asks", "Apache asks the listeners that are there", asked));
-    found.extend(secret(site.tree, configuration));
+    found.extend(secret(site, configuration));
     found.extend(downloads(site, configuration));
     found
-}
-
-/// The line that lets a host ask all that it has to.
-pub(super) fn include(site: &ApacheSite<'_>) -> String {
-    let _ = site;
-    "Include /etc/apache2/cloakroom/vhost.conf".to_owned()
 }
 
 /// A finding about a host that lacks something: mended by the shipped files, where it has none of them or another host has what
 /// it lacks, else by writing them anew.
 pub(super) fn mended(fault: Finding, host: &Host<'_>, others_have: bool, site: &ApacheSite<'_>, configuration: &Configuration) -> Finding {
-    if others_have || !host.knows_us(configuration) { fault.add(include(site), host.shown()) } else { fault.run(SETUP) }
+    if others_have || !host.knows_us(configuration) {
+        fault.add(&site.made_by.include, host.shown())
+    } else {
+        fault.run(&site.made_by.command)
+    }
 }
 
 /// Whether each host of the site asks for what lies below the path of `public_url`.
@@ -63,7 +58,7 @@ fn downloads(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Findin
         let there = site.all.iter().map(Host::shown).collect::<Vec<_>>().join(", ");
         let into = format!("the <VirtualHost> of {name}");
         let right = format!("a <VirtualHost> with ServerName {name}, which does not only lead elsewhere");
-        return vec![fault.found(there).right(right).add(include(site), into)];
+        return vec![fault.found(there).right(right).add(&site.made_by.include, into)];
     }
     if !configuration.listeners.iter().any(hands_out) {
         return Vec::new();
@@ -153,11 +148,11 @@ fn asks(site: &ApacheSite<'_>, listener: &Listener, protocol: Protocol) -> Vec<F
     let fault = Finding::fault("asks", why);
     let right = format!("the listener is {}, protocol = \"{}\"", listener.address, protocol.word());
     found.push(match ours {
-        Some((line, _)) => fault.found(line.shown()).right(right).run(SETUP),
+        Some((line, _)) => fault.found(line.shown()).right(right).run(&site.made_by.command),
         None if protocol == Protocol::FastCgi && configuration_has_no_use(tree) => return found,
         None => {
             let there = Finding::warning("asks", why).found("no line of Apache's configuration leads to it");
-            there.right(right).run(SETUP)
+            there.right(right).run(&site.made_by.command)
         }
     });
     found
@@ -169,12 +164,13 @@ fn configuration_has_no_use(tree: &Tree) -> bool {
 }
 
 /// Whether both sides have one secret, which is shown nowhere.
-fn secret(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
+fn secret(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
+    let (tree, again) = (site.tree, site.made_by.command.as_str());
     let is_apache = |listener: &&Listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_)));
     let mut found = Vec::new();
     let Some(defined) = tree.defined.get(SECRET) else {
         let fault = Finding::fault("secret", "Apache says no secret: it is not answered, or the masters are open to those who redirect");
-        return vec![fault.found(format!("no `Define {SECRET}`")).right("the line of the listener's `secret`").run(SETUP)];
+        return vec![fault.found(format!("no `Define {SECRET}`")).right("the line of the listener's `secret`").run(again)];
     };
     for listener in configuration.listeners.iter().filter(is_apache) {
         let Some(file) = &listener.secret else { continue };
@@ -186,14 +182,14 @@ fn secret(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
                     fault
                         .found(format!("{} says another one than {}", defined.file, file.display()))
                         .right("one and the same")
-                        .run(format!("{SETUP} && systemctl restart apache2")),
+                        .run(format!("{again} && systemctl restart apache2")),
                 );
             }
             Err(cause) => {
                 let fault = Finding::fault("secret", "the secret of a listener cannot be read");
                 let name = file.file_name().unwrap_or_default().display();
                 found.push(
-                    fault.found(format!("{}: {cause}", file.display())).right("one line").run(format!("cloakroom key new {name}; {SETUP}")),
+                    fault.found(format!("{}: {cause}", file.display())).right("one line").run(format!("cloakroom key new {name}; {again}")),
                 );
             }
         }

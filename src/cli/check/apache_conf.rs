@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::cli::setup::made_by;
+
 /// Files and sections within each other; Debian's own configuration has four.
 const DEPTH_MAX: usize = 40;
 
@@ -59,6 +61,8 @@ pub(super) struct Tree {
     pub(super) modules: BTreeSet<String>,
     /// What `Define` said.
     pub(super) defined: BTreeMap<String, Defined>,
+    /// What the heads of the files say by which commands they were made.
+    pub(super) made_by: Vec<String>,
     /// How many files there are.
     pub(super) files: usize,
 }
@@ -126,6 +130,7 @@ impl Reader<'_> {
             return Err(format!("{name}: files include each other without an end"));
         }
         let file: Rc<str> = name.into();
+        self.tree.made_by.extend(made_by(text).map(str::to_owned));
         let mut open: Vec<Open> = Vec::new();
         for (number, written) in logical(text) {
             self.directives += 1;

@@ -3,7 +3,7 @@
 use super::apache_conf::{Line, Tree};
 use super::apache_elsewhere;
 use super::nginx_conf::matches;
-use crate::cli::setup;
+use crate::cli::setup::{self, MadeBy};
 use crate::config::{Address, Configuration, Serve};
 use crate::dialect::Dialect;
 
@@ -23,12 +23,19 @@ pub(super) struct Host<'t> {
 pub(super) struct ApacheSite<'t> {
     /// The configuration.
     pub(super) tree: &'t Tree,
+    /// What makes our files once more.
+    pub(super) made_by: MadeBy,
     /// All lines, those of sections too, whichever host they are for.
     pub(super) everywhere: Vec<&'t Line>,
     /// All hosts; the main server, where there is none.
     pub(super) all: Vec<Host<'t>>,
     /// The hosts of the site, but for those that only lead elsewhere.
     pub(super) hosts: Vec<Host<'t>>,
+}
+
+/// What makes our files once more: as they say it themselves, or as the manual does.
+pub(super) fn made_by(tree: &Tree) -> MadeBy {
+    tree.made_by.iter().find_map(|line| MadeBy::of(line)).unwrap_or_else(MadeBy::usual)
 }
 
 /// All lines, those of sections too.
@@ -65,7 +72,7 @@ impl<'t> ApacheSite<'t> {
             hosts.push(Host { own: outside.clone(), lines: outside, section: None, main: &tree.main });
         }
         let serving = Self::site(&hosts, configuration).into_iter().filter(|host| !apache_elsewhere::is_all(host)).cloned().collect();
-        Self { tree, everywhere, all: hosts, hosts: serving }
+        Self { tree, made_by: made_by(tree), everywhere, all: hosts, hosts: serving }
     }
 
     /// The hosts that are the site: by their name, because they ask us, or because they show the files of one that does.

@@ -1,7 +1,6 @@
 //! What is found of a site behind Apache, in Apache's words: much of what can be wrong is the same behind every web server, and
 //! is told with the name of the one that is there, its files, and what mends it there. Pure.
 
-use super::apache_asking::SETUP;
 use super::finding::{Finding, Mend};
 
 /// Words of Nginx, and what stands for them; the longer ones first, as they hold the shorter.
@@ -24,11 +23,11 @@ const WORDS: &[(&str, &str)] = &[
 /// Where lines of Nginx's configuration are added or changed.
 const NGINX_PLACES: [&str; 4] = ["location ", "server {", "upstream ", "nginx"];
 
-/// The same finding behind Apache.
-pub(super) fn told(finding: Finding) -> Finding {
+/// The same finding behind Apache, whose files `setup` makes once more.
+pub(super) fn told(finding: Finding, setup: &str) -> Finding {
     let mend = finding.mend.map(|mend| match mend {
         Mend::Add { into: place, .. } | Mend::Replace { at: place, .. } if NGINX_PLACES.iter().any(|words| place.contains(words)) => {
-            Mend::Run { command: SETUP.to_owned() }
+            Mend::Run { command: setup.to_owned() }
         }
         Mend::Add { line, into } => Mend::Add { line: in_words(&line), into },
         Mend::Run { command } => Mend::Run { command: in_words(&command) },
@@ -48,14 +47,14 @@ mod tests {
     #[test]
     fn nothing_of_nginx_is_left_in_what_is_told_of_apache() {
         let finding = Finding::fault("reach", "nginx does not reach Cloakroom").found("GET /nginx.zip: 503");
-        let found = told(finding.right("nginx's error_log tells why").run("tail -n 5 /var/log/nginx/error.log"));
+        let found = told(finding.right("nginx's error_log tells why").run("tail -n 5 /var/log/nginx/error.log"), "setup");
         assert_eq!(found.says, "Apache does not reach Cloakroom");
         assert_eq!(found.found.as_deref(), Some("GET /nginx.zip: 503"), "what was seen stays");
         assert_eq!(found.right.as_deref(), Some("Apache's error log tells why"));
         assert_eq!(found.mend, Some(Mend::Run { command: "tail -n 5 /var/log/apache2/error.log".to_owned() }));
-        let found = told(Finding::fault("bytes", "x").add("gzip off;", "location ^~ /_cloakroom/masters/ { … }"));
-        assert_eq!(found.mend, Some(Mend::Run { command: SETUP.to_owned() }));
+        let found = told(Finding::fault("bytes", "x").add("gzip off;", "location ^~ /_cloakroom/masters/ { … }"), "setup");
+        assert_eq!(found.mend, Some(Mend::Run { command: "setup".to_owned() }));
         let ours = Finding::fault("secret", "x").add("secret = \"keys/apache\"", "the [[listener]] of cloakroom.toml");
-        assert_eq!(told(ours.clone()), ours);
+        assert_eq!(told(ours.clone(), "setup"), ours);
     }
 }

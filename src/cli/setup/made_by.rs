@@ -1,0 +1,158 @@
+//! The command by which files were made: written into their heads, read back from there, and told for another time. What is
+//! read may be anybody's, and is taken for nothing but options of `setup`.
+
+use std::path::Path;
+
+use clap::{Parser as _, ValueEnum};
+
+use super::words::shell;
+use super::{Arguments, Server, apache, included, whole};
+use crate::cli::terminal::steers;
+use crate::cli::{self, CONFIG_PATH, Command};
+
+/// What stands in front of the command in the second line of a file, and behind it.
+const BEFORE: &str = "# Made by `";
+const BEHIND: &str = "`";
+
+/// So many lines of a file are its head.
+const LINES: usize = 2;
+
+/// What makes Apache's files once more, and the line that includes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct MadeBy {
+    /// The command, as a shell takes it.
+    pub(in crate::cli) command: String,
+    /// The line for each `<VirtualHost>` of the site.
+    pub(in crate::cli) include: String,
+}
+
+impl MadeBy {
+    /// As the manual has it.
+    pub(in crate::cli) fn usual() -> Self {
+        let directory = apache::DIRECTORY;
+        Self {
+            command: format!("cloakroom setup apache --write {directory} --force"),
+            include: format!("Include {}", included(directory, "vhost.conf")),
+        }
+    }
+
+    /// As the head of a file for Apache has it that `setup` wrote.
+    pub(in crate::cli) fn of(line: &str) -> Option<Self> {
+        let arguments = cli::Arguments::try_parse_from(words(line.strip_prefix(BEFORE)?)?).ok()?;
+        let Command::Setup(given) = &arguments.command else { return None };
+        let directory = whole(given.write.as_deref().filter(|_| given.server == Server::Apache)?).ok()?;
+        let config = (arguments.config != Path::new(CONFIG_PATH)).then(|| whole(&arguments.config)).transpose().ok()?;
+        let command = format!("{} --force", command(given, config.as_deref(), &directory)?);
+        Some(Self { command, include: format!("Include {}", included(&directory, "vhost.conf")) })
+    }
+}
+
+/// The line of a file that says by which command it was made.
+pub(in crate::cli) fn line_of(text: &str) -> Option<&str> {
+    text.lines().take(LINES).find(|line| line.starts_with(BEFORE))
+}
+
+/// The line for the head of a file.
+pub(super) fn line(arguments: &Arguments, config: Option<&str>, directory: &str) -> String {
+    // What would not stand in one line is not said.
+    let said = command(arguments, config, directory).unwrap_or_else(|| format!("cloakroom setup {}", arguments.server.word()));
+    format!("{BEFORE}{said}{BEHIND}")
+}
+
+/// The command with all that it was given, in an order of its own and without `--force`; `None` where a word of it would
+/// steer a terminal.
+fn command(arguments: &Arguments, config: Option<&str>, directory: &str) -> Option<String> {
+    let mut words = vec!["cloakroom".to_owned()];
+    let mut said = |option: &str, value: &str| words.extend([option.to_owned(), shell(value)]);
+    if let Some(config) = config {
+        said("--config", config);
+    }
+    said("setup", arguments.server.word());
+    if let Some(downloads) = arguments.downloads.and_then(|downloads| downloads.to_possible_value()) {
+        said("--downloads", downloads.get_name());
+    }
+    if arguments.htaccess {
+        words.push("--htaccess".to_owned());
+    }
+    for (name, address) in &arguments.passed {
+        words.extend(["--passed".to_owned(), shell(&format!("{name}={address}"))]);
+    }
+    words.extend(["--write".to_owned(), shell(directory)]);
+    Some(words.join(" ")).filter(|line| !line.chars().any(steers))
+}
+
+/// The words of a line up to its "`", as [`shell`] writes them; `None` for what it would not have written.
+fn words(line: &str) -> Option<Vec<String>> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
+    let mut letters = line.chars();
+    loop {
+        match letters.next()? {
+            '\'' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            letter if is_quoted => word.get_or_insert_default().push(letter),
+            '\\' if letters.as_str().starts_with('\'') => word.get_or_insert_default().extend(letters.next()),
+            ' ' => words.extend(word.take()),
+            '`' => {
+                words.extend(word.take());
+                return Some(words);
+            }
+            letter if shell(&letter.to_string()).starts_with('\'') => return None,
+            letter => word.get_or_insert_default().push(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(line: &str) -> Option<String> {
+        MadeBy::of(&format!("{BEFORE}{line}")).map(|made| made.command)
+    }
+
+    #[test]
+    fn a_command_is_told_as_it_was_given_whatever_the_words_are() {
+        for (given, told) in [
+            ("cloakroom setup apache --write /etc/a` from /x.", "cloakroom setup apache --write /etc/a --force"),
+            ("cloakroom setup --force --write /etc/a/ apache`", "cloakroom setup apache --write /etc/a --force"),
+            (
+                "cloakroom --config '/it'\\''s `a` here' setup apache --downloads rewrite-map --htaccess --passed 'a=b;c' --passed d=e --write '/a b'`",
+                "cloakroom --config '/it'\\''s `a` here' setup apache --downloads rewrite-map --htaccess --passed 'a=b;c' --passed d=e --write '/a b' --force",
+            ),
+        ] {
+            assert_eq!(made(given).as_deref(), Some(told), "{given}");
+            let again = format!("{}`", told.strip_suffix(" --force").unwrap());
+            assert_eq!(made(&again).as_deref(), Some(told), "{again}");
+        }
+        let include = |line: &str| MadeBy::of(&format!("{BEFORE}{line}")).unwrap().include;
+        assert_eq!(include("cloakroom setup apache --write '/a b'`"), "Include \"/a b/vhost.conf\"");
+        assert_eq!(MadeBy::of(&format!("{BEFORE}cloakroom setup apache --write /etc/apache2/cloakroom`")), Some(MadeBy::usual()));
+    }
+
+    #[test]
+    fn what_setup_would_not_have_written_is_not_told() {
+        for other in [
+            "",
+            "`",
+            "cloakroom setup apache`",
+            "cloakroom setup nginx --write /etc/nginx/cloakroom`",
+            "cloakroom setup apache --write /etc/a",
+            "cloakroom setup apache --write /etc/a; reboot`",
+            "cloakroom setup apache --write /etc/a && reboot`",
+            "cloakroom setup apache --write $(reboot)`",
+            "cloakroom setup apache --write \"/etc/a\"`",
+            "cloakroom setup apache --write /etc/a --other`",
+            "cloakroom setup apache --write '/etc/\u{1b}[2Ja'`",
+            "cloakroom setup apache --write '/etc/a`",
+            "cloakroom store move --to /etc/a`",
+            "cloakroom setup --help`",
+            "cloakroom setup apache --passed x --write /etc/a`",
+        ] {
+            assert_eq!(made(other), None, "{other}");
+        }
+        assert_eq!(line_of("# a: b.\n# Made by `x`\n"), Some("# Made by `x`"));
+        assert_eq!((line_of("a\nb\n# Made by `x`\n"), line_of("")), (None, None));
+    }
+}
