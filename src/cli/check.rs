@@ -60,6 +60,7 @@ use clap::Args;
 
 use self::accounts::{Account, Accounts};
 use self::apache_conf::Tree;
+use self::apache_site::ApacheSite;
 use self::finding::Finding;
 use self::nginx::NoConf;
 use self::nginx_conf::Directive;
@@ -134,10 +135,13 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     let apache = apache::is_expected(&configuration).then(|| apache::conf(arguments.apache_conf.as_deref()));
     let mut parts = look(common, arguments, &configuration, apache.as_ref());
     let tree = apache.as_ref().and_then(|conf| conf.as_ref().ok());
+    let behind_nginx = nginx::is_expected(&configuration);
     if let Some(place) = place {
-        parts.push(visit::part(&configuration, place, arguments.connect, arguments.probe.as_deref())?);
+        let has_pages = behind_nginx || !tree.is_some_and(|tree| ApacheSite::of(tree, &configuration).rewrites(&configuration));
+        let asked = visit::Asked { place, connect: arguments.connect, probe: arguments.probe.as_deref(), has_pages };
+        parts.push(visit::part(&configuration, asked)?);
     }
-    if apache.is_some() && !nginx::is_expected(&configuration) {
+    if apache.is_some() && !behind_nginx {
         let setup = tree.map_or_else(MadeBy::usual, apache_site::made_by).command;
         for part in &mut parts {
             let findings = std::mem::take(&mut part.findings).into_iter();

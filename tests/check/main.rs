@@ -5,6 +5,7 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod behind_apache;
 mod configured;
 mod lived;
 mod machine;

@@ -89,6 +89,12 @@ impl<'t> ApacheSite<'t> {
         hosts.iter().filter(|host| is_ours(host) || is_unnamed(host)).collect()
     }
 
+    /// Whether downloads are handed off by `mod_rewrite`, wherever the site hands them off.
+    pub(super) fn rewrites(&self, configuration: &Configuration) -> bool {
+        let hosts = self.handing_off(configuration);
+        !hosts.is_empty() && hosts.iter().all(|host| host.rewrites())
+    }
+
     /// The hosts of the site that ask for downloads; where none does, all of the site.
     pub(super) fn handing_off(&self, configuration: &Configuration) -> Vec<&Host<'t>> {
         let asking: Vec<&Host<'t>> = self.hosts.iter().filter(|host| host.asks_for_downloads(configuration)).collect();

@@ -21,6 +21,7 @@ use crate::dialect::apache::Protocol;
 use crate::domain::id::RequestId;
 use crate::domain::moment::Span;
 use crate::domain::path::CanonicalPath;
+use crate::domain::refusal::Refusal;
 use crate::domain::support::SupportCode;
 use crate::proof::key::SigningKey;
 use crate::proof::signed_url::{self, Terms};
@@ -51,6 +52,8 @@ pub(super) struct Visit<'a> {
     pub(super) key: Option<&'a SigningKey>,
     /// Who asks the daemon.
     pub(super) client: Option<Client>,
+    /// Whether the web server shows pages of ours to those who are refused.
+    pub(super) has_pages: bool,
 }
 
 impl<'a> Visit<'a> {
@@ -63,7 +66,7 @@ impl<'a> Visit<'a> {
         key: Option<&'a SigningKey>,
     ) -> Self {
         let client = Client::of(configuration, "check").ok();
-        Self { configuration, customer: Customer::of(place, connect), probe, key, client }
+        Self { configuration, customer: Customer::of(place, connect), probe, key, client, has_pages: true }
     }
 
     /// The path of the probe, encoded.
@@ -147,7 +150,7 @@ async fn refused(visit: &mut Visit<'_>) -> Vec<Finding> {
     let support = answer.header("cloakroom-support").to_owned();
     let body = String::from_utf8_lossy(&answer.body);
     let mut faults = Vec::new();
-    if answer.status != 403 || support.is_empty() || !body.contains(&support) {
+    if answer.status != 403 || support.is_empty() || visit.has_pages && !body.contains(&support) {
         let fault = Finding::fault("refused", "who is refused does not see Cloakroom's page with its support code");
         let line = "proxy_intercept_errors off;";
         faults.push(
@@ -165,7 +168,8 @@ async fn refused(visit: &mut Visit<'_>) -> Vec<Finding> {
                 .add(line, at),
         );
     }
-    or_ok("refused", "a wrong signature gets 403 and a support code", faults)
+    let where_told = if visit.has_pages { "" } else { " in a header; the page is Apache's own, as a RewriteMap hands on none" };
+    or_ok("refused", format!("a wrong signature gets 403 and a support code{where_told}"), faults)
 }
 
 /// A signed URL: all bytes, and nothing but them. Whether it opens at all.
@@ -320,7 +324,12 @@ async fn claims(visit: &mut Visit<'_>) -> Vec<Finding> {
         }
     }
     let asked = visit.get(&good, &[("range", "bytes=0-0"), ("x_original_uri", "/elsewhere"), ("x_real_ip", NOBODY_INSIDE)]).await;
-    if !asked.as_ref().is_ok_and(|answer| answer.status == 206) {
+    // By HTTP Apache passes them on beside its own, and who sends them is refused, and not believed.
+    let by_http = visit.configuration.web_dialects().any(|dialect| dialect == Dialect::Apache(Protocol::Http));
+    let by_http = by_http && !nginx::is_expected(visit.configuration);
+    let is_refused = |answer: &Answer| answer.status == 400 && answer.header("cloakroom-refusal") == Refusal::BadRequest.code();
+    let is_refused = by_http && asked.as_ref().is_ok_and(is_refused);
+    if !is_refused && !asked.as_ref().is_ok_and(|answer| answer.status == 206) {
         let fault = Finding::fault("claims", "headers with an underscore reach Cloakroom, which cannot tell whose they are");
         found.push(
             fault
@@ -343,7 +352,8 @@ async fn claims(visit: &mut Visit<'_>) -> Vec<Finding> {
             );
         }
     }
-    or_ok("claims", "a client's own X-Real-IP and the like change nothing", found)
+    let refused = if is_refused { "; X_Real_IP and the like are refused, since by HTTP Apache keeps them" } else { "" };
+    or_ok("claims", format!("a client's own X-Real-IP and the like change nothing{refused}"), found)
 }
 
 /// How many connections the questions take.

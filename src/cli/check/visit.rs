@@ -24,8 +24,21 @@ use crate::keys;
 /// After this the daemon will not answer any more, and the grant ends by itself.
 const LEAVING: Duration = Duration::from_secs(5);
 
-/// Asks the site; `named` is the file to use where none is to be planted.
-pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<SocketAddr>, named: Option<&str>) -> Result<Part, Failure> {
+/// What is asked.
+pub(super) struct Asked<'a> {
+    /// The site.
+    pub(super) place: Place,
+    /// Where it is asked, whatever its name leads to.
+    pub(super) connect: Option<SocketAddr>,
+    /// The file to use where none is to be planted.
+    pub(super) probe: Option<&'a str>,
+    /// Whether the web server shows pages of ours to those who are refused.
+    pub(super) has_pages: bool,
+}
+
+/// Asks the site.
+pub(super) fn part(configuration: &Configuration, asked: Asked<'_>) -> Result<Part, Failure> {
+    let Asked { place, connect, probe: named, has_pages } = asked;
     let left = left_over::tidy(configuration, clock::now());
     let scheme = if place.is_https { "https" } else { "http" };
     let at = connect.map_or_else(String::new, |address| format!(", at {address}"));
@@ -45,10 +58,11 @@ pub(super) fn part(configuration: &Configuration, place: Place, connect: Option<
     let probed = probe.iter().map(|probe| Finding::ok("probe", of_probe(probe)));
     let mut findings: Vec<Finding> = left.into_iter().chain(probed).collect();
     let mut grant = None;
+    let visit = Visit { has_pages, ..Visit::of(configuration, place, connect, probe.as_ref(), ring.signing()) };
     let ended = runtime.block_on(async {
         let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
         let ended = tokio::select! {
-            found = live::look(Visit::of(configuration, place, connect, probe.as_ref(), ring.signing()), &mut grant) => Some(found),
+            found = live::look(visit, &mut grant) => Some(found),
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
         };
