@@ -152,7 +152,7 @@ impl<'t> Host<'t> {
     }
 
     fn root(&self) -> Option<&'t str> {
-        self.inside().filter(|line| line.name == "documentroot").last().map(|line| line.word(0).trim_end_matches('/'))
+        self.lines.iter().rfind(|line| line.name == "documentroot").map(|line| line.word(0).trim_end_matches('/'))
     }
 
     /// Whether it asks us anything, by its own lines.
@@ -272,15 +272,16 @@ mod tests {
 
     #[test]
     fn a_host_inherits_what_stands_outside_of_every_host_and_nothing_of_another_one() {
-        let text = "ProxyPass /a x\nCustomLog /all common\nRewriteMap cloakroom prg:x\n<VirtualHost *:80>\nServerName a.example\n\
+        let text = "DocumentRoot /www/\nProxyPass /a x\nCustomLog /all common\nRewriteMap cloakroom prg:x\n<VirtualHost *:80>\nServerName a.example\n\
             <Location /b>\nRequire all granted\n</Location>\n</VirtualHost>\n<Macro Site>\n<VirtualHost *:81>\nCustomLog /own common\n\
             RewriteOptions Inherit\n</VirtualHost>\n</Macro>\n";
         let tree = read("/etc/apache2/apache2.conf", text, &[], &mut |_| Vec::new()).unwrap();
         let names = |at| host_of(&tree, at).lines.iter().map(|line| line.name.clone()).collect::<Vec<_>>().join(" ");
-        assert_eq!(names(0), "proxypass customlog macro servername location require");
-        assert_eq!(names(1), "proxypass customlog rewritemap macro customlog rewriteoptions");
+        assert_eq!(names(0), "documentroot proxypass customlog macro servername location require");
+        assert_eq!(names(1), "documentroot proxypass customlog rewritemap macro customlog rewriteoptions");
+        assert_eq!(host_of(&tree, 1).root(), Some("/www"));
         let logs = |at| host_of(&tree, at).logs("common").iter().map(|line| line.word(0).to_owned()).collect::<Vec<_>>();
         assert_eq!((logs(0), logs(1)), (vec!["/all".to_owned()], vec!["/own".to_owned()]));
-        assert_eq!(host_of(&tree, 1).shown(), "/etc/apache2/apache2.conf:11: <VirtualHost *:81>");
+        assert_eq!(host_of(&tree, 1).shown(), "/etc/apache2/apache2.conf:12: <VirtualHost *:81>");
     }
 }
