@@ -156,7 +156,7 @@ fn a_htaccess_that_is_not_read_is_told() {
 
 /// What stands in the hosts of these tests: names, the site's own files, and ours.
 const NAMED: &str = "  ServerName shop.example:443\n  ServerAlias *.shop.example\n  DocumentRoot ROOT/www\n";
-const OTHER: &str = "  ServerName other.example\n  DocumentRoot ROOT/other\n  RewriteEngine on\n  RewriteMap other prg:/bin/cat\n  \
+const OTHER: &str = "  ServerName other.example\n  <Location /pictures/>\n    Alias /srv/pictures/\n  </Location>\n  DocumentRoot ROOT/other\n  RewriteEngine on\n  RewriteMap other prg:/bin/cat\n  \
     ProxyPass / http://127.0.0.1:3000/\n  CustomLog ROOT/log/other.log common\n  <Location /members/>\n    Satisfy Any\n  </Location>\n";
 const OURS: &str = "  Include ROOT/conf/vhost.conf\n";
 const ELSEWHERE: &str = "  RewriteEngine on\n  RewriteCond %{SERVER_NAME} =shop.example [OR]\n  RewriteCond %{SERVER_NAME} =*.shop.example\n  \
@@ -268,7 +268,12 @@ fn one_fault_of_several_hosts_is_told_of_each() {
 
 #[test]
 fn masters_that_another_host_shows_are_told_and_a_site_without_a_host_too() {
-    for shows in ["  Alias /all/ ROOT/downloads/\n", "  DocumentRoot ROOT/downloads\n", "  Alias /_cloakroom/masters/ ROOT/downloads/\n"] {
+    for shows in [
+        "  Alias /all/ ROOT/downloads/\n",
+        "  DocumentRoot ROOT/downloads\n",
+        "  <Location /all/>\n    Alias ROOT/downloads/\n  </Location>\n",
+        "  Alias /_cloakroom/masters/ ROOT/downloads/\n",
+    ] {
         let site = Site::with_hosts(&[("*:80", &[NAMED, OURS]), ("*:81", &["  ServerName other.example\n", shows])]);
         let found = site.found();
         let [one] = &wrong(&found)[..] else { panic!("{shows}: {found:#?}") };

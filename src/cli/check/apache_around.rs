@@ -44,6 +44,11 @@ fn above<'t>(lines: &[&'t Line], name: &str, path: &str) -> Vec<&'t Line> {
     lines.iter().filter(is_above).copied().collect()
 }
 
+/// What an `Alias` leads to; in a `<Location>`, whose path it is for, that is its only word.
+fn leads_to(alias: &Line) -> &Path {
+    Path::new(alias.words.last().map_or("", String::as_str))
+}
+
 /// Each rule has a place that asks before Apache serves, in each host of the site.
 fn guarded(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -88,7 +93,7 @@ fn masters(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
         for line in &site.everywhere {
             let (shows, what) = match line.name.as_str() {
                 "documentroot" => (path.starts_with(Path::new(line.word(0))), "lies below a DocumentRoot"),
-                "alias" if !is_ours(line) => (path.starts_with(Path::new(line.word(1))), "is shown by an Alias"),
+                "alias" if !is_ours(line) => (path.starts_with(leads_to(line)), "is shown by an Alias"),
                 _ => (false, ""),
             };
             if shows {
@@ -108,7 +113,7 @@ fn masters(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
         let is_guard = |section: &&Line| section.own("require").any(|line| GUARD.iter().all(|word| line.written.contains(word)));
         let guards = |host: &Host<'_>| above(&host.lines, "location", handoff).iter().any(is_guard);
         for host in &site.all {
-            let leads = |line: &&&Line| line.name == "alias" && is_ours(line) && path.starts_with(Path::new(line.word(1)));
+            let leads = |line: &&&Line| line.name == "alias" && is_ours(line) && path.starts_with(leads_to(line));
             let Some(alias) = host.lines.iter().find(leads).filter(|_| !guards(host)) else { continue };
             let fault =
                 Finding::fault("masters-shut", format!("everybody can fetch the files of the storage `{}` by {handoff}", storage.name));
@@ -182,7 +187,7 @@ fn directories(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Find
         let shows = |host: &&Host<'_>| {
             host.lines.iter().any(|line| match line.name.as_str() {
                 "documentroot" => directory.path.starts_with(line.word(0)),
-                "alias" => directory.path.starts_with(line.word(1)),
+                "alias" => directory.path.starts_with(leads_to(line)),
                 _ => false,
             })
         };
