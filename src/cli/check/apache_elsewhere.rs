@@ -9,7 +9,13 @@ const EVERYTHING_TO_ITS_END: [&str; 6] = [".*", "(.*)", "/.*", "/(.*)", "/?.*", 
 
 /// Whether all that `host` is asked for leads elsewhere.
 pub(super) fn is_all(host: &Host<'_>) -> bool {
-    host.inside().any(redirects) || rewrites(host)
+    // A `ProxyPass` goes before a `Redirect`, and behind a rule.
+    host.inside().any(redirects) && !host.lines.iter().any(|line| passes_on(line)) || rewrites(host)
+}
+
+/// Whether a line passes something on that is more than what asks for certificates.
+fn passes_on(line: &Line) -> bool {
+    matches!(line.name.as_str(), "proxypass" | "proxypassmatch") && line.word(1) != "!" && !line.word(0).contains("well-known")
 }
 
 /// `Redirect` and its kin, of everything. One without an address refuses everything, which shows as little.
@@ -119,6 +125,8 @@ mod tests {
             format!("RedirectPermanent / {to}/"),
             format!("RedirectMatch 301 ^/(.*)$ {to}/$1"),
             format!("RedirectMatch ^ {to}/"),
+            format!("ProxyPass /.well-known/acme-challenge/ http://127.0.0.1:8402/\nProxyPass /a !\nRedirect / {to}/"),
+            certbot.replace("RewriteEngine", "ProxyPass /members/ http://127.0.0.1:3000/\nRewriteEngine"),
             format!("RewriteEngine On\nRewriteRule ^/?(.*) {to}/$1 [R=301,L]"),
             format!("RewriteEngine On\nRewriteCond %{{HTTPS}} !=on\nRewriteRule (.*) {to}%{{REQUEST_URI}} [redirect]"),
             format!("RewriteRule ^/.well-known/ - [L]\nRewriteRule ^ {to}%{{REQUEST_URI}} [R]\nRewriteEngine on"),
@@ -139,6 +147,7 @@ mod tests {
             certbot.replace("^ https", "^/$ https"),
             format!("Redirect /old {to}/"),
             "Redirect / /shop/".to_owned(),
+            format!("ProxyPass /members/ http://127.0.0.1:3000/\nRedirect / {to}/"),
             format!("RedirectMatch ^/$ {to}/"),
             format!("<Location /a>\nRedirect / {to}/\n</Location>"),
             format!("SSLEngine on\nRewriteEngine On\nRewriteCond %{{HTTPS}} off\nRewriteRule ^ {to} [R]"),
