@@ -158,6 +158,7 @@ fn a_htaccess_that_is_not_read_is_told() {
 const NAMED: &str = "  ServerName shop.example:443\n  ServerAlias *.shop.example\n  DocumentRoot ROOT/www\n";
 const OTHER: &str = "  ServerName other.example\n  <Location /pictures/>\n    Alias /srv/pictures/\n  </Location>\n  DocumentRoot ROOT/other\n  RewriteEngine on\n  RewriteMap other prg:/bin/cat\n  \
     ProxyPass / http://127.0.0.1:3000/\n  CustomLog ROOT/log/other.log common\n  <Location /members/>\n    Satisfy Any\n  </Location>\n";
+const ALLOWS: &str = "  <Directory ROOT/www>\n    AllowOverride All\n  </Directory>\n";
 const OURS: &str = "  Include ROOT/conf/vhost.conf\n";
 const ELSEWHERE: &str = "  RewriteEngine on\n  RewriteCond %{SERVER_NAME} =shop.example [OR]\n  RewriteCond %{SERVER_NAME} =*.shop.example\n  \
     RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]\n";
@@ -215,6 +216,8 @@ fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that
         ([("*:80", &[NAMED]), ("*:443", &[NAMED, OURS]), ("*:81", &[OTHER])], &["*:80"], "warning"),
         ([("*:80", &["DocumentRoot ROOT/www\n"]), ("*:443", &[NAMED, OURS]), ("*:81", &[OTHER])], &["*:80"], "warning"),
         ([("*:80", &[NAMED]), ("*:443", &[NAMED]), ("*:81", &[OTHER])], &["*:80", "*:443"], "fault"),
+        // A .htaccess could ask, and is not what asks on port 80.
+        ([("*:80", &[NAMED, OURS]), ("*:443", &[NAMED, ALLOWS]), ("*:81", &[OTHER])], &["*:443"], "fault"),
     ] {
         let site = Site::with_hosts(&hosts);
         let include = format!("Include {}", site.place("conf/vhost.conf").display());
@@ -237,6 +240,17 @@ fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that
         let others = site.head("*:81");
         assert!(!wrong.iter().any(|finding| finding.to_string().contains(&others)), "{hosts:?}: {found:#?}");
     }
+}
+
+#[test]
+fn what_a_htaccess_may_ask_about_is_not_called_open() {
+    let site = Site::with_hosts(&[("*:80", &[NAMED, OURS, ALLOWS]), ("*:443", &[NAMED, OURS, ALLOWS])]);
+    fs::write(site.place("conf/members.conf"), "").unwrap();
+    let found = site.found();
+    assert!(wrong(&found).is_empty(), "{found:#?}");
+    let not_asked: Vec<&Value> = found.iter().filter(|finding| finding["verdict"] == "not-asked").collect();
+    let of = |head: &str| not_asked.iter().any(|finding| finding["says"].as_str().unwrap().contains(&site.head(head)));
+    assert!(not_asked.len() == 2 && of("*:80") && of("*:443"), "{found:#?}");
 }
 
 #[test]

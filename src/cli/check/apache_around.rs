@@ -58,7 +58,8 @@ fn guarded(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
         let (good, open): (Vec<&Host<'_>>, Vec<&Host<'_>>) =
             site.hosts.iter().partition(|host| above(&host.lines, "location", path).iter().any(asks));
         found.extend(open.into_iter().map(|host| {
-            if host.lines.iter().any(by_htaccess) {
+            // Where another host asks by its configuration, no file is meant to.
+            if good.is_empty() && host.lines.iter().any(by_htaccess) {
                 return Finding::not_asked(
                     "guarded",
                     format!("whether a .htaccess asks about {path} in {}: `cloakroom check --url` tells", host.shown()),
