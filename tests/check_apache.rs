@@ -179,10 +179,14 @@ impl Site {
 
     /// `file:line: <VirtualHost …>` of a host.
     fn head(&self, head: &str) -> String {
-        let (path, line) = (self.place("apache2.conf"), format!("<VirtualHost {head}>"));
-        let text = fs::read_to_string(&path).unwrap();
-        let at = text.lines().position(|there| there == line).expect("a host") + 1;
-        format!("{}:{at}: {line}", path.display())
+        let line = format!("<VirtualHost {head}>");
+        format!("{}:{}: {line}", self.place("apache2.conf").display(), self.line(&line))
+    }
+
+    /// The number of the first line that begins with these words.
+    fn line(&self, words: &str) -> usize {
+        let text = fs::read_to_string(self.place("apache2.conf")).unwrap();
+        text.lines().position(|there| there.trim_start().starts_with(words)).expect("a line") + 1
     }
 }
 
@@ -251,6 +255,23 @@ fn what_a_htaccess_may_ask_about_is_not_called_open() {
     let not_asked: Vec<&Value> = found.iter().filter(|finding| finding["verdict"] == "not-asked").collect();
     let of = |head: &str| not_asked.iter().any(|finding| finding["says"].as_str().unwrap().contains(&site.head(head)));
     assert!(not_asked.len() == 2 && of("*:80") && of("*:443"), "{found:#?}");
+}
+
+#[test]
+fn a_proxypass_that_takes_the_downloads_first_is_told() {
+    const APP: &str = "  ProxyPass /d http://127.0.0.1:3000/\n  ProxyPass / http://127.0.0.1:3000/\n";
+    let before = Site::with_hosts(&[("*:443", &[NAMED, OURS, APP])]);
+    assert!(wrong(&before.found()).is_empty(), "{:#?}", before.found());
+    for app in [APP, "  ProxyPass /dl/ !\n", "  <Location /dl/>\n    ProxyPass http://127.0.0.1:3000/\n  </Location>\n"] {
+        let site = Site::with_hosts(&[("*:443", &[NAMED, app, OURS])]);
+        let found = site.found();
+        let [one] = &wrong(&found)[..] else { panic!("{app}: {found:#?}") };
+        let (line, include) = (site.line("ProxyPass"), format!("Include {}", site.place("conf/vhost.conf").display()));
+        let line = if app == APP { line + 1 } else { line };
+        let into = format!("{}, before {}:{line}", site.head("*:443"), site.place("apache2.conf").display());
+        assert_eq!((one["check"].as_str(), one["verdict"].as_str()), (Some("download"), Some("fault")), "{one}");
+        assert_eq!(one["mend"]["add"], serde_json::json!({ "line": include, "into": into }), "{one}");
+    }
 }
 
 #[test]

@@ -72,6 +72,11 @@ fn downloads(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Findin
         } else {
             Finding::warning("download", format!("links open at another host alone: here {path} is answered by the site, mostly with 404"))
         };
+        if let Some(line) = host.taken(configuration) {
+            let there = format!("{} has another ProxyPass for {path} before that of Cloakroom: {}", host.shown(), line.shown());
+            let right = "the first ProxyPass that fits is the one that holds";
+            return finding.found(there).right(right).add(&site.made_by.include, format!("{}, before {}", host.shown(), line.place));
+        }
         let finding = finding.found(format!("{} has no ProxyPass and no RewriteMap of Cloakroom for {path}", host.shown()));
         let right = "each <VirtualHost> of the site asks, or leads to one that does";
         mended(finding.right(right), host, !asking.is_empty(), site, configuration)

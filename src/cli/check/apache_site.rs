@@ -157,7 +157,7 @@ impl<'t> Host<'t> {
 
     /// Whether it asks us anything, by its own lines.
     pub(super) fn knows_us(&self, configuration: &Configuration) -> bool {
-        passes(&self.own).iter().any(|(path, target)| is_ours(path, target, configuration))
+        passes(&self.own).iter().any(|pass| is_ours(pass, configuration))
             || self.own.iter().any(|line| match line.name.as_str() {
                 "rewritemap" | "authnzfcgicheckauthnprovider" => line.word(0) == "cloakroom",
                 _ => false,
@@ -166,8 +166,19 @@ impl<'t> Host<'t> {
 
     /// Whether it asks us for what lies below the path of `public_url`.
     pub(super) fn asks_for_downloads(&self, configuration: &Configuration) -> bool {
-        let public = configuration.public_url.path.as_str();
-        passes(&self.lines).iter().any(|(path, target)| public.starts_with(path) && is_ours(path, target, configuration)) || self.rewrites()
+        self.rewrites() || self.passed(configuration).is_some_and(|pass| is_ours(&pass, configuration))
+    }
+
+    /// The line that passes to somebody else what another line of it would pass to us.
+    pub(super) fn taken(&self, configuration: &Configuration) -> Option<&'t Line> {
+        let passes_to_us = |pass: &Pass<'_>| pass.is_for(&configuration.public_url.path) && is_ours(pass, configuration);
+        let first = self.passed(configuration).filter(|pass| !is_ours(pass, configuration))?;
+        passes(&self.lines).iter().any(passes_to_us).then_some(first.line)
+    }
+
+    /// What is done with what lies below the path of `public_url`.
+    fn passed(&self, configuration: &Configuration) -> Option<Pass<'t>> {
+        passes(&self.lines).into_iter().find(|pass| pass.is_for(&configuration.public_url.path))
     }
 
     /// Whether it asks by `mod_rewrite`.
@@ -189,6 +200,19 @@ impl<'t> Host<'t> {
     }
 }
 
+/// A `ProxyPass`.
+struct Pass<'t> {
+    path: &'t str,
+    target: &'t str,
+    line: &'t Line,
+}
+
+impl Pass<'_> {
+    fn is_for(&self, path: &str) -> bool {
+        path.strip_prefix(self.path).is_some_and(|rest| rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/'))
+    }
+}
+
 /// `shop.example` of `https://shop.example:443`.
 fn without_port(word: &str) -> &str {
     let name = word.rsplit_once("://").map_or(word, |(_, name)| name);
@@ -196,30 +220,28 @@ fn without_port(word: &str) -> &str {
     name.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(name, |(name, _)| name)
 }
 
-/// What is passed on: the path, and where to.
-fn passes<'t>(lines: &[&'t Line]) -> Vec<(&'t str, &'t str)> {
-    let mut all = Vec::new();
-    for line in lines {
-        match line.name.as_str() {
-            "proxypass" if line.word(0).starts_with('/') => all.push((line.word(0), line.word(1))),
-            "location" => {
-                all.extend(line.own("proxypass").filter(|pass| !pass.word(0).starts_with('/')).map(|pass| (line.word(0), pass.word(0))))
-            }
-            _ => {}
-        }
-    }
-    all
+/// What is passed on, in the order in which it is looked for: the path, where to, and the line that says so.
+fn passes<'t>(lines: &[&'t Line]) -> Vec<Pass<'t>> {
+    let of_section = |section: &&'t Line| {
+        let passes = section.own("proxypass").filter(|line| !line.word(0).starts_with('/'));
+        passes.map(|line| Pass { path: section.word(0), target: line.word(0), line }).collect::<Vec<_>>()
+    };
+    // Of sections the last one holds, and before what stands in none, of which the first one does.
+    let in_sections = lines.iter().rev().filter(|line| line.name == "location").flat_map(of_section);
+    let plain = lines.iter().filter(|line| line.name == "proxypass" && line.word(0).starts_with('/'));
+    in_sections.chain(plain.map(|line| Pass { path: line.word(0), target: line.word(1), line })).collect()
 }
 
 /// Whether what is passed on is passed to us.
-fn is_ours(path: &str, target: &str, configuration: &Configuration) -> bool {
+fn is_ours(pass: &Pass<'_>, configuration: &Configuration) -> bool {
+    let Pass { path, target, .. } = pass;
     target.contains("://cloakroom/")
         || configuration.listeners.iter().filter(|listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_)))).any(|listener| {
             match &listener.address {
                 Address::Unix { path: socket, .. } => target.contains(&format!("unix:{}|", socket.display())),
                 Address::Tcp(address) => target.contains(&format!("//{}", setup::reached(*address))),
                 // Where it lies, its unit says.
-                Address::Passed(_) => path == configuration.public_url.path,
+                Address::Passed(_) => *path == configuration.public_url.path,
             }
         })
 }
