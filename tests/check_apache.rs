@@ -171,7 +171,8 @@ impl Site {
         let mut main =
             "User ${APACHE_RUN_USER}\nInclude modules.load\nInclude conf/server.conf\nCustomLog log/all.log combined\n".to_owned();
         for (head, lines) in hosts {
-            main.push_str(&format!("<VirtualHost {head}>\n{}</VirtualHost>\n", lines.concat().replace("ROOT", &root)));
+            let inside = lines.concat().replace("ROOT", &root);
+            main.extend(["<VirtualHost ", head, ">\n", &inside, "</VirtualHost>\n"]);
         }
         fs::write(site.place("apache2.conf"), main).unwrap();
         site

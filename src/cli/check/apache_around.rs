@@ -59,7 +59,7 @@ fn guarded(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
             site.hosts.iter().partition(|host| above(&host.lines, "location", path).iter().any(asks));
         found.extend(open.into_iter().map(|host| {
             // Where another host asks by its configuration, no file is meant to.
-            if good.is_empty() && host.lines.iter().any(by_htaccess) {
+            if good.is_empty() && host.lines.iter().any(|line| by_htaccess(line)) {
                 return Finding::not_asked(
                     "guarded",
                     format!("whether a .htaccess asks about {path} in {}: `cloakroom check --url` tells", host.shown()),
@@ -78,7 +78,7 @@ fn guarded(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
     or_ok("guarded", in_hosts("what a rule covers asks before it is served", site.hosts.len()), found)
 }
 
-fn by_htaccess(line: &&Line) -> bool {
+fn by_htaccess(line: &Line) -> bool {
     line.name == "allowoverride"
         && line.words.iter().any(|word| word.eq_ignore_ascii_case("authconfig") || word.eq_ignore_ascii_case("all"))
 }

@@ -32,11 +32,9 @@ fn redirects(line: &Line) -> bool {
 
 /// A rule of `mod_rewrite` that leads everything elsewhere, before any other one is asked.
 fn rewrites(host: &Host<'_>) -> bool {
-    let (mut is_on, mut conditions) = (false, Vec::new());
-    let engines = host.own.iter().filter(|line| line.name == "rewriteengine").last();
-    if engines.is_some_and(|line| line.word(0).eq_ignore_ascii_case("on")) {
-        is_on = true;
-    }
+    let mut conditions = Vec::new();
+    let engine = host.own.iter().rfind(|line| line.name == "rewriteengine");
+    let is_on = engine.is_some_and(|line| line.word(0).eq_ignore_ascii_case("on"));
     for line in host.inside() {
         match line.name.as_str() {
             "rewritecond" => conditions.push(line),
@@ -66,7 +64,7 @@ fn leads_away(rule: &Line) -> bool {
 
 /// Whether conditions hold for whatever `host` is asked for.
 fn hold(conditions: &[&Line], host: &Host<'_>) -> bool {
-    let mut named: Vec<&str> = Vec::new();
+    let mut fitting: Vec<&str> = Vec::new();
     for condition in conditions {
         let (test, pattern) = (condition.word(0).to_ascii_uppercase(), condition.word(1));
         let plain = |patterns: &[&str]| !host.is_tls() && patterns.iter().any(|one| one.eq_ignore_ascii_case(pattern));
@@ -80,7 +78,7 @@ fn hold(conditions: &[&Line], host: &Host<'_>) -> bool {
             // What asks for certificates is no part of the site.
             "%{REQUEST_URI}" => pattern.starts_with('!') && pattern.contains("well-known"),
             "%{SERVER_NAME}" | "%{HTTP_HOST}" => pattern.strip_prefix('=').is_some_and(|name| {
-                named.push(name);
+                fitting.push(name);
                 true
             }),
             _ => false,
@@ -91,7 +89,7 @@ fn hold(conditions: &[&Line], host: &Host<'_>) -> bool {
     }
     let names = host.names();
     // As certbot writes it: one condition for each name, with `[OR]` between them.
-    named.is_empty() || !names.is_empty() && names.iter().all(|name| named.iter().any(|one| one.eq_ignore_ascii_case(name)))
+    fitting.is_empty() || !names.is_empty() && names.iter().all(|name| fitting.iter().any(|one| one.eq_ignore_ascii_case(name)))
 }
 
 fn is_everything(pattern: &str) -> bool {

@@ -260,8 +260,11 @@ mod tests {
 
     const CONFIGURATION: &str = include_str!("../../../conf-examples/apache/cloakroom.toml");
 
+    /// Heads of hosts, and what stands in them.
+    type Hosts<'a> = &'a [(&'a str, &'a str)];
+
     /// The heads of the hosts that are the site, of these.
-    fn site(hosts: &[(&str, &str)]) -> Vec<String> {
+    fn site(hosts: Hosts<'_>) -> Vec<String> {
         let configuration = crate::config::parse(CONFIGURATION, "cloakroom.toml").unwrap();
         let section = |(head, inside): &(&str, &str)| format!("<VirtualHost {head}>\n{inside}\n</VirtualHost>\n");
         let text = hosts.iter().map(section).collect::<String>();
@@ -273,7 +276,7 @@ mod tests {
     #[test]
     fn the_hosts_of_the_site_are_those_of_its_name_and_those_that_ask() {
         let pass = "ProxyPass \"/dl/\" \"unix:/run/cloakroom/apache.sock|scgi://cloakroom/dl/\"";
-        let rows: [(&[(&str, &str)], &[&str]); 12] = [
+        let rows: [(Hosts<'_>, &[&str]); 12] = [
             (&[], &["main"]),
             (&[("*:80", ""), ("*:443", "")], &["*:80", "*:443"]),
             (&[("*:80", "ServerName other.example"), ("*:443", "ServerName Shop.Example:443")], &["*:443"]),

@@ -81,7 +81,7 @@ fn command(arguments: &Arguments, config: Option<&str>, directory: &str) -> Opti
     Some(words.join(" ")).filter(|line| !line.chars().any(steers))
 }
 
-/// The words of a line up to its "`", as [`shell`] writes them; `None` for what it would not have written.
+/// The words of a line up to [`BEHIND`], as [`shell`] writes them; `None` for what it would not have written.
 fn words(line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
     let mut letters = line.chars();
