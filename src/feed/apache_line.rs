@@ -11,7 +11,8 @@
 //! logged headers. What a line says is so never too little, and for an aborted answer too much by the rest of its head (some
 //! hundred bytes), over TLS also by what encryption adds (22 bytes in 8,000) and the handshake (some KiB). That is harmless
 //! within a file, where whoever resumes asks again for less than was sent, and lies on the safe side of budgets. It would be
-//! wrong at the end of a file, so an answer that was not finished never covers the last byte of its part:
+//! wrong at the end of a file, so an answer that was not finished never covers the last byte of its part. HTTP/2 is what
+//! `mod_http2` calls so (`http2`), as `protocol` is the client's own word:
 //!
 //! | protocol | `%X` | `%O` | means |
 //! |---|---|---|---|
@@ -172,7 +173,11 @@ impl<'a> Line<'a> {
         let (method, range, length) = (self.text("method")?, self.text("range")?, self.text("length")?);
         let (encoding, media_type) = (self.text("encoding")?, self.text("type")?);
         let head = Head { status, method: &method, range: &range, length: &length, encoding: &encoding, media_type: &media_type };
-        let sent = Sent { out, frame: Frame::of(&self.text("protocol")?, &head, &self.optional("sent")?) };
+        let frame = match &*self.optional("http2")? {
+            "on" => Frame::Http2,
+            _ => Frame::http1(&self.text("protocol")?, &head, &self.optional("sent")?),
+        };
+        let sent = Sent { out, frame };
         let Some(part) = head.part(WebServer::Apache)? else {
             // HEAD sends no body, whatever it says of its length.
             let bytes = if method == "HEAD" { 0 } else { sent.body_max().min(body) };
@@ -193,10 +198,8 @@ enum Frame {
 }
 
 impl Frame {
-    fn of(protocol: &str, head: &Head<'_>, delivery: &str) -> Self {
-        if protocol.starts_with("HTTP/2") {
-            return Self::Http2;
-        }
+    /// Of an answer that HTTP/2 did not carry, whatever the client called it: Apache takes `HTTP/2.0` in a request line.
+    fn http1(protocol: &str, head: &Head<'_>, delivery: &str) -> Self {
         // Such an answer is a body and nothing else.
         if protocol == "HTTP/0.9" {
             return Self::Http1(0);

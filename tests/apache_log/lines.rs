@@ -1,5 +1,7 @@
 //! What each kind of answer is reported as.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use cloakroom::clock;
@@ -77,6 +79,16 @@ fn each_answer_is_reported_as_what_it_sent() {
         number += 1;
     }
     assert_eq!(number, 11);
+    // What the client calls its request changes nothing in what was sent.
+    let mut stream = TcpStream::connect(("127.0.0.1", apache.port)).unwrap();
+    stream.write_all(b"GET /dl/a.zip HTTP/2.0\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.len() > SIZE);
+    let text = until("a line", || apache.lines().into_iter().nth(number));
+    assert!(text.contains("\"protocol\":\"HTTP/2.0\",\"http2\":\"-\""), "{text}");
+    let told = report(&apache, number);
+    assert_eq!((told.bytes, told.finished, told.from), (SIZE as u64, true, whole), "{text}");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::*;
 use crate::feed::line::{LINE_BYTES_MAX, read};
 
 /// As Apache 2.4.71 wrote it.
-const GOOD: &str = r#"{"v":"apache-1","time":"1795374720222","request":"awM-gI3hP0qOLnW_DaLdIAAAAAQ","delivery":"d-00000000000000000000","sent":"d-00000000000000000000","noted":"-","env":"-","status":"200","method":"GET","protocol":"HTTP/1.1","end":"+","out":"300337","body":"300000","range":"-","length":"300000","encoding":"-","type":"application/zip","client":"127.0.0.1","took":"1"}"#;
+const GOOD: &str = r#"{"v":"apache-1","time":"1795374720222","request":"awM-gI3hP0qOLnW_DaLdIAAAAAQ","delivery":"d-00000000000000000000","sent":"d-00000000000000000000","noted":"-","env":"-","status":"200","method":"GET","protocol":"HTTP/1.1","http2":"-","end":"+","out":"300337","body":"300000","range":"-","length":"300000","encoding":"-","type":"application/zip","client":"127.0.0.1","took":"1"}"#;
 
-const PUBLIC: &str = r#"{"v":"apache-1","time":"1795374720222","request":"awM-gI3hP0qOLnW_DaLdIAAAAAQ","path":"/pub/x\"y\\\xc3\xa9\n\x01/a.zip","status":"200","method":"GET","protocol":"HTTP/1.1","end":"+","out":"300337","body":"300000","range":"-","length":"300000","encoding":"-","type":"application/zip","client":"2001:db8::1","user":"""","agent":"a \"b\" \\ \xff","took":"1"}"#;
+const PUBLIC: &str = r#"{"v":"apache-1","time":"1795374720222","request":"awM-gI3hP0qOLnW_DaLdIAAAAAQ","path":"/pub/x\"y\\\xc3\xa9\n\x01/a.zip","status":"200","method":"GET","protocol":"HTTP/1.1","http2":"-","end":"+","out":"300337","body":"300000","range":"-","length":"300000","encoding":"-","type":"application/zip","client":"2001:db8::1","user":"""","agent":"a \"b\" \\ \xff","took":"1"}"#;
 
 fn changed(changes: &[(&str, &str)]) -> String {
     let mut line = GOOD.to_owned();
@@ -53,9 +53,12 @@ fn what_was_sent_is_told_as_the_table_says() {
         (&[("end", "X"), ("out", "100000")], (100_000 - head("300000", ""), false, whole)),
         // Whatever stands around it, a body has no more than was to be sent.
         (&[("end", "X"), ("out", "100000"), ("body", "8000")], (8000, false, whole)),
-        (&[("protocol", "HTTP/2.0"), ("end", "X"), ("out", &framed)], (300_000, true, whole)),
-        (&[("protocol", "HTTP/2.0"), ("end", "-"), ("out", &less_framed)], (299_999, false, whole)),
-        (&[("protocol", "HTTP/2.0"), ("end", "X"), ("out", "16403")], (16_384, false, whole)),
+        (&[("http2", "on"), ("end", "X"), ("out", &framed)], (300_000, true, whole)),
+        (&[("http2", "on"), ("end", "-"), ("out", &less_framed)], (299_999, false, whole)),
+        (&[("http2", "on"), ("end", "X"), ("out", "16403")], (16_384, false, whole)),
+        // Said in the request line of HTTP/1.1, which answers as it does: a head, and no frames.
+        (&[("protocol", "HTTP/2.0"), ("out", &least)], (300_000, true, whole)),
+        (&[("protocol", "HTTP/2.0"), ("end", "X")], (299_999, false, whole)),
         (&[("protocol", "HTTP/0.9"), ("out", "300000")], (300_000, true, whole)),
         (&[("method", "HEAD"), ("out", "337")], (0, true, None)),
         (&[("status", "304"), ("length", "-"), ("type", "-"), ("out", "200"), ("body", "0")], (0, true, None)),
