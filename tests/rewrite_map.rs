@@ -70,6 +70,17 @@ fn a_program_that_is_killed_opens_nothing() {
     }
 }
 
+#[test]
+fn who_is_led_elsewhere_takes_no_query_along() {
+    let site = site();
+    site.master("a.zip", &content(1000));
+    let link = site.cloakroom.link("masters/a.zip", 3);
+    let link = &link[link.find("/dl/").unwrap()..];
+    let answer = site.get(&format!("{link}?jwt=a.b.c"));
+    let to = answer.header("location").unwrap_or_else(|| panic!("{answer:?}"));
+    assert!(answer.status == 303 && to.contains("/dl/d/") && !to.contains('?'), "{answer:?}");
+}
+
 /// The program by itself, with a configuration.
 struct Relay {
     child: Running,
