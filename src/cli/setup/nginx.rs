@@ -81,6 +81,9 @@ fn elsewhere(text: &str, open: &str, close: &str) -> String {
 /// In how many ways the upstream spells the path of the socket.
 const SPELLINGS: usize = 5;
 
+/// A longer path of a socket nginx refuses, as the system does.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
 /// `cloakroom.conf`.
 fn upstream(way: &Way) -> Result<String, Unsayable> {
     let text = body(CLOAKROOM);
@@ -90,10 +93,14 @@ fn upstream(way: &Way) -> Result<String, Unsayable> {
             let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
             let spelled = |above: &str, name: &str, dots: usize| format!("unix:{above}/{}{name}", "./".repeat(dots));
             let shipped: Vec<_> = (0..SPELLINGS).map(|dots| spelled("/run/cloakroom", "nginx.sock", dots)).collect();
+            let fits = |dots: usize| dots == 0 || path.len() + 2 * dots <= SOCKET_PATH_BYTES_MAX;
+            let is_too_long =
+                |line: &str| (0..SPELLINGS).any(|dots| !fits(dots) && line.contains(&format!("{}nginx.sock ", "./".repeat(dots))));
+            let text = without(text, is_too_long);
             let ours = (0..SPELLINGS).map(|dots| words::nginx(&spelled(above, name, dots)));
             let ours = ours.collect::<Result<Vec<_>, _>>()?;
             let instead: Vec<_> = shipped.iter().map(String::as_str).zip(ours.iter().map(String::as_str)).collect();
-            Ok(fill(text, &instead))
+            Ok(fill(&text, &instead))
         }
         Way::Tcp(address) => {
             // A port has one spelling, and no systemd that holds it meanwhile.
