@@ -154,7 +154,7 @@ fn sixteen_connections_that_are_killed_late_are_finished_by_the_last_allowed_dow
 #[test]
 fn a_download_that_was_given_up_goes_back_after_its_grace() {
     Way::every(|way| {
-        let shop = Shop::at(way, 2 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"3s\"\n");
+        let shop = Shop::at(way, 2 * MIB, "[[policy]]\nname = \"default\"\nrate = \"1MB/s\"\nresume_grace = \"5s\"\n");
         let link = shop.link(1);
         let customer = Customer::new();
         killed_after(customer.curl(&link), &customer.file(), MIB as u64 / 4);

@@ -106,7 +106,7 @@ fn two_clients_with_a_half_each_and_all_parts_at_once_are_presumed_to_be_the_who
                 0,
             ),
         ] {
-            let shop = Shop::at(way, 100_000, "[[policy]]\nname = \"default\"\nresume_grace = \"2s\"\n");
+            let shop = Shop::at(way, 100_000, "[[policy]]\nname = \"default\"\nresume_grace = \"5s\"\n");
             let url = shop.click_with(&shop.link(1), &[("User-Agent", "one")]);
             for (agent, range) in asked {
                 assert_eq!(asks(&shop, "GET", &url, &[("Range", range), ("User-Agent", agent)]).status, 206);
