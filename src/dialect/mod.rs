@@ -49,6 +49,14 @@ impl Dialect {
         }
     }
 
+    /// Whether the web server can be told to send the file at this path of a storage.
+    pub fn can_hand_off(self, path: &FilePath) -> bool {
+        match self {
+            Self::Apache(apache::Protocol::Http) => apache::http::can_hand_off(path),
+            Self::Nginx | Self::Apache(apache::Protocol::FastCgi | apache::Protocol::Scgi) | Self::Standalone => true,
+        }
+    }
+
     /// Reads a request's head.
     ///
     /// `public_path` is the path of `public_url`, beginning and ending with `/`. `peer` is the address of the other end

@@ -15,7 +15,7 @@ pub(super) fn choose(site: &Site, dialect: Dialect, file: &FileRef, methods: &[M
         trace.failed(|| format!("no [[storage]] is named `{}`", file.storage));
         return Err(Refusal::FileMissing);
     };
-    let method = methods.iter().copied().find(|method| works(site, dialect, &storage.entry, *method));
+    let method = methods.iter().copied().find(|method| works(site, dialect, file, &storage.entry, *method));
     match method {
         Some(method) => trace.held(|| format!("method `{}`", method.word())),
         None => trace.failed(|| format!("no method of the policy can work for storage `{}` on this listener", file.storage)),
@@ -31,24 +31,24 @@ pub(super) fn sending(methods: &[Method]) -> Vec<Method> {
 /// The first method of the list that can work on any listener.
 pub(super) fn first_that_works(site: &Site, file: &FileRef, methods: &[Method]) -> Option<Method> {
     let storage = &site.storages.named(&file.storage)?.entry;
-    let works = |method: &Method| site.configuration.web_dialects().any(|dialect| works(site, dialect, storage, *method));
+    let works = |method: &Method| site.configuration.web_dialects().any(|dialect| works(site, dialect, file, storage, *method));
     methods.iter().copied().find(works)
 }
 
 /// Whether a method of the list sends the file where another one led nowhere.
 pub(super) fn falls_back(site: &Site, dialect: Dialect, file: &FileRef, methods: &[Method]) -> bool {
     let storage = site.storages.named(&file.storage);
-    storage.is_some_and(|storage| sending(methods).into_iter().any(|method| works(site, dialect, &storage.entry, method)))
+    storage.is_some_and(|storage| sending(methods).into_iter().any(|method| works(site, dialect, file, &storage.entry, method)))
 }
 
-/// Whether files of `storage` can travel so, as far as the configuration and its directories say.
-fn works(site: &Site, dialect: Dialect, storage: &Storage, method: Method) -> bool {
+/// Whether `file` of `storage` can travel so, as far as its name, the configuration and its directories say.
+fn works(site: &Site, dialect: Dialect, file: &FileRef, storage: &Storage, method: Method) -> bool {
     let is_open = |name: &Option<_>| name.as_ref().is_some_and(|name| site.directories.named(name).is_some());
     if !dialect.can_ask(Kind::Download) {
         return false;
     }
     match (method, dialect) {
-        (Method::Handoff, Dialect::Nginx | Dialect::Apache(_)) => storage.handoff.is_some(),
+        (Method::Handoff, Dialect::Nginx | Dialect::Apache(_)) => storage.handoff.is_some() && dialect.can_hand_off(&file.path),
         (Method::Stream, Dialect::Standalone) => true,
         (Method::Stub, _) => is_open(&storage.stub),
         (Method::Copy, _) => is_open(&storage.copy),

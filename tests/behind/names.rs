@@ -155,8 +155,13 @@ fn a_name_that_x_sendfile_cannot_hold_is_refused_and_no_other_file_is_sent() {
         for (way, desk) in places.ways(Kind::Download) {
             let answer = desk.get(&desk.mint(&format!("/dl/f/masters/{}", encoded(name)), &good));
             // The module cuts blanks off the end of what it is told; we say nothing that a reader of headers may cut.
-            let expected = if way == Way::Xsendfile { "500" } else { "200 whole" };
+            let expected = if way == Way::Xsendfile { "404 file_missing" } else { "200 whole" };
             assert_eq!((seen(&answer, &bytes, false).as_str(), answer.body == other), (expected, false), "{way:?} {name:?}");
+            if way == Way::Xsendfile {
+                // No link leads to what cannot be sent, and uses a download up.
+                let link = desk.target(&desk.cloakroom.link(&format!("masters/{name}"), 1));
+                assert_eq!(seen(&desk.get(&link), &bytes, false), expected, "{name:?}");
+            }
         }
         for (way, desk) in places.ways(Kind::Authorize) {
             let answer = desk.get(&desk.mint(&format!("/members/{}", encoded(name)), &good));

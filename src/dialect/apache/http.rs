@@ -9,7 +9,7 @@ use http::header::{self, HeaderName};
 use http::request::Parts;
 
 use crate::domain::file_name::content_disposition;
-use crate::domain::path::CanonicalPath;
+use crate::domain::path::{CanonicalPath, FilePath};
 use crate::domain::question::{Kind, Question};
 
 use super::super::answer::{DELIVERY, Head, http_date, passed_on, unsayable};
@@ -39,6 +39,11 @@ fn question(head: &Parts, lines: &Heard<'_>, public_path: &str) -> Result<Questi
     }
     let (method, address, range) = (method(head.method.as_str()), client_address(lines)?, range(lines));
     Ok(lines.question(Told { kind: Kind::Download, request, method, path, query, address, range }))
+}
+
+/// Whether a header can say the path: `mod_xsendfile` cuts blanks off its end, and what is left may be another file.
+pub(in crate::dialect) fn can_hand_off(path: &FilePath) -> bool {
+    path.as_str().trim_end() == path.as_str()
 }
 
 pub(super) fn write(kind: Kind, say: Say<'_>) -> Answer {
