@@ -5,7 +5,7 @@
 mod servers;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -90,6 +90,9 @@ fn all_is_well_as_setup_writes_it() {
     }
 }
 
+/// A section behind all others.
+const OPENS: &str = "  <Location />\n    Require all granted\n  </Location>\n</VirtualHost>";
+
 #[test]
 fn each_fault_is_found_by_its_name_with_what_mends_it() {
     let mut seen = 0;
@@ -102,6 +105,12 @@ fn each_fault_is_found_by_its_name_with_what_mends_it() {
         ("conf/cloakroom-secret.conf", "Define CLOAKROOM_SECRET", "Define OTHER", "secret", "no `Define"),
         ("conf/members.conf", "AuthnzFcgiCheckAuthnProvider", "#", "guarded", "/members/"),
         ("apache2.conf", "</VirtualHost>", "  <Location /members/>\n  Satisfy Any\n</Location>\n</VirtualHost>", "guarded", "Satisfy Any"),
+        ("apache2.conf", "</VirtualHost>", OPENS, "guarded", "takes away what"),
+        ("apache2.conf", "</VirtualHost>", OPENS, "masters-shut", "takes away what"),
+        ("conf/members.conf", "Provider cloakroom", "Provider other", "guarded", "/members/"),
+        ("conf/members.conf", "    Require valid-user", "    Require valid-user\n    Require all granted", "guarded", "beside"),
+        ("conf/members.conf", "    Require valid-user", "", "guarded", "no other `Require`"),
+        ("conf/downloads.conf", "    Require expr", "    Require all granted\n    Require expr", "masters-shut", "guard"),
         ("apache2.conf", "/www\n", "\n", "masters-shut", "DocumentRoot"),
         ("apache2.conf", "</VirtualHost>", "Alias /all/ DOWNLOADS\n</VirtualHost>", "masters-shut", "Alias"),
         ("conf/downloads.conf", "    Require expr", "    #", "masters-shut", "guard"),
@@ -127,7 +136,7 @@ fn each_fault_is_found_by_its_name_with_what_mends_it() {
         assert!(["found", "right", "mend"].iter().all(|part| !one[part].is_null()), "a finding that does not help: {one}");
         seen += 1;
     }
-    assert_eq!(seen, 19);
+    assert_eq!(seen, 25);
 }
 
 #[test]
@@ -248,14 +257,64 @@ fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that
 }
 
 #[test]
-fn what_a_htaccess_may_ask_about_is_not_called_open() {
+fn a_htaccess_asks_where_it_is_read_and_where_nothing_else_takes_that_away() {
     let site = Site::with_hosts(&[("*:80", &[NAMED, OURS, ALLOWS]), ("*:443", &[NAMED, OURS, ALLOWS])]);
     fs::write(site.place("conf/members.conf"), "").unwrap();
+    fs::create_dir(site.place("www/members")).unwrap();
+    let guarded = || -> Vec<Value> { wrong(&site.found()).into_iter().filter(|finding| finding["check"] == "guarded").cloned().collect() };
+    let asks = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/conf-examples/apache/members.htaccess")).unwrap();
+    let place = site.place("www/members/.htaccess");
+    for (text, is_open) in [
+        (None, true),
+        (Some(asks.clone()), false),
+        (Some(asks.replace("Require valid-user", "Require all granted")), true),
+        (Some("Options None\n".to_owned()), true),
+        (Some("Require all denied\n".to_owned()), false),
+    ] {
+        text.as_ref().map(|text| fs::write(&place, text).unwrap());
+        let found = guarded();
+        assert_eq!(found.len(), if is_open { 2 } else { 0 }, "{text:?}: {found:#?}");
+        assert!(found.iter().all(|finding| finding["found"].as_str().unwrap().contains("www/members")), "{found:#?}");
+    }
+    fs::write(&place, &asks).unwrap();
+    assert!(wrong(&site.found()).is_empty());
+    // What nobody can read.
+    fs::remove_file(&place).unwrap();
+    symlink(&place, &place).unwrap();
     let found = site.found();
     assert!(wrong(&found).is_empty(), "{found:#?}");
-    let not_asked: Vec<&Value> = found.iter().filter(|finding| finding["verdict"] == "not-asked").collect();
-    let of = |head: &str| not_asked.iter().any(|finding| finding["says"].as_str().unwrap().contains(&site.head(head)));
-    assert!(not_asked.len() == 2 && of("*:80") && of("*:443"), "{found:#?}");
+    assert_eq!(found.iter().filter(|finding| finding["verdict"] == "not-asked").count(), 2, "{found:#?}");
+    fs::remove_file(&place).unwrap();
+    fs::write(&place, &asks).unwrap();
+    let main = fs::read_to_string(site.place("apache2.conf")).unwrap();
+    for (from, to) in [("AllowOverride All", "AllowOverride FileInfo"), ("ROOT/www>", "/elsewhere>"), ("</VirtualHost>", OPENS)] {
+        let from = from.replace("ROOT", &site.home.path().display().to_string());
+        assert!(main.contains(&from), "{from}: {main}");
+        fs::write(site.place("apache2.conf"), main.replace(&from, to)).unwrap();
+        assert_eq!(guarded().len(), 2, "{from}: {:#?}", site.found());
+    }
+}
+
+#[test]
+fn what_stands_before_or_beside_what_asks_takes_nothing_of_it_away() {
+    const BEFORE: &str = "  <Location />\n    Require all granted\n  </Location>\n";
+    const JOINED: &str = "  <Location />\n    AuthMerging And\n    Require all granted\n  </Location>\n";
+    const BELOW: &str = "  <Location /members/free/>\n    Require all granted\n  </Location>\n";
+    const ALL: &str = "  <Location /members/>\n    AuthnzFcgiCheckAuthnProvider cloakroom\n    <RequireAll>\n      Require valid-user\n      \
+        Require ip 10.0.0.0/8\n    </RequireAll>\n  </Location>\n";
+    const SATISFY: &str =
+        "  <Location /pictures/>\n    Satisfy Any\n  </Location>\n  <Directory ROOT/www/pictures>\n    Satisfy Any\n  </Directory>\n";
+    for lines in [&[NAMED, BEFORE, OURS][..], &[NAMED, OURS, JOINED], &[NAMED, OURS, BELOW], &[NAMED, OURS, ALL], &[NAMED, OURS, SATISFY]] {
+        let found = Site::with_hosts(&[("*:443", lines)]).found();
+        assert!(wrong(&found).is_empty(), "{lines:?}: {found:#?}");
+    }
+    const FILES: &str = "  <Directory ROOT/www>\n    <Files *.zip>\n      Satisfy Any\n    </Files>\n  </Directory>\n";
+    let site = Site::with_hosts(&[("*:443", &[NAMED, OURS, BEFORE.trim_end(), "\n", FILES])]);
+    let found = site.found();
+    let lines: Vec<_> = wrong(&found).iter().filter_map(|finding| finding["mend"]["remove"]["at"].as_str()).map(str::to_owned).collect();
+    let place = |words: &str| format!("{}:{}", site.place("apache2.conf").display(), site.line(words));
+    let require = place("Require all granted");
+    assert_eq!(lines, [require.clone(), require, place("Satisfy Any")], "{found:#?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod apache_around;
 mod apache_asking;
 mod apache_conf;
 mod apache_elsewhere;
+mod apache_guarded;
 mod apache_site;
 mod behind_apache;
 mod counted;

@@ -1,8 +1,10 @@
 //! Apache's configuration: read from the files themselves; then looked at.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::apache_conf::{Tree, read};
+use super::apache_guarded::Htaccess;
 use super::apache_site::ApacheSite;
 use super::finding::Finding;
 use super::nginx::{NoConf, on_disk, text_of};
@@ -60,8 +62,17 @@ pub(super) fn look(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
     }
     let site = ApacheSite::of(tree, configuration);
     let mut found = apache_asking::look(&site, configuration);
-    found.extend(apache_around::look(&site, configuration));
+    found.extend(apache_around::look(&site, configuration, &htaccess));
     found
+}
+
+/// The `.htaccess` of a directory.
+fn htaccess(directory: &Path) -> Htaccess {
+    match text_of(&directory.join(".htaccess")) {
+        Ok(text) => Htaccess::Says(text),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Htaccess::Absent,
+        Err(_) => Htaccess::Unread,
+    }
 }
 
 #[cfg(test)]

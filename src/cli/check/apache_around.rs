@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::apache_asking::{in_hosts, mended};
 use super::apache_conf::Line;
+use super::apache_guarded::{self, ReadHtaccess, above, demands, last_word, taken};
 use super::apache_site::{ApacheSite, Host, all};
 use super::finding::{Finding, or_ok};
-use super::nginx_conf::matches;
 use crate::config::{Configuration, Directory, Feed, Storage};
 
 /// The shipped format of the report.
@@ -16,11 +16,11 @@ const LOG: &str = include_str!("../../../conf-examples/apache/log.conf");
 const GUARD: [&str; 3] = ["CLOAKROOM_HANDOFF", "THE_REQUEST", "%2e"];
 
 /// All of it.
-pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
+pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration, htaccess: ReadHtaccess<'_>) -> Vec<Finding> {
     let mut found = masters(site, configuration);
     // Where no host is the site, that is what has to be mended first.
     if !site.hosts.is_empty() {
-        found.extend(guarded(site, configuration));
+        found.extend(apache_guarded::look(site, configuration, htaccess));
         found.extend(handed_off(site, configuration));
     }
     found.extend(directories(site, configuration));
@@ -35,52 +35,15 @@ pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<
     seen
 }
 
-/// The sections of this name whose path is `path`, or lies above it.
-fn above<'t>(lines: &[&'t Line], name: &str, path: &str) -> Vec<&'t Line> {
-    let is_above = |line: &&&Line| {
-        let there = line.word(0).trim_end_matches('/');
-        line.name == name && (path.trim_end_matches('/') == there || path.starts_with(&format!("{there}/")) || matches(there, path))
-    };
-    lines.iter().filter(is_above).copied().collect()
-}
-
 /// What an `Alias` leads to; in a `<Location>`, whose path it is for, that is its only word.
 fn leads_to(alias: &Line) -> &Path {
     Path::new(alias.words.last().map_or("", String::as_str))
 }
 
-/// Each rule has a place that asks before Apache serves, in each host of the site.
-fn guarded(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let asks = |section: &&Line| section.own("authnzfcgicheckauthnprovider").next().is_some();
-    for rule in &configuration.rules {
-        let path = rule.path.decoded();
-        let (good, open): (Vec<&Host<'_>>, Vec<&Host<'_>>) =
-            site.hosts.iter().partition(|host| above(&host.lines, "location", path).iter().any(asks));
-        found.extend(open.into_iter().map(|host| {
-            // Where another host asks by its configuration, no file is meant to.
-            if good.is_empty() && host.lines.iter().any(|line| by_htaccess(line)) {
-                return Finding::not_asked(
-                    "guarded",
-                    format!("whether a .htaccess asks about {path} in {}: `cloakroom check --url` tells", host.shown()),
-                );
-            }
-            let fault = Finding::fault("guarded", format!("everybody sees what lies below {path}: Apache asks nobody about it"));
-            let there = format!("{} has no <Location> with AuthnzFcgiCheckAuthnProvider for {path}", host.shown());
-            mended(fault.found(there).right("one that asks"), host, !good.is_empty(), site, configuration)
-        }));
-    }
-    let is_any = |line: &&&Line| line.name == "satisfy" && line.word(0).eq_ignore_ascii_case("any");
-    for any in site.hosts.iter().flat_map(|host| &host.lines).filter(is_any) {
-        let fault = Finding::fault("guarded", "`Satisfy Any` lets through who passes any other test");
-        found.push(fault.found(any.shown()).right("no `Satisfy` where a rule holds").remove(any.place.clone()));
-    }
-    or_ok("guarded", in_hosts("what a rule covers asks before it is served", site.hosts.len()), found)
-}
-
-fn by_htaccess(line: &Line) -> bool {
-    line.name == "allowoverride"
-        && line.words.iter().any(|word| word.eq_ignore_ascii_case("authconfig") || word.eq_ignore_ascii_case("all"))
+/// Whether nobody passes a section without having been handed off.
+fn is_guard(section: &Line) -> bool {
+    let is_handed_off = |line: &Line| GUARD.iter().all(|word| line.written.contains(word));
+    section.inside.as_deref().is_some_and(|inside| demands(inside, &is_handed_off))
 }
 
 /// Nothing else than a hand-off leads to the masters, in any host.
@@ -111,13 +74,20 @@ fn masters(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding>
             }
         }
         let Some(handoff) = &storage.handoff else { continue };
-        let is_guard = |section: &&Line| section.own("require").any(|line| GUARD.iter().all(|word| line.written.contains(word)));
-        let guards = |host: &Host<'_>| above(&host.lines, "location", handoff).iter().any(is_guard);
         for host in &site.all {
             let leads = |line: &&&Line| line.name == "alias" && is_ours(line) && path.starts_with(leads_to(line));
-            let Some(alias) = host.lines.iter().find(leads).filter(|_| !guards(host)) else { continue };
+            let Some(alias) = host.lines.iter().find(leads) else { continue };
+            let sections = above(&host.lines, "location", handoff);
+            let last = last_word(&sections);
+            if last.is_some_and(is_guard) {
+                continue;
+            }
             let fault =
                 Finding::fault("masters-shut", format!("everybody can fetch the files of the storage `{}` by {handoff}", storage.name));
+            if let Some((guard, last)) = sections.iter().rfind(|section| is_guard(section)).zip(last) {
+                found.push(taken(fault, handoff, guard, last));
+                continue;
+            }
             let fault = fault.found(format!("{} has {}, and no <Location> with the guard of {handoff}", host.shown(), alias.shown()));
             found.push(fault.right("the shipped one").run(&site.made_by.command));
         }

@@ -151,7 +151,8 @@ impl<'t> Host<'t> {
             .any(|there| there == name || there.contains(['*', '?']) && matches(&there, &name))
     }
 
-    fn root(&self) -> Option<&'t str> {
+    /// Where its files lie.
+    pub(super) fn root(&self) -> Option<&'t str> {
         self.lines.iter().rfind(|line| line.name == "documentroot").map(|line| line.word(0).trim_end_matches('/'))
     }
 
