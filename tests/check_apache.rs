@@ -169,7 +169,8 @@ const OTHER: &str = "  ServerName other.example\n  <Location /pictures/>\n    Al
     ProxyPass / http://127.0.0.1:3000/\n  CustomLog ROOT/log/other.log common\n  <Location /members/>\n    Satisfy Any\n  </Location>\n";
 const ALLOWS: &str = "  <Directory ROOT/www>\n    AllowOverride All\n  </Directory>\n";
 const OURS: &str = "  Include ROOT/conf/vhost.conf\n";
-const ELSEWHERE: &str = "  RewriteEngine on\n  RewriteCond %{SERVER_NAME} =shop.example [OR]\n  RewriteCond %{SERVER_NAME} =*.shop.example\n  \
+const PLAIN: &str = "  ServerName shop.example\n  ServerAlias www.shop.example\n  DocumentRoot ROOT/www\n";
+const ELSEWHERE: &str = "  RewriteEngine on\n  RewriteCond %{SERVER_NAME} =shop.example [OR]\n  RewriteCond %{SERVER_NAME} =www.shop.example\n  \
     RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]\n";
 
 impl Site {
@@ -208,8 +209,9 @@ fn each_host_of_the_site_is_looked_at_and_no_host_of_another_one() {
         [("*:80", &[OURS]), ("*:443", &[OURS]), other],
         [("*:80", &[NAMED, "Redirect permanent / https://shop.example/\n"]), ("*:443", &[NAMED, OURS]), other],
         // As certbot leaves it.
-        [("*:80", &[NAMED, OURS, ELSEWHERE]), ("*:443", &[NAMED, OURS]), other],
-        [("*:80", &[NAMED, ELSEWHERE]), ("*:443", &[OURS]), other],
+        [("*:80", &[PLAIN, OURS, ELSEWHERE]), ("*:443", &[NAMED, OURS]), other],
+        // Whoever says another name gets to the first host.
+        [("*:80", &[OTHER]), ("*:80", &[PLAIN, ELSEWHERE]), ("*:443", &[OURS])],
     ] {
         let site = Site::with_hosts(&hosts);
         let found = site.found();
@@ -253,6 +255,52 @@ fn a_host_of_the_site_that_does_not_ask_is_told_with_its_place_and_the_line_that
         assert_eq!(told, silent.len() * 2, "{hosts:?}: {found:#?}");
         let others = site.head("*:81");
         assert!(!wrong.iter().any(|finding| finding.to_string().contains(&others)), "{hosts:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_host_that_shows_the_files_of_the_site_to_who_asks_in_another_way_is_told() {
+    const SAME: &str = "  ServerName other.example\n  DocumentRoot ROOT/www\n";
+    const SHUT: &str = "  <Location /members/>\n    Require all denied\n  </Location>\n";
+    const INNER: &str = "  ServerName shop.example\n  DocumentRoot ROOT/www/shop\n";
+    const SCHEME: &str = "  RewriteCond %{HTTPS} off\n";
+    let ours: &[&str] = &[PLAIN, OURS];
+    for (other, ours, verdict, words) in [
+        (&[PLAIN, ELSEWHERE][..], ours, "warning", "by another name"),
+        (&[NAMED, "  RewriteEngine on\n  RewriteCond %{SERVER_PORT} 80\n  RewriteRule ^ https://a/ [R]\n"], ours, "warning", "port"),
+        (&[SAME], ours, "fault", "of other.example"),
+        (&[SAME], &[INNER, OURS], "fault", "/shop/members/"),
+        (&[SAME, "  ProxyPass / http://127.0.0.1:3000/\n"], ours, "", ""),
+        (&[SAME, OURS], ours, "", ""),
+        (&[SAME, SHUT], ours, "", ""),
+        (&[SAME, "  Redirect / https://shop.example/\n"], ours, "", ""),
+        (&[PLAIN, "  RewriteEngine on\n", SCHEME, "  RewriteRule ^ https://shop.example/ [R]\n"], ours, "", ""),
+    ] {
+        let site = Site::with_hosts(&[("*:80", other), ("*:443", ours)]);
+        let found = site.found();
+        let wrong: Vec<_> = wrong(&found).into_iter().filter(|finding| finding["check"] == "guarded").collect();
+        assert_eq!(wrong.len(), usize::from(!verdict.is_empty()), "{other:?}: {found:#?}");
+        let Some(one) = wrong.first().filter(|_| !verdict.is_empty()) else { continue };
+        assert!(one["verdict"] == verdict && one["says"].as_str().unwrap().contains(words), "{one}");
+        assert!(one["found"].as_str().unwrap().contains(&site.head("*:80")), "{one}");
+        let is_inner = words == "/shop/members/";
+        assert_eq!(one["mend"]["add"]["into"].as_str(), Some(site.head("*:80").as_str()).filter(|_| !is_inner), "{one}");
+        let line = format!("{}:{}", site.place("apache2.conf").display(), site.line("DocumentRoot"));
+        assert_eq!(one["mend"]["remove"]["at"].as_str(), Some(line.as_str()).filter(|_| is_inner), "{one}");
+    }
+}
+
+#[test]
+fn the_main_server_is_looked_at_where_it_serves_a_port_alone() {
+    for (listen, is_told) in [("80", true), ("443 https", false), ("[::]:8080", true)] {
+        let site = Site::with_hosts(&[("_default_:443", &[OURS])]);
+        let main = fs::read_to_string(site.place("apache2.conf")).unwrap();
+        let outside = format!("Listen {listen}\nDocumentRoot {}/www\n", site.home.path().display());
+        fs::write(site.place("apache2.conf"), outside + &main).unwrap();
+        let found = site.found();
+        let is_here = |finding: &&&Value| finding["found"].as_str().unwrap().contains("outside of every section");
+        let guarded = wrong(&found).iter().filter(|finding| finding["check"] == "guarded").filter(is_here).count();
+        assert_eq!(guarded, usize::from(is_told), "{listen}: {found:#?}");
     }
 }
 

@@ -7,10 +7,27 @@ use super::apache_site::Host;
 const EVERYTHING: [&str; 10] = ["", "/", "/?", ".?", ".*", "(.*)", "/.*", "/(.*)", "/?.*", "/?(.*)"];
 const EVERYTHING_TO_ITS_END: [&str; 6] = [".*", "(.*)", "/.*", "/(.*)", "/?.*", "/?(.*)"];
 
-/// Whether all that `host` is asked for leads elsewhere.
-pub(super) fn is_all(host: &Host<'_>) -> bool {
+/// How much of what a host is asked for leads elsewhere, from little to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Leads {
+    /// Not all of it.
+    Part,
+    /// What is asked for as browsers ask; a client may say `Host: shop.example:80`, and is answered by the host itself.
+    Usual,
+    /// What is asked for by the names of the host. Whoever says another name is answered by the host itself where it is the
+    /// first for its address and port.
+    Names,
+    /// Everything.
+    All,
+}
+
+/// How much of what `host` is asked for leads elsewhere.
+pub(super) fn leads(host: &Host<'_>) -> Leads {
     // A `ProxyPass` goes before a `Redirect`, and behind a rule.
-    host.inside().any(redirects) && !host.lines.iter().any(|line| passes_on(line)) || rewrites(host)
+    if host.inside().any(redirects) && !host.lines.iter().any(|line| passes_on(line)) {
+        return Leads::All;
+    }
+    rewrites(host)
 }
 
 /// Whether a line passes something on that is more than what asks for certificates.
@@ -30,28 +47,31 @@ fn redirects(line: &Line) -> bool {
     fits && target.contains("://")
 }
 
-/// A rule of `mod_rewrite` that leads everything elsewhere, before any other one is asked.
-fn rewrites(host: &Host<'_>) -> bool {
+/// What rules of `mod_rewrite` lead elsewhere, before any other one is asked.
+fn rewrites(host: &Host<'_>) -> Leads {
     let mut conditions = Vec::new();
+    let mut led = Leads::Part;
     let engine = host.own.iter().rfind(|line| line.name == "rewriteengine");
-    let is_on = engine.is_some_and(|line| line.word(0).eq_ignore_ascii_case("on"));
+    if !engine.is_some_and(|line| line.word(0).eq_ignore_ascii_case("on")) {
+        return led;
+    }
     for line in host.inside() {
         match line.name.as_str() {
             "rewritecond" => conditions.push(line),
             "rewriterule" => {
                 let conditions = std::mem::take(&mut conditions);
-                if leads_away(line) && is_everything(line.word(0)) && hold(&conditions, host) {
-                    return is_on;
+                if leads_away(line) && is_everything(line.word(0)) {
+                    led = led.max(hold(&conditions, host));
                 }
                 // Some other rule may keep something from those that follow.
-                if !leads_away(line) && !line.word(0).contains("well-known") {
-                    return false;
+                if led == Leads::All || !leads_away(line) && !line.word(0).contains("well-known") {
+                    return led;
                 }
             }
             _ => {}
         }
     }
-    false
+    led
 }
 
 /// Whether a rule answers with the address of another site, or of this one by another scheme.
@@ -62,34 +82,61 @@ fn leads_away(rule: &Line) -> bool {
     is_redirect && (rule.word(1).starts_with("https://") || rule.word(1).starts_with("http://"))
 }
 
-/// Whether conditions hold for whatever `host` is asked for.
-fn hold(conditions: &[&Line], host: &Host<'_>) -> bool {
-    let mut fitting: Vec<&str> = Vec::new();
+/// For how much of what `host` is asked for conditions hold: each of them, or one of those that `[OR]` joins.
+fn hold(conditions: &[&Line], host: &Host<'_>) -> Leads {
+    let is_joined = |condition: &&Line| has_flag(condition, &["or", "ornext"]);
+    conditions.split_inclusive(|condition| !is_joined(condition)).map(|group| one_holds(group, host)).min().unwrap_or(Leads::All)
+}
+
+/// For how much one of these conditions holds.
+fn one_holds(conditions: &[&Line], host: &Host<'_>) -> Leads {
+    let (mut by_server, mut by_client) = (Vec::new(), Vec::new());
+    let mut held = Leads::Part;
     for condition in conditions {
         let (test, pattern) = (condition.word(0).to_ascii_uppercase(), condition.word(1));
         let plain = |patterns: &[&str]| !host.is_tls() && patterns.iter().any(|one| one.eq_ignore_ascii_case(pattern));
         let holds = match test.as_str() {
             "%{HTTPS}" => plain(&["off", "=off", "^off$", "!on", "!=on", "!^on$"]),
             "%{REQUEST_SCHEME}" => plain(&["http", "=http", "^http$", "!https", "!=https", "!^https$"]),
-            "%{SERVER_PORT}" => {
-                let is_80 = host.ports().iter().all(|port| *port == "80");
-                plain(&["!443", "!=443", "!^443$"]) || is_80 && plain(&["80", "=80", "^80$"])
-            }
             // What asks for certificates is no part of the site.
             "%{REQUEST_URI}" => pattern.starts_with('!') && pattern.contains("well-known"),
-            "%{SERVER_NAME}" | "%{HTTP_HOST}" => pattern.strip_prefix('=').is_some_and(|name| {
-                fitting.push(name);
-                true
-            }),
             _ => false,
         };
-        if !holds {
-            return false;
+        // The port is what the client says, too, where Apache does not know a name of its own.
+        let is_80 = || host.ports().iter().all(|port| *port == "80");
+        let is_port = test == "%{SERVER_PORT}" && (plain(&["!443", "!=443", "!^443$"]) || is_80() && plain(&["80", "=80", "^80$"]));
+        held = held.max(if holds {
+            Leads::All
+        } else if is_port {
+            Leads::Usual
+        } else {
+            Leads::Part
+        });
+        if let Some(name) = pattern.strip_prefix('=') {
+            match test.as_str() {
+                "%{SERVER_NAME}" => by_server.push((name, has_flag(condition, &["nc", "nocase"]))),
+                "%{HTTP_HOST}" => by_client.push((name, has_flag(condition, &["nc", "nocase"]))),
+                _ => {}
+            }
         }
     }
     let names = host.names();
-    // As certbot writes it: one condition for each name, with `[OR]` between them.
-    fitting.is_empty() || !names.is_empty() && names.iter().all(|name| fitting.iter().any(|one| one.eq_ignore_ascii_case(name)))
+    // As certbot writes it: one condition for each name, with `[OR]` between them. Apache knows names in small letters.
+    let covers = |fitting: &[(&str, bool)]| {
+        let fits = |name: &str| fitting.iter().any(|(one, any_case)| *one == name || *any_case && one.eq_ignore_ascii_case(name));
+        !names.is_empty() && names.iter().all(|name| !name.contains(['*', '?']) && fits(&name.to_ascii_lowercase()))
+    };
+    if covers(&by_server) {
+        return held.max(Leads::Names);
+    }
+    by_server.append(&mut by_client);
+    if covers(&by_server) { held.max(Leads::Usual) } else { held }
+}
+
+/// Whether the flags of a condition have one of these.
+fn has_flag(condition: &Line, flags: &[&str]) -> bool {
+    let said = condition.word(2).trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    said.split(',').any(|flag| flags.contains(&flag.trim()))
 }
 
 fn is_everything(pattern: &str) -> bool {
@@ -103,10 +150,10 @@ mod tests {
     use super::super::apache_site::host_of;
     use super::*;
 
-    fn leads_elsewhere(inside: &str) -> bool {
+    fn leads_of(inside: &str) -> Leads {
         let text = format!("<VirtualHost *:80>\n{inside}\n</VirtualHost>\n");
         let tree = read("/etc/apache2/apache2.conf", &text, &[], &mut |_| Vec::new()).unwrap();
-        is_all(&host_of(&tree, 0))
+        leads(&host_of(&tree, 0))
     }
 
     #[test]
@@ -115,8 +162,7 @@ mod tests {
             RewriteCond %{SERVER_NAME} =shop.example [OR]\nRewriteCond %{SERVER_NAME} =www.shop.example\n\
             RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]";
         let to = "https://shop.example";
-        let good = [
-            certbot.to_owned(),
+        let all = [
             format!("Redirect / {to}/"),
             format!("Redirect permanent / {to}/"),
             format!("Redirect 301 \"/\" \"{to}/\""),
@@ -124,20 +170,34 @@ mod tests {
             format!("RedirectMatch 301 ^/(.*)$ {to}/$1"),
             format!("RedirectMatch ^ {to}/"),
             format!("ProxyPass /.well-known/acme-challenge/ http://127.0.0.1:8402/\nProxyPass /a !\nRedirect / {to}/"),
-            certbot.replace("RewriteEngine", "ProxyPass /members/ http://127.0.0.1:3000/\nRewriteEngine"),
             format!("RewriteEngine On\nRewriteRule ^/?(.*) {to}/$1 [R=301,L]"),
             format!("RewriteEngine On\nRewriteCond %{{HTTPS}} !=on\nRewriteRule (.*) {to}%{{REQUEST_URI}} [redirect]"),
             format!("RewriteRule ^/.well-known/ - [L]\nRewriteRule ^ {to}%{{REQUEST_URI}} [R]\nRewriteEngine on"),
             format!("RewriteEngine On\nRewriteCond %{{REQUEST_URI}} !^/.well-known/acme\nRewriteRule ^ {to} [R]"),
+            format!("RewriteEngine On\nRewriteCond %{{HTTP_HOST}} ^a [OR]\nRewriteCond %{{HTTPS}} off\nRewriteRule ^ {to} [R]"),
+            format!("{certbot}\nRewriteRule ^ {to}%{{REQUEST_URI}} [R]"),
         ];
-        for inside in &good {
-            assert!(leads_elsewhere(inside), "{inside}");
-        }
-        let bad = [
+        let names = [
+            certbot.to_owned(),
+            certbot.replace("RewriteEngine", "ProxyPass /members/ http://127.0.0.1:3000/\nRewriteEngine"),
+            certbot.replace("ServerName shop", "ServerName Shop"),
+            certbot.replace("=www.shop.example", "=WWW.shop.example [NC]"),
+            certbot.replace("RewriteRule", "RewriteCond %{HTTPS} off\nRewriteRule"),
+        ];
+        let usual = [
+            certbot.replace("SERVER_NAME} =", "HTTP_HOST} ="),
+            certbot.replace("SERVER_NAME} =www", "HTTP_HOST} =www"),
+            format!("RewriteEngine On\nRewriteCond %{{SERVER_PORT}} !^443$\nRewriteRule ^ {to} [R]"),
+            format!("RewriteEngine On\nRewriteCond %{{SERVER_PORT}} 80\nRewriteRule ^ {to} [R]"),
+        ];
+        let part = [
             String::new(),
             "DocumentRoot /var/www/html".to_owned(),
             certbot.replace("RewriteEngine on", ""),
             certbot.replace("=www.", "=ww2."),
+            certbot.replace("=www.", "=WWW."),
+            certbot.replace(" [OR]", ""),
+            certbot.replace("www.shop.example", "*.shop.example"),
             certbot.replace("ServerName shop.example\nServerAlias www.shop.example\n", ""),
             certbot.replace("%{SERVER_NAME} =", "%{REQUEST_URI} "),
             certbot.replace("[END,NE,R=permanent]", "[P]"),
@@ -152,8 +212,11 @@ mod tests {
             format!("RewriteEngine On\nRewriteCond %{{HTTP_HOST}} ^www\\.\nRewriteRule ^ {to} [R]"),
             "RewriteEngine On\nRewriteRule ^ /index.php [L]".to_owned(),
         ];
-        for inside in &bad {
-            assert!(!leads_elsewhere(inside), "{inside}");
+        let rows = [(Leads::All, &all[..]), (Leads::Names, &names), (Leads::Usual, &usual), (Leads::Part, &part)];
+        for (expected, hosts) in rows {
+            for inside in hosts {
+                assert_eq!(leads_of(inside), expected, "{inside}");
+            }
         }
     }
 }

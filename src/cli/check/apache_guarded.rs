@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::apache_asking::{in_hosts, mended};
 use super::apache_conf::{Line, read};
-use super::apache_site::{ApacheSite, Host, all};
+use super::apache_site::{ApacheSite, Beside, BesideBy, Host, all};
 use super::finding::{Finding, or_ok};
 use super::nginx_conf::matches;
 use crate::config::Configuration;
@@ -165,12 +165,62 @@ pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration, htacces
                 _ => finding,
             }));
         }
+        found.extend(site.beside.iter().flat_map(|beside| shown_beside(site, beside, path, htaccess)));
     }
-    for any in site.hosts.iter().flat_map(|host| lets_through(host, configuration)) {
+    for any in site.hosts.iter().chain(site.beside.iter().map(|beside| &beside.host)).flat_map(|host| lets_through(host, configuration)) {
         let fault = Finding::fault("guarded", "`Satisfy Any` lets through who passes any other test");
         found.push(fault.found(any.shown()).right("no `Satisfy` where a rule holds").remove(any.place.clone()));
     }
     or_ok("guarded", in_hosts("what a rule covers asks before it is served", site.hosts.len()), found)
+}
+
+/// What is told of a host by which who asks in an unusual way sees what lies below `path`.
+fn shown_beside(site: &ApacheSite<'_>, beside: &Beside<'_>, path: &str, htaccess: ReadHtaccess<'_>) -> Vec<Finding> {
+    let host = &beside.host;
+    let addresses = match beside.way {
+        BesideBy::Unled => vec![path.to_owned()],
+        BesideBy::Name => addresses(site, host, path),
+    };
+    let open = |address: &String| {
+        let seen = seen(host, address, htaccess);
+        let finding = told(host, address, &seen, || match beside.way {
+            BesideBy::Unled => Finding::warning(
+                "guarded",
+                format!("who asks by another name, or with a port in it, is not led elsewhere, and sees what lies below {path}"),
+            ),
+            BesideBy::Name => {
+                let name = host.names().first().copied().unwrap_or("another name").to_owned();
+                Finding::fault(
+                    "guarded",
+                    format!("everybody sees what lies below {path} as {address} of {name}, which shows the same files"),
+                )
+            }
+        })?;
+        let right = match beside.way {
+            _ if finding.mend.is_some() || matches!(seen, Seen::Unread(_)) => return Some(finding),
+            BesideBy::Unled => "the Include here, too; or a redirect without conditions on names or ports",
+            // The shipped files guard the address that the rule has.
+            BesideBy::Name if address != path => {
+                return Some(finding.right("another DocumentRoot for that name").remove(host.shown_root()));
+            }
+            BesideBy::Name => "the Include here, too; or another DocumentRoot for that name",
+        };
+        Some(finding.right(right).add(&site.made_by.include, host.shown()))
+    };
+    addresses.iter().filter_map(open).collect()
+}
+
+/// The addresses under which `host` shows what the site shows below `path`.
+fn addresses(site: &ApacheSite<'_>, host: &Host<'_>, path: &str) -> Vec<String> {
+    let shown = site.hosts.iter().filter(|one| !one.passes_on(path)).filter_map(|one| shown_from(one, path));
+    let end = if path.ends_with('/') { "/" } else { "" };
+    let mut all: Vec<String> = shown
+        .filter_map(|directory| Some(format!("/{}{end}", directory.strip_prefix(host.root()?).ok()?.to_string_lossy())))
+        .filter(|address| !host.passes_on(address))
+        .collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// What is told of a host, but for what the shipped files mend.

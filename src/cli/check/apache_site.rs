@@ -1,21 +1,45 @@
 //! What holds where in Apache's configuration: its virtual hosts, what each inherits, and which of them are the site. Pure.
 
+use std::path::Path;
+
 use super::apache_conf::{Line, Tree};
-use super::apache_elsewhere;
+use super::apache_elsewhere::{self, Leads};
 use super::nginx_conf::matches;
 use crate::cli::setup::{self, MadeBy};
 use crate::config::{Address, Configuration, Serve};
 use crate::dialect::Dialect;
 
-/// A `<VirtualHost>`; or the main server, where there is none.
+/// A `<VirtualHost>`; or the main server, which serves what none of them is there for.
 #[derive(Clone, Debug)]
 pub(super) struct Host<'t> {
     /// What stands in it itself, sections and what is in them.
     pub(super) own: Vec<&'t Line>,
     /// What holds in it: what stands outside of every host, and then its own.
     pub(super) lines: Vec<&'t Line>,
+    /// What stands in it and in no section.
+    inside: Vec<&'t Line>,
+    /// The ports that it is for; none where it is for each.
+    ports: Vec<&'t str>,
     section: Option<&'t Line>,
     main: &'t str,
+}
+
+/// A host by which who asks for the site in an unusual way gets its files.
+#[derive(Clone, Debug)]
+pub(super) struct Beside<'t> {
+    /// The host.
+    pub(super) host: Host<'t>,
+    /// How.
+    pub(super) way: BesideBy,
+}
+
+/// How a host shows files of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BesideBy {
+    /// It has another name, and the same files.
+    Name,
+    /// It is the site's, and leads elsewhere who asks as usual.
+    Unled,
 }
 
 /// A configuration, taken apart.
@@ -27,10 +51,12 @@ pub(super) struct ApacheSite<'t> {
     pub(super) made_by: MadeBy,
     /// All lines, those of sections too, whichever host they are for.
     pub(super) everywhere: Vec<&'t Line>,
-    /// All hosts; the main server, where there is none.
+    /// All hosts.
     pub(super) all: Vec<Host<'t>>,
     /// The hosts of the site, but for those that only lead elsewhere.
     pub(super) hosts: Vec<Host<'t>>,
+    /// The hosts that show its files, too.
+    pub(super) beside: Vec<Beside<'t>>,
 }
 
 /// What makes our files once more: as they say it themselves, or as the manual does.
@@ -67,24 +93,45 @@ impl<'t> ApacheSite<'t> {
     pub(super) fn of(tree: &'t Tree, configuration: &Configuration) -> Self {
         let everywhere = all(&tree.lines);
         let outside = outside(&tree.lines);
-        let mut hosts: Vec<Host<'t>> = sections(&tree.lines).into_iter().map(|section| Host::of(section, &outside, &tree.main)).collect();
-        if hosts.is_empty() {
-            hosts.push(Host { own: outside.clone(), lines: outside, section: None, main: &tree.main });
+        let sections = sections(&tree.lines);
+        let ports = unserved(&outside, &sections);
+        let mut hosts: Vec<Host<'t>> = sections.iter().map(|section| Host::of(section, &outside, &tree.main)).collect();
+        if hosts.is_empty() || !ports.is_empty() {
+            hosts.push(Host::main(tree, outside, if hosts.is_empty() { Vec::new() } else { ports }));
         }
-        let serving = Self::site(&hosts, configuration).into_iter().filter(|host| !apache_elsewhere::is_all(host)).cloned().collect();
-        Self { tree, made_by: made_by(tree), everywhere, all: hosts, hosts: serving }
+        let ours = Self::site(&hosts, configuration);
+        let roots: Vec<&str> = ours.iter().filter_map(|host| host.root()).collect();
+        let (mut serving, mut beside) = (Vec::new(), Vec::new());
+        for host in &hosts {
+            let leads = match apache_elsewhere::leads(host) {
+                Leads::Names if !host.is_first(&sections) => Leads::All,
+                leads => leads,
+            };
+            let is_ours = ours.iter().any(|one| std::ptr::eq(*one, host));
+            let shows = || host.root().is_some_and(|there| roots.iter().any(|root| Path::new(root).starts_with(there)));
+            match (leads, is_ours) {
+                (Leads::All, _) => {}
+                (Leads::Part, true) => serving.push(host.clone()),
+                (Leads::Names | Leads::Usual, true) => beside.push(Beside { host: host.clone(), way: BesideBy::Unled }),
+                (_, false) if shows() => beside.push(Beside { host: host.clone(), way: BesideBy::Name }),
+                (_, false) => {}
+            }
+        }
+        Self { tree, made_by: made_by(tree), everywhere, all: hosts, hosts: serving, beside }
     }
 
     /// The hosts that are the site: by their name, because they ask us, or because they show the files of one that does.
     fn site<'h>(hosts: &'h [Host<'t>], configuration: &Configuration) -> Vec<&'h Host<'t>> {
         let name = &configuration.public_url.host;
         let is_named = |host: &Host<'_>| host.is_called(name);
-        let is_ours = |host: &Host<'_>| host.section.is_none() || is_named(host) || host.knows_us(configuration);
+        let is_alone = hosts.len() == 1 && hosts.iter().all(Host::is_main);
+        let is_ours = |host: &Host<'_>| is_alone || is_named(host) || host.knows_us(configuration);
         let roots: Vec<&str> = hosts.iter().filter(|host| is_ours(host)).filter_map(Host::root).collect();
         let any_is_named = hosts.iter().any(is_named);
         let is_unnamed = |host: &Host<'_>| {
             let shows = host.root().is_some_and(|root| roots.contains(&root));
-            host.names().is_empty() && (!any_is_named || shows)
+            // A main server without files of its own has nothing to show.
+            host.names().is_empty() && (!any_is_named && !(host.is_main() && host.root().is_none()) || shows)
         };
         hosts.iter().filter(|host| is_ours(host) || is_unnamed(host)).collect()
     }
@@ -113,7 +160,27 @@ impl<'t> Host<'t> {
         let inherits = says(&own, "inherit") || says(outside, "inheritdown");
         let holds = |line: &&&'t Line| inherits || !matches!(line.name.as_str(), "rewritemap" | "rewriterule" | "rewritecond");
         let lines = outside.iter().filter(holds).chain(own.iter()).copied().collect();
-        Self { own, lines, section: Some(section), main }
+        let inside = section.inside.iter().flatten().collect();
+        let ports = section.words.iter().filter_map(|word| port(word)).collect();
+        Self { own, lines, inside, ports, section: Some(section), main }
+    }
+
+    /// What stands outside of every `<VirtualHost>`, for these ports.
+    fn main(tree: &'t Tree, outside: Vec<&'t Line>, ports: Vec<&'t str>) -> Self {
+        let inside = tree.lines.iter().filter(|line| line.name != "virtualhost").collect();
+        Self { own: outside.clone(), lines: outside, inside, ports, section: None, main: &tree.main }
+    }
+
+    const fn is_main(&self) -> bool {
+        self.section.is_none()
+    }
+
+    /// Whether it is the first for some address and port, and so answers whoever says a name that no host has.
+    fn is_first(&self, sections: &[&Line]) -> bool {
+        let Some(own) = self.section else { return true };
+        let place = |word: &str| word.replace("_default_", "*");
+        let first = |word: &String| sections.iter().find(|section| section.words.iter().any(|other| place(other) == place(word)));
+        own.words.iter().any(|word| first(word).is_some_and(|first| std::ptr::eq(*first, own)))
     }
 
     /// `file:line: <VirtualHost *:443>`
@@ -123,7 +190,7 @@ impl<'t> Host<'t> {
 
     /// What stands in it, in its order, without what is in sections.
     pub(super) fn inside(&self) -> impl Iterator<Item = &'t Line> {
-        self.section.iter().flat_map(|section| section.inside.iter().flatten())
+        self.inside.iter().copied()
     }
 
     /// The names that it is asked for by, as they are written, without ports.
@@ -137,10 +204,9 @@ impl<'t> Host<'t> {
         self.own.iter().any(|line| line.name == "sslengine" && line.word(0).eq_ignore_ascii_case("on"))
     }
 
-    /// The ports of its head; empty where it is for each.
-    pub(super) fn ports(&self) -> Vec<&'t str> {
-        let words = self.section.iter().flat_map(|section| &section.words);
-        words.filter_map(|word| word.rsplit_once(':')).map(|(_, port)| port).filter(|port| *port != "*").collect()
+    /// The ports that it is for; none where it is for each.
+    pub(super) fn ports(&self) -> &[&'t str] {
+        &self.ports
     }
 
     fn is_called(&self, name: &str) -> bool {
@@ -154,6 +220,16 @@ impl<'t> Host<'t> {
     /// Where its files lie.
     pub(super) fn root(&self) -> Option<&'t str> {
         self.lines.iter().rfind(|line| line.name == "documentroot").map(|line| line.word(0).trim_end_matches('/'))
+    }
+
+    /// The place of the line that says where its files lie.
+    pub(super) fn shown_root(&self) -> String {
+        self.lines.iter().rfind(|line| line.name == "documentroot").map_or_else(|| self.shown(), |line| line.place.clone())
+    }
+
+    /// Whether somebody else is asked for what lies below `path`.
+    pub(super) fn passes_on(&self, path: &str) -> bool {
+        passes(&self.lines).into_iter().find(|pass| pass.is_for(path)).is_some_and(|pass| pass.target != "!")
     }
 
     /// Whether it asks us anything, by its own lines.
@@ -214,6 +290,19 @@ impl Pass<'_> {
     }
 }
 
+/// The port of an address, where it has one.
+fn port(word: &str) -> Option<&str> {
+    word.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// The ports that are listened to and that no `<VirtualHost>` is for.
+fn unserved<'t>(outside: &[&'t Line], sections: &[&Line]) -> Vec<&'t str> {
+    let is_served =
+        |wanted: &str| sections.iter().flat_map(|section| &section.words).any(|word| port(word).is_none_or(|port| port == wanted));
+    let listens = outside.iter().filter(|line| line.name == "listen").map(|line| port(line.word(0)).unwrap_or_else(|| line.word(0)));
+    listens.filter(|port| !is_served(port)).collect()
+}
+
 /// `shop.example` of `https://shop.example:443`.
 fn without_port(word: &str) -> &str {
     let name = word.rsplit_once("://").map_or(word, |(_, name)| name);
@@ -261,13 +350,19 @@ mod tests {
 
     const CONFIGURATION: &str = include_str!("../../../conf-examples/apache/cloakroom.toml");
 
+    /// What stands outside of every host.
+    const MAIN: &str = "Listen 80\nListen 443 https\nDocumentRoot /www";
+
     /// Heads of hosts, and what stands in them.
     type Hosts<'a> = &'a [(&'a str, &'a str)];
 
     /// The heads of the hosts that are the site, of these.
     fn site(hosts: Hosts<'_>) -> Vec<String> {
         let configuration = crate::config::parse(CONFIGURATION, "cloakroom.toml").unwrap();
-        let section = |(head, inside): &(&str, &str)| format!("<VirtualHost {head}>\n{inside}\n</VirtualHost>\n");
+        let section = |(head, inside): &(&str, &str)| {
+            let (outside, inside) = if *inside == MAIN { (MAIN, "") } else { ("", *inside) };
+            format!("{outside}\n<VirtualHost {head}>\n{inside}\n</VirtualHost>\n")
+        };
         let text = hosts.iter().map(section).collect::<String>();
         let tree = read("/etc/apache2/apache2.conf", &text, &[], &mut |_| Vec::new()).unwrap();
         let site = ApacheSite::of(&tree, &configuration);
@@ -277,7 +372,7 @@ mod tests {
     #[test]
     fn the_hosts_of_the_site_are_those_of_its_name_and_those_that_ask() {
         let pass = "ProxyPass \"/dl/\" \"unix:/run/cloakroom/apache.sock|scgi://cloakroom/dl/\"";
-        let rows: [(Hosts<'_>, &[&str]); 12] = [
+        let rows: [(Hosts<'_>, &[&str]); 16] = [
             (&[], &["main"]),
             (&[("*:80", ""), ("*:443", "")], &["*:80", "*:443"]),
             (&[("*:80", "ServerName other.example"), ("*:443", "ServerName Shop.Example:443")], &["*:443"]),
@@ -290,6 +385,11 @@ mod tests {
             (&[("*:80", "ServerName other.example\nRewriteMap cloakroom prg:x"), ("*:81", "RewriteMap other prg:y")], &["*:80", "*:81"]),
             (&[("*:80", "ServerName shop.example\nRedirect / https://shop.example/"), ("*:443", "ServerName shop.example")], &["*:443"]),
             (&[("*:80", "ServerName other.example")], &[]),
+            // What no host is there for, the main server serves.
+            (&[("*:80 [::1]:443", MAIN), ("*:443", "")], &["*:80", "*:443"]),
+            (&[("*:81", MAIN), ("*:443", "")], &["*:81", "*:443", "main"]),
+            (&[("*:81", MAIN), ("*", "")], &["*:81", "*"]),
+            (&[("*:81", MAIN), ("*:443", "ServerName shop.example\nDocumentRoot /other")], &["*:443"]),
         ];
         for (hosts, expected) in rows {
             assert_eq!(site(hosts), expected, "{hosts:?}");
