@@ -376,10 +376,43 @@ fn a_proxypass_that_takes_the_downloads_first_is_told() {
         let [one] = &wrong(&found)[..] else { panic!("{app}: {found:#?}") };
         let (line, include) = (site.line("ProxyPass"), format!("Include {}", site.place("conf/vhost.conf").display()));
         let line = if app == APP { line + 1 } else { line };
-        let into = format!("{}, before {}:{line}", site.head("*:443"), site.place("apache2.conf").display());
+        let place = format!("{}:{line}", site.place("apache2.conf").display());
         assert_eq!((one["check"].as_str(), one["verdict"].as_str()), (Some("download"), Some("fault")), "{one}");
-        assert_eq!(one["mend"]["add"], serde_json::json!({ "line": include, "into": into }), "{one}");
+        // What a section says goes before what stands outside, wherever that is.
+        let mend = if app.contains("<Location") {
+            serde_json::json!({ "remove": { "at": place } })
+        } else {
+            serde_json::json!({ "move": { "line": include, "before": place } })
+        };
+        assert_eq!(one["mend"], mend, "{one}");
     }
+}
+
+#[test]
+fn a_proxypass_in_a_section_is_one_of_ours_and_where_no_secret_is_said_none_is_asked_for() {
+    let site = Site::with_hosts(&[("*:443", &[NAMED, OURS])]);
+    let path = site.place("conf/downloads.conf");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|line| line.starts_with("ProxyPass")).unwrap();
+    let within = format!("<Location \"/dl/\">\n    {}", line.replacen("\"/dl/\" ", "", 1));
+    fs::write(&path, text.replacen(line, "", 1).replacen("<Location \"/dl/\">", &within, 1)).unwrap();
+    assert!(wrong(&site.found()).is_empty(), "{:#?}", site.found());
+    // By HTTP over a socket alone.
+    let site = Site::with_hosts(&[("*:443", &[NAMED, OURS])]);
+    let toml = fs::read_to_string(site.place("cloakroom.toml")).unwrap();
+    let (start, end) = (toml.find("[[listener]]").unwrap(), toml.find("# Downloads").unwrap());
+    let toml = toml.replace(&toml[start..end], "").replace("\"scgi\"", "\"http\"");
+    let toml = toml.replace(&toml[toml.find("[[rule]]").unwrap()..toml.find("[feed]").unwrap()], "");
+    fs::write(site.place("cloakroom.toml"), toml).unwrap();
+    fs::remove_dir_all(site.place("conf")).unwrap();
+    let written = site.command(&["setup", "apache", "--write", site.place("conf").to_str().unwrap()]);
+    assert!(written.status.success() && !site.place("conf/cloakroom-secret.conf").exists(), "{written:?}");
+    let modules = fs::read_to_string(site.place("modules.load")).unwrap();
+    fs::write(site.place("modules.load"), modules + "LoadModule proxy_http_module x\nLoadModule xsendfile_module x\n").unwrap();
+    assert!(wrong(&site.found()).is_empty(), "{:#?}", site.found());
+    let vhost = fs::read_to_string(site.place("conf/vhost.conf")).unwrap();
+    fs::write(site.place("conf/vhost.conf"), vhost + "SetEnv X ${CLOAKROOM_SECRET}\n").unwrap();
+    assert!(wrong(&site.found()).iter().any(|finding| finding["check"] == "secret"), "{:#?}", site.found());
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn exported(text: &str) -> Vec<(String, String)> {
 
 /// Everything about a configuration that was read.
 pub(super) fn look(tree: &Tree, configuration: &Configuration) -> Vec<Finding> {
-    if !apache_asking::knows_us(tree) {
+    if !apache_asking::knows_us(tree, configuration) {
         let warning = Finding::warning("included", "this Apache has nothing to do with Cloakroom: the web server asks nobody");
         return vec![
             warning

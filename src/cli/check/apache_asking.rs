@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::apache_conf::{Line, SECRET, Tree};
-use super::apache_site::{ApacheSite, Host, all};
+use super::apache_site::{ApacheSite, Host, Pass, all, is_ours, is_reached, passes};
 use super::finding::{Finding, or_ok};
 use crate::cli::setup;
 use crate::config::{Address, Configuration, Listener, Serve};
@@ -14,14 +14,14 @@ use crate::dialect::apache::Protocol;
 use crate::keys;
 
 /// Whether anything in it is for us.
-pub(super) fn knows_us(tree: &Tree) -> bool {
-    tree.defined.contains_key(SECRET)
-        || all(&tree.lines).iter().any(|line| match line.name.as_str() {
-            "authnzfcgidefineprovider" => line.word(1) == "cloakroom",
-            "proxypass" => line.word(1).contains("://cloakroom/"),
-            "rewritemap" => line.word(0) == "cloakroom",
-            _ => false,
-        })
+pub(super) fn knows_us(tree: &Tree, configuration: &Configuration) -> bool {
+    let lines = all(&tree.lines);
+    let names_us = |line: &&Line| match line.name.as_str() {
+        "authnzfcgidefineprovider" => line.word(1) == "cloakroom",
+        "rewritemap" => line.word(0) == "cloakroom",
+        _ => false,
+    };
+    tree.defined.contains_key(SECRET) || lines.iter().any(names_us) || passes(&lines).iter().any(|pass| is_ours(pass, configuration))
 }
 
 /// All of it.
@@ -72,10 +72,16 @@ fn downloads(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Findin
         } else {
             Finding::warning("download", format!("links open at another host alone: here {path} is answered by the site, mostly with 404"))
         };
-        if let Some(line) = host.taken(configuration) {
+        if let Some(Pass { line, section, .. }) = host.taken(configuration) {
+            if let Some(section) = section {
+                let there = format!("{}: a ProxyPass in {} takes {path}: {}", host.shown(), section.shown(), line.shown());
+                let right = "no other ProxyPass in a <Location> for it, as that goes before all outside of sections, in whatever order: \
+                    let the section be for another path, or its ProxyPass stand outside, behind the Include";
+                return finding.found(there).right(right).remove(line.place.clone());
+            }
             let there = format!("{} has another ProxyPass for {path} before that of Cloakroom: {}", host.shown(), line.shown());
             let right = "the first ProxyPass that fits is the one that holds";
-            return finding.found(there).right(right).add(&site.made_by.include, format!("{}, before {}", host.shown(), line.place));
+            return finding.found(there).right(right).moved(&site.made_by.include, line.place.clone());
         }
         let finding = finding.found(format!("{} has no ProxyPass and no RewriteMap of Cloakroom for {path}", host.shown()));
         let right = "each <VirtualHost> of the site asks, or leads to one that does";
@@ -130,19 +136,16 @@ fn asks(site: &ApacheSite<'_>, listener: &Listener, protocol: Protocol) -> Vec<F
         }
         Protocol::Scgi | Protocol::Http => {
             let scheme = if protocol == Protocol::Scgi { "scgi://" } else { "http://" };
-            let passes = |line: &&&Line| line.name == "proxypass" && line.word(1).contains(scheme);
-            lines.iter().filter(passes).map(|line| (*line, line.word(1))).collect()
+            passes(lines).into_iter().filter(|pass| pass.target.contains(scheme)).map(|pass| (pass.line, pass.target)).collect()
         }
     };
-    let place = match &listener.address {
-        Address::Unix { path, .. } => format!("unix:{}|", path.display()),
-        Address::Tcp(address) => format!("//{}", setup::reached(*address)),
+    if matches!(listener.address, Address::Passed(_)) {
         // Where it lies, its unit says.
-        Address::Passed(_) => return found,
-    };
+        return found;
+    }
     // The relay asks by the first listener that speaks SCGI, whatever Apache knows of it.
     let is_relayed = protocol == Protocol::Scgi && site.all.iter().any(Host::rewrites);
-    if is_relayed || targets.iter().any(|(_, target)| target.contains(&place)) {
+    if is_relayed || targets.iter().any(|(_, target)| is_reached(target, listener)) {
         return found;
     }
     let why = match protocol {
@@ -174,6 +177,12 @@ fn secret(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> 
     let is_apache = |listener: &&Listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_)));
     let mut found = Vec::new();
     let Some(defined) = tree.defined.get(SECRET) else {
+        // Nothing has to be said where nobody asks for it, as over a socket.
+        let variable = format!("${{{SECRET}}}");
+        let is_used = site.everywhere.iter().any(|line| line.written.contains(&variable));
+        if !is_used && configuration.listeners.iter().filter(is_apache).all(|listener| listener.secret.is_none()) {
+            return found;
+        }
         let fault = Finding::fault("secret", "Apache says no secret: it is not answered, or the masters are open to those who redirect");
         return vec![fault.found(format!("no `Define {SECRET}`")).right("the line of the listener's `secret`").run(again)];
     };

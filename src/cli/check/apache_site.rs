@@ -6,7 +6,7 @@ use super::apache_conf::{Line, Tree};
 use super::apache_elsewhere::{self, Leads};
 use super::nginx_conf::matches;
 use crate::cli::setup::{self, MadeBy};
-use crate::config::{Address, Configuration, Serve};
+use crate::config::{Address, Configuration, Listener, Serve};
 use crate::dialect::Dialect;
 
 /// A `<VirtualHost>`; or the main server, which serves what none of them is there for.
@@ -246,11 +246,11 @@ impl<'t> Host<'t> {
         self.rewrites() || self.passed(configuration).is_some_and(|pass| is_ours(&pass, configuration))
     }
 
-    /// The line that passes to somebody else what another line of it would pass to us.
-    pub(super) fn taken(&self, configuration: &Configuration) -> Option<&'t Line> {
+    /// What passes to somebody else what another line of it would pass to us.
+    pub(super) fn taken(&self, configuration: &Configuration) -> Option<Pass<'t>> {
         let passes_to_us = |pass: &Pass<'_>| pass.is_for(&configuration.public_url.path) && is_ours(pass, configuration);
         let first = self.passed(configuration).filter(|pass| !is_ours(pass, configuration))?;
-        passes(&self.lines).iter().any(passes_to_us).then_some(first.line)
+        passes(&self.lines).iter().any(passes_to_us).then_some(first)
     }
 
     /// What is done with what lies below the path of `public_url`.
@@ -278,10 +278,14 @@ impl<'t> Host<'t> {
 }
 
 /// A `ProxyPass`.
-struct Pass<'t> {
+pub(super) struct Pass<'t> {
     path: &'t str,
-    target: &'t str,
-    line: &'t Line,
+    /// Where to.
+    pub(super) target: &'t str,
+    /// The line.
+    pub(super) line: &'t Line,
+    /// The `<Location>` in which it stands.
+    pub(super) section: Option<&'t Line>,
 }
 
 impl Pass<'_> {
@@ -311,29 +315,38 @@ fn without_port(word: &str) -> &str {
 }
 
 /// What is passed on, in the order in which it is looked for: the path, where to, and the line that says so.
-fn passes<'t>(lines: &[&'t Line]) -> Vec<Pass<'t>> {
+pub(super) fn passes<'t>(lines: &[&'t Line]) -> Vec<Pass<'t>> {
     let of_section = |section: &&'t Line| {
         let passes = section.own("proxypass").filter(|line| !line.word(0).starts_with('/'));
-        passes.map(|line| Pass { path: section.word(0), target: line.word(0), line }).collect::<Vec<_>>()
+        passes.map(|line| Pass { path: section.word(0), target: line.word(0), line, section: Some(section) }).collect::<Vec<_>>()
     };
     // Of sections the last one holds, and before what stands in none, of which the first one does.
     let in_sections = lines.iter().rev().filter(|line| line.name == "location").flat_map(of_section);
     let plain = lines.iter().filter(|line| line.name == "proxypass" && line.word(0).starts_with('/'));
-    in_sections.chain(plain.map(|line| Pass { path: line.word(0), target: line.word(1), line })).collect()
+    in_sections.chain(plain.map(|line| Pass { path: line.word(0), target: line.word(1), line, section: None })).collect()
 }
 
 /// Whether what is passed on is passed to us.
-fn is_ours(pass: &Pass<'_>, configuration: &Configuration) -> bool {
-    let Pass { path, target, .. } = pass;
-    target.contains("://cloakroom/")
-        || configuration.listeners.iter().filter(|listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_)))).any(|listener| {
-            match &listener.address {
-                Address::Unix { path: socket, .. } => target.contains(&format!("unix:{}|", socket.display())),
-                Address::Tcp(address) => target.contains(&format!("//{}", setup::reached(*address))),
-                // Where it lies, its unit says.
-                Address::Passed(_) => *path == configuration.public_url.path,
-            }
+pub(super) fn is_ours(pass: &Pass<'_>, configuration: &Configuration) -> bool {
+    let listeners = configuration.listeners.iter().filter(|listener| matches!(listener.serve, Serve::Web(Dialect::Apache(_))));
+    pass.target.contains("://cloakroom/")
+        || listeners.into_iter().any(|listener| match &listener.address {
+            // Where it lies, its unit says.
+            Address::Passed(_) => pass.path == configuration.public_url.path,
+            Address::Unix { .. } | Address::Tcp(_) => is_reached(pass.target, listener),
         })
+}
+
+/// Whether `target` is the address of this listener.
+pub(super) fn is_reached(target: &str, listener: &Listener) -> bool {
+    match &listener.address {
+        Address::Unix { path, .. } => target.starts_with(&format!("unix:{}|", path.display())),
+        Address::Tcp(address) => {
+            let host = target.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+            !target.starts_with("unix:") && host == Some(&setup::reached(*address).to_string())
+        }
+        Address::Passed(_) => false,
+    }
 }
 
 /// The host at this place of a tree, from 0.
@@ -393,6 +406,24 @@ mod tests {
         ];
         for (hosts, expected) in rows {
             assert_eq!(site(hosts), expected, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn what_leads_to_a_listener_is_its_whole_address() {
+        let configuration = crate::config::parse(&CONFIGURATION.replace("\"127.0.0.1:8471", "\"0.0.0.0:8471"), "cloakroom.toml").unwrap();
+        for (target, is_there) in [
+            ("fcgi://127.0.0.1:8471/", [true, false]),
+            ("fcgi://127.0.0.1:8471", [true, false]),
+            ("fcgi://127.0.0.1:84711/", [false, false]),
+            ("fcgi://127.0.0.1:847/", [false, false]),
+            ("fcgi://1127.0.0.1:8471/", [false, false]),
+            ("http://other/?//127.0.0.1:8471/", [false, false]),
+            ("unix:/run/cloakroom/apache.sock|scgi://any/dl/", [false, true]),
+            ("unix:/run/cloakroom/apache.sock2|scgi://127.0.0.1:8471/", [false, false]),
+        ] {
+            let reached = [0, 1].map(|at| is_reached(target, &configuration.listeners[at]));
+            assert_eq!(reached, is_there, "{target}");
         }
     }
 

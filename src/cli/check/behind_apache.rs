@@ -31,7 +31,7 @@ pub(super) fn told(finding: Finding, setup: &str) -> Finding {
         }
         Mend::Add { line, into } => Mend::Add { line: in_words(&line), into },
         Mend::Run { command } => Mend::Run { command: in_words(&command) },
-        other @ (Mend::Replace { .. } | Mend::Remove { .. }) => other,
+        other @ (Mend::Replace { .. } | Mend::Move { .. } | Mend::Remove { .. }) => other,
     });
     Finding { says: in_words(&finding.says), right: finding.right.as_deref().map(in_words), mend, ..finding }
 }

@@ -34,6 +34,13 @@ pub(super) enum Mend {
         /// `file:line`.
         at: String,
     },
+    /// This line, which is there, in another place.
+    Move {
+        /// The line.
+        line: String,
+        /// `file:line` of what it has to stand before.
+        before: String,
+    },
     /// Nothing in place of the line that is there.
     Remove {
         /// `file:line`.
@@ -109,6 +116,11 @@ impl Finding {
     /// Mended by another line.
     pub(super) fn replace(self, line: impl Into<String>, at: impl Into<String>) -> Self {
         Self { mend: Some(Mend::Replace { line: line.into(), at: at.into() }), ..self }
+    }
+
+    /// Mended by moving a line before what stands at `before`.
+    pub(super) fn moved(self, line: impl Into<String>, before: impl Into<String>) -> Self {
+        Self { mend: Some(Mend::Move { line: line.into(), before: before.into() }), ..self }
     }
 
     /// Mended by taking a line away.

@@ -102,6 +102,10 @@ fn entry(finding: &Finding) -> String {
             row("put", line, true);
             row("at", at, true);
         }
+        Some(Mend::Move { line, before }) => {
+            row("move", line, true);
+            row("before", before, true);
+        }
         Some(Mend::Remove { at }) => row("remove", at, true),
         Some(Mend::Run { command }) => row("run", command, true),
         None => {}
