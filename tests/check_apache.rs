@@ -121,7 +121,7 @@ fn each_fault_is_found_by_its_name_with_what_mends_it() {
         ("conf/log.conf", "%{end:msec}t", "%t", "log-format", "LogFormat"),
         ("conf/vhost.conf", "cloakroom.log\" cloakroom ", "other.log\" cloakroom ", "report", "other.log"),
         ("apache2.conf", "<VirtualHost *:80>", "<Location /a>\n<VirtualHost *:80>", "apache-conf", "not closed"),
-        ("apache2.conf", "Include", "#", "included", "cloakroom setup apache"),
+        ("apache2.conf", "Include", "#", "included", "setup apache --write"),
     ] {
         let site = Site::new();
         let path = site.place(file);
@@ -160,7 +160,7 @@ fn a_htaccess_that_is_not_read_is_told() {
     fs::write(site.place("conf/directory-goods.conf"), section).unwrap();
     let found = site.found();
     let one = wrong(&found).into_iter().find(|finding| finding["check"] == "htaccess").expect("a fault").to_string();
-    assert!(one.contains("AllowOverride"), "{one}");
+    assert!(one.contains("AllowOverride AuthConfig FileInfo Indexes Options=") && one.contains("SymLinksIfOwnerMatch"), "{one}");
 }
 
 /// What stands in the hosts of these tests: names, the site's own files, and ours.
@@ -466,6 +466,29 @@ fn masters_that_another_host_shows_are_told_and_a_site_without_a_host_too() {
         };
         assert!(one["verdict"] == "fault" && one["right"].as_str().unwrap().contains("ServerName shop.example"), "{one}");
         assert!(!found.iter().any(|finding| finding["check"] == "guarded" && finding["verdict"] == "ok"), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_shows_masters_past_cloakroom_is_told_whichever_way_with_a_mend_that_changes_something() {
+    for (line, mend) in [
+        ("Alias /all/ ROOT/downloads/", "remove"),
+        ("Alias /pictures/ ROOT/downloads/pictures/", "remove"),
+        ("ScriptAlias /all/ ROOT/", "remove"),
+        ("AliasMatch ^/all/(.*) ROOT/$1", "remove"),
+        ("AliasMatch ^/all/([a-z]+)/(.*) ROOT/downloads/$1/x/$2", "remove"),
+        ("DocumentRoot ROOT", "run"),
+        ("DocumentRoot ROOT/downloads/pictures", "remove"),
+        ("AliasMatch ^/~([a-z]+)/(.*) ROOT/$1/public/$2", ""),
+        ("Alias /all/ ROOT/downloads-of-others/", ""),
+        ("DocumentRoot ROOT/pictures", ""),
+    ] {
+        let line = format!("  {line}\n");
+        let site = Site::with_hosts(&[("*:443", &[NAMED, OURS]), ("*:81", &["  ServerName other.example\n", &line])]);
+        let found = site.found();
+        let wrong: Vec<_> = wrong(&found).into_iter().filter(|finding| finding["check"] == "masters-shut").collect();
+        assert_eq!(wrong.len(), usize::from(!mend.is_empty()), "{line}: {found:#?}");
+        assert!(wrong.iter().all(|finding| !finding["mend"][mend].is_null()), "{line}: {wrong:#?}");
     }
 }
 

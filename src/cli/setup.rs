@@ -17,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
+pub(super) use self::apache::allow_override;
 use self::apache::{Choice, Downloads};
 pub(super) use self::made_by::{MadeBy, line_of as made_by};
 use self::plan::{Piece, Places, Plan, Users};

@@ -7,6 +7,7 @@ use super::apache_conf::Line;
 use super::apache_guarded::{self, ReadHtaccess, above, demands, last_word, taken};
 use super::apache_site::{ApacheSite, Host, all};
 use super::finding::{Finding, or_ok};
+use crate::cli::setup;
 use crate::config::{Configuration, Directory, Feed, Storage};
 
 /// The shipped format of the report.
@@ -14,6 +15,9 @@ const LOG: &str = include_str!("../../../conf-examples/apache/log.conf");
 
 /// What the guard of the masters has: the secret from /dl/ alone, what the client has asked for, and no dots in it.
 const GUARD: [&str; 3] = ["CLOAKROOM_HANDOFF", "THE_REQUEST", "%2e"];
+
+/// Where masters may be moved.
+const PLACES: [&str; 3] = ["/srv/downloads", "/var/lib/downloads", "/opt/downloads"];
 
 /// All of it.
 pub(super) fn look(site: &ApacheSite<'_>, configuration: &Configuration, htaccess: ReadHtaccess<'_>) -> Vec<Finding> {
@@ -46,31 +50,63 @@ fn is_guard(section: &Line) -> bool {
     section.inside.as_deref().is_some_and(|inside| demands(inside, &is_handed_off))
 }
 
+/// Whether a line is the `Alias` by which a storage is handed off.
+fn hands_off(line: &Line, storage: &Storage) -> bool {
+    let is_same = |handoff: &str| line.word(0).trim_end_matches('/') == handoff.trim_end_matches('/');
+    line.name == "alias" && storage.handoff.as_deref().is_some_and(is_same)
+}
+
+/// The directory whose files a line shows, and whether files far below it are among them.
+fn shown_by(line: &Line) -> Option<(&Path, bool)> {
+    let (path, is_whole) = match line.name.as_str() {
+        "documentroot" => (Path::new(line.word(0)), true),
+        "alias" | "scriptalias" => (leads_to(line), true),
+        "aliasmatch" | "scriptaliasmatch" => match line.word(1).split_once('$') {
+            None => (leads_to(line), true),
+            // `/home/$1/www` shows what has that end, `/home/$1` all.
+            Some((before, behind)) => {
+                let directory = before.rsplit_once('/').map_or("", |(directory, _)| directory);
+                (Path::new(directory), !behind.contains('/'))
+            }
+        },
+        _ => return None,
+    };
+    path.is_absolute().then_some((path, is_whole))
+}
+
+/// Whether a line shows files of a storage to everybody, or all of them.
+fn shown_past(line: &Line, storage: &Storage, everywhere: &[&Line]) -> Option<Finding> {
+    let (there, is_whole) = shown_by(line)?;
+    let path = storage.path.as_path();
+    let is_below = there.starts_with(path);
+    if !is_below && !(is_whole && path.starts_with(there)) {
+        return None;
+    }
+    let what = format!("everybody can fetch files of the storage `{}` past Cloakroom", storage.name);
+    let fault = Finding::fault("masters-shut", what);
+    let right = "the directory of a storage lies below no DocumentRoot and no other Alias, and has none in it";
+    let fault = fault.found(format!("{}: the storage is {}", line.shown(), path.display())).right(right);
+    if line.name != "documentroot" || is_below {
+        return Some(fault.remove(line.place.clone()));
+    }
+    let is_free = |place: &&&str| {
+        let roots = everywhere.iter().filter(|line| line.name == "documentroot").map(|line| Path::new(line.word(0)));
+        roots.chain([path]).all(|taken| !Path::new(place).starts_with(taken) && !taken.starts_with(place))
+    };
+    let place = PLACES.iter().find(is_free).unwrap_or(&"/srv/downloads-of-cloakroom");
+    Some(fault.right(format!("{right}; move it, and change `path`")).run(format!("mv {} {place}", setup::shell(&path.to_string_lossy()))))
+}
+
 /// Nothing else than a hand-off leads to the masters, in any host.
 fn masters(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> {
     let mut found = Vec::new();
     for storage in configuration.storages.iter().filter(|storage| storage.public.is_none()) {
         let path = storage.path.as_path();
-        let is_ours = |line: &Line| {
-            storage.handoff.as_deref().is_some_and(|handoff| line.word(0).trim_end_matches('/') == handoff.trim_end_matches('/'))
-        };
+        let is_ours = |line: &Line| hands_off(line, storage);
         for line in &site.everywhere {
-            let (shows, what) = match line.name.as_str() {
-                "documentroot" => (path.starts_with(Path::new(line.word(0))), "lies below a DocumentRoot"),
-                "alias" if !is_ours(line) => (path.starts_with(leads_to(line)), "is shown by an Alias"),
-                _ => (false, ""),
-            };
-            if shows {
-                let fault = Finding::fault(
-                    "masters-shut",
-                    format!("everybody can fetch the files of the storage `{}` past Cloakroom", storage.name),
-                );
-                found.push(
-                    fault
-                        .found(format!("{}: {} {what}", line.shown(), path.display()))
-                        .right("the directory of a storage lies below no DocumentRoot and no other Alias; move it, and change `path`")
-                        .run(format!("mv {} /srv/downloads", crate::cli::setup::shell(&path.to_string_lossy()))),
-                );
+            // Each hand-off is looked at for itself.
+            if !configuration.storages.iter().any(|storage| hands_off(line, storage)) {
+                found.extend(shown_past(line, storage, &site.everywhere));
             }
         }
         let Some(handoff) = &storage.handoff else { continue };
@@ -187,10 +223,12 @@ fn served(site: &ApacheSite<'_>, host: &Host<'_>, directory: &Directory) -> Vec<
             format!("the .htaccess of `{}` is not read: its files are shown, run, or open to everybody", directory.name),
         );
         let there = allowed.map_or_else(|| format!("{} has no AllowOverride for {path}", host.shown()), Line::shown);
-        found.push(fault.found(there).right("what the head of conf-examples/apache/goods.htaccess says").add(
-            "AllowOverride AuthConfig FileInfo Indexes Options=Indexes,ExecCGI,Includes,MultiViews,FollowSymLinks",
-            format!("<Directory \"{path}\">"),
-        ));
+        found.push(
+            fault
+                .found(there)
+                .right("what the head of the shipped .htaccess says")
+                .add(setup::allow_override(directory), format!("<Directory \"{path}\">")),
+        );
     }
     if directory.credentials.is_some() && !asks && !has_file {
         let fault = Finding::fault("htaccess", format!("nobody asks for a password of `{}`", directory.name));

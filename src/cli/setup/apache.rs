@@ -64,6 +64,11 @@ impl Downloads {
     }
 }
 
+/// What a `.htaccess` for `directory` needs to be allowed, as the head of the shipped one says.
+pub(in crate::cli) fn allow_override(directory: &Directory) -> &'static str {
+    in_comment(if directory.credentials.is_some() { GOODS } else { PUB }, "AllowOverride")
+}
+
 /// What is asked for besides the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
@@ -324,12 +329,12 @@ impl Made<'_> {
     /// `directory-NAME.conf`, or `directory-NAME.htaccess`.
     fn directory(&mut self, directory: &Directory, choice: Choice) -> Result<(), Unsayable> {
         self.modules.extend(["alias", "auth_basic", "authn_core", "authn_file", "authz_core", "authz_user", "dir", "env", "headers"]);
-        let (example, text) = match &directory.credentials {
+        let text = match &directory.credentials {
             Some(credentials) => {
                 let htpasswd = quoted(of_path(&credentials.htpasswd)?)?;
-                (GOODS, fill(body(GOODS), &[("/var/lib/cloakroom-htpasswd/goods", &htpasswd)]))
+                fill(body(GOODS), &[("/var/lib/cloakroom-htpasswd/goods", &htpasswd)])
             }
-            None => (PUB, body(PUB).to_owned()),
+            None => body(PUB).to_owned(),
         };
         let has_stubs = self.configuration.storages.iter().any(|storage| storage.stub.as_ref() == Some(&directory.name));
         // Stubs are links.
@@ -340,7 +345,7 @@ impl Made<'_> {
             self.file(&format!("{name}.htaccess"), &format!("a copy, as {path}/.htaccess"), &text);
             self.notes.push(format!("nobody gets anything from {path} before {name}.htaccess lies there as .htaccess"));
             // Where there is none yet, nobody gets in: what it requires takes the place of this.
-            format!("    {}\n    Require all denied\n", in_comment(example, "AllowOverride"))
+            format!("    {}\n    Require all denied\n", allow_override(directory))
         } else {
             let lines = text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") });
             ["    AllowOverride None\n".to_owned()].into_iter().chain(lines).collect()
