@@ -493,6 +493,48 @@ fn what_shows_masters_past_cloakroom_is_told_whichever_way_with_a_mend_that_chan
 }
 
 #[test]
+fn what_cannot_be_read_is_told_and_not_taken_for_absent_and_a_directory_is_read_whole() {
+    let site = Site::with_hosts(&[("*:443", &[NAMED, OURS])]);
+    let main = fs::read_to_string(site.place("apache2.conf")).unwrap();
+    let secret = site.place("conf/cloakroom-secret.conf");
+    fs::create_dir_all(site.place("more/inner")).unwrap();
+    fs::rename(&secret, site.place("more/inner/.secret")).unwrap();
+    fs::write(site.place("apache2.conf"), format!("Include more\nIncludeOptional none/*.conf\n{main}")).unwrap();
+    assert!(wrong(&site.found()).is_empty(), "{:#?}", site.found());
+    fs::remove_file(site.place("more/inner/.secret")).unwrap();
+    let is_secret = |found: &[Value]| wrong(found).iter().any(|finding| finding["check"] == "secret");
+    assert!(is_secret(&site.found()));
+    symlink(&secret, &secret).unwrap();
+    let found = site.found();
+    assert!(wrong(&found).is_empty(), "{found:#?}");
+    let one = found.iter().find(|finding| finding["verdict"] == "not-asked").expect("what was not read").to_string();
+    assert!(one.contains(secret.to_str().unwrap()) && one.contains("as root"), "{one}");
+    // Nothing is said of Cloakroom in the rest.
+    fs::write(site.place("apache2.conf"), format!("Include {}\n", secret.display())).unwrap();
+    let found = site.found();
+    assert_eq!((found.len(), &found[0]["verdict"]), (1, &Value::from("not-asked")), "{found:#?}");
+}
+
+#[test]
+fn a_main_file_is_named_from_here_and_the_environment_says_nothing_of_how_files_were_made() {
+    let site = Site::new();
+    let log = site.place("conf/log.conf");
+    let text = fs::read_to_string(&log).unwrap().replace("%{end:msec}t", "%t");
+    let said = text.lines().nth(1).unwrap().to_owned();
+    for file in fs::read_dir(site.place("conf")).unwrap().map(|file| file.unwrap().path()) {
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(&said, "# Made by `cloakroom setup apache --write /etc/a`.")).unwrap();
+    }
+    fs::write(&log, text.replace(&said, "# Made by `cloakroom setup apache --write /etc/a`.")).unwrap();
+    let mut program = Program::new();
+    program.env("CLOAKROOM_CONFIG", site.place("cloakroom.toml")).current_dir(site.home.path());
+    let output = program.args(["check", "--json", "--apache-conf", "apache2.conf"]).output();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\"cloakroom setup apache --write /etc/a --force\"") && !said.contains("not closed"), "{said}");
+    assert!(said.contains(&format!("Apache's configuration: {}", site.place("apache2.conf").display())), "{said}");
+}
+
+#[test]
 fn what_makes_the_files_once_more_is_told_as_they_say_it_and_never_what_somebody_else_wrote_there() {
     let site = Site::new();
     let (config, conf) = (site.place("cloakroom.toml").display().to_string(), site.place("conf").display().to_string());
@@ -519,6 +561,7 @@ fn what_makes_the_files_once_more_is_told_as_they_say_it_and_never_what_somebody
             let is_made = text.contains("# Made by ");
             fs::write(&path, if is_made { format!("# x\n# Made by `{other}`.\n{}", lines.concat()) } else { text }).unwrap();
         }
-        assert_eq!(command(), "cloakroom setup apache --write /etc/apache2/cloakroom --force", "{other}");
+        let usual = format!("cloakroom --config {config} setup apache --write /etc/apache2/cloakroom --force");
+        assert_eq!(command(), usual, "{other}");
     }
 }

@@ -134,16 +134,17 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Result<(), Failure>
     written(&configuration)?;
     let place = arguments.url.as_ref().map(|url| place(url, &configuration)).transpose()?;
     let apache = apache::is_expected(&configuration).then(|| apache::conf(arguments.apache_conf.as_deref()));
-    let mut parts = look(common, arguments, &configuration, apache.as_ref());
+    let usual = MadeBy::usual(&common.config);
+    let mut parts = look(common, arguments, &configuration, apache.as_ref().map(|conf| (conf, &usual)));
     let tree = apache.as_ref().and_then(|conf| conf.as_ref().ok());
     let behind_nginx = nginx::is_expected(&configuration);
     if let Some(place) = place {
-        let has_pages = behind_nginx || !tree.is_some_and(|tree| ApacheSite::of(tree, &configuration).rewrites(&configuration));
+        let has_pages = behind_nginx || !tree.is_some_and(|tree| ApacheSite::of(tree, &configuration, &usual).rewrites(&configuration));
         let asked = visit::Asked { place, connect: arguments.connect, probe: arguments.probe.as_deref(), has_pages };
         parts.push(visit::part(&configuration, asked)?);
     }
     if apache.is_some() && !behind_nginx {
-        let setup = tree.map_or_else(MadeBy::usual, apache_site::made_by).command;
+        let setup = tree.map_or_else(|| usual.clone(), |tree| apache_site::made_by(tree, &usual)).command;
         for part in &mut parts {
             let findings = std::mem::take(&mut part.findings).into_iter();
             part.findings = findings.map(|finding| behind_apache::told(finding, &setup)).collect();
@@ -199,12 +200,17 @@ fn written(configuration: &Configuration) -> Result<(), Failure> {
 }
 
 /// The machine, nginx's configuration, and the site.
-fn look(common: &Common, arguments: &Arguments, configuration: &Configuration, apache: Option<&Result<Tree, NoConf>>) -> Vec<Part> {
+fn look(
+    common: &Common,
+    arguments: &Arguments,
+    configuration: &Configuration,
+    apache: Option<(&Result<Tree, NoConf>, &MadeBy)>,
+) -> Vec<Part> {
     let conf = nginx::is_expected(configuration).then(|| nginx::conf(arguments.nginx_conf.as_deref()));
     let accounts = Accounts::read();
     let keeper = fs::metadata(&configuration.state_dir).map_or(0, |found| found.uid());
     let worker = conf.as_ref().and_then(|conf| worker(&conf.as_ref().ok()?.tree, configuration, &accounts));
-    let worker = worker.or_else(|| accounts.named(apache?.as_ref().ok()?.lines.iter().find(|line| line.name == "user")?.word(0)));
+    let worker = worker.or_else(|| accounts.named(apache?.0.as_ref().ok()?.lines.iter().find(|line| line.name == "user")?.word(0)));
     let people = People::of(accounts, daemon::status(configuration), keeper, worker);
     let mut system = system::look(configuration, &common.config, &people, clock::now());
     if let StoreEntry::Sqlite { file, .. } = &configuration.store {
@@ -223,7 +229,7 @@ fn look(common: &Common, arguments: &Arguments, configuration: &Configuration, a
     system.extend(outbox::look(configuration));
     let mut parts = vec![Part { title: "This machine".to_owned(), findings: system }];
     parts.extend(conf.map(|conf| nginx_part(&conf, configuration)));
-    parts.extend(apache.map(|conf| apache_part(conf, configuration)));
+    parts.extend(apache.map(|(conf, usual)| apache_part(conf, configuration, usual)));
     parts
 }
 
@@ -255,10 +261,12 @@ fn nginx_part(conf: &Result<nginx::Conf, NoConf>, configuration: &Configuration)
     }
 }
 
-fn apache_part(conf: &Result<Tree, NoConf>, configuration: &Configuration) -> Part {
+fn apache_part(conf: &Result<Tree, NoConf>, configuration: &Configuration, usual: &MadeBy) -> Part {
     let title = "Apache's configuration";
     match conf {
-        Ok(tree) => Part { title: format!("{title}: {}, {} files", tree.main, tree.files), findings: apache::look(tree, configuration) },
+        Ok(tree) => {
+            Part { title: format!("{title}: {}, {} files", tree.main, tree.files), findings: apache::look(tree, configuration, usual) }
+        }
         Err(NoConf::NotAsked(why)) => Part { title: title.to_owned(), findings: vec![Finding::not_asked("apache-conf", why.clone())] },
         Err(NoConf::Unread(why)) => {
             let fault = Finding::fault("apache-conf", "Apache's configuration cannot be read").found(why);

@@ -183,6 +183,10 @@ fn secret(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> 
         if !is_used && configuration.listeners.iter().filter(is_apache).all(|listener| listener.secret.is_none()) {
             return found;
         }
+        // It stands in a file that root alone reads.
+        if !tree.unread.is_empty() {
+            return found;
+        }
         let fault = Finding::fault("secret", "Apache says no secret: it is not answered, or the masters are open to those who redirect");
         return vec![fault.found(format!("no `Define {SECRET}`")).right("the line of the listener's `secret`").run(again)];
     };
@@ -203,7 +207,10 @@ fn secret(site: &ApacheSite<'_>, configuration: &Configuration) -> Vec<Finding> 
                 let fault = Finding::fault("secret", "the secret of a listener cannot be read");
                 let name = file.file_name().unwrap_or_default().display();
                 found.push(
-                    fault.found(format!("{}: {cause}", file.display())).right("one line").run(format!("cloakroom key new {name}; {again}")),
+                    fault
+                        .found(format!("{}: {cause}", file.display()))
+                        .right("one line")
+                        .run(format!("{} key new {name}; {again}", site.made_by.program)),
                 );
             }
         }

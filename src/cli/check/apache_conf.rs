@@ -65,6 +65,8 @@ pub(super) struct Tree {
     pub(super) made_by: Vec<String>,
     /// How many files there are.
     pub(super) files: usize,
+    /// The files that are there and cannot be read, each with the reason.
+    pub(super) unread: Vec<String>,
 }
 
 /// A value, and where it was said.

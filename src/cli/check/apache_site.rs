@@ -59,9 +59,10 @@ pub(super) struct ApacheSite<'t> {
     pub(super) beside: Vec<Beside<'t>>,
 }
 
-/// What makes our files once more: as they say it themselves, or as the manual does.
-pub(super) fn made_by(tree: &Tree) -> MadeBy {
-    tree.made_by.iter().find_map(|line| MadeBy::of(line)).unwrap_or_else(MadeBy::usual)
+/// What makes our files once more: as they say it themselves, or as `usual`.
+pub(super) fn made_by(tree: &Tree, usual: &MadeBy) -> MadeBy {
+    let said = tree.made_by.iter().find_map(|line| MadeBy::of(line));
+    said.map_or_else(|| usual.clone(), |said| MadeBy { program: usual.program.clone(), ..said })
 }
 
 /// All lines, those of sections too.
@@ -90,7 +91,7 @@ fn sections(lines: &[Line]) -> Vec<&Line> {
 
 impl<'t> ApacheSite<'t> {
     /// Takes a tree apart, for the site of this configuration.
-    pub(super) fn of(tree: &'t Tree, configuration: &Configuration) -> Self {
+    pub(super) fn of(tree: &'t Tree, configuration: &Configuration, usual: &MadeBy) -> Self {
         let everywhere = all(&tree.lines);
         let outside = outside(&tree.lines);
         let sections = sections(&tree.lines);
@@ -117,7 +118,7 @@ impl<'t> ApacheSite<'t> {
                 (_, false) => {}
             }
         }
-        Self { tree, made_by: made_by(tree), everywhere, all: hosts, hosts: serving, beside }
+        Self { tree, made_by: made_by(tree, usual), everywhere, all: hosts, hosts: serving, beside }
     }
 
     /// The hosts that are the site: by their name, because they ask us, or because they show the files of one that does.
@@ -378,7 +379,7 @@ mod tests {
         };
         let text = hosts.iter().map(section).collect::<String>();
         let tree = read("/etc/apache2/apache2.conf", &text, &[], &mut |_| Vec::new()).unwrap();
-        let site = ApacheSite::of(&tree, &configuration);
+        let site = ApacheSite::of(&tree, &configuration, &MadeBy::usual(Path::new("/etc/cloakroom/cloakroom.toml")));
         site.hosts.iter().map(|host| host.section.map_or("main", |section| section.word(0)).to_owned()).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Error, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -123,14 +123,20 @@ pub(super) fn text_of(path: &Path) -> std::io::Result<String> {
 
 /// The files that an absolute pattern means, by name, with what is in them.
 pub(super) fn on_disk(pattern: &Path) -> Vec<(String, String)> {
+    let paths = paths(pattern, &mut |_, _| {}).into_iter();
+    paths.filter_map(|path| Some((path.to_string_lossy().into_owned(), text_of(&path).ok()?))).collect()
+}
+
+/// The paths that an absolute pattern means, in order. `failed` hears of directories that cannot be listed.
+pub(super) fn paths(pattern: &Path, failed: &mut dyn FnMut(&Path, &Error)) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from("/")];
     for part in pattern.components().skip(1) {
         let part = part.as_os_str().to_string_lossy();
         let mut next = Vec::new();
         for directory in paths {
             if part.contains(['*', '?', '[']) {
-                let names =
-                    fs::read_dir(&directory).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+                let entries = fs::read_dir(&directory).inspect_err(|error| failed(&directory, error));
+                let names = entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
                 // As the shell has it, a `*` means no hidden file.
                 next.extend(names.filter(|name| matches(&part, name) && !name.starts_with('.')).map(|name| directory.join(name)));
             } else {
@@ -140,7 +146,7 @@ pub(super) fn on_disk(pattern: &Path) -> Vec<(String, String)> {
         paths = next;
     }
     paths.sort();
-    paths.into_iter().filter_map(|path| Some((path.to_string_lossy().into_owned(), text_of(&path).ok()?))).collect()
+    paths
 }
 
 /// Everything about a configuration that was read.

@@ -20,6 +20,8 @@ const LINES: usize = 2;
 /// What makes Apache's files once more, and the line that includes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct MadeBy {
+    /// This program with its configuration, as a shell takes it.
+    pub(in crate::cli) program: String,
     /// The command, as a shell takes it.
     pub(in crate::cli) command: String,
     /// The line for each `<VirtualHost>` of the site.
@@ -27,24 +29,41 @@ pub(in crate::cli) struct MadeBy {
 }
 
 impl MadeBy {
-    /// As the manual has it.
-    pub(in crate::cli) fn usual() -> Self {
+    /// As the manual has it, for the configuration in this file.
+    pub(in crate::cli) fn usual(config: &Path) -> Self {
         let directory = apache::DIRECTORY;
+        let program = program(unusual(config).as_deref());
         Self {
-            command: format!("cloakroom setup apache --write {directory} --force"),
+            command: format!("{program} setup apache --write {directory} --force"),
             include: format!("Include {}", included(directory, "vhost.conf")),
+            program,
         }
     }
 
     /// As the head of a file for Apache has it that `setup` wrote.
     pub(in crate::cli) fn of(line: &str) -> Option<Self> {
-        let arguments = cli::Arguments::try_parse_from(words(line.strip_prefix(BEFORE)?)?).ok()?;
+        let words = words(line.strip_prefix(BEFORE)?)?;
+        let says_config = words.iter().any(|word| word == "--config" || word.starts_with("--config="));
+        let arguments = cli::Arguments::try_parse_from(words).ok()?;
         let Command::Setup(given) = &arguments.command else { return None };
         let directory = whole(given.write.as_deref().filter(|_| given.server == Server::Apache)?).ok()?;
-        let config = (arguments.config != Path::new(CONFIG_PATH)).then(|| whole(&arguments.config)).transpose().ok()?;
+        // What the environment says of it now was not said then.
+        let config = says_config.then(|| unusual(&arguments.config)).flatten();
         let command = format!("{} --force", command(given, config.as_deref(), &directory)?);
-        Some(Self { command, include: format!("Include {}", included(&directory, "vhost.conf")) })
+        let include = format!("Include {}", included(&directory, "vhost.conf"));
+        Some(Self { program: program(config.as_deref()), command, include })
     }
+}
+
+/// The file of a configuration that lies elsewhere than usual, if it can be said.
+fn unusual(config: &Path) -> Option<String> {
+    let path = (config != Path::new(CONFIG_PATH)).then(|| whole(config).ok()).flatten();
+    path.filter(|path| !path.chars().any(steers))
+}
+
+/// This program, with the configuration that it is told.
+fn program(config: Option<&str>) -> String {
+    config.map_or_else(|| "cloakroom".to_owned(), |config| format!("cloakroom --config {}", shell(config)))
 }
 
 /// The line of a file that says by which command it was made.
@@ -62,11 +81,8 @@ pub(super) fn line(arguments: &Arguments, config: Option<&str>, directory: &str)
 /// The command with all that it was given, in an order of its own and without `--force`; `None` where a word of it would
 /// steer a terminal.
 fn command(arguments: &Arguments, config: Option<&str>, directory: &str) -> Option<String> {
-    let mut words = vec!["cloakroom".to_owned()];
+    let mut words = vec![program(config)];
     let mut said = |option: &str, value: &str| words.extend([option.to_owned(), shell(value)]);
-    if let Some(config) = config {
-        said("--config", config);
-    }
     said("setup", arguments.server.word());
     if let Some(downloads) = arguments.downloads.and_then(|downloads| downloads.to_possible_value()) {
         said("--downloads", downloads.get_name());
@@ -128,7 +144,13 @@ mod tests {
         }
         let include = |line: &str| MadeBy::of(&format!("{BEFORE}{line}")).unwrap().include;
         assert_eq!(include("cloakroom setup apache --write '/a b'`"), "Include \"/a b/vhost.conf\"");
-        assert_eq!(MadeBy::of(&format!("{BEFORE}cloakroom setup apache --write /etc/apache2/cloakroom`")), Some(MadeBy::usual()));
+        assert_eq!(
+            MadeBy::of(&format!("{BEFORE}cloakroom setup apache --write /etc/apache2/cloakroom`")),
+            Some(MadeBy::usual(Path::new(CONFIG_PATH)))
+        );
+        let usual = MadeBy::usual(Path::new("/it's/c.toml"));
+        assert_eq!(usual.program, "cloakroom --config '/it'\\''s/c.toml'");
+        assert_eq!(usual.command, format!("{} setup apache --write /etc/apache2/cloakroom --force", usual.program));
     }
 
     #[test]
