@@ -109,7 +109,7 @@ fn each_fault_is_found_by_its_name_with_what_mends_it() {
         ("apache2.conf", "</VirtualHost>", OPENS, "masters-shut", "takes away what"),
         ("conf/members.conf", "Provider cloakroom", "Provider other", "guarded", "/members/"),
         ("conf/members.conf", "    Require valid-user", "    Require valid-user\n    Require all granted", "guarded", "beside"),
-        ("conf/members.conf", "    Require valid-user", "", "guarded", "no other `Require`"),
+        ("conf/members.conf", "    Require valid-user", "", "guarded", "has no `Require`"),
         ("conf/downloads.conf", "    Require expr", "    Require all granted\n    Require expr", "masters-shut", "guard"),
         ("apache2.conf", "/www\n", "\n", "masters-shut", "DocumentRoot"),
         ("apache2.conf", "</VirtualHost>", "Alias /all/ DOWNLOADS\n</VirtualHost>", "masters-shut", "Alias"),
@@ -319,7 +319,9 @@ fn a_htaccess_asks_where_it_is_read_and_where_nothing_else_takes_that_away() {
         (Some("Options None\n".to_owned()), true),
         (Some("Require all denied\n".to_owned()), false),
     ] {
-        text.as_ref().map(|text| fs::write(&place, text).unwrap());
+        if let Some(text) = &text {
+            fs::write(&place, text).unwrap();
+        }
         let found = guarded();
         assert_eq!(found.len(), if is_open { 2 } else { 0 }, "{text:?}: {found:#?}");
         assert!(found.iter().all(|finding| finding["found"].as_str().unwrap().contains("www/members")), "{found:#?}");
@@ -350,13 +352,13 @@ fn what_stands_before_or_beside_what_asks_takes_nothing_of_it_away() {
     const BELOW: &str = "  <Location /members/free/>\n    Require all granted\n  </Location>\n";
     const ALL: &str = "  <Location /members/>\n    AuthnzFcgiCheckAuthnProvider cloakroom\n    <RequireAll>\n      Require valid-user\n      \
         Require ip 10.0.0.0/8\n    </RequireAll>\n  </Location>\n";
+    const FILES: &str = "  <Directory ROOT/www>\n    <Files *.zip>\n      Satisfy Any\n    </Files>\n  </Directory>\n";
     const SATISFY: &str =
         "  <Location /pictures/>\n    Satisfy Any\n  </Location>\n  <Directory ROOT/www/pictures>\n    Satisfy Any\n  </Directory>\n";
     for lines in [&[NAMED, BEFORE, OURS][..], &[NAMED, OURS, JOINED], &[NAMED, OURS, BELOW], &[NAMED, OURS, ALL], &[NAMED, OURS, SATISFY]] {
         let found = Site::with_hosts(&[("*:443", lines)]).found();
         assert!(wrong(&found).is_empty(), "{lines:?}: {found:#?}");
     }
-    const FILES: &str = "  <Directory ROOT/www>\n    <Files *.zip>\n      Satisfy Any\n    </Files>\n  </Directory>\n";
     let site = Site::with_hosts(&[("*:443", &[NAMED, OURS, BEFORE.trim_end(), "\n", FILES])]);
     let found = site.found();
     let lines: Vec<_> = wrong(&found).iter().filter_map(|finding| finding["mend"]["remove"]["at"].as_str()).map(str::to_owned).collect();

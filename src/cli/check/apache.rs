@@ -73,7 +73,9 @@ impl Included {
             Ok(entries) => {
                 let mut all: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
                 all.sort();
-                all.iter().for_each(|path| self.take(path, depth + 1));
+                for path in all {
+                    self.take(&path, depth + 1);
+                }
             }
             Err(error) => self.failed(path, &error),
         }

@@ -79,7 +79,7 @@ fn shown_past(line: &Line, storage: &Storage, everywhere: &[&Line]) -> Option<Fi
     let (there, is_whole) = shown_by(line)?;
     let path = storage.path.as_path();
     let is_below = there.starts_with(path);
-    if !is_below && !(is_whole && path.starts_with(there)) {
+    if !(is_below || is_whole && path.starts_with(there)) {
         return None;
     }
     let what = format!("everybody can fetch files of the storage `{}` past Cloakroom", storage.name);

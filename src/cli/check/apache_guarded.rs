@@ -74,7 +74,7 @@ pub(super) fn demands(lines: &[Line], is_proof: &dyn Fn(&Line) -> bool) -> bool 
 
 /// Whether these lines ask Cloakroom, and let in nobody else; or let in nobody.
 fn asks(lines: &[Line]) -> bool {
-    let is_user = |line: &Line| matches!(line.word(0).to_ascii_lowercase().as_str(), "valid-user" | "user");
+    let is_user = |line: &Line| matches!(line.word(0).to_ascii_lowercase().as_str(), "valid-user" | "user" | "group");
     names_us(lines) && demands(lines, &is_user) || demands(lines, &|line| line.written.to_ascii_lowercase().ends_with("all denied"))
 }
 
@@ -229,9 +229,16 @@ fn told(host: &Host<'_>, path: &str, seen: &Seen<'_>, fault: impl Fn() -> Findin
     Some(match seen {
         Seen::Asks => return None,
         Seen::Taken(asking, later) => taken(fault(), path, asking, later),
-        Seen::Beside(section) => fault()
-            .found(format!("{} asks Cloakroom, and lets in others beside", section.shown()))
-            .right("`AuthnzFcgiCheckAuthnProvider cloakroom` with `Require valid-user` and no other `Require`"),
+        Seen::Beside(section) => {
+            let has_require = all(section.inside.as_deref().unwrap_or_default()).iter().any(|line| line.name == "require");
+            let fault = if has_require {
+                let says = format!("what lies below {path} is open to some who are not asked for a proof, or to everybody");
+                Finding { says, ..fault() }.found(format!("{} asks Cloakroom, and lets in others beside", section.shown()))
+            } else {
+                fault().found(format!("{} has no `Require`, without which nobody is asked", section.shown()))
+            };
+            fault.right("`AuthnzFcgiCheckAuthnProvider cloakroom` with `Require valid-user` and no other `Require`")
+        }
         Seen::Silent(None) => fault().found(none()).right("one that asks"),
         Seen::Silent(Some(directory)) => fault()
             .found(format!("{}, and no .htaccess of {} asks", none(), directory.display()))

@@ -132,7 +132,8 @@ impl<'t> ApacheSite<'t> {
         let is_unnamed = |host: &Host<'_>| {
             let shows = host.root().is_some_and(|root| roots.contains(&root));
             // A main server without files of its own has nothing to show.
-            host.names().is_empty() && (!any_is_named && !(host.is_main() && host.root().is_none()) || shows)
+            let has_nothing = host.is_main() && host.root().is_none();
+            host.names().is_empty() && (shows || !(any_is_named || has_nothing))
         };
         hosts.iter().filter(|host| is_ours(host) || is_unnamed(host)).collect()
     }
