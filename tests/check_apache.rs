@@ -107,6 +107,8 @@ fn each_fault_is_found_by_its_name_with_what_mends_it() {
         ("apache2.conf", "</VirtualHost>", "  <Location /members/>\n  Satisfy Any\n</Location>\n</VirtualHost>", "guarded", "Satisfy Any"),
         ("apache2.conf", "</VirtualHost>", OPENS, "guarded", "takes away what"),
         ("apache2.conf", "</VirtualHost>", OPENS, "masters-shut", "takes away what"),
+        ("apache2.conf", "</VirtualHost>", "<LocationMatch ^/>\nRequire all granted\n</LocationMatch>\n</VirtualHost>", "guarded", "takes"),
+        ("apache2.conf", "</VirtualHost>", "<Location ~ ^/mem>\nRequire all granted\n</Location>\n</VirtualHost>", "guarded", "takes"),
         ("conf/members.conf", "Provider cloakroom", "Provider other", "guarded", "/members/"),
         ("conf/members.conf", "    Require valid-user", "    Require valid-user\n    Require all granted", "guarded", "beside"),
         ("conf/members.conf", "    Require valid-user", "", "guarded", "has no `Require`"),
@@ -136,7 +138,7 @@ fn each_fault_is_found_by_its_name_with_what_mends_it() {
         assert!(["found", "right", "mend"].iter().all(|part| !one[part].is_null()), "a finding that does not help: {one}");
         seen += 1;
     }
-    assert_eq!(seen, 25);
+    assert_eq!(seen, 27);
 }
 
 #[test]
@@ -355,7 +357,15 @@ fn what_stands_before_or_beside_what_asks_takes_nothing_of_it_away() {
     const FILES: &str = "  <Directory ROOT/www>\n    <Files *.zip>\n      Satisfy Any\n    </Files>\n  </Directory>\n";
     const SATISFY: &str =
         "  <Location /pictures/>\n    Satisfy Any\n  </Location>\n  <Directory ROOT/www/pictures>\n    Satisfy Any\n  </Directory>\n";
-    for lines in [&[NAMED, BEFORE, OURS][..], &[NAMED, OURS, JOINED], &[NAMED, OURS, BELOW], &[NAMED, OURS, ALL], &[NAMED, OURS, SATISFY]] {
+    const OTHERS: &str = "  <LocationMatch ^/(mem)?$>\n    Require all granted\n  </LocationMatch>\n";
+    for lines in [
+        &[NAMED, OURS, OTHERS][..],
+        &[NAMED, BEFORE, OURS],
+        &[NAMED, OURS, JOINED],
+        &[NAMED, OURS, BELOW],
+        &[NAMED, OURS, ALL],
+        &[NAMED, OURS, SATISFY],
+    ] {
         let found = Site::with_hosts(&[("*:443", lines)]).found();
         assert!(wrong(&found).is_empty(), "{lines:?}: {found:#?}");
     }

@@ -139,7 +139,8 @@ fn has_flag(condition: &Line, flags: &[&str]) -> bool {
     said.split(',').any(|flag| flags.contains(&flag.trim()))
 }
 
-fn is_everything(pattern: &str) -> bool {
+/// Whether a regular expression fits each path.
+pub(super) fn is_everything(pattern: &str) -> bool {
     let plain = pattern.strip_prefix('^').unwrap_or(pattern);
     plain.strip_suffix('$').map_or_else(|| EVERYTHING.contains(&plain), |plain| EVERYTHING_TO_ITS_END.contains(&plain))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::apache_asking::{in_hosts, mended};
 use super::apache_conf::{Line, read};
+use super::apache_elsewhere::is_everything;
 use super::apache_site::{ApacheSite, Beside, BesideBy, Host, all};
 use super::finding::{Finding, or_ok};
 use super::nginx_conf::matches;
@@ -28,8 +29,21 @@ pub(super) type ReadHtaccess<'r> = &'r dyn Fn(&Path) -> Htaccess;
 
 /// The sections of this name whose path is `path`, or lies above it, in their order.
 pub(super) fn above<'t>(lines: &[&'t Line], name: &str, path: &str) -> Vec<&'t Line> {
-    let is_above = |line: &&&Line| line.name == name && lies_above(line.word(0), path);
+    let is_above = |line: &&&Line| {
+        let by_pattern = format!("{name}match");
+        match line.word(0) {
+            pattern if line.name == by_pattern => fits(pattern, path),
+            "~" => line.name == name && fits(line.word(1), path),
+            there => line.name == name && lies_above(there, path),
+        }
+    };
     lines.iter().filter(is_above).copied().collect()
+}
+
+/// Whether a regular expression fits `path` and what lies below it, as far as that is seen without taking it apart.
+fn fits(pattern: &str, path: &str) -> bool {
+    let is_plain = |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || "/-_".contains(letter));
+    is_everything(pattern) || pattern.strip_prefix('^').is_some_and(|start| is_plain(start) && path.starts_with(start))
 }
 
 fn lies_above(section: &str, path: &str) -> bool {
