@@ -16,7 +16,7 @@ pub const RATE: u32 = 2000;
 const CUSTOMERS: usize = 32;
 
 /// Longer than nginx waits for an answer: what takes longer is lost.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A question, and the body of the only right answer, which is 200.
 #[derive(Clone)]

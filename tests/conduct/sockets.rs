@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::reload::rewrite;
 use crate::servers::http::get;
+use crate::servers::nginx::NginxSetup;
 use crate::servers::site::Site;
 use crate::servers::until;
 
@@ -16,7 +17,10 @@ type Sockets = Vec<(String, OwnedFd)>;
 
 /// A site whose daemon answers nginx on a socket that this process keeps open.
 pub fn passed() -> Site {
-    let mut site = Site::open();
+    // Longer than we wait for anything here: what is asked for is that nobody is lost, not how soon they are served where a
+    // machine stands still.
+    let setup = NginxSetup { instead: &[("proxy_read_timeout 15s;", "proxy_read_timeout 60s;")], ..NginxSetup::default() };
+    let mut site = Site::around(&setup, "");
     site.cloakroom.stop();
     let path = site.nginx.socket();
     rewrite(&site.cloakroom, &format!("address = \"unix:{}\"\nmode = \"0666\"", path.display()), "address = \"systemd:nginx\"");
